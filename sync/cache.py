@@ -1,0 +1,302 @@
+"""The list file: a compound's credentials and signed changes at a cursor.
+
+One process writes it (sync on a gate; the centre, when it prepares a snapshot), others read it under their own uid.
+The file in force is named by the text file ``current`` beside it and is never renamed over: a new opener would replay
+the old file's ``-wal`` and bring revoked passes back. So a rebuilt list is a new file, and ``current`` is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlite_utils import Database
+
+from sync.protocol import CredentialRow, Page, Signed
+
+SCHEMA_VERSION = 1
+CURRENT = "current"
+_LOOK_UP_LIMIT = 20
+
+_COLUMNS: dict[str, Any] = {
+    "id": int,  # scope << 32 | serial
+    "revision": int,
+    "kind": str,
+    "medium": str,
+    "not_before_step": int,
+    "validity_hours": int,
+    "random": int,
+    "state": str,
+    "valid_until_ms": int,
+    "number": str,
+    "label": str,
+    "dwelling": str,
+    "plate": str,
+    "short_code": str,
+    "household": int,
+    "attention": int,
+    "lanes": str,
+}
+_UPSERT = f"INSERT OR REPLACE INTO credential ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_UPSERT_SIGNED = (
+    "INSERT OR REPLACE INTO signed (purpose, item, compound, epoch, revision, body, signature, must) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SEARCHED = ("dwelling", "plate", "number", "short_code")
+
+
+class ListError(Exception):
+    """The list file is missing, damaged or of another compound or schema: rebuild it from the centre."""
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """How far a list has come: the centre's epoch and the highest revision applied."""
+
+    epoch: str
+    revision: int
+
+
+def credential_id(scope: int, serial: int) -> int:
+    """The key of a credential in one integer: scope (24 bits), serial (32 bits)."""
+    return scope << 32 | serial
+
+
+def _values(row: CredentialRow) -> tuple[Any, ...]:
+    return (
+        credential_id(row.scope, row.serial), row.revision, row.kind, row.medium, row.not_before_step,
+        row.validity_hours, row.random, row.state, row.valid_until_ms, row.number, row.label, row.dwelling,
+        row.plate, row.short_code, row.household, int(row.attention), row.lanes,
+    )  # fmt: skip
+
+
+def _row(values: tuple[Any, ...]) -> CredentialRow:
+    number, *rest = values
+    fields = dict(zip(list(_COLUMNS)[1:], rest, strict=True))
+    fields["attention"] = bool(fields["attention"])
+    return CredentialRow(scope=number >> 32, serial=number & 0xFFFFFFFF, **fields)
+
+
+def create(path: Path, compound: int, epoch: str) -> None:
+    """Make an empty list file. Raises ListError if there is one."""
+    if path.exists():
+        raise ListError(f"{path} exists")
+    db = Database(path)
+    try:
+        db.conn.execute("PRAGMA page_size = 4096")
+        db["credential"].create(_COLUMNS, pk="id")  # type: ignore[union-attr]
+        for column in _SEARCHED:
+            db.conn.execute(f"CREATE INDEX credential_{column} ON credential ({column}) WHERE {column} <> ''")
+        db["signed"].create(  # type: ignore[union-attr]
+            {"purpose": str, "item": str, "compound": int, "epoch": str, "revision": int, "body": bytes,
+             "signature": bytes, "must": int},
+            pk=("purpose", "item"),
+        )  # fmt: skip
+        db["meta"].create({"name": str, "value": str}, pk="name")  # type: ignore[union-attr]
+        meta = {"schema": SCHEMA_VERSION, "compound": compound, "epoch": epoch, "revision": 0, "as_of_ms": 0}
+        db.conn.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", [(k, str(v)) for k, v in meta.items()])
+        db.conn.commit()
+    finally:
+        db.close()
+
+
+class ListWriter:
+    """The one writer of a list file. Not thread-safe. Raises ListError where the file is not a whole list."""
+
+    def __init__(self, path: Path, wal: bool = True):
+        if not path.exists():
+            raise ListError(f"{path} is missing")
+        self._conn = sqlite3.connect(path, timeout=10, isolation_level=None)
+        try:
+            self._conn.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'DELETE'}")
+            self._conn.execute("PRAGMA synchronous = FULL")
+            self._meta = _read_meta(self._conn)
+        except sqlite3.DatabaseError as err:
+            self._conn.close()
+            raise ListError(f"{path}: {err}") from err
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(self._meta["epoch"], int(self._meta["revision"]))
+
+    @property
+    def compound(self) -> int:
+        return int(self._meta["compound"])
+
+    def apply(self, page: Page) -> None:
+        """Put a page's rows, its cursor and, when it ends the catch-up, ``last_serial`` in one transaction.
+
+        The same page again changes nothing. Raises ListError for another compound or epoch, or a page that does not
+        follow the cursor.
+        """
+        if page.compound != self.compound or page.epoch != self.cursor.epoch or page.after > self.cursor.revision:
+            raise ListError("the page does not continue this list")
+        if page.revision < self.cursor.revision:
+            return
+        meta = {"revision": page.revision}
+        if page.complete:
+            meta["as_of_ms"] = page.as_of_ms
+            meta |= {f"last_serial/{scope}": serial for scope, serial in page.last_serial.items()}
+        self._write(page.credentials, page.signed, meta)
+
+    def fill(self, rows: Iterable[CredentialRow], signed: Iterable[Signed], revision: int, as_of_ms: int,
+             last_serial: Mapping[int, int]) -> None:  # fmt: skip
+        """Put a whole list at once (the centre, preparing a snapshot)."""
+        meta = {"revision": revision, "as_of_ms": as_of_ms}
+        self._write(rows, signed, meta | {f"last_serial/{scope}": n for scope, n in last_serial.items()})
+
+    def stamp(self, as_of_ms: int) -> None:
+        """Note that the centre had nothing newer at this time."""
+        self._write((), (), {"as_of_ms": as_of_ms})
+
+    def _write(self, rows: Iterable[CredentialRow], signed: Iterable[Signed], meta: Mapping[str, int]) -> None:
+        with _transaction(self._conn) as conn:
+            conn.executemany(_UPSERT, _kept(conn, rows))
+            conn.executemany(
+                _UPSERT_SIGNED,
+                (
+                    (s.purpose, s.item, s.compound, s.epoch, s.revision, s.body, s.signature, int(s.must))
+                    for s in signed
+                ),
+            )
+            conn.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in meta.items()])
+        self._meta |= {name: str(value) for name, value in meta.items()}
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._conn.close()
+
+
+class _transaction:  # noqa: N801 - reads as a statement
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK; a deferred transaction that reads first can fail at once when busy."""
+
+    def __init__(self, conn: sqlite3.Connection):
+        self._conn = conn
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._conn.execute("BEGIN IMMEDIATE")
+        return self._conn
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._conn.execute("ROLLBACK" if kind else "COMMIT")
+
+
+def _kept(conn: sqlite3.Connection, rows: Iterable[CredentialRow]) -> Iterator[tuple[Any, ...]]:
+    for row in rows:
+        if row.state == "gone":
+            conn.execute("DELETE FROM credential WHERE id = ?", (credential_id(row.scope, row.serial),))
+        else:
+            yield _values(row)
+
+
+def _read_meta(conn: sqlite3.Connection) -> dict[str, str]:
+    meta = dict(conn.execute("SELECT name, value FROM meta").fetchall())
+    if meta.get("schema") != str(SCHEMA_VERSION):
+        raise ListError(f"the list has schema {meta.get('schema')}, not {SCHEMA_VERSION}")
+    return meta
+
+
+class ListReader:
+    """A reader of a list file, kept open: opening costs more than a look-up. Belongs to the thread that opened it.
+
+    Every method raises ListError when the file turns out to be damaged.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        # Not mode=ro: a reader of another user must be able to make -shm again after the writer closed cleanly.
+        if not path.exists():
+            raise ListError(f"{path} is missing")
+        self._conn = sqlite3.connect(path, timeout=2, isolation_level=None)
+        try:
+            self._conn.execute("PRAGMA query_only = 1")
+            _read_meta(self._conn)
+        except sqlite3.DatabaseError as err:
+            self._conn.close()
+            raise ListError(f"{path.name}: {err}") from err
+
+    def _all(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        try:
+            return self._conn.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as err:
+            raise ListError(f"{self.path.name}: {err}") from err
+
+    def find(self, scope: int, serial: int) -> CredentialRow | None:
+        """The row of one credential."""
+        found = self._all("SELECT * FROM credential WHERE id = ?", (credential_id(scope, serial),))
+        return _row(found[0]) if found else None
+
+    def look_up(self, term: str) -> list[CredentialRow]:
+        """Rows whose dwelling, plate, number or short code is exactly ``term``; at most 20, in order of number."""
+        return [
+            _row(values)
+            for values in self._all(
+                "SELECT * FROM credential WHERE (dwelling = ?1 AND dwelling <> '') OR (plate = ?1 AND plate <> '') "
+                "OR (number = ?1 AND number <> '') OR (short_code = ?1 AND short_code <> '') ORDER BY number LIMIT ?2",
+                (term, _LOOK_UP_LIMIT),
+            )
+        ]
+
+    def meta(self) -> dict[str, str]:
+        """schema, compound, epoch, revision, as_of_ms and ``last_serial/SCOPE``, as texts."""
+        return dict(self._all("SELECT name, value FROM meta"))
+
+    def signed(self) -> list[Signed]:
+        """All signed changes, unverified: the core verifies them against its anchor."""
+        rows = self._all("SELECT purpose, item, compound, epoch, revision, body, signature, must FROM signed")
+        return [
+            Signed(purpose=p, item=i, compound=c, epoch=e, revision=r, body=b, signature=s, must=bool(m))
+            for p, i, c, e, r, b, s, m in rows
+        ]
+
+    def count(self) -> int:
+        """How many credentials are listed."""
+        return int(self._all("SELECT count(*) FROM credential")[0][0])
+
+    def version(self) -> int:
+        """A number that changes when another connection has written (``PRAGMA data_version``)."""
+        return int(self._all("PRAGMA data_version")[0][0])
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._conn.close()
+
+
+def check(path: Path, compound: int, epoch: str) -> None:
+    """Read a whole list file through before it is used. Raises ListError."""
+    reader = ListReader(path)
+    try:
+        if reader._all("PRAGMA quick_check(1)") != [("ok",)]:
+            raise ListError(f"{path.name} is damaged")
+        meta = reader.meta()
+        if (meta["compound"], meta["epoch"]) != (str(compound), epoch):
+            raise ListError(f"{path.name} is the list of another compound or epoch")
+    finally:
+        reader.close()
+
+
+def set_current(folder: Path, name: str) -> None:
+    """Atomically and durably name the list file in force."""
+    new = folder / f"{CURRENT}.new"
+    with new.open("w", encoding="ascii") as file:
+        file.write(name + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(folder / CURRENT)
+    fd = os.open(folder, os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def get_current(folder: Path) -> Path | None:
+    """The list file in force, or None before the first one. A name that points elsewhere is not followed."""
+    try:
+        name = (folder / CURRENT).read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return folder / name if name.startswith("list-") and "/" not in name else None

@@ -1,0 +1,436 @@
+"""The messages between a gate and the centre, and what the root key signs. Pure. The norm is PROTOCOL.md.
+
+Everything is JSON with ``v`` in every message; bytes are Base64; times are UTC milliseconds; unknown fields are
+ignored, so a newer centre can talk to an older gate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Literal
+
+import msgspec
+from nacl.exceptions import CryptoError
+from nacl.signing import SigningKey, VerifyKey
+
+VERSION = 1
+API = "/api/v1"
+MAX_PAGE = 2000
+MAX_BATCH = 500
+MAX_EVENT_CHARACTERS = 8192
+
+Purpose = Literal["key", "code_key", "account", "rule", "setting", "withdrawal", "snapshot", "time"]
+CHANGE_KINDS = frozenset({"key", "code_key", "account", "rule", "setting", "withdrawal"})
+
+
+class ProtocolError(Exception):
+    """A message that breaks the protocol. Sending it again will not help."""
+
+
+# --- what the root key signs ----------------------------------------------------------------------------------------
+
+
+def signing_input(purpose: str, compound: int, epoch: str, revision: int, item: str, body: bytes) -> bytes:
+    """The bytes a root signature covers. Raises ProtocolError when a part could be mistaken for two."""
+    parts = (purpose, str(compound), epoch, str(revision), item)
+    if any("\n" in part for part in parts):
+        raise ProtocolError("a signed name may not hold a line break")
+    return "\n".join(("gate-kiosk/1", *parts, "")).encode() + body
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True):
+    """One root-signed statement: a change, a snapshot's hash, or a time."""
+
+    purpose: Purpose
+    compound: int
+    epoch: str
+    revision: int
+    item: str
+    body: bytes
+    signature: bytes
+    must: bool = False
+    """A gate that does not know this kind shows a fault and keeps its old rules."""
+
+    def is_by(self, root_public: bytes) -> bool:
+        """Whether the root key with this public half (32 bytes) signed it. Never raises."""
+        try:
+            covered = signing_input(self.purpose, self.compound, self.epoch, self.revision, self.item, self.body)
+            VerifyKey(root_public).verify(covered, self.signature)
+        except (CryptoError, ValueError, TypeError, ProtocolError):
+            return False
+        return True
+
+
+def sign(
+    root_seed: bytes,
+    purpose: Purpose,
+    compound: int,
+    epoch: str,
+    revision: int,
+    item: str,
+    body: bytes,
+    must: bool = False,
+) -> Signed:
+    """A statement under the compound's root key (Ed25519 seed, 32 bytes)."""
+    covered = signing_input(purpose, compound, epoch, revision, item, body)
+    return Signed(
+        purpose=purpose, compound=compound, epoch=epoch, revision=revision, item=item, body=body,
+        signature=SigningKey(root_seed).sign(covered).signature, must=must,
+    )  # fmt: skip
+
+
+# --- bodies of signed changes (JSON) --------------------------------------------------------------------------------
+
+
+class KeyBody(msgspec.Struct, frozen=True):
+    """``key``, item ``SCOPE/KEY_ID``: an Ed25519 public key that signs credentials of a scope."""
+
+    scope: int
+    key_id: int
+    public: bytes
+    active: bool = True
+
+
+class CodeKeyBody(msgspec.Struct, frozen=True):
+    """``code_key``, item ``SCOPE``: the scope's code key (32 bytes), sealed for each gate's core by its id."""
+
+    scope: int
+    sealed: dict[str, bytes]
+
+
+class AccountBody(msgspec.Struct, frozen=True):
+    """``account``, item the account's id: a guard of this compound. ``verifier`` is the Argon2id hash of the PIN
+    (libsodium's text form), sealed for each gate's core by its id, so that only the core can test a PIN."""
+
+    account: str
+    name: str
+    role: Literal["guard", "supervisor", "technician"]
+    active: bool
+    verifier: dict[str, bytes]
+
+
+class StageFrom(msgspec.Struct, frozen=True):
+    """An enforcement stage and when it begins."""
+
+    stage: Literal["introduce", "guard", "strict"]
+    from_ms: int
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Minutes of the compound's local day in which a kind may pass, on ISO weekdays 1 (Monday) … 7."""
+
+    from_minute: int
+    to_minute: int
+    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """``rule``, item ``rules``: everything a compound decides for itself."""
+
+    accepts: tuple[int, ...] = ()
+    """Scopes admitted beside the compound's own."""
+    enforcement: tuple[StageFrom, ...] = ()
+    """In force is the latest that has begun; none: strict."""
+    passback_s: int = 180
+    passback: Literal["grant", "refer", "deny"] = "refer"
+    hours: dict[str, tuple[Window, ...]] = {}
+    """By kind; a kind that is not named may pass at any hour."""
+    admits: tuple[str, ...] | None = None
+    """Kinds admitted at the present response level; None: all."""
+    lane_kinds: dict[str, tuple[str, ...]] = {}
+    """By lane; a lane that is not named takes every kind."""
+    quota_household_day: int | None = None
+    quota_person_day: int | None = None
+    """Uses of an entry lane in the compound's local day, for residents."""
+    unlisted_admits: tuple[str, ...] = ("resident", "household_staff", "property_staff", "vehicle")
+    """Kinds of the compound's own scope granted when younger than the list."""
+    stale_after_s: int = 24 * 3600
+    expired_after_s: int = 7 * 24 * 3600
+    refer_s: int = 30
+    """How long a refer waits for the guard before it is a deny."""
+    override_budget: int = 10
+    """Overrides of one guard in 12 hours before the supervisor is told; they still open."""
+
+
+class CompoundBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``setting``, item ``compound``."""
+
+    name_zh: str
+    name_en: str
+    timezone: str = "Asia/Shanghai"
+
+
+class GateBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``setting``, item ``gate/ID``. ``neighbour`` is what the lane says when this gate is closed."""
+
+    gate: str
+    name: str
+    neighbour_zh: str = ""
+    neighbour_en: str = ""
+
+
+class WithdrawalBody(msgspec.Struct, frozen=True):
+    """``withdrawal``, item the device's id: this device, and no other, wipes itself."""
+
+    gate: str
+    device: str
+    at_ms: int
+
+
+class SnapshotBody(msgspec.Struct, frozen=True):
+    """``snapshot``, item the file's name: BLAKE2b-256 of the file, hexadecimal, and its size."""
+
+    hash: str
+    size: int
+
+
+class TimeBody(msgspec.Struct, frozen=True):
+    """``time``, item the device's id: the centre's time, for the core that made the nonce."""
+
+    nonce: bytes
+    utc_ms: int
+
+
+# --- down: the feed -------------------------------------------------------------------------------------------------
+
+CredentialState = Literal["printed", "active", "suspended", "revoked", "superseded", "gone"]
+
+
+class CredentialRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The current state of one credential, as gates may know it: nothing but a masked label, dwelling, kind, plate
+    and number. ``gone`` is a tombstone: the row leaves the list."""
+
+    revision: int
+    scope: int
+    serial: int
+    kind: str
+    medium: Literal["card", "phone"]
+    not_before_step: int
+    validity_hours: int
+    random: int
+    state: CredentialState
+    valid_until_ms: int
+    number: str = ""
+    label: str = ""
+    dwelling: str = ""
+    plate: str = ""
+    short_code: str = ""
+    household: int = 0
+    attention: bool = False
+    lanes: str = ""
+    """Names of the lanes it may use, comma-separated; empty: all."""
+
+
+class Page(msgspec.Struct, kw_only=True):
+    """Changes after a cursor in order of revision. ``complete`` ends the catch-up and brings ``last_serial``."""
+
+    v: int
+    compound: int
+    epoch: str
+    after: int
+    revision: int
+    complete: bool
+    as_of_ms: int = 0
+    """The centre's time when it answered; an empty answer (204) brings it in the header ``As-Of``."""
+    credentials: list[CredentialRow] = []
+    signed: list[Signed] = []
+    last_serial: dict[int, int] = {}
+
+
+class SnapshotHead(msgspec.Struct, kw_only=True):
+    """Where a prepared list is, at which cursor, and the signed hash of the file."""
+
+    v: int
+    name: str
+    signed: Signed
+
+
+# --- up: events, enrolment, time ------------------------------------------------------------------------------------
+
+
+class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One fact of a gate, as the journal keeps it. ``kind``:
+
+    decided, passage, ruled, override, explained, opened (button), fire, lockdown, hold, call, tamper, boot,
+    journal_set_aside, events_lost, list, withdrawn, clock, fault, sign_in.
+    """
+
+    id: str
+    kind: str
+    at_ms: int
+    clock: str = ""
+    lane: str = ""
+    direction: str = ""
+    outcome: str = ""
+    reason: str = ""
+    guidance: str = ""
+    """The reason enforcement softened away."""
+    also: tuple[str, ...] = ()
+    """Further reasons that were true, in order."""
+    scope: int = 0
+    serial: int = 0
+    source: str = ""
+    about: str = ""
+    """The id of the event this one settles."""
+    commanded_ms: int = 0
+    by: str = ""
+    why: str = ""
+    count: int = 0
+    repeats: int = 0
+    list_revision: int = 0
+    list_age_s: int = -1
+    slow_disk: bool = False
+
+
+class EventUpload(msgspec.Struct, kw_only=True):
+    """Consecutive events as the JSON texts the chain runs over; ``before`` is the chain before the first."""
+
+    v: int
+    journal_id: str
+    first_seq: int
+    before: bytes
+    events: list[str]
+
+
+class EventReceipt(msgspec.Struct):
+    """``acked`` is the highest seq below which the centre holds everything of that journal."""
+
+    v: int
+    acked: int
+
+
+class EnrolRequest(msgspec.Struct, kw_only=True):
+    """``secret`` is the code's one-time half; ``token_hash`` is SHA-256 of the token the device made for itself;
+    ``box_public`` is the core's X25519 public key. The same request again gets the same answer."""
+
+    v: int
+    secret: str
+    token_hash: bytes
+    box_public: bytes
+
+
+class Enrolled(msgspec.Struct, kw_only=True):
+    v: int
+    compound: int
+    gate: str
+    device: str
+    root_public: bytes
+
+
+class TimeRequest(msgspec.Struct):
+    v: int
+    nonce: bytes
+
+
+class Refusal(msgspec.Struct):
+    """The body of every answer that is not 2xx: a code for programs, a sentence for people."""
+
+    v: int
+    code: str
+    text: str
+
+
+# --- between a gate's sync process and its core (over their socket, or directly in tests) --------------------------------
+
+
+class EventsAfter(msgspec.Struct):
+    """Events numbered above ``seq`` of the given journal, at most ``limit``; empty ``journal_id``: the oldest kept."""
+
+    journal_id: str
+    seq: int
+    limit: int = 200
+
+
+class EventBatch(msgspec.Struct):
+    """Consecutive events as the bytes the chain runs over (JSON text). ``before`` is the chain before the first."""
+
+    journal_id: str
+    first_seq: int
+    before: bytes
+    events: list[str]
+    newest: int
+    closed: bool = False  # a journal set aside: when all is sent, go on with the next one
+
+
+class Acknowledged(msgspec.Struct):
+    journal_id: str
+    seq: int
+
+
+class SyncState(msgspec.Struct, kw_only=True):
+    """What sync wants the guard to see. ``current`` names the list file in force; ``as_of_ms`` is the centre's time
+    of the last complete catch-up, by the core's clock (the core stamps it when ``caught_up`` is true)."""
+
+    centre_ok: bool
+    why: str = ""
+    unsent: int = 0
+    caught_up: bool = False
+    list_changed: bool = False
+
+
+class Nonce(msgspec.Struct):
+    """A fresh nonce for a time statement; it is good once, for a minute."""
+
+    nonce: bytes
+
+
+class TimeStatement(msgspec.Struct):
+    """The centre's signed answer (see PROTOCOL.md): ``body`` is what the ``signature`` covers."""
+
+    body: bytes
+    signature: bytes
+
+
+class Accepted(msgspec.Struct):
+    ok: bool
+    why: str = ""
+
+
+# --- journal chain --------------------------------------------------------------------------------------------------
+
+CHAIN_START = bytes(16)
+
+
+def chain(before: bytes, event: str) -> bytes:
+    """BLAKE2b, 16 bytes, over the chain before and the event's text."""
+    return hashlib.blake2b(before + event.encode(), digest_size=16).digest()
+
+
+# --- enrolment code -------------------------------------------------------------------------------------------------
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_HALF_BYTES = 10
+CODE_CHARACTERS = 32
+
+
+def _crockford(raw: bytes) -> str:
+    number = int.from_bytes(raw, "big")
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(len(raw) * 8 - 5, -1, -5))
+
+
+def root_mark(root_public: bytes) -> str:
+    """80 bits of the root key's hash, 16 characters: what the code says of whom to trust."""
+    return _crockford(hashlib.blake2b(root_public, digest_size=_HALF_BYTES).digest())
+
+
+def enrolment_code(root_public: bytes, secret: bytes) -> str:
+    """The code a technician types: root mark and one-time secret (10 bytes) in eight groups of four."""
+    text = root_mark(root_public) + _crockford(secret)
+    return "-".join(text[at : at + 4] for at in range(0, CODE_CHARACTERS, 4))
+
+
+def read_enrolment_code(code: str) -> tuple[str, str]:
+    """(root mark, secret), 16 characters each; forgives case, spaces, O for 0 and I or L for 1.
+
+    Raises ProtocolError in words for the technician.
+    """
+    text = "".join(c for c in code.upper() if c not in "- \t\r\n").translate(str.maketrans("OIL", "011"))
+    if len(text) != CODE_CHARACTERS or any(c not in _ALPHABET for c in text):
+        raise ProtocolError(f"An enrolment code has {CODE_CHARACTERS} letters and digits; this one has {len(text)}.")
+    return text[:16], text[16:]
+
+
+def trusts(root_public: bytes, mark: str) -> bool:
+    """Whether a root key is the one the code speaks of."""
+    return hmac.compare_digest(root_mark(root_public), mark)
