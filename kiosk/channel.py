@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, SyncState, TimeStatement
+from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
 
 VERSION = 1
 MAX_MESSAGE = 256 * 1024
@@ -548,4 +548,4 @@ EVENTS: Verb[EventsAfter, EventBatch] = Verb("events", EventsAfter, EventBatch)
 ACKNOWLEDGED: Verb[Acknowledged, Nothing] = Verb("acknowledged", Acknowledged, Nothing)
 SYNC_STATE: Verb[SyncState, Accepted] = Verb("sync_state", SyncState, Accepted)
 NONCE: Verb[Nothing, Nonce] = Verb("nonce", Nothing, Nonce)
-TIME: Verb[TimeStatement, Accepted] = Verb("time", TimeStatement, Accepted)
+TIME: Verb[Signed, Accepted] = Verb("time", Signed, Accepted)

@@ -112,7 +112,8 @@ def sign_credential(credential: Credential, seed: bytes) -> str:
     """The 122 characters of a credential, signed with the Ed25519 ``seed`` (32 bytes). ``digits`` is not part of it."""
     body = pack(credential)
     signature = SigningKey(seed).sign(MAGIC.encode() + body).signature
-    return MAGIC + base45.b45encode(body + signature).decode("ascii")
+    text: bytes = base45.b45encode(body + signature)
+    return MAGIC + text.decode("ascii")
 
 
 def read_credential(text: object, keys: PublicKeys) -> Reading:

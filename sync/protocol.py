@@ -20,7 +20,6 @@ MAX_PAGE = 2000
 MAX_BATCH = 500
 MAX_EVENT_CHARACTERS = 8192
 
-Purpose = Literal["key", "code_key", "account", "rule", "setting", "withdrawal", "snapshot", "time"]
 CHANGE_KINDS = frozenset({"key", "code_key", "account", "rule", "setting", "withdrawal"})
 
 
@@ -42,7 +41,7 @@ def signing_input(purpose: str, compound: int, epoch: str, revision: int, item: 
 class Signed(msgspec.Struct, frozen=True, kw_only=True):
     """One root-signed statement: a change, a snapshot's hash, or a time."""
 
-    purpose: Purpose
+    purpose: str
     compound: int
     epoch: str
     revision: int
@@ -64,7 +63,7 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
 
 def sign(
     root_seed: bytes,
-    purpose: Purpose,
+    purpose: str,
     compound: int,
     epoch: str,
     revision: int,
@@ -331,7 +330,7 @@ class Refusal(msgspec.Struct):
     text: str
 
 
-# --- between a gate's sync process and its core (over their socket, or directly in tests) --------------------------------
+# --- between a gate's sync process and its core --------------------------------------------------------------------
 
 
 class EventsAfter(msgspec.Struct):
@@ -359,8 +358,9 @@ class Acknowledged(msgspec.Struct):
 
 
 class SyncState(msgspec.Struct, kw_only=True):
-    """What sync wants the guard to see. ``current`` names the list file in force; ``as_of_ms`` is the centre's time
-    of the last complete catch-up, by the core's clock (the core stamps it when ``caught_up`` is true)."""
+    """How the centre is, for the guard to see. ``caught_up``: the list was complete just now (the core stamps it with
+    its own clock); ``list_changed``: rows were applied or another file is in force. Accepted says whether the core
+    follows the file now in force."""
 
     centre_ok: bool
     why: str = ""
@@ -373,13 +373,6 @@ class Nonce(msgspec.Struct):
     """A fresh nonce for a time statement; it is good once, for a minute."""
 
     nonce: bytes
-
-
-class TimeStatement(msgspec.Struct):
-    """The centre's signed answer (see PROTOCOL.md): ``body`` is what the ``signature`` covers."""
-
-    body: bytes
-    signature: bytes
 
 
 class Accepted(msgspec.Struct):
