@@ -1,0 +1,230 @@
+"""The device's configuration: ``kiosk.toml`` read once into frozen objects.
+
+What a compound decides (rules, accounts, names) comes from the centre; here stands only what belongs to this box: its
+pins, its camera, its folders, its addresses. An unknown or wrong key is an error that names the full key.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from hardware import INPUTS, LIGHTS, CameraSettings, Wiring
+
+USABLE_PINS = frozenset(range(9, 28)) - {14, 15}
+"""BCM numbers that a Pi pulls down at boot and that no console uses, so that nothing opens at power-up."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text names the key and what is wrong with it."""
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class GateSection(_Section, frozen=True):
+    """Folders of this device."""
+
+    state: str = "/var/lib/gate-kiosk"
+    """Holds ``core/`` (journal, clock, keys), ``list/`` (the list), ``sync/`` (device token)."""
+    run: str = "/run/gate-kiosk"
+    """Holds the sockets between the processes."""
+    anchor: str = "/etc/gate-kiosk/anchor.json"
+    """Whom this gate trusts; written by root at enrolment."""
+
+
+class CentreSection(_Section, frozen=True):
+    url: str = ""
+    ca: str = ""
+    """PEM file of the centre's certificate authority; empty: the system's."""
+
+
+class GuardSection(_Section, frozen=True):
+    host: str = "0.0.0.0"
+    """Guards open the page from their phones in the yard."""
+    port: int = 8080
+
+
+class ScreenSection(_Section, frozen=True):
+    """How long the lane shows a result, in seconds; a new presentation replaces it at once."""
+
+    grant_s: float = 3.0
+    other_s: float = 5.0
+
+
+class SimulatedSection(_Section, frozen=True):
+    """For parts that are ``simulated``: nothing here matters on a gate with real ones."""
+
+    folder: str = ""
+    passage_after_s: float | None = None
+    """A car drives through this long after each opening; unset: only when an input file says so."""
+    passes: str = ""
+    """Folder of demo passes the guards' page can hold up."""
+
+
+class LaneSection(Wiring, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One controlled opening: its wiring, and how it behaves."""
+
+    name: str
+    direction: Literal["in", "out", "both"]
+    lock: Literal["barrier", "turnstile", "strike", "maglock"] = "barrier"
+    """What the relay drives, and so what power loss does: a maglock opens, a barrier and a strike stay."""
+    mode: Literal["pulse", "hold"] = "pulse"
+    pulse_ms: int = 500
+    passage_timeout_s: float = 12.0
+    """How long after opening the passage may come before it counts as not passed."""
+    settle_s: float = 1.0
+    """``hold`` only: how long the opening stays asked for after the passage has cleared."""
+
+
+class Config(_Section, frozen=True, kw_only=True):
+    """All of ``kiosk.toml``."""
+
+    gate: GateSection = GateSection()
+    centre: CentreSection = CentreSection()
+    guard: GuardSection = GuardSection()
+    screen: ScreenSection = ScreenSection()
+    simulated: SimulatedSection = SimulatedSection()
+    lane: tuple[LaneSection, ...]
+    camera: tuple[CameraSettings, ...] = ()
+
+    def socket(self, pair: str) -> Path:
+        """The socket of a pair of processes: core-reader, core-guard, core-sync or reader-guard."""
+        return Path(self.gate.run) / f"{pair}.sock"
+
+    @property
+    def core_state(self) -> Path:
+        return Path(self.gate.state) / "core"
+
+    @property
+    def list_folder(self) -> Path:
+        return Path(self.gate.state) / "list"
+
+    @property
+    def sync_state(self) -> Path:
+        return Path(self.gate.state) / "sync"
+
+    def simulated_parts(self) -> list[str]:
+        """What is not real on this device, for the permanent banner."""
+        lanes = [f"barrier {lane.name}" for lane in self.lane if lane.part == "simulated"]
+        return lanes + [f"camera {camera.lane}" for camera in self.camera if camera.part == "simulated"]
+
+
+_AT_PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`")
+_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
+
+
+def _in_words(text: str) -> str:
+    """msgspec's message as `full.key: what is wrong`."""
+    found = _AT_PATH.search(text)
+    path, what = (found["path"], text[: found.start()]) if found else ("", text)
+    for pattern, wording in ((_UNKNOWN, "unknown key"), (_MISSING, "is missing")):
+        named = pattern.match(what)
+        if named:
+            return f"{'.'.join(filter(None, (path, named['name'])))}: {wording}"
+    return f"{path or 'the file'}: {what}"
+
+
+def parse(text: str) -> Config:
+    """The configuration in a TOML text. Raises ConfigError."""
+    try:
+        config = msgspec.convert(tomllib.loads(text), Config)
+    except tomllib.TOMLDecodeError as err:
+        raise ConfigError(f"not valid TOML: {err}") from err
+    except msgspec.ValidationError as err:
+        raise ConfigError(_in_words(str(err))) from err
+    problem = next(_problems(config), None)
+    if problem:
+        raise ConfigError(problem)
+    return config
+
+
+def load(path: Path) -> Config:
+    """The configuration in a file. Raises ConfigError, which names the file."""
+    try:
+        return parse(path.read_text("utf-8"))
+    except OSError as err:
+        raise ConfigError(f"{path}: {err.strerror}") from err
+    except UnicodeDecodeError as err:
+        raise ConfigError(f"{path}: not UTF-8 text") from err
+    except ConfigError as err:
+        raise ConfigError(f"{path}: {err}") from err
+
+
+def _problems(config: Config) -> Iterator[str]:
+    if not config.lane:
+        yield "lane: at least one [[lane]] is needed"
+    names = Counter(lane.name for lane in config.lane)
+    for name, count in names.items():
+        if count > 1:
+            yield f"lane.name: {name!r} is used {count} times"
+        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
+            yield f"lane.name: {name!r} must be small letters, digits, - and _, and begin with a letter"
+    for at, lane in enumerate(config.lane):
+        yield from _lane_problems(f"lane[{at}]", lane)
+    yield from _pin_problems(config)
+    for at, camera in enumerate(config.camera):
+        if camera.lane not in names:
+            yield f"camera[{at}].lane: no lane is named {camera.lane!r}"
+    yield from _range_problems(config)
+
+
+def _lane_problems(key: str, lane: LaneSection) -> Iterator[str]:
+    if lane.part == "gpiozero" and lane.relay is None:
+        yield f"{key}.relay: is missing"
+    if lane.mode == "hold" and lane.part == "gpiozero" and lane.passage is None:
+        # The arm may fall only after the car has left, and only an input can tell.
+        yield f"{key}.mode: hold needs a passage input"
+    for name in lane.active_high:
+        if name not in INPUTS:
+            yield f"{key}.active_high: {name!r} is not one of {', '.join(INPUTS)}"
+
+
+def _pins(config: Config) -> Iterator[tuple[str, int]]:
+    for at, lane in enumerate(config.lane):
+        for name in ("relay", *LIGHTS, *INPUTS):
+            pin = getattr(lane, name)
+            if pin is not None and lane.part == "gpiozero":
+                yield f"lane[{at}].{name}", pin
+
+
+def _pin_problems(config: Config) -> Iterator[str]:
+    taken: dict[int, str] = {}
+    for key, pin in _pins(config):
+        if pin not in USABLE_PINS:
+            yield f"{key}: GPIO {pin} cannot be used (9-27 without 14 and 15)"
+        if pin in taken:
+            yield f"{key}: GPIO {pin} is already {taken[pin]}"
+        taken[pin] = key
+
+
+def _range_problems(config: Config) -> Iterator[str]:
+    def outside(key: str, value: float, low: float, high: float) -> Iterator[str]:
+        if not low <= value <= high:
+            yield f"{key}: {value} is not between {low} and {high}"
+
+    yield from outside("guard.port", config.guard.port, 0, 65535)
+    for at, lane in enumerate(config.lane):
+        yield from outside(f"lane[{at}].pulse_ms", lane.pulse_ms, 50, 5000)
+        yield from outside(f"lane[{at}].debounce_ms", lane.debounce_ms, 0, 400)
+        yield from outside(f"lane[{at}].passage_timeout_s", lane.passage_timeout_s, 1, 120)
+        yield from outside(f"lane[{at}].settle_s", lane.settle_s, 0, 30)
+    for at, camera in enumerate(config.camera):
+        yield from outside(f"camera[{at}].width", camera.width, 320, 4608)
+        yield from outside(f"camera[{at}].height", camera.height, 240, 2592)
+        yield from outside(f"camera[{at}].frame_us", camera.frame_us, 8_000, 500_000)
+        yield from outside(f"camera[{at}].exposure_us", camera.exposure_us, 100, 100_000)
+        yield from outside(f"camera[{at}].distance_cm", camera.distance_cm, 5, 300)
+
+
+def in_force(config: Config) -> dict[str, Any]:
+    """Every key with its value, defaults filled in: what ``python -m kiosk config`` prints."""
+    return dict(msgspec.to_builtins(config))
