@@ -1,0 +1,197 @@
+"""The parts a gate is made of, behind small Protocols.
+
+This package imports nothing of ours. A vendor's library is named in one file
+(`camera`, `decoder`, `gpio`), and a word in the configuration picks the real
+part or the simulated one. The fake and the real part pass the same contract tests.
+
+Conventions: a picture is a numpy ``uint8`` array ``(height, width)``, 0 black,
+255 white; times are seconds of ``time.monotonic()``; distances are centimetres;
+pins are BCM numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from enum import Enum
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+
+class HardwareError(Exception):
+    """A part is missing, taken or broken. The text says what to look at; asking again later is safe."""
+
+
+class Signal(Enum):
+    """What the lane's lights show. Exactly one at a time."""
+
+    OFF = "off"
+    READY = "ready"
+    GREEN = "green"
+    YELLOW = "yellow"
+    RED = "red"
+    FAULT = "fault"
+
+
+INPUTS = ("passage", "arm_open", "fire", "exit_button", "guard_button", "call", "tamper")
+"""Names of the input lines a lane may have. An input is a level (True: active), never a toggle."""
+
+LIGHTS = ("ready", "green", "yellow", "red", "fault", "buzzer")
+
+
+class Frame(NamedTuple):
+    """One camera frame. ``luma`` is a view that is valid only inside the ``with`` of :meth:`Camera.frame`."""
+
+    luma: Picture
+    at: float
+    number: int
+
+
+class Found(NamedTuple):
+    """One decoded symbol: its text, the engine that read it, its four corners (x, y) in pixels, clockwise."""
+
+    text: str
+    engine: str
+    corners: tuple[tuple[int, int], ...]
+
+
+class Camera(Protocol):
+    """A source of frames. One thread at a time."""
+
+    def frame(self, timeout: float = 2.0) -> AbstractContextManager[Frame]:
+        """The next frame (never the same one twice), without a copy. Raises HardwareError when none comes in time."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """What is in force: model, size, and each control that was set; JSON-safe."""
+        ...
+
+    def close(self) -> None:
+        """Idempotent."""
+        ...
+
+
+class Decoder(Protocol):
+    """Reads the QR codes of a picture. Thread-safe; never raises on any picture content."""
+
+    def decode(self, luma: Picture, thorough: bool = False) -> list[Found]:
+        """Codes found, passes (text starting with "G1") first.
+
+        ``thorough``: spend what a single photo deserves, not what one camera frame of thirty a second may cost.
+        """
+        ...
+
+
+class Relay(Protocol):
+    """Requests opening from the barrier's own controller. Off when claimed, off when closed."""
+
+    def on(self) -> None: ...
+
+    def off(self) -> None: ...
+
+    @property
+    def is_on(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+class Lights(Protocol):
+    """The lane's lamps and buzzer."""
+
+    def show(self, signal: Signal) -> None: ...
+
+    @property
+    def shown(self) -> Signal: ...
+
+    def close(self) -> None: ...
+
+
+class Inputs(Protocol):
+    """The lane's input lines as debounced levels."""
+
+    def read(self) -> Mapping[str, bool]:
+        """Level of every wired input by name (a subset of INPUTS)."""
+        ...
+
+    def watch(self, changed: Callable[[str, bool], None]) -> None:
+        """Call ``changed(name, level)`` from any thread after each change, once per change."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LaneParts(NamedTuple):
+    """What one lane drives and senses."""
+
+    relay: Relay
+    lights: Lights
+    inputs: Inputs
+
+
+class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One camera, looking at one lane."""
+
+    lane: str
+    part: Literal["picamera2", "simulated"] = "picamera2"
+    index: int = 0
+    width: int = 1280
+    height: int = 720
+    frame_us: int = 33_333
+    exposure_us: int = 3_000
+    """Longest exposure: ≤ 2.5-4 ms holds a hand at 200-300 mm/s still."""
+    distance_cm: float = 25.0
+    """Where a code is held; the lens is fixed there (LensPosition = 1 / metres)."""
+
+
+class Wiring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Pins of one lane. Outputs are active-high; inputs are pulled up and active-low unless named in ``active_high``,
+    which are pulled down."""
+
+    part: Literal["gpiozero", "simulated"] = "gpiozero"
+    relay: int | None = None
+    ready: int | None = None
+    green: int | None = None
+    yellow: int | None = None
+    red: int | None = None
+    fault: int | None = None
+    buzzer: int | None = None
+    passage: int | None = None
+    arm_open: int | None = None
+    fire: int | None = None
+    exit_button: int | None = None
+    guard_button: int | None = None
+    call: int | None = None
+    tamper: int | None = None
+    active_high: tuple[str, ...] = ()
+    debounce_ms: int = 20
+
+
+def open_camera(settings: CameraSettings) -> Camera:
+    """The camera the settings ask for. Raises HardwareError in words a technician can act on."""
+    if settings.part == "simulated":
+        from hardware.simulated import SimulatedCamera
+
+        return SimulatedCamera(settings)
+    from hardware.camera import PiCamera
+
+    return PiCamera(settings)
+
+
+def open_lane(name: str, wiring: Wiring, simulated_dir: str, passage_after_s: float | None = None) -> LaneParts:
+    """The relay, lights and inputs of one lane.
+
+    ``simulated_dir`` is where simulated parts keep their levels (see ``hardware.simulated``);
+    ``passage_after_s`` makes a simulated car drive through that long after each opening.
+    """
+    if wiring.part == "simulated":
+        from hardware.simulated import simulated_lane
+
+        return simulated_lane(name, simulated_dir, passage_after_s)
+    from hardware.gpio import gpio_lane, pin_factory
+
+    return gpio_lane(wiring, pin_factory())

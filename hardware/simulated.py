@@ -1,0 +1,290 @@
+"""Every part of a lane without the part: a camera before which pictures are held, and a relay, lights and inputs
+whose levels live in files of a folder, so that other processes (a demo, a test, a curious person) can watch and press.
+
+    outputs.jsonl        one line per change: {"t": unix seconds, "lane": …, "what": "relay" | "light", "value": …}
+    inputs/LANE.NAME     "1" is active; "0", anything else or no file is not
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from hardware import INPUTS, CameraSettings, Frame, HardwareError, LaneParts, Picture, Signal
+from hardware.levels import SampledInputs
+from hardware.optics import burst, card, photograph, scene
+
+__all__ = ["SimulatedCamera", "burst", "photograph", "simulated_lane"]
+
+AWAY_S = 0.8
+"""After each showing the hand is away for so long: longer than a reader takes a code for still being there."""
+IDLE_FRAMES = 8
+POLL_S = 0.01
+CAR_S = 0.4
+"""How long a simulated car covers the passage sensor."""
+
+
+class SimulatedCamera:
+    """:class:`hardware.Camera` that sees an empty dark lane, and pictures while they are shown.
+
+    ``clock`` and ``wait`` pace it to the settings' frame duration; a test passes its own.
+    """
+
+    def __init__(
+        self,
+        settings: CameraSettings,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] = time.sleep,
+        seed: int = 0,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._wait = wait
+        self._rng = np.random.default_rng(seed)
+        size = (settings.width, settings.height)
+        self._background = scene(size, seed)
+        self._noise = self._rng.normal(0, 3, (settings.height + 32, settings.width + 32)).astype(np.int8)
+        self._idle = [self._noisy(self._background) for _ in range(IDLE_FRAMES)]
+        self._queue: deque[Picture | threading.Event] = deque()
+        self._away = 0
+        self._number = 0
+        self._due = clock()
+        self._closed = False
+
+    def show(self, pictures: Sequence[Picture], frames_each: int = 8) -> threading.Event:
+        """Hold these pictures before the camera, each for ``frames_each`` frames, after those already waiting.
+
+        A picture larger than the frame is shrunk to fit it, a smaller one is a card held up in the
+        lane. The event is set when the last of these frames has been taken and given back.
+        """
+        done = threading.Event()
+        fitted = [self._fit(picture) for picture in pictures]
+        # One extend: the camera's thread must not run dry between two pictures of one showing.
+        self._queue.extend([*(frame for frame in fitted for _ in range(frames_each)), done])
+        return done
+
+    @contextmanager
+    def frame(self, timeout: float = 2.0) -> Iterator[Frame]:
+        """The next frame when it is due. Raises HardwareError after :meth:`close`."""
+        if self._closed:
+            raise HardwareError("the simulated camera is closed")
+        luma = self._next()
+        self._due = max(self._due + self._settings.frame_us / 1e6, self._clock() - timeout)
+        pause = self._due - self._clock()
+        if pause > 0:
+            self._wait(pause)
+        self._number += 1
+        yield Frame(luma, self._clock(), self._number)
+
+    def _next(self) -> Picture:
+        if self._away:
+            self._away -= 1
+        elif self._queue:
+            item = self._queue.popleft()
+            if not isinstance(item, threading.Event):
+                return self._noisy(item)
+            self._away = math.ceil(AWAY_S * 1e6 / self._settings.frame_us)
+            item.set()
+        return self._idle[self._number % IDLE_FRAMES]
+
+    def _noisy(self, picture: Picture) -> Picture:
+        """The same picture with this frame's sensor noise, a pixel or two away from where it was."""
+        height, width = picture.shape
+        top, left = self._rng.integers(0, 32, 2)
+        noise = self._noise[top : top + height, left : left + width]
+        down, right = (int(step) for step in self._rng.integers(-1, 2, 2))
+        moved = np.roll(picture, (down, right), (0, 1)).astype(np.int16)
+        moved += noise
+        return np.clip(moved, 0, 255).astype(np.uint8)
+
+    def _fit(self, picture: Picture) -> Picture:
+        height, width = self._background.shape
+        if picture.shape == (height, width):
+            return picture
+        if picture.shape[0] < height and picture.shape[1] < width:
+            picture = card(picture)
+            scale = min(0.8 * height / picture.shape[0], 0.8 * width / picture.shape[1])
+        else:
+            scale = min(height / picture.shape[0], width / picture.shape[1])
+        new = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+        held = np.asarray(Image.fromarray(picture).resize(new, Image.Resampling.BICUBIC), dtype=np.uint8)
+        frame = self._background.copy()
+        top, left = (height - new[1]) // 2, (width - new[0]) // 2
+        frame[top : top + new[1], left : left + new[0]] = held
+        return frame
+
+    def describe(self) -> Mapping[str, Any]:
+        size = [self._settings.width, self._settings.height]
+        return {"part": "simulated", "model": "simulated", "size": size, "frame_us": self._settings.frame_us}
+
+    def close(self) -> None:
+        """Idempotent. Whoever waits for a showing is let go."""
+        self._closed = True
+        while self._queue:
+            item = self._queue.popleft()
+            if isinstance(item, threading.Event):
+                item.set()
+
+
+class _Outputs:
+    """Appends one line per change. One ``write`` in O_APPEND mode: lines of several processes never mix."""
+
+    def __init__(self, folder: Path, lane: str, now: Callable[[], float]) -> None:
+        self._path = folder / "outputs.jsonl"
+        self._lane = lane
+        self._now = now
+
+    def append(self, what: str, value: bool | str) -> None:
+        line = json.dumps({"t": self._now(), "lane": self._lane, "what": what, "value": value}) + "\n"
+        try:
+            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                os.write(handle, line.encode())
+            finally:
+                os.close(handle)
+        except OSError as err:
+            raise HardwareError(f"the simulated outputs cannot be written to {self._path}: {err.strerror}") from err
+
+    def last(self, what: str) -> bool | str | None:
+        """The newest value of this lane's output in the file, as a driven pin keeps its level after a crash."""
+        newest = None
+        lines = self._path.read_text().splitlines() if self._path.exists() else []
+        for line in lines:
+            with suppress(ValueError, KeyError, TypeError):  # a line cut short by a crash is no value
+                entry = json.loads(line)
+                if (entry["lane"], entry["what"]) == (self._lane, what):
+                    newest = entry["value"]
+        return newest
+
+
+class SimulatedRelay:
+    """:class:`hardware.Relay` that writes its changes down. ``risen`` is called after each off to on."""
+
+    def __init__(self, outputs: _Outputs, risen: Callable[[], None]) -> None:
+        self._outputs = outputs
+        self._risen = risen
+        self._lock = threading.Lock()
+        self._on = outputs.last("relay") is True
+        self._closed = False
+        self.off()  # a claim that changes nothing writes nothing
+
+    def on(self) -> None:
+        if self._set(True):
+            self._risen()
+
+    def off(self) -> None:
+        self._set(False)
+
+    def _set(self, value: bool) -> bool:
+        with self._lock:
+            if self._closed or self._on == value:
+                return False
+            self._on = value
+            self._outputs.append("relay", value)
+            return True
+
+    @property
+    def is_on(self) -> bool:
+        return self._on
+
+    def close(self) -> None:
+        self.off()
+        self._closed = True
+
+
+class SimulatedLights:
+    """:class:`hardware.Lights` that writes its changes down; it closes dark."""
+
+    def __init__(self, outputs: _Outputs) -> None:
+        self._outputs = outputs
+        self._lock = threading.Lock()
+        self._shown = Signal.OFF
+        self._closed = False
+
+    def show(self, signal: Signal) -> None:
+        with self._lock:
+            if self._closed or signal is self._shown:
+                return
+            self._shown = signal
+            self._outputs.append("light", signal.value)
+
+    @property
+    def shown(self) -> Signal:
+        return self._shown
+
+    def close(self) -> None:
+        self.show(Signal.OFF)
+        self._closed = True
+
+
+class _Levels:
+    """The input files of one lane, and the cars that drive through it."""
+
+    def __init__(self, folder: Path, lane: str, passage_after_s: float | None, clock: Callable[[], float]) -> None:
+        self._folder = folder
+        self._lane = lane
+        self._after = passage_after_s
+        self._clock = clock
+        self._drives: deque[tuple[float, bool]] = deque()
+
+    def car_may_go(self) -> None:
+        if self._after is not None:
+            at = self._clock() + self._after
+            self._drives.extend([(at, True), (at + CAR_S, False)])
+
+    def sample(self) -> dict[str, bool]:
+        while self._drives and self._drives[0][0] <= self._clock():
+            self._write("passage", self._drives.popleft()[1])
+        return {name: self._read(name) for name in INPUTS}
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{self._lane}.{name}"
+
+    def _read(self, name: str) -> bool:
+        try:
+            return self._path(name).read_bytes().strip() == b"1"
+        except OSError:
+            return False
+
+    def _write(self, name: str, level: bool) -> None:
+        # Replaced, not rewritten: another process never reads it empty.
+        new = self._folder / f".{self._lane}.{name}.new"
+        new.write_text(str(int(level)))
+        new.replace(self._path(name))
+
+
+def simulated_lane(
+    name: str,
+    folder: str,
+    passage_after_s: float | None = None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], float] = time.time,
+    poll_s: float | None = POLL_S,
+) -> LaneParts:
+    """Relay, lights and all of INPUTS of lane ``name`` as files of ``folder``, which is made when missing.
+
+    ``passage_after_s``: so long after each opening a car covers the passage sensor for CAR_S.
+    Raises HardwareError when the folder cannot be written.
+    """
+    root = Path(folder)
+    try:
+        (root / "inputs").mkdir(parents=True, exist_ok=True)
+        outputs = _Outputs(root, name, now)
+        levels = _Levels(root / "inputs", name, passage_after_s, clock)
+        relay = SimulatedRelay(outputs, levels.car_may_go)
+    except OSError as err:
+        raise HardwareError(f"the simulated lane cannot write into {folder}: {err.strerror}") from err
+    inputs = SampledInputs(levels.sample, 0.0, poll_s, clock)
+    return LaneParts(relay, SimulatedLights(outputs), inputs)
