@@ -177,8 +177,12 @@ def open_camera(settings: CameraSettings) -> Camera:
         from hardware.simulated import SimulatedCamera
 
         return SimulatedCamera(settings)
-    from hardware.camera import PiCamera
-
+    try:
+        from hardware.camera import PiCamera
+    except ImportError as err:
+        raise HardwareError(
+            f"{err}: install python3-picamera2; the environment must see the system's packages"
+        ) from err
     return PiCamera(settings)
 
 
@@ -192,6 +196,8 @@ def open_lane(name: str, wiring: Wiring, simulated_dir: str, passage_after_s: fl
         from hardware.simulated import simulated_lane
 
         return simulated_lane(name, simulated_dir, passage_after_s)
-    from hardware.gpio import gpio_lane, pin_factory
-
+    try:
+        from hardware.gpio import gpio_lane, pin_factory
+    except ImportError as err:
+        raise HardwareError(f"{err}: install python3-gpiozero and python3-lgpio") from err
     return gpio_lane(wiring, pin_factory())

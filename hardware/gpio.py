@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, cast
 
-from gpiozero import Buzzer, GPIOZeroError, InputDevice, OutputDevice
+from gpiozero import Buzzer, InputDevice, OutputDevice
 from gpiozero.pins import Factory
 
 from hardware import INPUTS, LIGHTS, HardwareError, LaneParts, Signal, Wiring
@@ -105,7 +105,7 @@ class GpioLights:
 
     def __init__(self, lamps: Mapping[str, Any]) -> None:
         self._lamps = {name: lamp for name, lamp in lamps.items() if name != "buzzer"}
-        self._buzzer = lamps.get("buzzer")
+        self._buzzer: Any = lamps.get("buzzer")
         self._shown = Signal.OFF
         self._closed = False
 

@@ -1,0 +1,147 @@
+"""The Raspberry Pi's camera, through picamera2. Imported by :func:`hardware.open_camera` only.
+
+The main stream is YUV420 (or NV12, where a camera offers that instead): its first plane is the grey
+picture the decoders want, and it is looked at where the camera wrote it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
+from typing import Any
+
+from picamera2 import MappedArray, Picamera2
+
+from hardware import CameraSettings, Frame, HardwareError
+
+BUFFERS = 4
+"""One being exposed, one waiting, one held by the decoder, one in hand; the default of 6 costs 3 MB more."""
+MANUAL_FOCUS = 0
+"""libcamera's AfModeEnum.Manual."""
+
+
+class PiCamera:
+    """:class:`hardware.Camera` on picamera2: pinned frame duration, short exposure, focus where a code is held.
+
+    Raises HardwareError saying what to look at: no camera, no such camera, a camera in use.
+    """
+
+    def __init__(self, settings: CameraSettings) -> None:
+        self._picam2 = _opened(settings.index)
+        self._number = 0
+        self._closed = False
+        try:
+            self._controls = chosen_controls(settings, self._picam2.camera_controls)
+            self._picam2.configure(
+                self._picam2.create_video_configuration(
+                    main={"size": (settings.width, settings.height), "format": "YUV420"},
+                    buffer_count=BUFFERS,
+                    controls=self._controls,
+                )
+            )
+            self._main = self._picam2.camera_configuration()["main"]
+            self._picam2.start()
+        except Exception as err:
+            self._give_back()
+            raise HardwareError(f"camera {settings.index} cannot be started: {_story(err)}") from err
+
+    @contextmanager
+    def frame(self, timeout: float = 2.0) -> Iterator[Frame]:
+        """The newest frame not yet given out. Its luma is the camera's own buffer: valid inside the ``with`` only.
+
+        Raises HardwareError when none comes in ``timeout`` seconds; then close this camera and open it again.
+        """
+        request = self._next_request(timeout)
+        try:
+            with MappedArray(request, "main", reshape=False, write=False) as mapped:
+                (width, height), stride = self._main["size"], self._main["stride"]
+                self._number += 1
+                luma = mapped.array[: stride * height].reshape(height, stride)[:, :width]
+                yield Frame(luma, time.monotonic(), self._number)
+        finally:
+            request.release()
+
+    def _next_request(self, timeout: float) -> Any:
+        if self._closed:
+            raise HardwareError("the camera is closed")
+        try:
+            return self._picam2.capture_request(wait=False).get_result(timeout=timeout)
+        except (FutureTimeout, TimeoutError, CancelledError) as err:
+            self._picam2.cancel_all_and_flush()  # else the late frame goes to nobody, and its buffer is lost
+            raise HardwareError(f"no frame for {timeout:g} s: look at the camera's ribbon cable and plugs") from err
+
+    def describe(self) -> Mapping[str, Any]:
+        return {
+            "part": "picamera2",
+            "model": str(self._picam2.camera_properties.get("Model", "unknown")),
+            "size": list(self._main["size"]),
+            "format": str(self._main["format"]),
+            "controls": dict(self._controls),
+        }
+
+    def close(self) -> None:
+        """Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._give_back()
+
+    def _give_back(self) -> None:
+        try:
+            self._picam2.cancel_all_and_flush()
+            self._picam2.close()
+        except Exception as err:
+            raise HardwareError(f"the camera could not be closed: {_story(err)}") from err
+
+
+def chosen_controls(settings: CameraSettings, offered: Mapping[str, tuple[Any, Any, Any]]) -> dict[str, Any]:
+    """The controls to set: each only where the camera offers it, clamped to its (least, most, default)."""
+    wanted = {
+        "FrameDurationLimits": settings.frame_us,
+        "ExposureTime": settings.exposure_us,
+        "LensPosition": 100 / settings.distance_cm,
+    }
+    chosen: dict[str, Any] = {}
+    for name, value in wanted.items():
+        if name in offered:
+            least, most = offered[name][:2]
+            chosen[name] = max(least, min(value, most))
+    if "FrameDurationLimits" in chosen:
+        chosen["FrameDurationLimits"] = (chosen["FrameDurationLimits"],) * 2
+    if "AfMode" in offered and "LensPosition" in chosen:
+        chosen["AfMode"] = MANUAL_FOCUS  # continuous autofocus hunts and sticks (picamera2 issues 1272, 1082)
+    return chosen
+
+
+def _opened(index: int) -> Any:
+    try:
+        cameras = Picamera2.global_camera_info()
+    except Exception as err:
+        raise HardwareError(f"the camera system does not answer: {_story(err)}") from err
+    if not cameras:
+        raise HardwareError("no camera found: look at the ribbon cable, then at `rpicam-hello --list-cameras`")
+    if index >= len(cameras):
+        raise HardwareError(f"there is no camera {index}; this device has {len(cameras)}, counted from 0")
+    # Made in two steps: when __init__ fails, picamera2 leaves one end of a pipe open, and this is tried again for ever.
+    camera = Picamera2.__new__(Picamera2)
+    try:
+        camera.__init__(index)
+    except Exception as err:
+        os.close(camera.notifyme_w)
+        story = _story(err)
+        if "busy" in story.lower() or "acquire" in story.lower():
+            raise HardwareError(f"camera {index} is in use by another program (rpicam-hello, motion, …)") from err
+        raise HardwareError(f"camera {index} cannot be opened: {story}") from err
+    return camera
+
+
+def _story(err: BaseException | None) -> str:
+    """The messages of an exception and its causes: picamera2 hides libcamera's own behind its general one."""
+    parts = []
+    while err is not None:
+        parts.append(str(err) or type(err).__name__)
+        err = err.__cause__ or err.__context__
+    return "; ".join(parts)
