@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from picamera2 import MappedArray, Picamera2
@@ -125,17 +125,25 @@ def _opened(index: int) -> Any:
         raise HardwareError("no camera found: look at the ribbon cable, then at `rpicam-hello --list-cameras`")
     if index >= len(cameras):
         raise HardwareError(f"there is no camera {index}; this device has {len(cameras)}, counted from 0")
-    # Made in two steps: when __init__ fails, picamera2 leaves one end of a pipe open, and this is tried again for ever.
+    # Made in two steps: when __init__ fails, picamera2 leaves a pipe or the camera open, and this is tried for ever.
     camera = Picamera2.__new__(Picamera2)
     try:
         camera.__init__(index)
     except Exception as err:
-        os.close(camera.notifyme_w)
         story = _story(err)
+        with suppress(Exception):
+            _tidy(camera)
         if "busy" in story.lower() or "acquire" in story.lower():
             raise HardwareError(f"camera {index} is in use by another program (rpicam-hello, motion, …)") from err
         raise HardwareError(f"camera {index} cannot be opened: {story}") from err
     return camera
+
+
+def _tidy(half_made: Any) -> None:
+    if half_made.is_open:
+        half_made.close()
+    else:
+        os.close(half_made.notifyme_w)
 
 
 def _story(err: BaseException | None) -> str:

@@ -180,6 +180,7 @@ class Eye:
         self._decode_ms = 0.0
         self._frame_at = self._alive_at = clock()
         self._failures = 0
+        self._stuck = False
         self._core_lost = False
         self._heard: list[Shown] | None = None
         self._showing = threading.Lock()
@@ -190,7 +191,11 @@ class Eye:
         self._thread.start()
 
     def alive_age(self) -> float:
-        """Seconds since this thread last had a frame or an answer that there is none. Grows only when it hangs."""
+        """Seconds since this thread last had a frame, or an answer that there is no camera to be had.
+
+        It grows when a driver hangs and when an opened camera gives no frames: that is retried here a
+        few times, but libcamera often needs a new process, which is what the watchdog is for.
+        """
         return self._clock() - self._alive_at
 
     def state(self) -> ReaderState:
@@ -216,7 +221,7 @@ class Eye:
         self._decode_ms += (ms - self._decode_ms) / 30
         if self.why:
             log.info("camera=ok lane=%s part=%s", self.settings.lane, self.settings.part)
-            self.why, self._failures = "", 0
+            self.why, self._failures, self._stuck = "", 0, False
         if presentation := self._presenter.step(found, self._clock()):
             presentation.ms = round(ms, 2)
             self._present(presentation)
@@ -286,6 +291,9 @@ class Eye:
             log.info("camera=open lane=%s %s", self.settings.lane, dict(camera.describe()))
             while not self._stop.is_set():
                 self.look(camera)
+        except HardwareError:
+            self._stuck = True
+            raise
         finally:
             self.camera = None
             camera.close()
@@ -294,10 +302,15 @@ class Eye:
         if why != self.why:
             log.error("camera=failed lane=%s why=%r", self.settings.lane, why)
         self.why = why
+        self._lives()
         pause = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
         self._failures += 1
         until = self._clock() + pause
         while (left := until - self._clock()) > 0 and not self._stop.wait(min(left, 1.0)):
+            self._lives()
+
+    def _lives(self) -> None:
+        if not self._stuck:
             self._alive_at = self._clock()
 
     def close(self) -> None:
@@ -345,10 +358,7 @@ class Reader:
         self._reports.start()
 
     def frame_age(self) -> float:
-        """Seconds since the slowest camera thread last had a frame, or a reported fault of its camera.
-
-        For the watchdog: a missing camera does not make it grow, a hanging driver does.
-        """
+        """For the watchdog: the largest :meth:`Eye.alive_age`. A missing camera does not make it grow."""
         return max((eye.alive_age() for eye in self._eyes), default=0.0)
 
     def verbs(self) -> Mapping[Verb[Any, Any], Callable[[Any], Any]]:
