@@ -1,0 +1,125 @@
+"""The live list as a value: happenings come in, entries (a decision and what became of it) come out. Pure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from kiosk.channel import Happening, Happenings
+
+KEPT = 200
+
+
+@dataclass
+class Entry:
+    """One line of the list: what happened first, and the rulings, overrides and passages that followed it."""
+
+    first: Happening
+    followers: list[Happening] = field(default_factory=list)
+    changed: int = 0
+    """The board's ``version`` when this entry last changed."""
+
+    @property
+    def number(self) -> int:
+        return self.first.number
+
+    @property
+    def newest(self) -> int:
+        return max([self.first.number, *(h.number for h in self.followers)])
+
+    @property
+    def everything(self) -> list[Happening]:
+        return [self.first, *self.followers]
+
+    def answer(self) -> Happening | None:
+        """The last ruling or override, or the core's own end of an unanswered refer."""
+        answers = [h for h in self.followers if h.kind in ("ruling", "override") or h.reason == "unanswered"]
+        return answers[-1] if answers else None
+
+    def is_open(self, now_ms: int) -> bool:
+        """A refer that still can be ruled on."""
+        return self.first.outcome == "refer" and self.answer() is None and now_ms < self.first.open_until_ms
+
+
+class Board:
+    """The last :data:`KEPT` entries of one run of the core.
+
+    Taking the same happenings twice changes nothing. ``version`` grows with every change, over runs too.
+    """
+
+    def __init__(self) -> None:
+        self.run = ""
+        self.newest = 0
+        self.version = 0
+        self.began = 0
+        """The version at which this run's board began: whoever is behind it must forget what it had."""
+        self._entries: OrderedDict[int, Entry] = OrderedDict()
+        self._explained: set[int] = set()
+
+    def take(self, happenings: Happenings) -> bool:
+        """Whether anything changed. Another ``run`` empties the board first."""
+        before = self.version
+        if happenings.run != self.run:
+            self._begin(happenings.run)
+        for happening in sorted(happenings.items, key=lambda h: h.number):
+            if happening.number > self.newest:
+                self._add(happening)
+        return self.version != before
+
+    def _begin(self, run: str) -> None:
+        self.run, self.newest = run, 0
+        self._entries.clear()
+        self._explained.clear()
+        self.version += 1
+        self.began = self.version
+
+    def _add(self, happening: Happening) -> None:
+        self.version += 1
+        self.newest = happening.number
+        entry = self._entries.get(happening.about)
+        if entry is None:
+            entry = self._entries[happening.number] = Entry(happening)
+            if len(self._entries) > KEPT:
+                self._entries.popitem(last=False)
+        else:
+            entry.followers.append(happening)
+        entry.changed = self.version
+
+    def explain(self, number: int) -> None:
+        """The override or ruling ``number`` has its reason now."""
+        self._explained.add(number)
+        for entry in self._entries.values():
+            if any(h.number == number for h in entry.everything):
+                self.version += 1
+                entry.changed = self.version
+
+    def entries(self) -> list[Entry]:
+        """Newest first."""
+        return list(reversed(self._entries.values()))
+
+    def changed_after(self, version: int) -> list[Entry]:
+        """Entries changed since ``version``, oldest first."""
+        return [entry for entry in self._entries.values() if entry.changed > version]
+
+    def find(self, number: int) -> Entry | None:
+        return self._entries.get(number)
+
+    def wanting_reason(self) -> list[Happening]:
+        """Overrides and rulings whose reason is still asked for, newest first."""
+        return [h for entry in self.entries() for h in entry.everything if self.wants_reason(h)]
+
+    def wants_reason(self, happening: Happening) -> bool:
+        return happening.needs_reason and not happening.reason and happening.number not in self._explained
+
+    def waiting(self, now_ms: int) -> list[Entry]:
+        """Refers that still can be answered, oldest first: the order people stand in."""
+        return [entry for entry in self._entries.values() if entry.is_open(now_ms)]
+
+    def current(self, now_ms: int) -> Entry | None:
+        """What the guard should look at: the longest waiting refer, else the newest decision."""
+        return first(self.waiting(now_ms)) or first(e for e in self.entries() if e.first.kind == "decision")
+
+
+def first(entries: Iterable[Entry]) -> Entry | None:
+    return next(iter(entries), None)

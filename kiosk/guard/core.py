@@ -1,0 +1,68 @@
+"""The guard process's ends of its two sockets, and what it may be told to do with them."""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from kiosk.channel import Client, Verb
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+CLIENTS = 4
+"""Questions to the core at a time: one hung answer must not keep another guard from opening."""
+CORE_SECONDS = 4.0
+READER_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """What the guards' page needs to know beyond what the core tells it."""
+
+    simulated: bool = False
+    """Passes may be presented from the page: pictures held before a simulated camera."""
+    demo_passes: Path | None = None
+    """Folder of ``*.png`` with an ``index.json`` beside them; see :mod:`kiosk.guard.demo`."""
+    secure_cookies: bool = False
+    """True where the page is served over HTTPS."""
+    session_hours: int = 13
+    """How long the browser keeps the cookie; the core ends the session itself."""
+
+
+class Core:
+    """Asks the core and the reader, each over connections that open when needed and again after a failure.
+
+    Every question raises :class:`kiosk.channel.Refused` when the peer says no and
+    :class:`kiosk.channel.ChannelError` when it cannot be reached in time.
+    """
+
+    def __init__(self, core: Path | str, reader: Path | str):
+        self._path = core
+        self._reader = Client(reader, READER_SECONDS)
+        self._clients: queue.LifoQueue[Client] = queue.LifoQueue()
+        for _ in range(CLIENTS):
+            self._clients.put(Client(core, CORE_SECONDS))
+
+    def ask(self, verb: Verb[Q, A], question: Q) -> A:
+        client = self._clients.get()
+        try:
+            return client.ask(verb, question)
+        finally:
+            self._clients.put(client)
+
+    def ask_reader(self, verb: Verb[Q, A], question: Q) -> A:
+        return self._reader.ask(verb, question)
+
+    def watcher(self) -> Client:
+        """A connection of its own, for questions that wait long. The caller closes it."""
+        return Client(self._path, CORE_SECONDS)
+
+    def close(self) -> None:
+        """Idempotent; questions under way end by themselves."""
+        self._reader.close()
+        for client in [self._clients.get() for _ in range(CLIENTS)]:
+            client.close()
+            self._clients.put(client)

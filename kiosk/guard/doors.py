@@ -1,0 +1,48 @@
+"""Who may send what to the page: cookies, the form token, and the headers of every answer.
+
+A form is believed when its token is the HMAC of the session's token (which no other site can read, the cookie being
+HttpOnly and SameSite=Strict) and when the browser names our own address as its origin, if it names one. Signing in
+has no session yet: there the origin alone is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from urllib.parse import urlsplit
+
+from flask import Request, Response
+
+SESSION_COOKIE = "gate_session"
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def form_token(session_token: str) -> str:
+    """What a form of this session must carry. Derived, so nothing has to be kept."""
+    return hmac.new(session_token.encode(), b"gate guard form", hashlib.sha256).hexdigest()
+
+
+def token_is_good(session_token: str, given: str) -> bool:
+    return hmac.compare_digest(form_token(session_token), given)
+
+
+def origin_is_ours(request: Request) -> bool:
+    """False only if the browser says that another site sent this."""
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def close_up(response: Response) -> Response:
+    """Headers for every answer: no inline script, no frame, no copy kept (but of our own static files)."""
+    response.headers["Content-Security-Policy"] = CSP
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    return response

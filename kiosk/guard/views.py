@@ -1,0 +1,399 @@
+"""What the templates print: finished sentences, made of happenings, states and found passes. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from kiosk.channel import FoundPass, Happening, LaneState, Session, State
+from kiosk.guard import words
+from kiosk.guard.board import Board, Entry
+from kiosk.guard.words import code, say, word
+
+FRESH_MS = 60_000
+"""A presentation older than this is history: the buttons then act on the lane, not on that person."""
+NIGHT_BEGINS, NIGHT_ENDS = 18, 7
+
+TONES = {"grant": "ok", "refer": "look", "deny": "stop"}
+MARKS = {"ok": "✓", "look": "!", "stop": "✕", "fault": "▨", "plain": "•"}
+BAD_FAULTS = frozenset({"fire", "tamper", "relay", "camera", "reader_silent", "journal_lost", "journal", "withdrawn"})
+KIND_TONES = {
+    "fire": "stop",
+    "tamper": "fault",
+    "call": "look",
+    "lockdown": "look",
+    "held_open": "look",
+    "state": "fault",
+}
+
+
+@dataclass(frozen=True)
+class Badge:
+    tone: str
+    mark: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the stream."""
+
+    number: int
+    tone: str
+    mark: str
+    time: str
+    title: str
+    where: str
+    reason: str
+    badges: list[Badge]
+    wants_reason: int
+    selectable: bool
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The presentation in front of the guard, and what the two buttons do about it."""
+
+    key: str
+    tone: str
+    mark: str
+    headline: str
+    label: str
+    dwelling: str
+    facts: list[tuple[str, str]]
+    reason: str
+    notes: list[str]
+    answer: str
+    time: str
+    waits: bool
+    seconds_left: int
+    more_waiting: str
+    old: bool
+    lane: str
+    happening: int
+    run: str
+    can_refuse: bool
+    open_word: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The thin bar that is always there."""
+
+    tone: str
+    mark: str
+    sentence: str
+    more: str
+    list_age: str
+    unexplained: str
+    simulated: str
+    clock_asks: bool
+    held_asks: str
+    waiting: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    label: str
+    dwelling: str
+    facts: list[tuple[str, str]]
+    tone: str
+    mark: str
+    state: str
+
+
+def zone(name: str) -> tzinfo:
+    """The compound's time zone; UTC where the machine does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def local(ms: int, state: State | None) -> datetime:
+    """Milliseconds since 1970 as the compound's clocks show them."""
+    return datetime.fromtimestamp(ms / 1000, zone(state.timezone) if state else UTC)
+
+
+def is_night(state: State | None) -> bool:
+    """Evening by the gate's clock, when it is known and can be trusted for that."""
+    if state is None or state.clock == "untrusted":
+        return False
+    hour = local(state.now_ms, state).hour
+    return hour >= NIGHT_BEGINS or hour < NIGHT_ENDS
+
+
+def age(language: str, seconds: int) -> str:
+    """A duration in one unit, the largest that leaves at least 2 of it."""
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return word(language, f"age_{unit}", n=seconds // size)
+    return word(language, "age_seconds", n=max(seconds, 0))
+
+
+def reason_sentence(language: str, reason: str) -> str:
+    """The guard's sentence of a decision's reason."""
+    return code(language, words.GUARD, reason) if reason else ""
+
+
+def given_reason(language: str, reason: str) -> str:
+    """An override's reason: a code of the closed list, with free text after a colon."""
+    name, _, text = reason.partition(":")
+    spoken = code(language, words.OVERRIDE_REASONS, name)
+    return f"{spoken}：{text.strip()}" if text.strip() else spoken
+
+
+def line(language: str, entry: Entry, board: Board, state: State | None) -> Line:
+    """``entry`` as a row of the stream."""
+    happening = entry.first
+    decision = happening.kind == "decision"
+    tone = TONES.get(happening.outcome, "plain") if decision else KIND_TONES.get(happening.kind, "plain")
+    title = happening.label or code(language, words.OUTCOMES, happening.outcome)
+    wanting = [h.number for h in entry.everything if board.wants_reason(h)]
+    return Line(
+        number=happening.number,
+        tone=tone,
+        mark=MARKS[tone],
+        time=local(happening.at_ms, state).strftime("%H:%M:%S") if happening.at_ms else "",
+        title=title if decision else _title(language, happening),
+        where=" · ".join(filter(None, [happening.dwelling, happening.plate, happening.lane])),
+        reason=_spoken_reason(language, happening),
+        badges=[_badge(language, follower) for follower in entry.followers],
+        wants_reason=wanting[-1] if wanting else 0,
+        selectable=decision,
+    )
+
+
+def _title(language: str, happening: Happening) -> str:
+    parts = [code(language, words.KINDS, happening.kind), _outcome(language, happening), happening.by]
+    return " · ".join(filter(None, parts))
+
+
+def _outcome(language: str, happening: Happening) -> str:
+    return code(language, words.OUTCOMES, happening.outcome) if happening.outcome else ""
+
+
+def _spoken_reason(language: str, happening: Happening) -> str:
+    if happening.kind in ("override", "ruling"):
+        return given_reason(language, happening.reason) if happening.reason else ""
+    return reason_sentence(language, happening.reason)
+
+
+def _badge(language: str, happening: Happening) -> Badge:
+    tone = "plain" if happening.kind == "passage" else TONES.get(happening.outcome, "plain")
+    if happening.reason == "unanswered":
+        return Badge("stop", MARKS["stop"], reason_sentence(language, "unanswered"))
+    outcome = _outcome(language, happening) or code(language, words.KINDS, happening.kind)
+    text = word(language, "by", outcome=outcome, name=happening.by) if happening.by else outcome
+    if happening.reason and happening.kind in ("override", "ruling"):
+        text = f"{text} · {given_reason(language, happening.reason)}"
+    return Badge(tone, MARKS[tone], text)
+
+
+def no_panel(language: str, board: Board, lane: str) -> Panel:
+    """Nobody has shown anything: the lane can still be opened."""
+    return Panel(
+        key="none", tone="plain", mark="", headline=word(language, "empty_now"), label="", dwelling="", facts=[],
+        reason=word(language, "empty_now_line"), notes=[], answer="", time="", waits=False, seconds_left=0,
+        more_waiting="", old=False, lane=lane, happening=0, run=board.run, can_refuse=False,
+        open_word=word(language, "open"),
+    )  # fmt: skip
+
+
+def panel(language: str, board: Board, state: State | None, now_ms: int, chosen: int, lane: str) -> Panel:
+    """The chosen entry, else the longest waiting refer, else the newest decision, else an empty panel."""
+    entry = board.find(chosen) or board.current(now_ms)
+    if entry is None:
+        return no_panel(language, board, lane)
+    happening, answer = entry.first, entry.answer()
+    waits = entry.is_open(now_ms)
+    old = not waits and not chosen and now_ms - happening.at_ms > FRESH_MS
+    others = [e for e in board.waiting(now_ms) if e is not entry]
+    tone = TONES.get(happening.outcome, "plain")
+    return Panel(
+        key=f"{board.run}:{entry.number}:{entry.newest}:{waits}:{old}:{len(others)}",
+        tone=tone,
+        mark=MARKS[tone],
+        headline=_outcome(language, happening),
+        label=happening.label,
+        dwelling=happening.dwelling,
+        facts=_facts(language, happening, state),
+        reason=reason_sentence(language, happening.reason),
+        notes=_notes(language, happening),
+        answer=_badge(language, answer).text if answer else "",
+        time=local(happening.at_ms, state).strftime("%H:%M:%S"),
+        waits=waits,
+        seconds_left=max(0, (happening.open_until_ms - now_ms) // 1000) if waits else 0,
+        more_waiting=word(language, "more_waiting", n=len(others)) if others else "",
+        old=old,
+        lane=happening.lane or lane,
+        happening=0 if old else entry.number,
+        run=board.run,
+        can_refuse=not old,
+        open_word=word(language, "let_through" if waits else "open"),
+    )
+
+
+def _facts(language: str, happening: Happening, state: State | None) -> list[tuple[str, str]]:
+    facts = [
+        (word(language, "kind"), code(language, words.PASS_KINDS, happening.pass_kind)),
+        (word(language, "plate"), happening.plate),
+        (word(language, "pass_number"), happening.pass_number),
+    ]
+    if happening.last_passage_ms and happening.reason in words.BEARING:
+        facts.append(
+            (word(language, "last_passage"), local(happening.last_passage_ms, state).strftime("%m-%d %H:%M:%S"))
+        )
+    return [(name, fact) for name, fact in facts if fact]
+
+
+def _notes(language: str, happening: Happening) -> list[str]:
+    notes = []
+    if happening.guidance:
+        key = "guided" if happening.outcome == "grant" else "would_be"
+        notes.append(word(language, key, reason=reason_sentence(language, happening.guidance)))
+    if happening.list_age_s > 86_400:
+        notes.append(word(language, "stale_list", age=age(language, happening.list_age_s)))
+    if happening.clock == "untrusted":
+        notes.append(word(language, "clock_doubt"))
+    if happening.repeats:
+        notes.append(word(language, "repeats", n=happening.repeats))
+    if happening.source in words.SOURCES:
+        notes.append(say(language, words.SOURCES[happening.source]))
+    return [note for note in notes if note]
+
+
+def bar(language: str, state: State | None, waiting: bool) -> Bar:
+    """The state bar; ``state`` None means that the core does not answer."""
+    if state is None:
+        sentence = word(language, "offline")
+        return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", False)
+    faults = sorted(state.faults, key=_weight)
+    tone = "ok" if not faults else "stop" if _name(faults[0]) in BAD_FAULTS else "look"
+    asking = [lane.name for lane in state.lanes if lane.held_before_restart]
+    return Bar(
+        tone=tone,
+        mark=MARKS[tone],
+        sentence=code(language, words.FAULTS, _name(faults[0])) if faults else word(language, "fine"),
+        more=word(language, "and_more", n=len(faults) - 1) if len(faults) > 1 else "",
+        list_age=list_age(language, state),
+        unexplained=word(language, "unexplained", n=state.unexplained) if state.unexplained else "",
+        simulated=simulated_banner(language, state),
+        clock_asks=state.clock == "untrusted",
+        held_asks=asking[0] if asking else "",
+        waiting=waiting,
+    )
+
+
+def _name(fault: str) -> str:
+    return fault.partition(":")[0]
+
+
+def _weight(fault: str) -> int:
+    order = list(words.FAULTS)
+    return order.index(_name(fault)) if _name(fault) in order else len(order)
+
+
+def list_age(language: str, state: State) -> str:
+    if state.list_state == "none":
+        return word(language, "no_list_age")
+    return word(language, "list_age", age=age(language, state.list_age_s))
+
+
+def simulated_banner(language: str, state: State) -> str:
+    if not state.simulated:
+        return ""
+    parts = word(language, "and").join(code(language, words.PARTS, part) for part in state.simulated)
+    return word(language, "simulated", parts=parts)
+
+
+def fault_sentences(language: str, state: State) -> list[Badge]:
+    """Every fault, worst first, for the page that has room for them."""
+    faults = sorted(state.faults, key=_weight)
+    return [Badge("fault", MARKS["fault"], code(language, words.FAULTS, _name(fault))) for fault in faults]
+
+
+def found(language: str, item: FoundPass, state: State) -> Found:
+    """A looked-up pass."""
+    tone = "ok" if item.state == "active" else "stop"
+    facts = [
+        (word(language, "kind"), code(language, words.PASS_KINDS, item.kind)),
+        (word(language, "plate"), item.plate),
+        (word(language, "pass_number"), item.number),
+        (word(language, "valid_until"), local(item.valid_until_ms, state).strftime("%Y-%m-%d %H:%M")),
+    ]
+    if item.last_passage_ms:
+        facts.append((word(language, "last_passage"), local(item.last_passage_ms, state).strftime("%m-%d %H:%M")))
+    return Found(
+        label=item.label,
+        dwelling=item.dwelling,
+        facts=[(name, fact) for name, fact in facts if fact],
+        tone=tone,
+        mark=MARKS[tone],
+        state=code(language, words.PASS_STATES, item.state),
+    )
+
+
+def details(language: str, state: State) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The technician's tables: (heading, rows)."""
+    return [("", _gate_details(language, state)), *((lane.name, _lane_details(language, lane)) for lane in state.lanes)]
+
+
+def _flag(language: str, good: bool) -> str:
+    return word(language, "good" if good else "bad")
+
+
+def _gate_details(language: str, state: State) -> list[tuple[str, str]]:
+    seen = state.centre_seen_s
+    spoken = word(language, "never") if seen < 0 else word(language, "seen_ago", age=age(language, seen))
+    rows = {
+        "time_gate": local(state.now_ms, state).strftime("%Y-%m-%d %H:%M:%S"),
+        "clock": code(language, words.WORDS, f"clock_{state.clock}"),
+        "uncertainty": str(state.clock_uncertainty_ms),
+        "list": " · ".join([code(language, words.WORDS, f"list_{state.list_state}"), list_age(language, state)]),
+        "revision": str(state.list_revision),
+        "passes": str(state.list_passes),
+        "centre": " · ".join(filter(None, [_flag(language, state.centre_ok), spoken, state.centre_why])),
+        "unsent": str(state.unsent),
+        "journal": _flag(language, state.journal_ok),
+        "in_memory": str(state.events_in_memory),
+        "enforcement": state.enforcement,
+        "faults": ", ".join(state.faults) or "—",
+        "run": state.run,
+    }
+    return [(word(language, key), value) for key, value in rows.items()]
+
+
+def _lane_details(language: str, lane: LaneState) -> list[tuple[str, str]]:
+    arm = {None: "unknown", True: "on", False: "off"}[lane.arm_open]
+    rows = {
+        "camera": " · ".join(filter(None, [_flag(language, lane.camera_ok), lane.camera_why])),
+        "decode_ms": f"{lane.decode_ms:.1f}",
+        "direction": lane.direction,
+        "lock": lane.lock,
+        "phase": lane.phase,
+        "signal": lane.signal,
+        "relay": word(language, "on" if lane.relay_on else "off"),
+        "arm": word(language, arm),
+        "hold_open": word(language, "on" if lane.held_open else "off"),
+    }
+    return [(word(language, key), value) for key, value in rows.items()]
+
+
+def signed_in_as(language: str, session: Session) -> str:
+    role = code(language, words.WORDS, f"role_{session.role}")
+    return word(language, "signed_in_as", name=session.name, role=role)
+
+
+def refusal(language: str, reason: str) -> str:
+    """What a :class:`kiosk.channel.Refused` code means to a guard; ``locked_out:SECONDS`` carries its wait."""
+    name, _, detail = reason.partition(":")
+    pair = words.ERRORS.get(name, words.ERRORS["not_possible"])
+    return say(language, pair, seconds=detail or "60")
+
+
+def override_line(language: str, happening: Happening, state: State | None) -> tuple[int, str]:
+    """An override or ruling that wants its reason: (number, what was done and when)."""
+    when = local(happening.at_ms, state).strftime("%m-%d %H:%M") if happening.at_ms else ""
+    return happening.number, " · ".join(filter(None, [when, _title(language, happening), happening.lane]))

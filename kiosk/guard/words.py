@@ -1,0 +1,540 @@
+"""Everything the guards' page and the lane's screen say, in Chinese and English.
+
+Each entry is ``(zh, en)``. A test holds that both are there, that every reason, fault and code of the closed lists
+has its sentences, and that the public sentences of sensitive reasons cannot be told apart.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+LANGUAGES = ("zh", "en")
+
+Pair = tuple[str, str]
+
+
+class Public(NamedTuple):
+    """What the lane may show to everyone standing there: a headline of at most 12 characters, and one line."""
+
+    headline: Pair
+    line: Pair
+
+
+AT_THE_POST = Public(("请到值班室", "Please come to the guard post"), ("工作人员会帮您", "Staff will help you"))
+
+SENSITIVE = frozenset({"suspended", "attention", "passback", "response_level", "unanswered"})
+"""Reasons a bystander must not be able to tell apart: they all show :data:`AT_THE_POST`, in yellow."""
+
+PUBLIC: dict[str, Public] = {
+    "ok": Public(("请通行", "Please go through"), ("谢谢配合", "Thank you")),
+    "unreadable": Public(
+        ("没看清，请再试", "Not readable, try again"),
+        ("放平、靠近、调亮；或向保安报短码", "Flatter, closer, brighter; or tell the guard the short code"),
+    ),
+    "not_a_pass": Public(
+        ("这不是出入证", "This is not a pass"),
+        ("请出示出入证的二维码；没有请找保安登记", "Show your pass's code; without one, the guard registers you"),
+    ),
+    "foreign_scope": Public(
+        ("不是本小区的证", "Not a pass of this compound"), ("来访请找保安登记", "Visitors: please see the guard")
+    ),
+    "unknown_key": Public(
+        ("本门还不认识此证", "This gate does not know the pass yet"), ("请找保安", "Please see the guard")
+    ),
+    "bad_signature": Public(("此证无法验证", "This pass cannot be verified"), ("请找保安", "Please see the guard")),
+    "no_list": Public(("请找保安核对", "Please see the guard"), ("本门名单还没到", "This gate has no list yet")),
+    "not_on_list": Public(
+        ("名单里没有此证", "This pass is not listed"), ("请找保安或到物业", "See the guard or the desk")
+    ),
+    "unlisted": Public(
+        ("新证，请找保安", "New pass, see the guard"), ("本门名单还没更新", "This gate's list is not up to date")
+    ),
+    "not_collected": Public(
+        ("已通过，请来领证", "Approved, please collect it"),
+        ("带身份证到物业领取，家人可代领", "Bring ID to the desk; family may collect"),
+    ),
+    "superseded": Public(
+        ("已换新证，请用新证", "Replaced, use your new pass"),
+        ("旧证已停用；找不到新证请到物业", "The old one has ended"),
+    ),
+    "revoked": Public(("此证已停用", "This pass has ended"), ("请找保安，或到物业补办", "See the guard or the desk")),
+    "suspended": AT_THE_POST,
+    "not_yet_valid": Public(
+        ("出入证还没生效", "Not valid yet"),
+        ("生效时间写在证上；今天请找保安", "See its first day; today, see the guard"),
+    ),
+    "expired": Public(
+        ("出入证已到期", "Pass has expired"),
+        ("物业一楼办延期；今天请找保安", "Extend at the desk; today, see the guard"),
+    ),
+    "digits_missing": Public(
+        ("请打开出入证页面", "Open your pass page"),
+        ("截图不能用；不行请用纸质证", "Show the live page, or use the card"),
+    ),
+    "digits_stale": Public(
+        ("码已过时，请刷新", "Code out of date"),
+        ("打开出入证页面再出示；不行请用纸质证", "Open your pass page again, or use the card"),
+    ),
+    "lockdown": Public(("暂停通行", "Closed for the moment"), ("请听工作人员安排", "Please follow the staff")),
+    "response_level": AT_THE_POST,
+    "wrong_lane": Public(
+        ("此门不走这类证", "Not at this lane"), ("请走旁边的门，或问保安", "Use the other lane, or ask the guard")
+    ),
+    "wrong_kind": Public(
+        ("此证不能走这个门", "Not with this pass"), ("请走旁边的门，或问保安", "Use the other lane, or ask the guard")
+    ),
+    "outside_hours": Public(
+        ("现在不在通行时间", "Outside its hours"), ("通行时间请看证上；急事请找保安", "Urgent? Please see the guard")
+    ),
+    "quota_household": Public(
+        ("本户今天次数已满", "The household's trips are used"), ("急事请找保安", "Urgent? Please see the guard")
+    ),
+    "quota_person": Public(
+        ("此证今天次数已满", "Today's trips are used"), ("急事请找保安", "Urgent? Please see the guard")
+    ),
+    "passback": AT_THE_POST,
+    "list_expired": Public(("请找保安核对", "Please see the guard"), ("本门名单太旧", "This gate's list is too old")),
+    "attention": AT_THE_POST,
+    "unanswered": AT_THE_POST,
+}
+
+GUARD: dict[str, Pair] = {
+    "ok": ("证有效，放行。", "The pass is good: let through."),
+    "unreadable": (
+        "没读出来。请对方放平、靠近；不行就按短码查。",
+        "Not read. Flatter and closer; else look up the short code.",
+    ),
+    "not_a_pass": (
+        "是二维码，但不是出入证。问清来意，来访登记。",
+        "A QR code, but no pass. Ask, and register a visitor.",
+    ),
+    "foreign_scope": (
+        "别的小区的证。按来访登记，确认去哪户。",
+        "Another compound's pass. Register as a visitor; ask which home.",
+    ),
+    "unknown_key": (
+        "签发密钥本门还没收到。先按房号查；查不到就登记。",
+        "Signed with a key this gate has not received. Look up the dwelling, or register.",
+    ),
+    "bad_signature": (
+        "签名不对，可能是伪造。留住证件，请对方到值班室，叫主管。",
+        "The signature is wrong: perhaps forged. Keep the pass, call the supervisor.",
+    ),
+    "no_list": (
+        "本门还没有名单。核对证件和房号后决定。",
+        "This gate has no list yet. Check papers and dwelling, then decide.",
+    ),
+    "not_on_list": (
+        "名单里没有这张证。按房号查一查，再问物业。",
+        "Not on the list. Look up the dwelling, then ask the desk.",
+    ),
+    "unlisted": (
+        "比本门名单新的证，签名没问题。核对证件后放行。",
+        "Newer than this gate's list; the signature is good. Check papers, then open.",
+    ),
+    "not_collected": (
+        "证已印好，还没领。请到物业领证；今天可登记放行。",
+        "Printed, not collected. Send to the desk; today register.",
+    ),
+    "superseded": (
+        "已补发新证，这是旧证。请用新证；旧证收回。",
+        "Replaced by a newer pass. Ask for that one; keep this one.",
+    ),
+    "revoked": (
+        "这张证已挂失或停用。问清来历，收回证件。",
+        "Reported lost or ended. Ask how they got it, and keep it.",
+    ),
+    "suspended": (
+        "此证暂停使用。请到值班室，私下说，联系社区。",
+        "Suspended. Take aside to the post, call the community office.",
+    ),
+    "not_yet_valid": ("还没到生效时间。看证上的日期。", "Not valid yet. See the date on the pass."),
+    "expired": ("已过有效期。提醒到物业延期。", "Past its last day. Send to the desk to extend."),
+    "digits_missing": (
+        "手机证没有动态码，多半是截图。请对方打开出入证页面。",
+        "A phone pass without its digits. Ask them to open the pass page.",
+    ),
+    "digits_stale": (
+        "动态码过时了。请对方刷新出入证页面再扫。",
+        "The digits are out of step. Ask to open the page again.",
+    ),
+    "lockdown": ("封闭中，一律不放。急救、消防除外。", "Lockdown: nobody passes, except rescue and fire services."),
+    "response_level": (
+        "现在的响应级别不放这类证。说明后联系社区。",
+        "Not admitted at this response level. Explain, call the community.",
+    ),
+    "wrong_lane": ("这类证不走这条道。请走另一边。", "This pass is for another lane. Send them there."),
+    "wrong_kind": ("这条道不收这类证。请走另一边。", "This lane does not take this kind. Send them to the other."),
+    "outside_hours": ("不在允许的时间。问清事由再定。", "Outside the permitted hours. Ask why, then decide."),
+    "quota_household": (
+        "这户今天的次数用完了。有急事可放行。",
+        "The household used today's trips. Open if it is urgent.",
+    ),
+    "quota_person": ("此证今天的次数用完了。有急事可放行。", "This pass used today's trips. Open if it is urgent."),
+    "passback": (
+        "这张证刚进过，可能传给别人用。看看是不是本人。",
+        "Used a moment ago, perhaps passed back. Is it the holder?",
+    ),
+    "list_expired": (
+        "名单超过期限。核对证件和房号后决定。",
+        "The list is too old. Check papers and dwelling, then decide.",
+    ),
+    "attention": (
+        "有提示，请到值班室细看；放行前联系社区。",
+        "Marked for attention. Take to the post; call before opening.",
+    ),
+    "unanswered": ("30秒内没人答复，按不放行处理。", "Nobody answered within 30 seconds: counted as refused."),
+}
+
+BEARING = frozenset({"passback", "quota_household", "quota_person"})
+"""Reasons on which the last passage bears: only then is it shown."""
+
+OUTCOMES: dict[str, Pair] = {
+    "grant": ("放行", "Let through"),
+    "refer": ("请核对", "Please check"),
+    "deny": ("不放行", "Refused"),
+    "passed": ("已通过", "passed"),
+    "not_passed": ("没有通过", "did not pass"),
+    "no_sensor": ("已开门", "opened"),
+    "interrupted": ("中断，门可能动过", "interrupted, may have opened"),
+}
+
+KINDS: dict[str, Pair] = {
+    "decision": ("刷证", "Presentation"),
+    "ruling": ("保安答复", "Ruling"),
+    "override": ("人工改判", "Override"),
+    "passage": ("通行", "Passage"),
+    "button": ("按钮开门", "Opened by the wired button"),
+    "fire": ("消防开门", "Fire contact"),
+    "lockdown": ("封闭", "Lockdown"),
+    "held_open": ("常开", "Held open"),
+    "call": ("有人按呼叫", "Somebody calls"),
+    "tamper": ("设备被打开", "Housing opened"),
+    "state": ("状态变化", "Change of state"),
+}
+
+PASS_KINDS: dict[str, Pair] = {
+    "resident": ("居民", "Resident"),
+    "household_staff": ("家政人员", "Household staff"),
+    "property_staff": ("物业人员", "Property staff"),
+    "contractor": ("施工维修", "Contractor"),
+    "shop": ("商户", "Shop"),
+    "visitor": ("访客", "Visitor"),
+    "official": ("公务", "Official"),
+    "vehicle": ("车辆", "Vehicle"),
+}
+
+PASS_STATES: dict[str, Pair] = {
+    "applied": ("审核中", "Under review"),
+    "approved": ("已通过", "Approved"),
+    "printed": ("没领取", "Not collected"),
+    "active": ("有效", "Active"),
+    "suspended": ("暂停", "Suspended"),
+    "revoked": ("已停用", "Ended"),
+    "superseded": ("已换新证", "Replaced"),
+    "expired": ("已到期", "Expired"),
+}
+
+SOURCES: dict[str, Pair] = {
+    "camera": ("", ""),
+    "phone": ("保安手机扫", "by a guard's phone"),
+    "hand": ("手工输入", "typed in"),
+}
+
+FAULTS: dict[str, Pair] = {
+    "fire": ("消防开门中。门保持打开，先救人。", "Fire contact: the gate stays open. People first."),
+    "tamper": (
+        "设备箱被打开。去看一眼，再打电话给技术员。",
+        "The housing was opened. Go and look, then call the technician.",
+    ),
+    "relay": (
+        "开门继电器不响应。用遥控或手动开门，叫技术员。",
+        "The barrier does not answer. Open by hand, call the technician.",
+    ),
+    "camera": (
+        "摄像头坏了。用手机扫码或按房号查，叫技术员。",
+        "The camera is out. Scan by phone or look up; call the technician.",
+    ),
+    "reader_silent": (
+        "识别没反应。用手机扫码或按房号查，叫技术员。",
+        "The reader is silent. Look up by dwelling; call the technician.",
+    ),
+    "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
+    "held_open_question": (
+        "重启前门是常开的。请决定：常开还是关上。",
+        "Held open before the restart. Decide: open or closed.",
+    ),
+    "journal_lost": ("有记录丢失。照常放行，叫技术员。", "Records were lost. Go on as usual, call the technician."),
+    "journal": (
+        "记录写不进去。照常放行，今天叫技术员。",
+        "Records cannot be written. Go on; call the technician today.",
+    ),
+    "no_list": ("还没有名单。每个人都核对证件和房号。", "No list yet. Check everybody's papers and dwelling."),
+    "list_expired": (
+        "名单太旧了。居民照常，访客一律核对。打给物业。",
+        "The list is too old. Check every visitor; call the desk.",
+    ),
+    "list_stale": (
+        "名单旧了，照常验证。之后挂失的证认不出，多看一眼。",
+        "Old list, still deciding. Later losses are not known.",
+    ),
+    "clock_untrusted": ("门的时间不准。请对一下时间。", "The gate's clock is not sure. Please confirm the time."),
+    "centre_away": (
+        "连不上中心，照常工作。超过一天打给物业。",
+        "The centre is away; the gate goes on. A day long? Call the desk.",
+    ),
+    "withdrawn": (
+        "本门已被撤销，不再验证。叫主管。",
+        "This gate was withdrawn and decides nothing. Call the supervisor.",
+    ),
+}
+"""The closed list of fault codes (``State.faults``), worst first. A code may carry a detail after a colon."""
+
+OVERRIDE_REASONS: dict[str, Pair] = {
+    "known": ("认识，是本小区的", "Known, lives here"),
+    "papers": ("核对过证件", "Papers checked"),
+    "registered": ("已登记来访", "Registered as a visitor"),
+    "urgent": ("急救、就医", "Medical or urgent"),
+    "delivery": ("送货、维修", "Delivery or repair"),
+    "desk": ("物业、社区同意", "The desk agreed"),
+    "not_holder": ("不是本人", "Not the holder"),
+    "refused_check": ("不配合核对", "Would not be checked"),
+    "mistake": ("按错了", "Pressed by mistake"),
+    "other": ("其他", "Other"),
+}
+
+PARTS: dict[str, Pair] = {
+    "camera": ("摄像头", "camera"),
+    "decoder": ("解码", "decoder"),
+    "lights": ("灯", "lights"),
+    "relay": ("道闸", "barrier"),
+    "inputs": ("输入触点", "inputs"),
+    "gpio": ("灯、道闸、触点", "lights, barrier, inputs"),
+    "lane": ("灯、道闸、触点", "lights, barrier, inputs"),
+    "clock": ("时钟", "clock"),
+    "fire": ("消防触点", "fire contact"),
+}
+
+ERRORS: dict[str, Pair] = {
+    "wrong_pin": ("姓名或密码不对。", "Name or PIN is wrong."),
+    "locked_out": (
+        "错了太多次，{seconds}秒后再试。墙上的按钮照样能开门。",
+        "Too many tries. Wait {seconds} s; the wired button works.",
+    ),
+    "no_accounts": (
+        "本门还没有保安账号。请物业在中心添加。",
+        "This gate has no guard accounts yet. The desk adds them.",
+    ),
+    "not_signed_in": ("登录已过期，请重新登录。", "Your session has ended. Please sign in again."),
+    "away": (
+        "门控没有回应，这一下没有成功。要开门请按墙上的按钮。",
+        "The gate did not answer: not done. Use the wired button.",
+    ),
+    "not_allowed": ("需要主管才能这样做。", "Only a supervisor may do that."),
+    "too_large": (
+        "照片超过 4 MB。把手机相机调小一点，或靠近只拍二维码。",
+        "Over 4 MB. Use a smaller photo, or only the code.",
+    ),
+    "no_code": (
+        "照片里没找到二维码。靠近一点，拍清楚再试。",
+        "No QR code found in the photo. Closer and sharper, please.",
+    ),
+    "bad_picture": ("这不是能读的照片。请用 JPG 或 PNG。", "That is not a readable photo. Use JPG or PNG."),
+    "no_photo": ("还没选照片。", "No photo was chosen."),
+    "reader_away": (
+        "识别程序没有回应。按房号查，或按墙上的按钮。",
+        "The reader does not answer. Look up, or use the wired button.",
+    ),
+    "no_names": (
+        "不按姓名查。请输入房号、车牌、证号或短码。",
+        "Not by name. Enter a dwelling, plate, pass number or short code.",
+    ),
+    "too_short": ("请把房号、车牌、证号或短码输完整。", "Enter the whole dwelling, plate, number or code."),
+    "forged": ("页面过期了，请再按一次。", "The page was out of date. Please press again."),
+    "bad_time": ("时间没看懂。请填日期和时间。", "The time was not understood. Enter date and time."),
+    "not_here": ("没有这一页。", "There is no such page."),
+    "not_possible": ("现在不能这样做。", "That is not possible now."),
+    "fault": ("门控出了错。要开门请按墙上的按钮，叫技术员。", "A fault. Use the wired button, call the technician."),
+}
+
+WORDS: dict[str, Pair] = {
+    "post": ("值班台", "Guard post"),
+    "sign_in": ("登录", "Sign in"),
+    "sign_out": ("退出登录", "Sign out"),
+    "name": ("保安姓名", "Guard's name"),
+    "pin": ("密码", "PIN"),
+    "button_works": ("墙上的按钮随时能开门。", "The wired button on the wall always opens."),
+    "signed_in_as": ("{name}（{role}）", "{name} ({role})"),
+    "role_guard": ("保安", "guard"),
+    "role_supervisor": ("主管", "supervisor"),
+    "role_technician": ("技术员", "technician"),
+    "fine": ("一切正常", "All is well"),
+    "and_more": ("另有 {n} 项", "{n} more"),
+    "offline": (
+        "门控没有回应，正在重连。要开门请按墙上的按钮。",
+        "The gate does not answer; retrying. Use the wired button.",
+    ),
+    "page_offline": (
+        "页面断开了，正在重连。要开门请按墙上的按钮。",
+        "Page cut off; retrying. To open, use the wired button.",
+    ),
+    "offline_long": ("这一页会自己恢复，不用刷新。", "This page recovers by itself."),
+    "unexplained": ("{n} 次没写原因", "{n} without a reason"),
+    "list_age": ("名单 {age}前", "list {age} old"),
+    "no_list_age": ("没有名单", "no list"),
+    "simulated": ("演示：{parts}是模拟的，不是真门", "Simulated: {parts}. Not a real gate"),
+    "and": ("、", ", "),
+    "open": ("开门", "Open"),
+    "let_through": ("核对好了，放行", "Checked: open"),
+    "refuse": ("不放行", "Refuse"),
+    "empty_now": ("等人刷证", "Waiting for a pass"),
+    "empty_now_line": ("有人出示出入证，这里马上显示。", "When somebody shows a pass, it appears here."),
+    "empty_stream": ("还没有记录", "Nothing yet"),
+    "loading": ("正在读取…", "Loading…"),
+    "recent": ("最近记录", "Latest"),
+    "earlier": ("刚才的一次", "The last one"),
+    "plate": ("车牌", "Plate"),
+    "dwelling": ("房号", "Dwelling"),
+    "kind": ("类别", "Kind"),
+    "label": ("持证人", "Holder"),
+    "pass_number": ("证号", "Number"),
+    "state": ("状态", "State"),
+    "valid_until": ("有效期到", "Valid until"),
+    "last_passage": ("上次通行", "Last passage"),
+    "seconds_left": ("{n} 秒内答复", "answer within {n} s"),
+    "more_waiting": ("还有 {n} 人在等", "{n} more waiting"),
+    "answered": ("已答复", "Answered"),
+    "by": ("{outcome}，{name}", "{outcome} by {name}"),
+    "would_be": ("本来应是：{reason}", "Would have been: {reason}"),
+    "guided": ("放行，并提醒：{reason}", "Let through; tell them: {reason}"),
+    "repeats": ("重复 {n} 次", "{n} repeats"),
+    "stale_list": ("按 {age}前的名单判断", "decided with a list {age} old"),
+    "clock_doubt": ("时间不确定，没查日期", "clock unsure: dates not judged"),
+    "back_to_newest": ("回到最新", "Back to the newest"),
+    "back": ("返回", "Back"),
+    "waiting_banner": ("有人等您答复", "Somebody is waiting for you"),
+    "look_up": ("查询", "Look up"),
+    "look_up_hint": ("房号、车牌、证号或短码", "Dwelling, plate, number or short code"),
+    "look_up_rule": ("不按姓名查，也不列出住户。", "Never by name, and no lists of people."),
+    "found_none": ("没有查到。看看有没有输错。", "Nothing found. Check what you typed."),
+    "found_more": ("太多了，请输完整。", "Too many: enter it in full."),
+    "digits": ("数字键盘", "Keypad"),
+    "erase": ("退格", "Erase"),
+    "scan_phone": ("手机扫码", "Scan by phone"),
+    "scan_phone_hint": ("拍下对方的二维码，最大 4 MB。", "Take a photo of their code, 4 MB at most."),
+    "choose_photo": ("拍照或选照片", "Take or choose a photo"),
+    "send_photo": ("识别这张照片", "Read this photo"),
+    "present": ("出示演示证", "Present a demo pass"),
+    "present_hint": ("点一张，它就被举到模拟摄像头前。", "Tap one: it is held before the simulated camera."),
+    "present_none": ("演示文件夹里还没有证。", "There are no demo passes in the folder yet."),
+    "phone_pass": ("手机证，动态码", "Phone pass, live digits"),
+    "card_pass": ("纸质证", "Card"),
+    "not_read": ("摄像头没读出来。", "The camera did not read it."),
+    "more": ("更多", "More"),
+    "post_again": ("回值班台", "Back to the post"),
+    "hold_open": ("保持常开", "Hold open"),
+    "hold_press": ("按住 1 秒保持常开", "Press for 1 s to hold open"),
+    "hold_end": ("结束常开，关门", "End holding open"),
+    "hold_sure": ("我确认要一直开着", "Yes, keep it open"),
+    "hold_hint": ("车队、搬家时用。状态条会一直提醒。", "For convoys and removals. The state bar keeps reminding you."),
+    "held_now": ("门现在常开", "The gate is held open"),
+    "held_question": ("重启前门是常开的。现在要常开吗？", "It was held open before the restart. Hold it open again?"),
+    "held_yes": ("继续常开", "Hold open again"),
+    "held_no": ("不，关上", "No, stay closed"),
+    "lockdown_on": ("按住 1 秒封闭", "Press for 1 s: lockdown"),
+    "lockdown_off": ("解除封闭", "End the lockdown"),
+    "lockdown_sure": ("我确认封闭：一律不放", "Yes: refuse everybody"),
+    "lockdown_hint": (
+        "只有主管能用。保安和墙上的按钮仍能开门。",
+        "Supervisors only. Guards and the wired button still open.",
+    ),
+    "why": ("补一句原因", "Why was that?"),
+    "why_hint": ("门已经处理好了，写不写都不影响。", "The gate has already acted; this waits for you."),
+    "why_text": ("补充（可不填）", "In your words (optional)"),
+    "why_save": ("保存", "Save"),
+    "why_later": ("以后再写", "Later"),
+    "why_none": ("都写好了。", "All are explained."),
+    "saved": ("已保存", "Saved"),
+    "opened": ("已发出开门", "Opening"),
+    "refused": ("已记为不放行", "Refused, recorded"),
+    "done": ("好了", "Done"),
+    "time_title": ("对时间", "Confirm the time"),
+    "time_gate": ("门上的时间", "The gate's time"),
+    "time_right": ("对，就是现在", "Yes, that is right"),
+    "time_wrong": ("不对？填您手表上的时间：", "Not right? Enter what your watch says:"),
+    "time_set": ("用这个时间", "Use this time"),
+    "time_trusted": ("时间已确认，不用对。", "The clock is trusted; nothing to do."),
+    "date": ("日期", "Date"),
+    "clock_time": ("时间", "Time"),
+    "details": ("技术细节", "Details for the technician"),
+    "text_size": ("字号", "Text size"),
+    "size_normal": ("标准", "Normal"),
+    "size_large": ("特大", "Large"),
+    "theme": ("明暗", "Theme"),
+    "theme_auto": ("自动", "Automatic"),
+    "theme_day": ("白天", "Day"),
+    "theme_night": ("夜间", "Night"),
+    "language": ("语言", "Language"),
+    "camera": ("摄像头", "Camera"),
+    "barrier": ("道闸", "Barrier"),
+    "list": ("名单", "List"),
+    "clock": ("时钟", "Clock"),
+    "centre": ("中心", "Centre"),
+    "lane": ("通道", "Lane"),
+    "direction": ("方向", "Direction"),
+    "lock": ("锁", "Lock"),
+    "phase": ("阶段", "Phase"),
+    "signal": ("灯", "Signal"),
+    "relay": ("继电器", "Relay"),
+    "arm": ("杆", "Arm"),
+    "decode_ms": ("解码毫秒", "Decode ms"),
+    "enforcement": ("执行阶段", "Enforcement"),
+    "revision": ("名单版本", "Revision"),
+    "passes": ("证数", "Passes"),
+    "uncertainty": ("时钟误差毫秒", "Clock uncertainty ms"),
+    "unsent": ("待上传", "Not yet sent"),
+    "journal": ("记录", "Journal"),
+    "in_memory": ("内存中的记录", "Events in memory"),
+    "faults": ("故障码", "Fault codes"),
+    "run": ("本次启动", "This run"),
+    "on": ("开", "on"),
+    "off": ("关", "off"),
+    "good": ("正常", "good"),
+    "bad": ("故障", "fault"),
+    "never": ("从未", "never"),
+    "unknown": ("未知", "unknown"),
+    "seen_ago": ("{age}前", "{age} ago"),
+    "list_fresh": ("新", "fresh"),
+    "list_stale": ("旧", "stale"),
+    "list_expired": ("过期", "expired"),
+    "list_none": ("无", "none"),
+    "clock_trusted": ("可信", "trusted"),
+    "clock_holdover": ("守时", "holdover"),
+    "clock_untrusted": ("不可信", "untrusted"),
+    "age_seconds": ("{n}秒", "{n} s"),
+    "age_minutes": ("{n}分钟", "{n} min"),
+    "age_hours": ("{n}小时", "{n} h"),
+    "age_days": ("{n}天", "{n} days"),
+    "other_language": ("EN", "中文"),
+    "keys": ("快捷键：O 开门 · R 不放行 · / 查询", "Keys: O open · R refuse · / look up"),
+    "screen_ready": ("请出示出入证", "Please show your pass"),
+    "screen_ready_line": ("二维码对准镜头，离开一手掌", "Hold the code to the camera, a hand away"),
+    "screen_fault": ("本门暂停识别", "Reading is down here"),
+    "screen_fault_line": ("请找保安，或走旁边的门", "See the guard, or use the next gate"),
+}
+
+
+def say(language: str, pair: Pair, **facts: object) -> str:
+    """The pair's sentence in ``language`` (``zh`` unless ``en``), with ``{facts}`` filled in."""
+    sentence = pair[1] if language == "en" else pair[0]
+    return sentence.format(**facts) if facts else sentence
+
+
+def word(language: str, key: str, **facts: object) -> str:
+    """An entry of :data:`WORDS`. A key that is not there is a programming error and raises KeyError."""
+    return say(language, WORDS[key], **facts)
+
+
+def code(language: str, table: dict[str, Pair], name: str) -> str:
+    """The sentence of a code that came from another process; a newer code than ours is shown as it is."""
+    return say(language, table[name]) if name in table else name
