@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -49,13 +49,22 @@ PRESENT_S = 1.5
 STATE_S = 1.0
 FRAME_S = 2.0
 BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-PHOTO_BYTES = 4_000_000
-PHOTO_PIXELS = 12_000_000
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 SHOW_FRAMES = 600
 SHOW_EXTRA_S = 10.0
 
 log = logging.getLogger("reader")
+
+
+class Limits(NamedTuple):
+    """How large a picture file may be before it is looked at, and how many pixels it may unpack to."""
+
+    bytes: int
+    pixels: int
+
+
+PHONE = Limits(bytes=4_000_000, pixels=4096 * 3072)
+"""A "12 megapixel" phone takes up to 4096 x 3072."""
 
 
 class Core(Protocol):
@@ -103,33 +112,28 @@ class PictureError(Exception):
     """A file is not a picture we take. The text is for the person who chose it; another file may work."""
 
 
-def load_picture(raw: bytes) -> Picture:
-    """The grey values of a picture file, upright, at most PHOTO_BYTES and PHOTO_PIXELS large.
+def load_picture(raw: bytes, limits: Limits = PHONE) -> Picture:
+    """The grey values of a picture file, upright. Transparent parts are white paper.
 
-    Size and format are judged from the header, before any pixel is unpacked. Transparent parts
-    are white paper. Raises PictureError.
+    Size and format are judged from the header, before any pixel is unpacked. Raises PictureError.
     """
-    if len(raw) > PHOTO_BYTES:
-        raise PictureError(f"the picture has {len(raw) / 1e6:.1f} MB; at most {PHOTO_BYTES / 1e6:.0f} MB are read")
+    if len(raw) > limits.bytes:
+        raise PictureError(f"the picture is larger than {limits.bytes / 1e6:.0f} MB")
+    too_large = f"the picture has more than {limits.pixels / 1e6:.0f} megapixels"
     try:
         with Image.open(io.BytesIO(raw), formats=PHOTO_FORMATS) as image:
-            if image.width * image.height > PHOTO_PIXELS:
-                raise PictureError(_too_many_pixels(image.width * image.height))
+            if image.width * image.height > limits.pixels:
+                raise PictureError(too_large)
             image.draft("L", image.size)  # JPEG: unpack the luma only
             return _grey(_upright(image))
     except PictureError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
-        raise PictureError(_too_many_pixels()) from err
+        raise PictureError(too_large) from err
     except UnidentifiedImageError as err:
         raise PictureError(f"not a picture, or not one of {', '.join(PHOTO_FORMATS)}") from err
     except Exception as err:  # a damaged file makes Pillow raise nearly anything
         raise PictureError(f"the picture is damaged ({type(err).__name__})") from err
-
-
-def _too_many_pixels(pixels: int = 0) -> str:
-    has = f"{pixels / 1e6:.0f} megapixels" if pixels else "far too many pixels"
-    return f"the picture has {has}; at most {PHOTO_PIXELS / 1e6:.0f} megapixels are read"
 
 
 def _upright(image: Image.Image) -> Image.Image:
