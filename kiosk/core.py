@@ -1,0 +1,417 @@
+"""The core process: one loop that owns gate, clock and list, and the verbs by which the other processes ask it.
+
+Every question that touches the gate is put on the loop and answered from there, in order. Waiting for news, checking a
+PIN and reading events for sync happen on the asking connection's own thread and never hold the loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from kiosk import channel as ch
+from kiosk.clock import Clock
+from kiosk.config import Config
+from kiosk.gate import Gate
+from kiosk.journal import Journal
+from kiosk.kept import Kept
+from kiosk.mirror import Anchor, Mirror, zone_of
+from kiosk.policy import stage_in_force
+from kiosk.post import Post
+from kiosk.service import Service
+from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
+
+READER_SILENT_S = 3.0
+SYNC_SILENT_S = 45.0
+REFRESH_S = 0.5
+ANSWER_S = 5.0
+LONGEST_WAIT_S = 25.0
+_LIVE_KEPT = 200
+_LIVE_FIRST = 50
+_QUEUE = 1000
+
+log = logging.getLogger("core")
+
+T = TypeVar("T")
+
+
+class Live:
+    """The live list: the latest happenings, and waiting for the next. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.run = secrets.token_hex(4)
+        self._items: deque[ch.Happening] = deque(maxlen=_LIVE_KEPT)
+        self._news = threading.Condition()
+
+    def tell(self, happening: ch.Happening) -> None:
+        with self._news:
+            self._items.append(happening)
+            self._news.notify_all()
+
+    def after(self, number: int, wait_s: float) -> ch.Happenings:
+        """What came after a number, waiting for it if need be; the latest fifty for 0."""
+        with self._news:
+            self._news.wait_for(lambda: self._newest() > number, min(wait_s, LONGEST_WAIT_S))
+            items = [happening for happening in self._items if happening.number > number]
+            return ch.Happenings(items[-_LIVE_FIRST:] if number == 0 else items, self._newest(), self.run)
+
+    def _newest(self) -> int:
+        return self._items[-1].number if self._items else 0
+
+
+class _Heard:
+    """When another process was last heard, and what it said."""
+
+    def __init__(self, started: float) -> None:
+        self.at = started
+        self.readers: dict[str, tuple[float, ch.ReaderState]] = {}
+        self.sync: SyncState | None = None
+        self.sync_at = started
+        self.centre_at: float | None = None
+
+
+class Core:
+    """Builds nothing: it is given its parts and serves until ``service.stopping``.
+
+    ``monotonic`` is the clock of the lanes and of silence. :meth:`ask` runs something on the loop from any thread.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        anchor: Anchor | None,
+        gate: Gate,
+        live: Live,
+        journal: Journal,
+        mirror: Mirror,
+        clock: Clock,
+        kept: Kept,
+        post: Post,
+        monotonic: Callable[[], float],
+    ):
+        self._config = config
+        self._anchor = anchor
+        self._gate = gate
+        self._live = live
+        self._journal = journal
+        self._mirror = mirror
+        self._clock = clock
+        self._kept = kept
+        self._post = post
+        self._monotonic = monotonic
+        self._heard = _Heard(monotonic())
+        self._jobs: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue(_QUEUE)
+        self._refresh_at = 0.0
+        self._servers: list[ch.Server] = []
+        self._withdrawn = False
+
+    # --- the loop ---
+
+    def begin(self) -> None:
+        """Take the list and the inputs as they stand, close what a crash left open, and listen to the inputs."""
+        self._refresh()
+        self._gate.begin()
+        for name, run in self._gate.lanes.items():
+            run.parts.inputs.watch(lambda line, level, lane=name: self._input(lane, line, level))  # type: ignore[misc]
+
+    def _input(self, lane: str, line: str, level: bool) -> None:
+        self._put(lambda: self._gate.input_changed(lane, line, level))
+
+    def serve(self, listeners: Mapping[str, socket.socket]) -> None:
+        """Answer on the three sockets."""
+        verbs = {"core-reader": self.reader_verbs(), "core-guard": self.guard_verbs(), "core-sync": self.sync_verbs()}
+        self._servers = [ch.Server(listeners[name], verbs[name]).start() for name in verbs]
+
+    def run(self, service: Service) -> None:
+        """The loop, until the service is stopping; then let go of everything in order."""
+        while not service.stopping.is_set():
+            self.turn()
+            service.alive()
+        self.close()
+
+    def turn(self) -> None:
+        """One turn of the loop: time goes on, then the next job, if one comes in time."""
+        wait = self._gate.tick(lambda lane: bool(self._lane_faults(lane)))
+        if self._monotonic() >= self._refresh_at:
+            self._refresh()
+        try:
+            job, answer = self._jobs.get(timeout=wait)
+        except queue.Empty:
+            return
+        try:
+            answer.set_result(job())
+        except Exception as err:  # it belongs to whoever asked; the loop goes on for everybody else
+            answer.set_exception(err)
+            if not isinstance(err, ch.Refused):
+                log.exception("core=fault")
+
+    def _put(self, job: Callable[[], T]) -> Future[T]:
+        answer: Future[T] = Future()
+        self._jobs.put((job, answer), timeout=ANSWER_S)
+        return answer
+
+    def ask(self, job: Callable[[], T]) -> T:
+        """Run something on the loop and wait for what it answers or raises."""
+        return self._put(job).result(ANSWER_S)
+
+    def _refresh(self) -> None:
+        self._refresh_at = self._monotonic() + REFRESH_S
+        if not self._mirror.refresh():
+            return
+        vouched = self._mirror.vouched
+        self._clock.zone = zone_of(vouched.compound)
+        if vouched.withdrawn and not self._withdrawn:
+            self._withdrawn = True
+            log.error("state=withdrawn")
+            self._gate.record("withdrawn")
+
+    def close(self) -> None:
+        """Relays off first."""
+        self._gate.close()
+        for server in self._servers:
+            server.close()
+        self._journal.close()
+        self._mirror.close()
+
+    # --- reader ---
+
+    def reader_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
+        return {
+            ch.PRESENT: lambda asked: self.ask(lambda: self._gate.present(asked)),
+            ch.READER_STATE: self._reader_state,
+        }
+
+    def _reader_state(self, state: ch.ReaderState) -> ch.Nothing:
+        self._heard.readers[state.lane] = (self._monotonic(), state)
+        return ch.Nothing()
+
+    # --- guard ---
+
+    def guard_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
+        return {
+            ch.SIGN_IN: self._sign_in,
+            ch.SIGN_OUT: self._sign_out,
+            ch.WHO: lambda asked: self._post.who(asked.token),
+            ch.WATCH: self._watch,
+            ch.STATE: lambda _: self.ask(self.state),
+            ch.RULE: self._rule,
+            ch.OVERRIDE: self._override,
+            ch.EXPLAIN: self._explain,
+            ch.HOLD: self._hold,
+            ch.LOCKDOWN: self._lockdown,
+            ch.LOOK_UP: self._look_up,
+            ch.PRESENT_TEXT: self._present_text,
+            ch.CONFIRM_TIME: self._confirm_time,
+        }
+
+    def _sign_in(self, asked: ch.SignIn) -> ch.Session:
+        session = self._post.sign_in(asked)
+        self._put(lambda: self._gate.record("sign_in", by=session.name))
+        return session
+
+    def _sign_out(self, asked: ch.Token) -> ch.Nothing:
+        self._post.sign_out(asked.token)
+        return ch.Nothing()
+
+    def _watch(self, asked: ch.Watch) -> ch.Happenings:
+        self._post.who(asked.token)
+        return self._live.after(asked.after, asked.wait_s)
+
+    def _rule(self, asked: ch.Ruling) -> ch.Happening:
+        by = self._post.who(asked.token).name
+        return self.ask(lambda: self._gate.rule(asked.happening, asked.grant, by, asked.reason))
+
+    def _override(self, asked: ch.Override) -> ch.Happening:
+        by = self._post.who(asked.token).name
+        return self.ask(lambda: self._gate.override(asked.lane, asked.open, asked.happening, by, asked.reason))
+
+    def _explain(self, asked: ch.Explain) -> ch.Nothing:
+        by = self._post.who(asked.token).name
+        self.ask(lambda: self._gate.explain(asked.happening, by, asked.reason))
+        return ch.Nothing()
+
+    def _hold(self, asked: ch.Hold) -> ch.Happening:
+        by = self._post.who(asked.token).name
+        return self.ask(lambda: self._gate.hold(asked.lane, asked.open, by))
+
+    def _lockdown(self, asked: ch.Lockdown) -> ch.Happening:
+        by = self._post.supervisor(asked.token).name
+        return self.ask(lambda: self._gate.lockdown(asked.lane, asked.on, by, asked.reason))
+
+    def _look_up(self, asked: ch.LookUp) -> ch.FoundPasses:
+        self._post.who(asked.token)
+        return self.ask(lambda: self._gate.look_up(asked.term))
+
+    def _present_text(self, asked: ch.PresentText) -> ch.Shown:
+        self._post.who(asked.token)
+        source = asked.source if asked.source in ("phone", "hand") else "phone"
+        shown = ch.Presentation(lane=asked.lane, text=asked.text, source=source)
+        return self.ask(lambda: self._gate.present(shown))
+
+    def _confirm_time(self, asked: ch.ConfirmTime) -> ch.Nothing:
+        by = self._post.who(asked.token).name
+
+        def confirm() -> None:
+            why = self._clock.confirm(asked.utc_ms)
+            if why:
+                raise ch.Refused(why)
+            self._gate.record("clock", by=by, why="a guard confirmed the time")
+
+        self.ask(confirm)
+        return ch.Nothing()
+
+    # --- sync ---
+
+    def sync_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
+        return {
+            ch.EVENTS: self.events,
+            ch.ACKNOWLEDGED: self.acknowledged,
+            ch.SYNC_STATE: lambda asked: self.ask(lambda: self.sync_state(asked)),
+            ch.NONCE: lambda _: self.ask(lambda: Nonce(self._clock.nonce())),
+            ch.TIME: lambda asked: self.ask(lambda: self.take_time(asked)),
+        }
+
+    def events(self, asked: EventsAfter) -> EventBatch:
+        """Written events for the centre."""
+        return self._journal.read(asked)
+
+    def acknowledged(self, asked: Acknowledged) -> ch.Nothing:
+        """The centre has everything up to there."""
+        if asked.journal_id == self._journal.health().journal_id:
+            self._journal.prune(asked.seq)
+        return ch.Nothing()
+
+    def sync_state(self, state: SyncState) -> Accepted:
+        """Take note of how the centre is; follow the list if it changed."""
+        heard = self._heard
+        heard.sync, heard.sync_at = state, self._monotonic()
+        if state.centre_ok:
+            heard.centre_at = heard.sync_at
+        if state.list_changed:
+            self._refresh()
+        if state.caught_up:
+            self._mirror.caught_up()
+        if self._mirror.vouched.withdrawn:
+            return Accepted(False, "withdrawn")
+        return Accepted(not self._mirror.why, self._mirror.why)
+
+    def take_time(self, statement: Signed) -> Accepted:
+        """Anchor the clock by the centre's statement, if it is the centre's."""
+        if self._anchor is None:
+            return Accepted(False, "not enrolled")
+        before = self._clock.now().state
+        anchor = self._anchor
+        why = self._clock.take_statement(statement, anchor.root_public, anchor.device, anchor.compound)
+        after = self._clock.now().state
+        if before != after:
+            self._gate.record("clock", why=f"{before} to {after}")
+        return Accepted(not why, why)
+
+    # --- how the gate is ---
+
+    def _lane_faults(self, lane: str) -> list[str]:
+        run = self._gate.lanes[lane]
+        faults = ["relay"] if run.fault else []
+        if any(camera.lane == lane for camera in self._config.camera):
+            ok, why = self._camera(lane)
+            faults += [] if ok else ["reader_silent" if why == "reader_silent" else "camera"]
+        return faults
+
+    def _camera(self, lane: str) -> tuple[bool, str]:
+        heard = self._heard.readers.get(lane)
+        since = self._monotonic() - (heard[0] if heard else self._heard.at)
+        if since > READER_SILENT_S:
+            return False, "reader_silent"
+        return (heard[1].ok, heard[1].why) if heard else (True, "")
+
+    def _centre(self) -> tuple[bool, str, int]:
+        heard, now = self._heard, self._monotonic()
+        seen = -1 if heard.centre_at is None else int(now - heard.centre_at)
+        if heard.sync is None or now - heard.sync_at > SYNC_SILENT_S:
+            return False, "sync_silent" if now - heard.sync_at > SYNC_SILENT_S else "starting", seen
+        return heard.sync.centre_ok, heard.sync.why, seen
+
+    def _faults(self, centre_ok: bool) -> list[str]:
+        """Codes of what is wrong, worst first."""
+        gate, kept, health, vouched = self._gate, self._kept.now, self._journal.health(), self._mirror.vouched
+        lane_faults = {fault for lane in gate.lanes for fault in self._lane_faults(lane)}
+        state = self._mirror.list_state()
+        asked = [
+            ("fire", any(run.state.fire for run in gate.lanes.values())),
+            ("withdrawn", vouched.withdrawn),
+            ("relay", "relay" in lane_faults),
+            ("lockdown", bool(kept.lockdown)),
+            ("tamper", any(run.levels.get("tamper") for run in gate.lanes.values())),
+            ("held_open_question", any(lane in gate.lanes and not gate.lanes[lane].state.held for lane in kept.held)),
+            ("camera", "camera" in lane_faults),
+            ("reader_silent", "reader_silent" in lane_faults),
+            ("journal_lost", health.lost > 0),
+            ("journal", bool(health.why)),
+            ("no_list", state == "none"),
+            ("list_expired", state == "expired"),
+            ("list_stale", state == "stale"),
+            ("list_forged", vouched.forged > 0),
+            ("list_not_understood", vouched.not_understood),
+            ("clock_untrusted", self._clock.now().state == "untrusted"),
+            ("centre_away", not centre_ok),
+        ]
+        return [code for code, true in asked if true]
+
+    def state(self) -> ch.State:
+        """Everything the guards' page and ``check`` want to know. On the loop only."""
+        now, vouched, health = self._clock.now(), self._mirror.vouched, self._journal.health()
+        centre_ok, centre_why, seen = self._centre()
+        return ch.State(
+            run=self._live.run,
+            gate=vouched.gate_name or (self._anchor.gate if self._anchor else ""),
+            compound_zh=vouched.compound.name_zh,
+            compound_en=vouched.compound.name_en,
+            enforcement=stage_in_force(vouched.rules, now),
+            lanes=[self._lane_state(name) for name in self._gate.lanes],
+            list_state=self._mirror.list_state(),
+            list_age_s=self._mirror.age_s(),
+            list_revision=self._mirror.revision,
+            list_passes=self._mirror.passes,
+            clock=now.state,
+            clock_uncertainty_ms=now.uncertainty_ms,
+            now_ms=now.utc_ms,
+            timezone=vouched.compound.timezone,
+            centre_ok=centre_ok,
+            centre_why=centre_why,
+            centre_seen_s=seen,
+            unsent=self._heard.sync.unsent if self._heard.sync else 0,
+            journal_ok=not health.why,
+            events_in_memory=health.in_memory,
+            faults=self._faults(centre_ok),
+            unexplained=len(self._gate.unexplained),
+            simulated=self._config.simulated_parts(),
+        )
+
+    def _lane_state(self, name: str) -> ch.LaneState:
+        run, kept = self._gate.lanes[name], self._kept.now
+        camera_ok, camera_why = self._camera(name)
+        heard = self._heard.readers.get(name)
+        return ch.LaneState(
+            name=name,
+            direction=run.section.direction,
+            lock=run.section.lock,
+            signal=run.state.shown.value,
+            relay_on=run.state.relay_on,
+            phase=run.state.phase,
+            held_open=run.state.held,
+            held_before_restart=name in kept.held and not run.state.held,
+            lockdown=name in kept.lockdown,
+            fire=run.state.fire,
+            arm_open=run.levels.get("arm_open"),
+            camera_ok=camera_ok,
+            camera_why=camera_why,
+            decode_ms=heard[1].decode_ms if heard else 0.0,
+            simulated=[part for part in self._config.simulated_parts() if part.endswith(f" {name}")],
+        )

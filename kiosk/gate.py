@@ -1,0 +1,565 @@
+"""One presentation, ruling, override or button carried through: read, judge, record, act.
+
+Everything here runs on the core's one loop. The rules are in :mod:`kiosk.policy`, the lane's behaviour in
+:mod:`kiosk.lane`; here the facts are gathered, the decision is put on disk before the relay moves, and the outcome
+after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime, time
+from functools import partial
+
+import msgspec
+
+from hardware import HardwareError, LaneParts, Signal
+from kiosk import lane as lanes
+from kiosk.channel import FoundPass, FoundPasses, Happening, Presentation, Refused, Shown
+from kiosk.clock import Clock
+from kiosk.config import LaneSection, ScreenSection
+from kiosk.journal import Journal, Saved, UseRow, Uses, new_event_id
+from kiosk.kept import Kept
+from kiosk.mirror import Mirror
+from kiosk.policy import Digits, Known, Lane, Use, Verdict, decide, judge_digits
+from sync.cache import credential_id
+from sync.credential import Credential, Reading, code_secret, read_credential
+from sync.protocol import CredentialRow, Event
+
+REPEAT_SECONDS = 10.0
+DISK_SECONDS = 0.1
+"""How long an opening waits for its decision to be on disk."""
+OVERRIDE_HOURS = 12
+_FORGET_EVERY_S = 3600.0
+_USES_KEPT_MS = 3 * 24 * 3_600_000
+_SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
+
+log = logging.getLogger("gate")
+
+
+class Last(msgspec.Struct):
+    """The last presentation at a lane: what a repeat is a repeat of."""
+
+    credential: int | None
+    text_mark: bytes
+    at: float
+    event: str
+    shown: Shown
+    repeats: int = 0
+
+
+class Whose(msgspec.Struct, frozen=True):
+    """Whose passage it will be, for passback and quotas; nobody's, where a guard opens without a presentation."""
+
+    credential: int | None = None
+    household: int = 0
+
+
+NOBODY = Whose()
+
+
+class Opening(msgspec.Struct):
+    """An opening that was asked for and whose passage is not settled yet."""
+
+    lane: str
+    happening: int
+    commanded_ms: int
+    whose: Whose
+    slow_disk: bool
+
+
+class Refer(msgspec.Struct):
+    """A yellow case that waits for a guard."""
+
+    lane: str
+    event: str
+    until: float
+    whose: Whose
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a presentation came to, with what it was judged by."""
+
+    verdict: Verdict
+    reading: Reading
+    row: CredentialRow | None
+    step: tuple[int, int] | None
+
+    @property
+    def credential(self) -> int | None:
+        shown = self.reading
+        return credential_id(shown.scope, shown.serial) if isinstance(shown, Credential) else None
+
+    @property
+    def whose(self) -> Whose:
+        return Whose(self.credential, self.row.household if self.row else 0)
+
+
+class LaneRun:
+    """One lane: its parts, driven by the pure state machine."""
+
+    def __init__(self, section: LaneSection, screen: ScreenSection, parts: LaneParts):
+        self.section = section
+        self.parts = parts
+        self.state = lanes.State()
+        self.levels = dict(parts.inputs.read())
+        self.last: Last | None = None
+        self.fault = ""
+        self._facts = lanes.Facts(
+            has_passage="passage" in self.levels,
+            mode=section.mode,
+            pulse_s=section.pulse_ms / 1000,
+            passage_timeout_s=section.passage_timeout_s,
+            settle_s=section.settle_s,
+            grant_s=screen.grant_s,
+            other_s=screen.other_s,
+        )
+
+    def drive(self, happening: lanes.Happening, now: float) -> list[lanes.Settled]:
+        """Let something happen to the lane; move relay and lights; answer what settled."""
+        self.state, actions = lanes.step(self._facts, self.state, happening, now)
+        settled = []
+        for action in actions:
+            match action:
+                case lanes.Relay(on):
+                    self._safely(self.parts.relay.on if on else self.parts.relay.off)
+                case lanes.Light(signal):
+                    self._safely(partial(self.parts.lights.show, signal))
+                case lanes.Settled():
+                    settled.append(action)
+        return settled
+
+    def _safely(self, move: Callable[[], None]) -> None:
+        """A broken lamp must not keep the relay from moving, nor the other way round."""
+        try:
+            move()
+        except HardwareError as err:
+            if not self.fault:
+                log.error("lane=%s fault=%r", self.section.name, str(err))
+            self.fault = str(err)
+
+    def close(self) -> None:
+        """Relay off first, then everything else."""
+        self.parts.relay.close()
+        self.parts.lights.close()
+        self.parts.inputs.close()
+
+
+class Gate:
+    """The gate: all lanes of this device. ``tell`` receives each line of the live list; ``monotonic`` is in seconds."""
+
+    def __init__(
+        self,
+        lane_runs: Mapping[str, LaneRun],
+        journal: Journal,
+        mirror: Mirror,
+        clock: Clock,
+        kept: Kept,
+        own_scope: int,
+        tell: Callable[[Happening], None],
+        monotonic: Callable[[], float],
+        new_id: Callable[[], str] = new_event_id,
+    ):
+        self.lanes = lane_runs
+        self.refers: dict[int, Refer] = {}
+        self.openings: dict[str, Opening] = {}
+        self.unexplained: set[int] = set()
+        self._journal = journal
+        self._mirror = mirror
+        self._clock = clock
+        self._kept = kept
+        self._own_scope = own_scope
+        self._tell = tell
+        self._monotonic = monotonic
+        self._new_id = new_id
+        self._uses = Uses(journal.counted, journal.steps)
+        self._happenings: dict[int, Happening] = {}
+        self._number = 0
+        self._overrides: dict[str, deque[float]] = {}
+        self._forget_at = monotonic() + _FORGET_EVERY_S
+
+    # --- beginning ---
+
+    def begin(self) -> None:
+        """Close what a crash left open, resume lockdown, and take the inputs as they stand. Opens nothing."""
+        self._record("boot", why=f"{len(self._journal.earlier)} events found")
+        self._close_interrupted()
+        for run in self.lanes.values():
+            for name in ("fire", "passage"):
+                if run.levels.get(name):
+                    self.input_changed(run.section.name, name, True)
+            self._drive(run, lanes.Tick())
+
+    def _close_interrupted(self) -> None:
+        settled = {event.about for event in self._journal.earlier if event.kind in ("passage", "ruled", "override")}
+        for event in self._journal.earlier:
+            if event.kind not in ("decided", "ruled", "override", "opened") or event.id in settled:
+                continue
+            if event.outcome == "grant":
+                why = "the core stopped; the relay may have moved"
+                self._record("passage", lane=event.lane, about=event.id, outcome="interrupted", why=why)
+            elif event.outcome == "refer":
+                self._record("ruled", lane=event.lane, about=event.id, outcome="deny", reason="interrupted")
+
+    # --- presentations ---
+
+    def present(self, shown: Presentation) -> Shown:
+        """Carry a presentation through. Raises Refused for a lane that is not here."""
+        run = self._run(shown.lane)
+        reading = read_credential(shown.text, self._mirror.vouched.keys)
+        mark = hashlib.blake2b(shown.text.encode("utf-8", "replace"), digest_size=16).digest()
+        repeat = self._repeat(run, reading, mark)
+        if repeat:
+            return repeat
+        decision = self.judge(reading, run)
+        return self._carry_out(run, shown, decision, mark)
+
+    def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> Shown | None:
+        last = run.last
+        if last is None:
+            return None
+        number = last.shown.happening
+        open_still = last.event in self.openings or number in self.refers
+        if self._monotonic() - last.at >= REPEAT_SECONDS and not open_still:
+            return None
+        credential = credential_id(reading.scope, reading.serial) if isinstance(reading, Credential) else None
+        granted_before = last.shown.outcome == "grant" and credential is not None and credential == last.credential
+        if mark != last.text_mark and not granted_before:
+            return None
+        last.repeats += 1
+        if last.shown.outcome != "grant":
+            self._drive(run, lanes.Show(_SIGNALS[last.shown.outcome]))
+        return msgspec.structs.replace(last.shown, repeat=True)
+
+    def judge(self, reading: Reading, run: LaneRun) -> Decision:
+        """The decision on a reading at a lane, with nothing recorded."""
+        now, mirror = self._clock.now(), self._mirror
+        row, digits, step = None, "unjudged", None
+        use = Use()
+        if isinstance(reading, Credential):
+            row = mirror.find(reading.scope, reading.serial)
+            digits, step = self._digits(reading)
+            use = self._use(reading, row, run.section.direction, digits)
+        known = Known(
+            own_scope=self._own_scope,
+            row=row,
+            last_serial=mirror.last_serial(reading.scope) if isinstance(reading, Credential) else None,
+            age=mirror.list_state(),
+        )
+        name, direction = run.section.name, run.section.direction
+        lane = Lane(name=name, direction=direction, lockdown=name in self._kept.now.lockdown)
+        return Decision(decide(reading, known, use, mirror.vouched.rules, lane, now), reading, row, step)
+
+    def _digits(self, shown: Credential) -> tuple[Digits, tuple[int, int] | None]:
+        number = credential_id(shown.scope, shown.serial)
+        code_key = self._mirror.vouched.code_keys.get(shown.scope)
+        secret = code_secret(code_key, shown.serial) if code_key else None
+        digits, step = judge_digits(shown, secret, self._uses.steps.get(number), self._clock.now())
+        return digits, (number, step) if step is not None and digits == "good" else None
+
+    def _use(self, shown: Credential, row: CredentialRow | None, direction: str, digits: Digits) -> Use:
+        number, now = credential_id(shown.scope, shown.serial), self._clock.now()
+        last = self._uses.last_ms(number, direction)
+        under_way = [
+            opening.commanded_ms
+            for opening in self.openings.values()
+            if opening.whose.credential == number and self.lanes[opening.lane].section.direction == direction
+        ]
+        last = max(under_way, default=last) if under_way else last
+        midnight = datetime.combine(now.local.date(), time(), now.zone)
+        person, household = self._uses.today(number, row.household if row else 0, int(midnight.timestamp() * 1000))
+        return Use(
+            since_last_s=None if last is None else max(0.0, (now.utc_ms - last) / 1000),
+            person_today=person,
+            household_today=household if row and row.household else 0,
+            digits=digits,
+        )
+
+    def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> Shown:
+        verdict, reading = decision.verdict, decision.reading
+        event, saved = self._record(
+            "decided",
+            step=decision.step if verdict.outcome != "deny" else None,
+            lane=shown.lane,
+            direction=run.section.direction,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            guidance=verdict.guidance,
+            also=verdict.also,
+            scope=reading.scope if isinstance(reading, Credential) else 0,
+            serial=reading.serial if isinstance(reading, Credential) else 0,
+            source=shown.source,
+            list_revision=self._mirror.revision,
+            list_age_s=self._mirror.age_s(),
+        )
+        if decision.step and verdict.outcome != "deny":
+            self._uses.steps[decision.step[0]] = decision.step[1]
+        happening = self._announce_decision(run, shown, decision, event)
+        answer = Shown(outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number)
+        run.last = Last(decision.credential, mark, self._monotonic(), event.id, answer)
+        log.info(
+            "lane=%s outcome=%s reason=%s source=%s engine=%s frames=%d",
+            shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
+        )  # fmt: skip
+        if verdict.outcome == "grant":
+            self._open(run, event, happening.number, saved, decision.whose)
+        else:
+            self._drive(run, lanes.Show(_SIGNALS[verdict.outcome]))
+        return answer
+
+    def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> Happening:
+        verdict, row, reading = decision.verdict, decision.row, decision.reading
+        refer_s = self._mirror.vouched.rules.refer_s
+        last = self._uses.last_ms(decision.credential) if decision.credential is not None else None
+        happening = self._announce(
+            "decision",
+            lane=shown.lane,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            guidance=verdict.guidance,
+            source=shown.source,
+            label=row.label if row else "",
+            dwelling=row.dwelling if row else "",
+            pass_kind=reading.kind if isinstance(reading, Credential) else "",
+            plate=row.plate if row else "",
+            pass_number=row.number if row else "",
+            last_passage_ms=last or 0,
+            event=event.id,
+            open_until_ms=event.at_ms + refer_s * 1000 if verdict.outcome == "refer" else 0,
+            list_age_s=event.list_age_s,
+            clock=event.clock,
+        )
+        if verdict.outcome == "refer":
+            until = self._monotonic() + refer_s
+            self.refers[happening.number] = Refer(shown.lane, event.id, until, decision.whose)
+        return happening
+
+    # --- opening and settling ---
+
+    def _open(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose = NOBODY) -> None:
+        """Open a lane for a recorded event, which is on disk by then unless the disk is slow or full."""
+        healthy = not self._journal.health().why
+        on_disk = saved.wait(DISK_SECONDS) if healthy else False
+        commanded = self._clock.now().utc_ms
+        name = run.section.name
+        self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk)
+        self._drive(run, lanes.Open(event.id))
+
+    def _drive(self, run: LaneRun, happening: lanes.Happening) -> None:
+        for end in run.drive(happening, self._monotonic()):
+            opening = self.openings.pop(end.about, None)
+            if opening is None:
+                continue
+            run = self.lanes[opening.lane]
+            use = None
+            credential = opening.whose.credential
+            if end.outcome != "not_passed" and credential is not None:
+                use = UseRow(credential, opening.commanded_ms, run.section.direction, opening.whose.household)
+                self._uses.count(use)
+            repeats = run.last.repeats if run.last and run.last.event == end.about else 0
+            self._record(
+                "passage",
+                use=use,
+                lane=opening.lane,
+                direction=run.section.direction,
+                about=end.about,
+                outcome=end.outcome,
+                commanded_ms=opening.commanded_ms,
+                repeats=repeats,
+                slow_disk=opening.slow_disk,
+            )
+            self._announce("passage", lane=opening.lane, outcome=end.outcome, about=opening.happening)
+
+    # --- guards ---
+
+    def rule(self, number: int, grant: bool, by: str, reason: str) -> Happening:
+        """A guard's answer to a refer. Raises Refused when it is not (or no longer) waiting."""
+        refer = self.refers.pop(number, None)
+        if refer is None:
+            raise Refused("not_waiting")
+        return self._ruled(number, refer, "grant" if grant else "deny", by, reason)
+
+    def _ruled(self, number: int, refer: Refer, outcome: str, by: str, reason: str) -> Happening:
+        run = self.lanes[refer.lane]
+        event, saved = self._record(
+            "ruled",
+            lane=refer.lane,
+            direction=run.section.direction,
+            about=refer.event,
+            outcome=outcome,
+            by=by,
+            reason=reason,
+        )
+        happening = self._announce(
+            "ruling", lane=refer.lane, outcome=outcome, reason=reason, about=number, by=by, event=event.id
+        )
+        if outcome == "grant":
+            self._open(run, event, happening.number, saved, refer.whose)
+        elif run.last is None or run.last.shown.happening == number:
+            self._drive(run, lanes.Show(Signal.RED))
+        return happening
+
+    def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> Happening:
+        """Open or refuse whatever was decided. Never silent, never stopped by a budget."""
+        run = self._run(lane)
+        about = self._happenings.get(number)
+        over_budget = self._spend(by)
+        event, saved = self._record(
+            "override",
+            lane=lane,
+            direction=run.section.direction,
+            outcome="grant" if opens else "deny",
+            about=about.event if about else "",
+            by=by,
+            reason="over_budget" if over_budget else "",
+            why=reason,
+        )
+        happening = self._announce(
+            "override",
+            lane=lane,
+            outcome=event.outcome,
+            reason=event.reason,
+            about=number,
+            by=by,
+            event=event.id,
+            needs_reason=not reason,
+        )
+        if not reason:
+            self.unexplained.add(happening.number)
+        refer = self.refers.pop(number, None)
+        if opens:
+            self._open(run, event, happening.number, saved, refer.whose if refer else NOBODY)
+        else:
+            self._drive(run, lanes.Show(Signal.RED))
+        return happening
+
+    def _spend(self, by: str) -> bool:
+        now = self._monotonic()
+        spent = self._overrides.setdefault(by, deque())
+        while spent and now - spent[0] > OVERRIDE_HOURS * 3600:
+            spent.popleft()
+        spent.append(now)
+        return len(spent) > self._mirror.vouched.rules.override_budget
+
+    def explain(self, number: int, by: str, reason: str) -> None:
+        """The reason of an earlier ruling or override. Raises Refused when it is not known."""
+        about = self._happenings.get(number)
+        if about is None or about.kind not in ("override", "ruling"):
+            raise Refused("unknown_happening")
+        self._record("explained", lane=about.lane, about=about.event, by=by, why=reason[:200])
+        self.unexplained.discard(number)
+
+    def hold(self, lane: str, on: bool, by: str) -> Happening:
+        """Hold a lane open, or end that. After a restart a held lane is a question until a guard answers it."""
+        run = self._run(lane)
+        event, _ = self._record("hold", lane=lane, outcome="on" if on else "off", by=by)
+        self._kept.change(held=_with(self._kept.now.held, lane, on))
+        self._drive(run, lanes.Hold(on))
+        return self._announce("held_open", lane=lane, outcome=event.outcome, by=by, event=event.id)
+
+    def lockdown(self, lane: str, on: bool, by: str, reason: str) -> Happening:
+        """Refuse everybody at a lane, or end that; it outlasts a restart. Guards and the button still open."""
+        self._run(lane)
+        event, _ = self._record("lockdown", lane=lane, outcome="on" if on else "off", by=by, why=reason[:200])
+        self._kept.change(lockdown=_with(self._kept.now.lockdown, lane, on))
+        return self._announce("lockdown", lane=lane, outcome=event.outcome, by=by, event=event.id)
+
+    def look_up(self, term: str) -> FoundPasses:
+        """Passes by dwelling, plate, number or short code."""
+        rows = self._mirror.look_up(term.strip())
+        found: dict[str, FoundPass] = {}
+        for row in rows:
+            key = row.number or str(credential_id(row.scope, row.serial))
+            last = self._uses.last_ms(credential_id(row.scope, row.serial)) or 0
+            if key in found:  # the card and the phone of one pass are one line
+                found[key].last_passage_ms = max(found[key].last_passage_ms, last)
+                continue
+            found[key] = FoundPass(
+                label=row.label,
+                dwelling=row.dwelling,
+                kind=row.kind,
+                plate=row.plate,
+                number=row.number,
+                state=row.state,
+                valid_until_ms=row.valid_until_ms,
+                last_passage_ms=last,
+            )
+        return FoundPasses(list(found.values()))
+
+    # --- inputs and time ---
+
+    def input_changed(self, lane: str, name: str, level: bool) -> None:
+        """A debounced level has changed."""
+        run = self._run(lane)
+        run.levels[name] = level
+        if name == "passage":
+            self._drive(run, lanes.Passage(level))
+        elif name == "fire":
+            self._drive(run, lanes.Fire(level))  # first the lane, then the books
+            self._note("fire", lane, "on" if level else "off")
+        elif name in ("guard_button", "exit_button") and level:
+            event, saved = self._record(
+                "opened", lane=lane, direction=run.section.direction, outcome="grant", source=name
+            )
+            happening = self._announce("button", lane=lane, outcome="grant", reason=name, event=event.id)
+            self._open(run, event, happening.number, saved)
+        elif name in ("call", "tamper"):
+            self._note(name, lane, "on" if level else "off")
+
+    def _note(self, kind: str, lane: str, outcome: str) -> None:
+        event, _ = self._record(kind, lane=lane, outcome=outcome)
+        self._announce(kind, lane=lane, outcome=outcome, event=event.id)
+
+    def tick(self, faulty: Callable[[str], bool] = lambda lane: False) -> float:
+        """Let time go on. Answers in how many seconds it is next needed, at most 0.25."""
+        now = self._monotonic()
+        for number in [number for number, refer in self.refers.items() if refer.until <= now]:
+            self._ruled(number, self.refers.pop(number), "deny", "", "unanswered")
+        for run in self.lanes.values():
+            self._drive(run, lanes.Fault(faulty(run.section.name)))
+        if now >= self._forget_at:
+            self._forget_at = now + _FORGET_EVERY_S
+            self._uses.forget(self._clock.now().utc_ms - _USES_KEPT_MS)
+        deadlines = [lanes.next_deadline(run.state) for run in self.lanes.values()]
+        return min([0.25, *(max(0.0, at - now) for at in deadlines if at is not None)])
+
+    def record(self, kind: str, by: str = "", why: str = "") -> None:
+        """Put a fact of the gate in the journal: a sign-in, a confirmed time, a fault."""
+        self._record(kind, by=by, why=why)
+
+    def _run(self, lane: str) -> LaneRun:
+        try:
+            return self.lanes[lane]
+        except KeyError:
+            raise Refused("unknown_lane") from None
+
+    def _record(
+        self, kind: str, use: UseRow | None = None, step: tuple[int, int] | None = None, **fields: object
+    ) -> tuple[Event, Saved]:
+        now = self._clock.now()
+        event = msgspec.convert(
+            {"id": self._new_id(), "kind": kind, "at_ms": now.utc_ms, "clock": now.state, **fields}, Event
+        )
+        return event, self._journal.append(event, use, step)
+
+    def _announce(self, kind: str, **fields: object) -> Happening:
+        self._number += 1
+        at_ms = self._clock.now().utc_ms
+        happening = msgspec.convert({"number": self._number, "kind": kind, "at_ms": at_ms, **fields}, Happening)
+        self._happenings[self._number] = happening
+        self._happenings.pop(self._number - 500, None)
+        self._tell(happening)
+        return happening
+
+    def close(self) -> None:
+        """Let go of every relay; what is open in the journal is closed at the next start."""
+        for run in self.lanes.values():
+            run.close()
+
+
+def _with(names: tuple[str, ...], name: str, present: bool) -> tuple[str, ...]:
+    rest = tuple(other for other in names if other != name)
+    return (*rest, name) if present else rest

@@ -1,0 +1,76 @@
+"""What the core must remember over a restart besides the journal: one small JSON file, replaced atomically.
+
+It changes seldom (a signed time statement, a lockdown, a lane held open), never per passage.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import msgspec
+
+log = logging.getLogger("kept")
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """``floor_ms``: time cannot be before this; ``rtc_agreed``: the hardware clock agreed with the last statement;
+    ``seen``: the highest revision of each signed item, by epoch, so that an older one never comes back."""
+
+    floor_ms: int = 0
+    rtc_agreed: bool = False
+    lockdown: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    seen: dict[str, int] = {}
+    seen_epoch: str = ""
+
+
+class Kept:
+    """The memory in a file. A damaged or missing file reads as a fresh memory: it only ever makes the gate careful.
+
+    A write that fails (full disk) is logged and kept in memory: the gate goes on.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self.now = self._read()
+
+    def _read(self) -> Memory:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Memory)
+        except FileNotFoundError:
+            return Memory()
+        except (OSError, msgspec.MsgspecError) as err:
+            log.error("kept=unreadable why=%r", str(err))
+            return Memory()
+
+    def change(self, **fields: object) -> None:
+        """Replace some fields, durably if the disk allows."""
+        new = msgspec.structs.replace(self.now, **fields)
+        if new == self.now:
+            return
+        self.now = new
+        try:
+            self._write(msgspec.json.encode(new))
+        except OSError as err:
+            log.error("kept=unwritten why=%r", err.strerror)
+
+    def _write(self, content: bytes) -> None:
+        replace_durably(self._path, content)
+
+
+def replace_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Put a file in place of another so that after a power cut one of the two is there, whole."""
+    new = path.with_name(path.name + ".new")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,228 @@
+"""A lane's state machine in pure steps: ``step(state, happening, now) -> (state, actions)``.
+
+It opens by :class:`Open` (a grant, a ruling, an override, a button), :class:`Hold` and fire, and by nothing else. Our
+relay only asks the barrier's controller to open; crush protection is the controller's own loop.
+Times are seconds of a clock that never goes back.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from hardware import Signal
+
+Outcome = Literal["passed", "not_passed", "no_sensor"]
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What does not change while the lane runs."""
+
+    has_passage: bool
+    mode: Literal["pulse", "hold"] = "pulse"
+    pulse_s: float = 0.5
+    passage_timeout_s: float = 12.0
+    settle_s: float = 1.0
+    grant_s: float = 3.0
+    other_s: float = 5.0
+
+
+class Awaited(msgspec.Struct, frozen=True):
+    """An opening whose passage has not come yet: the id of what opened it, and until when it may come."""
+
+    about: str
+    until: float
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """``relay_until`` is when the request to open ends; None: not asked for, or held without an end."""
+
+    relay_until: float | None = None
+    awaited: tuple[Awaited, ...] = ()
+    passing: bool = False
+    """Somebody is in the passage input now."""
+    cleared_at: float | None = None
+    """``hold``: when the passage cleared and the settling time began."""
+    held: bool = False
+    fire: bool = False
+    result: Signal = Signal.READY
+    result_until: float | None = None
+    """The last result and until when it is shown; fire and a held lane show green over it."""
+    faulty: bool = False
+    relay_on: bool = False
+    shown: Signal = Signal.OFF
+
+    @property
+    def phase(self) -> str:
+        """One word for the guard's page: fire, held, passing, opening, idle."""
+        for name, true in (("fire", self.fire), ("held", self.held), ("passing", self.passing)):
+            if true:
+                return name
+        return "opening" if self.awaited or self.relay_on else "idle"
+
+
+# What may happen to a lane.
+
+
+class Open(msgspec.Struct, frozen=True):
+    """Ask the barrier to open, once; ``about`` is the id of the event that stands behind it."""
+
+    about: str
+
+
+class Show(msgspec.Struct, frozen=True):
+    """Show a result that opens nothing."""
+
+    signal: Signal
+
+
+class Passage(msgspec.Struct, frozen=True):
+    """The passage input's level."""
+
+    active: bool
+
+
+class Hold(msgspec.Struct, frozen=True):
+    on: bool
+
+
+class Fire(msgspec.Struct, frozen=True):
+    """The fire contact. It opens in wiring; here it also ends every wish to close."""
+
+    on: bool
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Whether the resting light is the fault light."""
+
+    on: bool
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """Time has gone on."""
+
+
+Happening = Open | Show | Passage | Hold | Fire | Fault | Tick
+
+# What the lane wants done.
+
+
+class Relay(msgspec.Struct, frozen=True):
+    on: bool
+
+
+class Light(msgspec.Struct, frozen=True):
+    signal: Signal
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """How the opening ``about`` ended."""
+
+    about: str
+    outcome: Outcome
+
+
+Action = Relay | Light | Settled
+
+
+def step(facts: Facts, state: State, happening: Happening, now: float) -> tuple[State, tuple[Action, ...]]:
+    """The next state and what is to be done. Pure; time that has run out is dealt with first."""
+    state, settled = _run_out(facts, state, now)
+    state, more = _take(facts, state, happening, now)
+    return _drive(state, happening, settled + more)
+
+
+def next_deadline(state: State) -> float | None:
+    """When :class:`Tick` is next needed; None: not before something happens."""
+    times = [state.relay_until, state.result_until, state.cleared_at]
+    times += [] if state.passing else [awaited.until for awaited in state.awaited]
+    return min((at for at in times if at is not None), default=None)
+
+
+def _run_out(facts: Facts, state: State, now: float) -> tuple[State, tuple[Settled, ...]]:
+    settled: tuple[Settled, ...] = ()
+    if not state.passing:  # a car that stands in the passage is still passing
+        late = tuple(awaited for awaited in state.awaited if awaited.until <= now)
+        if late:
+            outcome: Outcome = "not_passed" if facts.has_passage else "no_sensor"
+            settled = tuple(Settled(awaited.about, outcome) for awaited in late)
+            state = replace(state, awaited=tuple(a for a in state.awaited if a.until > now))
+    if state.relay_until is not None and state.relay_until <= now and not _arm_may_not_fall(facts, state):
+        state = replace(state, relay_until=None)
+    if state.cleared_at is not None and state.cleared_at <= now:
+        state = replace(state, cleared_at=None, relay_until=None if not state.awaited else state.relay_until)
+    if state.result_until is not None and state.result_until <= now:
+        state = replace(state, result_until=None)
+    return state, settled
+
+
+def _arm_may_not_fall(facts: Facts, state: State) -> bool:
+    return facts.mode == "hold" and (state.passing or bool(state.awaited) or state.cleared_at is not None)
+
+
+def _take(facts: Facts, state: State, happening: Happening, now: float) -> tuple[State, tuple[Settled, ...]]:
+    match happening:
+        case Open(about):
+            return _opened(facts, state, about, now), ()
+        case Show(signal):
+            return replace(state, result=signal, result_until=now + facts.other_s), ()
+        case Passage(active):
+            return _passage(facts, state, active, now)
+        case Hold(on):
+            ends_over_a_car = not on and facts.mode == "hold" and state.passing
+            return replace(state, held=on, relay_until=now if ends_over_a_car else state.relay_until), ()
+        case Fire(on):
+            return replace(state, fire=on), ()
+        case Fault(on):
+            return replace(state, faulty=on), ()
+        case Tick():
+            return state, ()
+
+
+def _opened(facts: Facts, state: State, about: str, now: float) -> State:
+    wait = facts.passage_timeout_s if facts.has_passage else facts.pulse_s
+    pulse = facts.passage_timeout_s if facts.mode == "hold" and facts.has_passage else facts.pulse_s
+    return replace(
+        state,
+        awaited=(*state.awaited, Awaited(about, now + wait)),
+        relay_until=now + pulse,
+        cleared_at=None,
+        result=Signal.GREEN,
+        result_until=now + facts.grant_s,
+    )
+
+
+def _passage(facts: Facts, state: State, active: bool, now: float) -> tuple[State, tuple[Settled, ...]]:
+    if active == state.passing:
+        return state, ()
+    state = replace(state, passing=active)
+    if active:
+        return state, ()
+    settled = tuple(Settled(awaited.about, "passed") for awaited in state.awaited[:1])
+    state = replace(state, awaited=state.awaited[1:])
+    if not state.awaited:
+        green_is_done = settled and state.result is Signal.GREEN
+        state = replace(state, result_until=None if green_is_done else state.result_until)
+        if facts.mode == "hold" and state.relay_until is not None:
+            state = replace(state, cleared_at=now + facts.settle_s)
+    return state, settled
+
+
+def _drive(state: State, happening: Happening, settled: tuple[Settled, ...]) -> tuple[State, tuple[Action, ...]]:
+    wanted = state.fire or state.held or state.relay_until is not None or state.cleared_at is not None
+    light = _light(state)
+    actions: list[Action] = [Relay(wanted)] if wanted != state.relay_on else []
+    actions += settled
+    if light is not state.shown or isinstance(happening, Open | Show):  # a new result of the same colour sounds again
+        actions.append(Light(light))
+    return replace(state, relay_on=wanted, shown=light), tuple(actions)
+
+
+def _light(state: State) -> Signal:
+    if state.fire or state.held:
+        return Signal.GREEN
+    if state.result_until is not None:
+        return state.result
+    return Signal.FAULT if state.faulty else Signal.READY

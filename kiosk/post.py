@@ -1,0 +1,139 @@
+"""Who stands at the post: guards' sign-in by name and PIN, their sessions, and the limit on wrong tries.
+
+PINs are checked here, in the core, against verifiers that the centre sealed for it; no other process can test one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+
+import msgspec
+import nacl.pwhash
+from nacl.exceptions import CryptoError
+
+from kiosk.channel import Refused, Session, SignIn
+from kiosk.mirror import Account
+
+TRIES = 5
+LOCK_SECONDS = 60.0
+LONGEST_LOCK_SECONDS = 900.0
+SESSION_SECONDS = 12 * 3600
+MAX_SESSIONS = 64
+_REMEMBERED = 1000
+
+log = logging.getLogger("post")
+
+_NOBODY = nacl.pwhash.argon2id.str(
+    b"nobody", opslimit=nacl.pwhash.argon2id.OPSLIMIT_MIN, memlimit=nacl.pwhash.argon2id.MEMLIMIT_MIN
+)
+"""Checked for a name that does not exist, so that names cannot be told apart by the time it takes."""
+
+
+class _Held(msgspec.Struct):
+    name: str
+    ends: float
+
+
+class _Tries(msgspec.Struct):
+    wrong: int = 0
+    locked_until: float = 0.0
+    lock: float = LOCK_SECONDS
+
+
+class Post:
+    """Sessions and tries of this gate. Thread-safe; checking a PIN takes about a tenth of a second and holds no lock.
+
+    ``accounts`` gives the accounts in force now: an account that was withdrawn ends its sessions at once.
+    """
+
+    def __init__(self, accounts: Callable[[], Mapping[str, Account]], monotonic: Callable[[], float]):
+        self._accounts = accounts
+        self._monotonic = monotonic
+        self._sessions: dict[bytes, _Held] = {}
+        self._tries: dict[str, _Tries] = {}
+        self._lock = threading.Lock()
+
+    def sign_in(self, asked: SignIn) -> Session:
+        """A session for a guard whose PIN is right. Raises Refused: ``no_accounts``, ``wrong_pin`` or
+        ``locked_out:SECONDS`` (by account and by address, so that a stranger cannot lock out the shift)."""
+        accounts = self._accounts()
+        if not accounts:
+            raise Refused("no_accounts")
+        name = asked.name.strip().lower()
+        doors = (f"name {name} {asked.address}", f"address {asked.address}")
+        self._spend_try(doors)
+        account = accounts.get(name)
+        if not _matches(account.verifier if account and account.verifier else None, asked.pin):
+            log.warning("sign_in=refused address=%s", asked.address)
+            raise Refused("wrong_pin")
+        assert account  # noqa: S101 - nobody's PIN matches
+        self._forgive(doors)
+        return self._begin(account)
+
+    def _spend_try(self, doors: tuple[str, ...]) -> None:
+        now = self._monotonic()
+        with self._lock:
+            if len(self._tries) > _REMEMBERED:
+                self._tries = {door: tries for door, tries in self._tries.items() if tries.locked_until > now}
+            tries = [self._tries.setdefault(door, _Tries()) for door in doors]
+            left = max(t.locked_until for t in tries) - now
+            if left > 0:
+                raise Refused(f"locked_out:{int(left) + 1}")
+            for t in tries:
+                t.wrong += 1
+                if t.wrong >= TRIES:  # the try just begun is the last one for a while
+                    t.wrong, t.locked_until = 0, now + t.lock
+                    t.lock = min(t.lock * 2, LONGEST_LOCK_SECONDS)
+
+    def _forgive(self, doors: tuple[str, ...]) -> None:
+        with self._lock:
+            for door in doors:
+                self._tries.pop(door, None)
+
+    def _begin(self, account: Account) -> Session:
+        token, now = secrets.token_urlsafe(32), self._monotonic()
+        with self._lock:
+            self._sessions = {mark: held for mark, held in self._sessions.items() if held.ends > now}
+            if len(self._sessions) >= MAX_SESSIONS:
+                self._sessions.pop(min(self._sessions, key=lambda mark: self._sessions[mark].ends))
+            self._sessions[_mark(token)] = _Held(account.name.lower(), now + SESSION_SECONDS)
+        return Session(token=token, name=account.name, role=account.role, ends_in_s=SESSION_SECONDS)
+
+    def who(self, token: str) -> Session:
+        """The guard behind a token. Raises Refused ``not_signed_in``."""
+        now = self._monotonic()
+        with self._lock:
+            held = self._sessions.get(_mark(token))
+        account = self._accounts().get(held.name) if held and held.ends > now else None
+        if held is None or account is None:
+            raise Refused("not_signed_in")
+        return Session(token=token, name=account.name, role=account.role, ends_in_s=int(held.ends - now))
+
+    def supervisor(self, token: str) -> Session:
+        """As :meth:`who`, for what only a supervisor may do. Raises Refused ``not_allowed``."""
+        session = self.who(token)
+        if session.role != "supervisor":
+            raise Refused("not_allowed")
+        return session
+
+    def sign_out(self, token: str) -> None:
+        """Idempotent."""
+        with self._lock:
+            self._sessions.pop(_mark(token), None)
+
+
+def _mark(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+def _matches(verifier: bytes | None, pin: str) -> bool:
+    try:
+        right = nacl.pwhash.verify(verifier or _NOBODY, pin.encode("utf-8", "replace"))
+    except (CryptoError, ValueError):
+        right = False
+    return hmac.compare_digest(bytes([right, verifier is not None]), b"\x01\x01")
