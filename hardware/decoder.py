@@ -23,6 +23,7 @@ from hardware import Found, Picture
 LONGEST_SIDE = 65_535
 """zxing-cpp refuses longer pictures; no camera and no accepted photo has them."""
 OURS = "G1"
+Engine = Callable[[Picture], list[Found]]
 
 # From zxing-cpp 3 on, QRCode means the whole family with Micro QR and rMQR; before, only QR itself.
 _QR: Any = getattr(zxingcpp.BarcodeFormat, "QRCodeModel2", zxingcpp.BarcodeFormat.QRCode)
@@ -36,9 +37,11 @@ class QrDecoder:
 
     On camera frames zbar looks at every second frame that zxing-cpp found nothing in (most frames
     show nobody, and the next one comes in 33 ms); a ``thorough`` picture gets everything at once.
+    ``second`` is the engine that takes zbar's turns.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, second: Engine | None = None) -> None:
+        self._second = second or _zbar_half
         self._thread = threading.local()  # a count of misses per camera thread, so that two cameras do not share turns
 
     def decode(self, luma: Picture, thorough: bool = False) -> list[Found]:
@@ -47,12 +50,12 @@ class QrDecoder:
             return []
         found = _guarded(_zxing, luma)
         if not found and thorough:
-            found = _guarded(_zbar_half, luma) or _guarded(_zxing_half, luma)
-        elif not found and self._zbar_is_due():
-            found = _guarded(_zbar_half, luma)
+            found = _guarded(self._second, luma) or _guarded(_zxing_half, luma)
+        elif not found and self._second_is_due():
+            found = _guarded(self._second, luma)
         return ours_first(found)
 
-    def _zbar_is_due(self) -> bool:
+    def _second_is_due(self) -> bool:
         misses = getattr(self._thread, "misses", 0)
         self._thread.misses = misses + 1
         return bool(misses % 2 == 0)
@@ -66,7 +69,7 @@ def ours_first(found: Iterable[Found]) -> list[Found]:
     return sorted(unique.values(), key=lambda code: not code.text.startswith(OURS))
 
 
-def _guarded(engine: Callable[[Picture], list[Found]], luma: Picture) -> list[Found]:
+def _guarded(engine: Engine, luma: Picture) -> list[Found]:
     try:
         return engine(luma)
     except _FAULTS:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import struct
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -137,11 +137,10 @@ def load_picture(raw: bytes, limits: Limits = PHONE) -> Picture:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    try:
+    image.load()  # first, and outside: a damaged picture must not pass for one with broken EXIF
+    with suppress(Exception):  # broken EXIF is no reason to refuse: a code is read upside down as well
         return ImageOps.exif_transpose(image)
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, SyntaxError, struct.error):
-        image.load()
-        return image  # broken EXIF: a code is read upside down as well
+    return image
 
 
 def _grey(image: Image.Image) -> Picture:
@@ -219,15 +218,15 @@ class Eye:
         with camera.frame(FRAME_S) as frame:
             started = time.perf_counter()
             found = self._decoded(frame.luma)
-            ms = (time.perf_counter() - started) * 1000
+            ms, at = (time.perf_counter() - started) * 1000, frame.at
         self._frames += 1
         self._frame_at = self._alive_at = self._clock()
         self._decode_ms += (ms - self._decode_ms) / 30
         if self.why:
             log.info("camera=ok lane=%s part=%s", self.settings.lane, self.settings.part)
             self.why, self._failures, self._stuck = "", 0, False
-        if presentation := self._presenter.step(found, self._clock()):
-            presentation.ms = round(ms, 2)
+        if presentation := self._presenter.step(found, at):
+            presentation.ms = round(ms, 3)
             self._present(presentation)
             self._alive_at = self._clock()
 
