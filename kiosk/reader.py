@@ -161,7 +161,10 @@ def read_photo(decoder: Decoder, raw: bytes) -> list[Found]:
 
 
 class Eye:
-    """One camera with its thread: opens it, looks, presents, and after a fault opens it again, for ever."""
+    """One camera with its thread: opens it, looks, presents, and after a fault opens it again, for ever.
+
+    ``wait`` passes seconds between the attempts; it returns true when the eye is being closed.
+    """
 
     def __init__(
         self,
@@ -170,6 +173,7 @@ class Eye:
         core: Core,
         open_camera: Callable[[CameraSettings], Camera],
         clock: Callable[[], float],
+        wait: Callable[[float], bool] | None = None,
     ) -> None:
         self.settings = settings
         self.camera: Camera | None = None
@@ -188,6 +192,7 @@ class Eye:
         self._heard: list[Shown] | None = None
         self._showing = threading.Lock()
         self._stop = threading.Event()
+        self._wait = wait or self._stop.wait
         self._thread = threading.Thread(target=self._run, name=f"eye-{settings.lane}", daemon=True)
 
     def start(self) -> None:
@@ -309,7 +314,7 @@ class Eye:
         pause = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
         self._failures += 1
         until = self._clock() + pause
-        while (left := until - self._clock()) > 0 and not self._stop.wait(min(left, 1.0)):
+        while (left := until - self._clock()) > 0 and not self._wait(min(left, 1.0)):
             self._lives()
 
     def _lives(self) -> None:

@@ -277,7 +277,7 @@ def test_a_camera_that_cannot_be_opened_is_told_and_tried_again_until_it_comes()
         clock.now += 0.5
         return clock.now
 
-    eye = Eye(SETTINGS, Script(*[[]] * 10_000), core, open_camera, tick)
+    eye = Eye(SETTINGS, Script(*[[]] * 10_000), core, open_camera, tick, lambda seconds: False)
     eye.start()
     assert opened.acquire(timeout=10)
     eye.close()
@@ -299,7 +299,7 @@ def test_a_camera_that_stops_is_closed_and_opened_again() -> None:
         clock.now += 0.2
         return clock.now
 
-    eye = Eye(SETTINGS, Watching(), core, lambda _: cameras.pop(0), tick)
+    eye = Eye(SETTINGS, Watching(), core, lambda _: cameras.pop(0), tick, lambda seconds: False)
     eye.start()
     assert reopened.wait(10)
     eye.close()
