@@ -283,13 +283,16 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class EventUpload(msgspec.Struct, kw_only=True):
-    """Consecutive events as the JSON texts the chain runs over; ``before`` is the chain before the first."""
+    """Consecutive events as the JSON texts the chain runs over; ``before`` is the chain before the first. Without
+    events it is the question how far the centre is. ``hole``: the gate keeps nothing older than ``first_seq`` any more,
+    so what the centre misses before it is gone for good, and it goes on from there."""
 
     v: int
     journal_id: str
     first_seq: int
     before: bytes
     events: list[str]
+    hole: bool = False
 
 
 class EventReceipt(msgspec.Struct):
@@ -334,25 +337,36 @@ class Refusal(msgspec.Struct):
 
 
 class EventsAfter(msgspec.Struct):
-    """Events numbered above ``seq`` of the given journal, at most ``limit``; empty ``journal_id``: the oldest kept."""
+    """Events numbered above ``seq`` of the given journal, at most ``limit``.
+
+    Where events above ``seq`` are pruned, the answer begins at the oldest kept one. A ``journal_id`` that is empty or
+    not kept any more is answered with the oldest journal kept, from its oldest event. With ``next`` the named journal
+    is closed and sent whole: the answer is the one made after it, from its oldest event, or, where there is none, an
+    empty batch of the named one.
+    """
 
     journal_id: str
     seq: int
     limit: int = 200
+    next: bool = False
 
 
 class EventBatch(msgspec.Struct):
-    """Consecutive events as the bytes the chain runs over (JSON text). ``before`` is the chain before the first."""
+    """Consecutive events as the texts the chain runs over (JSON). ``before`` is the chain before ``first_seq``, in an
+    empty batch too; ``newest`` is the highest seq written in that journal. ``closed``: a journal set aside, to which
+    nothing is added any more; when all of it is sent, the next one is asked for."""
 
     journal_id: str
     first_seq: int
     before: bytes
     events: list[str]
     newest: int
-    closed: bool = False  # a journal set aside: when all is sent, go on with the next one
+    closed: bool = False
 
 
 class Acknowledged(msgspec.Struct):
+    """The centre holds everything of that journal up to ``seq``. It may go back: a restored centre has less."""
+
     journal_id: str
     seq: int
 
