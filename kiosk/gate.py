@@ -11,7 +11,6 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from datetime import datetime, time
 from functools import partial
 
 import msgspec
@@ -22,12 +21,12 @@ from kiosk.channel import FoundPass, FoundPasses, Happening, Presentation, Refus
 from kiosk.clock import Clock
 from kiosk.config import LaneSection, ScreenSection
 from kiosk.journal import Journal, Saved, UseRow, Uses, new_event_id
+from kiosk.judge import Decision, Judge, Whose
 from kiosk.kept import Kept
 from kiosk.mirror import Mirror
-from kiosk.policy import Digits, Known, Lane, Use, Verdict, decide, judge_digits
 from sync.cache import credential_id
-from sync.credential import Credential, Reading, code_secret, read_credential
-from sync.protocol import CredentialRow, Event
+from sync.credential import Credential, Reading, read_credential
+from sync.protocol import Event
 
 REPEAT_SECONDS = 10.0
 DISK_SECONDS = 0.1
@@ -51,13 +50,6 @@ class Last(msgspec.Struct):
     repeats: int = 0
 
 
-class Whose(msgspec.Struct, frozen=True):
-    """Whose passage it will be, for passback and quotas; nobody's, where a guard opens without a presentation."""
-
-    credential: int | None = None
-    household: int = 0
-
-
 NOBODY = Whose()
 
 
@@ -78,24 +70,6 @@ class Refer(msgspec.Struct):
     event: str
     until: float
     whose: Whose
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """What a presentation came to, with what it was judged by."""
-
-    verdict: Verdict
-    reading: Reading
-    row: CredentialRow | None
-    step: tuple[int, int] | None
-
-    @property
-    def credential(self) -> int | None:
-        shown = self.reading
-        return credential_id(shown.scope, shown.serial) if isinstance(shown, Credential) else None
-
-    @property
-    def whose(self) -> Whose:
-        return Whose(self.credential, self.row.household if self.row else 0)
 
 
 class LaneRun:
@@ -171,11 +145,11 @@ class Gate:
         self._mirror = mirror
         self._clock = clock
         self._kept = kept
-        self._own_scope = own_scope
+        self._uses = Uses(journal.counted, journal.steps)
+        self._judge = Judge(mirror, self._uses, kept, own_scope, clock.now)
         self._tell = tell
         self._monotonic = monotonic
         self._new_id = new_id
-        self._uses = Uses(journal.counted, journal.steps)
         self._happenings: dict[int, Happening] = {}
         self._number = 0
         self._overrides: dict[str, deque[float]] = {}
@@ -214,7 +188,7 @@ class Gate:
         repeat = self._repeat(run, reading, mark)
         if repeat:
             return repeat
-        decision = self.judge(reading, run)
+        decision = self._judge.judge(reading, run.section.name, run.section.direction, self._under_way(run))
         return self._carry_out(run, shown, decision, mark)
 
     def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> Shown | None:
@@ -234,49 +208,14 @@ class Gate:
             self._drive(run, lanes.Show(_SIGNALS[last.shown.outcome]))
         return msgspec.structs.replace(last.shown, repeat=True)
 
-    def judge(self, reading: Reading, run: LaneRun) -> Decision:
-        """The decision on a reading at a lane, with nothing recorded."""
-        now, mirror = self._clock.now(), self._mirror
-        row, digits, step = None, "unjudged", None
-        use = Use()
-        if isinstance(reading, Credential):
-            row = mirror.find(reading.scope, reading.serial)
-            digits, step = self._digits(reading)
-            use = self._use(reading, row, run.section.direction, digits)
-        known = Known(
-            own_scope=self._own_scope,
-            row=row,
-            last_serial=mirror.last_serial(reading.scope) if isinstance(reading, Credential) else None,
-            age=mirror.list_state(),
-        )
-        name, direction = run.section.name, run.section.direction
-        lane = Lane(name=name, direction=direction, lockdown=name in self._kept.now.lockdown)
-        return Decision(decide(reading, known, use, mirror.vouched.rules, lane, now), reading, row, step)
-
-    def _digits(self, shown: Credential) -> tuple[Digits, tuple[int, int] | None]:
-        number = credential_id(shown.scope, shown.serial)
-        code_key = self._mirror.vouched.code_keys.get(shown.scope)
-        secret = code_secret(code_key, shown.serial) if code_key else None
-        digits, step = judge_digits(shown, secret, self._uses.steps.get(number), self._clock.now())
-        return digits, (number, step) if step is not None and digits == "good" else None
-
-    def _use(self, shown: Credential, row: CredentialRow | None, direction: str, digits: Digits) -> Use:
-        number, now = credential_id(shown.scope, shown.serial), self._clock.now()
-        last = self._uses.last_ms(number, direction)
-        under_way = [
-            opening.commanded_ms
+    def _under_way(self, run: LaneRun) -> dict[int, int]:
+        """When each credential last began a passage in this direction that has not been counted yet."""
+        return {
+            opening.whose.credential: opening.commanded_ms
             for opening in self.openings.values()
-            if opening.whose.credential == number and self.lanes[opening.lane].section.direction == direction
-        ]
-        last = max(under_way, default=last) if under_way else last
-        midnight = datetime.combine(now.local.date(), time(), now.zone)
-        person, household = self._uses.today(number, row.household if row else 0, int(midnight.timestamp() * 1000))
-        return Use(
-            since_last_s=None if last is None else max(0.0, (now.utc_ms - last) / 1000),
-            person_today=person,
-            household_today=household if row and row.household else 0,
-            digits=digits,
-        )
+            if opening.whose.credential is not None
+            and self.lanes[opening.lane].section.direction == run.section.direction
+        }
 
     def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> Shown:
         verdict, reading = decision.verdict, decision.reading
@@ -299,7 +238,7 @@ class Gate:
             self._uses.steps[decision.step[0]] = decision.step[1]
         happening = self._announce_decision(run, shown, decision, event)
         answer = Shown(outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number)
-        run.last = Last(decision.credential, mark, self._monotonic(), event.id, answer)
+        run.last = Last(decision.whose.credential, mark, self._monotonic(), event.id, answer)
         log.info(
             "lane=%s outcome=%s reason=%s source=%s engine=%s frames=%d",
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
@@ -313,7 +252,7 @@ class Gate:
     def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> Happening:
         verdict, row, reading = decision.verdict, decision.row, decision.reading
         refer_s = self._mirror.vouched.rules.refer_s
-        last = self._uses.last_ms(decision.credential) if decision.credential is not None else None
+        last = self._uses.last_ms(decision.whose.credential) if decision.whose.credential is not None else None
         happening = self._announce(
             "decision",
             lane=shown.lane,

@@ -158,8 +158,7 @@ class _File:
         return events
 
     def uses(self) -> tuple[list[UseRow], dict[int, int]]:
-        rows = self._conn.execute("SELECT credential, at_ms, direction, household FROM use ORDER BY at_ms").fetchall()
-        return [UseRow(*row) for row in rows], dict(self._conn.execute("SELECT credential, step FROM step"))
+        return _uses(self._conn)
 
     def prune(self, acked: int, now_ms: int) -> None:
         """Drop what the centre has and is old. The last of them stays: the chain of the next begins with it."""
@@ -169,6 +168,11 @@ class _File:
 
     def close(self) -> None:
         self._conn.close()
+
+
+def _uses(conn: sqlite3.Connection) -> tuple[list[UseRow], dict[int, int]]:
+    rows = conn.execute("SELECT credential, at_ms, direction, household FROM use ORDER BY at_ms").fetchall()
+    return [UseRow(*row) for row in rows], dict(conn.execute("SELECT credential, step FROM step"))
 
 
 def _read(path: Path, asked: EventsAfter, newest: int) -> EventBatch:
@@ -354,6 +358,15 @@ class Journal:
         self._thread.join(5)
         if self._file:
             self._file.close()
+
+
+def read_uses(folder: Path) -> Uses:
+    """The uses as they stand on disk, read only; none where there is no journal or it cannot be read."""
+    for path in sorted(folder.glob("journal-*.db"), reverse=True):
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, timeout=2)) as conn:
+            conn.execute("PRAGMA query_only = 1")
+            return Uses(*_uses(conn))
+    return Uses()
 
 
 class Uses:

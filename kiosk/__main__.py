@@ -1,0 +1,347 @@
+"""``python -m kiosk``: the only place that builds things.
+
+Each command imports what it needs when it runs: the reader must not carry Flask, nor the core a camera.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kiosk.config import Config, ConfigError, in_force, load
+from kiosk.scan import scan
+
+if TYPE_CHECKING:
+    from nacl.public import PrivateKey
+
+    from kiosk.mirror import Anchor
+
+DEFAULT_CONFIG = "/etc/gate-kiosk/kiosk.toml"
+
+
+class _Commands(click.Group):
+    """Turns what a user can mend into one sentence and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        from hardware import HardwareError
+
+        try:
+            return super().invoke(ctx)
+        except (ConfigError, HardwareError) as err:
+            raise click.ClickException(str(err)) from err
+
+
+def _load(ctx: click.Context, _: click.Parameter, path: str) -> Config:
+    ctx.meta["config_path"] = Path(path)
+    return load(Path(path))
+
+
+def _config_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--config",
+        envvar="GATE_KIOSK_CONFIG",
+        default=DEFAULT_CONFIG,
+        show_default=True,
+        metavar="FILE",
+        callback=_load,
+        help="The device's configuration.",
+    )(command)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The gate kiosk: reads passes, decides, opens, and keeps the centre informed.
+
+    \b
+    python -m kiosk scan photo.jpg            what the reader makes of a picture
+    python -m kiosk decide G1...  --lane in   what would happen, and why
+    python -m kiosk check                     is this gate well?
+    python -m kiosk demo                      a whole town on this laptop
+    """
+
+
+main.add_command(scan)
+
+
+# --- the four processes ---------------------------------------------------------------------------------------------
+
+
+@main.command()
+@_config_option
+def core(config: Config) -> None:
+    """The core: decides, drives relay and lights, keeps the journal."""
+    from hardware import open_lane
+    from kiosk.clock import Clock
+    from kiosk.core import Core, Live
+    from kiosk.gate import Gate, LaneRun
+    from kiosk.journal import Journal
+    from kiosk.kept import Kept
+    from kiosk.mirror import Mirror
+    from kiosk.post import Post
+    from kiosk.service import Service, listener, log_to_stdout
+
+    log_to_stdout()
+    service = Service()
+    service.on_signals()
+    config.core_state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    anchor = _anchor(config)
+    kept = Kept(config.core_state / "kept.json")
+    clock = Clock(kept)
+    journal = Journal(config.core_state, lambda: clock.now().utc_ms)
+    mirror = Mirror(config.list_folder, anchor, _box(config), kept, clock.now)
+    live = Live()
+    simulated = config.simulated
+    runs = {
+        lane.name: LaneRun(lane, config.screen, open_lane(lane.name, lane, simulated.folder, simulated.passage_after_s))
+        for lane in config.lane
+    }
+    own_scope = anchor.compound if anchor else 0
+    gate = Gate(runs, journal, mirror, clock, kept, own_scope, live.tell, time.monotonic)
+    post = Post(lambda: mirror.vouched.accounts, time.monotonic)
+    running = Core(config, anchor, gate, live, journal, mirror, clock, kept, post, time.monotonic)
+    running.begin()
+    pairs = ("core-reader", "core-guard", "core-sync")
+    running.serve({pair: listener(pair, config.socket(pair)) for pair in pairs})
+    service.ready(f"lanes={','.join(runs)} enrolled={anchor is not None}")
+    running.run(service)
+    service.stop()
+
+
+@main.command()
+@_config_option
+def reader(config: Config) -> None:
+    """The reader: cameras and decoders. Has no network, no keys, no databases."""
+    from hardware.decoder import QrDecoder
+    from kiosk.channel import MAX_PHOTO_MESSAGE, Client, Server
+    from kiosk.reader import Reader
+    from kiosk.service import Service, listener, log_to_stdout
+
+    log_to_stdout()
+    service = Service()
+    service.on_signals()
+    running = Reader(config.camera, QrDecoder(), lambda: Client(config.socket("core-reader")))
+    pair = "reader-guard"
+    server = Server(listener(pair, config.socket(pair)), running.verbs(), MAX_PHOTO_MESSAGE).start()
+    running.start()
+    service.ready(f"cameras={len(config.camera)}")
+    while not service.stopping.wait(1):
+        if running.frame_age() < FRAME_AGE_S:
+            service.alive()
+    service.stop()
+    server.close()
+    running.close()
+
+
+FRAME_AGE_S = 8.0
+"""A reader whose frames have stood still for so long, while its camera should be there, is no longer fed."""
+
+
+@main.command()
+@_config_option
+def guard(config: Config) -> None:
+    """The guards' page. Asks the core for everything; has no camera, pins or databases."""
+    from gevent import monkey
+
+    monkey.patch_all()  # before anything else of ours opens a socket or a lock
+
+    import gevent
+
+    from kiosk.guard import Core, GuardSettings, create_app
+    from kiosk.guard.serve import ServeError, serve
+    from kiosk.service import Service, log_to_stdout
+
+    log_to_stdout()
+    service = Service()
+    service.on_signals()
+    passes = Path(config.simulated.passes) if config.simulated.passes else None
+    settings = GuardSettings(simulated=bool(config.simulated_parts()), demo_passes=passes)
+    app = create_app(Core(config.socket("core-guard"), config.socket("reader-guard")), settings)
+    try:
+        server = serve(app, config.guard.host, config.guard.port)
+    except ServeError as err:
+        raise click.ClickException(str(err)) from err
+    serving = gevent.spawn(server.serve_forever)
+    service.ready(f"port={server.port}")
+    while not service.stopping.wait(1):
+        service.alive()  # runs on the same loop that answers the pages
+    service.stop()
+    server.close()
+    serving.kill(timeout=2)
+
+
+@main.command()
+@_config_option
+def sync(config: Config) -> None:
+    """Sync: the only process that reaches the centre. Writes the list, carries the events."""
+    from kiosk.channel import Client
+    from kiosk.courier import CoreOverSocket
+    from kiosk.service import Service, log_to_stdout
+    from sync.agent import build_agent
+
+    log_to_stdout()
+    os.umask(0o007)  # the core reads the list under its own user, through the common group
+    service = Service()
+    service.on_signals()
+    anchor = _anchor(config)
+    if anchor is None:
+        service.ready("not enrolled")
+        logging.getLogger("sync").error("state=not_enrolled do=%r", "python -m kiosk enrol CODE --centre URL")
+        while not service.stopping.wait(1):
+            service.alive()
+        return
+    core_side = CoreOverSocket(Client(config.socket("core-sync")))
+    agent = build_agent(
+        core_side, config.list_folder, config.sync_state, anchor.compound, anchor.root_public, ca=config.centre.ca
+    )
+    service.ready(f"centre={config.centre.url}")
+    agent.run(service.stopping, service.alive)
+    service.stop()
+
+
+@main.command()
+@_config_option
+@click.pass_context
+def run(ctx: click.Context, **_: Config) -> None:
+    """All four processes in one terminal; Ctrl-C ends them."""
+    from kiosk.service import Service, log_to_stdout
+    from kiosk.together import Together
+
+    log_to_stdout()
+    service = Service()
+    service.on_signals()
+    together = Together(ctx.meta["config_path"])
+    service.stopping.wait()
+    together.stop()
+
+
+def _anchor(config: Config) -> Anchor | None:
+    """Whom this device trusts; None before enrolment. Raises ConfigError for a broken anchor."""
+    import msgspec
+
+    from kiosk.mirror import Anchor
+
+    path = Path(config.gate.anchor)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Anchor)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as err:
+        raise ConfigError(f"{path}: {err}; enrol this gate again") from err
+
+
+def _box(config: Config) -> PrivateKey | None:
+    from nacl.public import PrivateKey
+
+    try:
+        return PrivateKey((config.core_state / "box.key").read_bytes())
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+# --- commands for people --------------------------------------------------------------------------------------------
+
+
+@main.command("config")
+@_config_option
+def show_config(config: Config) -> None:
+    """Print the configuration in force, defaults filled in, as JSON."""
+    click.echo(json.dumps(in_force(config), indent=2, ensure_ascii=False))
+
+
+@main.command()
+@click.argument("code")
+@click.option("--centre", required=True, metavar="URL", help="Where the centre is, e.g. https://centre.example")
+@click.option("--ca", default="", metavar="FILE", help="PEM file of the centre's certificate authority.")
+@click.option("--replace", is_flag=True, help="This device already belongs to a gate: make it another's.")
+@_config_option
+def enrol(config: Config, code: str, centre: str, ca: str, replace: bool) -> None:
+    """Make this device a gate, with the one-time CODE from the centre.
+
+    \b
+    python -m kiosk enrol B48V-DKH0-082N-JBMY-60RK-4CSM-6MV3-EE1S --centre https://centre.example
+    """
+    from kiosk.enrolment import enrol_device
+    from sync.agent import EnrolError
+
+    try:
+        anchor = enrol_device(config, code, centre, ca or config.centre.ca, replace)
+    except EnrolError as err:
+        raise click.ClickException(str(err)) from err
+    click.echo(f"This is now gate {anchor.gate} of compound {anchor.compound}.")
+
+
+@main.command()
+@click.argument("text")
+@click.option("--at", "at", metavar="TIME", help="When, as 2026-11-23T14:05 in the compound's time; default: now.")
+@click.option("--lane", metavar="NAME", help="Which lane; default: the first.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@_config_option
+def decide(config: Config, text: str, at: str | None, lane: str | None, as_json: bool) -> None:
+    """What would happen if TEXT were held up here, and why. Nothing is recorded and nothing moves.
+
+    \b
+    python -m kiosk decide "$(cat pass.txt)" --at 2026-11-23T22:30 --lane entry
+    """
+    from kiosk.preview import preview
+
+    anchor = _anchor(config)
+    try:
+        result = preview(config, anchor, _box(config), text, at, lane)
+    except ValueError as err:
+        raise click.ClickException(str(err)) from err
+    if as_json:
+        click.echo(json.dumps(result, ensure_ascii=False))
+        return
+    for name, value in result.items():
+        click.echo(f"{name:12} {value}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@_config_option
+def check(config: Config, as_json: bool) -> None:
+    """Is this gate well? Camera, decoder, pins, databases, clock, centre: one line each, and what to do."""
+    from kiosk.check import findings
+
+    bad = 0
+    for finding in findings(config, _anchor(config)):
+        bad += not finding.ok
+        if as_json:
+            click.echo(json.dumps({"part": finding.part, "ok": finding.ok, "text": finding.text, "do": finding.do}))
+        else:
+            todo = f"  -> {finding.do}" if finding.do and not finding.ok else ""
+            click.echo(f"{'ok ' if finding.ok else 'BAD'} {finding.part:10} {finding.text}{todo}")
+    sys.exit(1 if bad else 0)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Play the whole story without a person; exit 0 only if all came out right.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Story as JSON.")
+@click.option("--port", default=0, show_default="a free one", help="Port of the guards' page.")
+@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Keep everything here afterwards.")
+def demo(once: bool, report: Path | None, port: int, state: Path | None) -> None:
+    """A centre, a gate with simulated parts and its guards' page on this machine, until Ctrl-C.
+
+    \b
+    python -m kiosk demo
+    python -m kiosk demo --once --report story.json
+    """
+    from kiosk.demo import open_town
+    from kiosk.story import play
+
+    with open_town(state, port) as town:
+        if once:
+            sys.exit(0 if play(town, report) else 1)
+        town.stay_open()
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m kiosk")

@@ -1,0 +1,93 @@
+"""Gathers what is known about a credential and has :mod:`kiosk.policy` decide. Records nothing, moves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, time
+
+import msgspec
+
+from kiosk.journal import Uses
+from kiosk.kept import Kept
+from kiosk.mirror import Mirror
+from kiosk.policy import Digits, Direction, Known, Lane, Now, Use, Verdict, decide, judge_digits
+from sync.cache import credential_id
+from sync.credential import Credential, Reading, code_secret
+from sync.protocol import CredentialRow
+
+
+class Whose(msgspec.Struct, frozen=True):
+    """Whose passage it will be, for passback and quotas; nobody's, where a guard opens without a presentation."""
+
+    credential: int | None = None
+    household: int = 0
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a presentation came to, with what it was judged by. ``step``: the digits' step, to be used up with it."""
+
+    verdict: Verdict
+    reading: Reading
+    row: CredentialRow | None = None
+    step: tuple[int, int] | None = None
+
+    @property
+    def whose(self) -> Whose:
+        shown = self.reading
+        if not isinstance(shown, Credential):
+            return Whose()
+        return Whose(credential_id(shown.scope, shown.serial), self.row.household if self.row else 0)
+
+
+class Judge:
+    """Decides on readings with this gate's list, uses and time. Belongs to the thread that owns the list."""
+
+    def __init__(self, mirror: Mirror, uses: Uses, kept: Kept, own_scope: int, now: Callable[[], Now]):
+        self._mirror = mirror
+        self._uses = uses
+        self._kept = kept
+        self._own_scope = own_scope
+        self._now = now
+
+    def judge(self, reading: Reading, lane: str, direction: Direction, under_way: Mapping[int, int]) -> Decision:
+        """The decision at a lane. ``under_way``: by credential, when a passage began that is not counted yet."""
+        now, rules = self._now(), self._mirror.vouched.rules
+        at = Lane(name=lane, direction=direction, lockdown=lane in self._kept.now.lockdown)
+        age = self._mirror.list_state()
+        if not isinstance(reading, Credential):
+            known = Known(own_scope=self._own_scope, age=age)
+            return Decision(decide(reading, known, Use(), rules, at, now), reading)
+        row = self._mirror.find(reading.scope, reading.serial)
+        last_serial = self._mirror.last_serial(reading.scope)
+        known = Known(own_scope=self._own_scope, row=row, last_serial=last_serial, age=age)
+        digits, step = self._digits(reading, now)
+        use = self._use(reading, row, direction, digits, now, under_way)
+        return Decision(decide(reading, known, use, rules, at, now), reading, row, step)
+
+    def _digits(self, shown: Credential, now: Now) -> tuple[Digits, tuple[int, int] | None]:
+        number = credential_id(shown.scope, shown.serial)
+        code_key = self._mirror.vouched.code_keys.get(shown.scope)
+        secret = code_secret(code_key, shown.serial) if code_key else None
+        digits, step = judge_digits(shown, secret, self._uses.steps.get(number), now)
+        return digits, (number, step) if step is not None and digits == "good" else None
+
+    def _use(
+        self,
+        shown: Credential,
+        row: CredentialRow | None,
+        direction: Direction,
+        digits: Digits,
+        now: Now,
+        under_way: Mapping[int, int],
+    ) -> Use:
+        number = credential_id(shown.scope, shown.serial)
+        counted = self._uses.last_ms(number, direction)
+        last = max((at for at in (counted, under_way.get(number)) if at is not None), default=None)
+        midnight = datetime.combine(now.local.date(), time(), now.zone)
+        person, household = self._uses.today(number, row.household if row else 0, int(midnight.timestamp() * 1000))
+        return Use(
+            since_last_s=None if last is None else max(0.0, (now.utc_ms - last) / 1000),
+            person_today=person,
+            household_today=household,
+            digits=digits,
+        )
