@@ -21,7 +21,7 @@ from hardware.levels import SampledInputs
 
 TONES = {Signal.YELLOW: (0.12, 0.1, 2), Signal.RED: (0.35, 0.1, 1)}
 """Seconds on, seconds off, how often."""
-SAMPLES_PER_HOLD = 4
+SAMPLES_PER_HOLD = 2
 FASTEST_POLL_S = 0.002
 
 

@@ -37,7 +37,7 @@ def photograph(
     """``picture`` as a card held before a camera with a frame of ``size``: uint8, ``(height, width)``.
 
     ``difficulty`` 0 is a clean, straight shot; 0.7 is visibly bad (tilt, blur, glare, shadow,
-    noise) but readable within some frames of a burst; 1 is often not readable at all. The same
+    noise) but readable within some frames of a burst; at 1 about half the frames are unreadable. The same
     arguments give the same pixels. ``progress`` 0..1 moves the hand along within one presentation.
     """
     rng = np.random.default_rng(seed)

@@ -29,7 +29,7 @@ __all__ = ["SimulatedCamera", "burst", "photograph", "simulated_lane"]
 
 AWAY_S = 0.8
 """After each showing the hand is away for so long: longer than a reader takes a code for still being there."""
-IDLE_FRAMES = 8
+IDLE_FRAMES = 4
 POLL_S = 0.01
 CAR_S = 0.4
 """How long a simulated car covers the passage sensor."""
