@@ -390,8 +390,9 @@ def _shown_happening() -> int:
 def _acted(happening: Happening, word: str) -> Answer:
     number = happening.number if happening.needs_reason else 0
     if _wants_json():
-        sheet = render_template("_why.html", number=number, reasons=_reasons()) if number else ""
-        return _json({"ok": True, "sentence": words.word(g.language, word), "sheet": sheet})
+        acted = words.word(g.language, word)
+        sheet = render_template("_why.html", number=number, reasons=_reasons(), acted=acted) if number else ""
+        return _json({"ok": True, "sentence": acted, "sheet": sheet})
     return redirect(url_for("pages.index", explain=number or None), 303)
 
 

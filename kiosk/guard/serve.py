@@ -20,9 +20,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import gevent
+import gevent.socket
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 log = logging.getLogger("guard")
+
+BACKLOG = 128
 
 
 class ServeError(Exception):
@@ -92,8 +95,8 @@ class _Handler(WSGIHandler):  # type: ignore[misc]
 class _Listener(WSGIServer):  # type: ignore[misc]
     """Accepts, and turns away who has too many connections already."""
 
-    def __init__(self, address: tuple[str, int], app: Callable[..., Any], limits: Limits):
-        super().__init__(address, app, log=None, error_log=logging.getLogger("guard.server"), handler_class=_Handler)
+    def __init__(self, sock: Any, app: Callable[..., Any], limits: Limits):
+        super().__init__(sock, app, log=None, error_log=logging.getLogger("guard.server"), handler_class=_Handler)
         self.limits = limits
         self._open: Counter[str] = Counter()
 
@@ -133,11 +136,21 @@ class Server:
 
 def serve(app: Callable[..., Any], host: str, port: int, limits: Limits = Limits()) -> Server:
     """Listen now, serve with :meth:`Server.serve_forever`. Raises ServeError where the address cannot be had."""
-    listener = _Listener((host, port), app, limits)
     try:
-        listener.init_socket()
+        return Server(_Listener(_listening(host, port), app, limits))
     except OSError as err:
         if err.errno == errno.EADDRINUSE:
             raise ServeError(f"port {port} is in use by another program; choose another for the guards' page") from err
         raise ServeError(f"cannot listen on {host} port {port}: {err.strerror or err}") from err
-    return Server(listener)
+
+
+def _listening(host: str, port: int) -> Any:
+    sock = gevent.socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock

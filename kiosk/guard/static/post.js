@@ -6,7 +6,7 @@ const PRESS_MS = 1000;
 const KEPT_LINES = 60;
 
 const byId = (id) => document.getElementById(id);
-let panelChanged = 0;
+let settling = 0;
 let toastTimer = 0;
 
 function toast(sentence) {
@@ -40,8 +40,15 @@ function showLine(html) {
 }
 
 function showPanel(html) {
-  byId("panel").replaceChildren(fragment(html));
-  panelChanged = Date.now();
+  const place = byId("panel");
+  const content = fragment(html);
+  const panel = content.querySelector(".panel");
+  if (panel.dataset.key === place.querySelector(".panel")?.dataset.key) return;
+  place.replaceChildren(content);
+  if (panel.classList.contains("waits")) showSheet("");  // somebody waits: reasons can wait, the stream keeps them
+  place.classList.add("unsettled");
+  clearTimeout(settling);
+  settling = setTimeout(() => place.classList.remove("unsettled"), SETTLE_MS);
   startCountdown();
 }
 
@@ -87,7 +94,7 @@ async function send(form, button) {
     });
     const told = await answer.json();
     if (told.go) { location.assign(told.go); return; }
-    toast(told.sentence);
+    if (!told.sheet) toast(told.sentence);
     if (told.ok) showSheet(told.sheet || "");
   } catch {
     toast(document.body.dataset.offline);
@@ -108,7 +115,7 @@ document.addEventListener("submit", (event) => {
   if (!form || !byId("sheet")) return;
   event.preventDefault();
   if (form.classList.contains("busy")) return;
-  if (form.classList.contains("actions") && Date.now() - panelChanged < SETTLE_MS) return;
+  if (form.closest(".unsettled")) return;
   send(form, event.submitter || form.querySelector("button"));
 });
 
