@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ _COLUMNS: dict[str, Any] = {
     "attention": int,
     "lanes": str,
 }
+_COLUMN_NAMES = list(_COLUMNS)
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM credential"  # noqa: S608
 _UPSERT = f"INSERT OR REPLACE INTO credential ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _UPSERT_SIGNED = (
     "INSERT OR REPLACE INTO signed (purpose, item, compound, epoch, revision, body, signature, must) "
@@ -52,6 +54,27 @@ _SEARCHED = ("dwelling", "plate", "number", "short_code")
 
 class ListError(Exception):
     """The list file is missing, damaged or of another compound or schema: rebuild it from the centre."""
+
+
+class ListUnwritten(Exception):
+    """The list could not be written just now and is as it was before; trying again is safe. ``full``: no space left."""
+
+    def __init__(self, text: str, full: bool):
+        super().__init__(text)
+        self.full = full
+
+
+_PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_IOERR}  # fmt: skip
+_UNREADABLE = {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ}
+
+
+def _named(path: Path, err: sqlite3.Error) -> ListError | ListUnwritten:
+    """What a failed write means: a card that cannot be read needs a new file, a full or busy one needs patience."""
+    code: int = getattr(err, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    if code & 0xFF in _PASSING and code not in _UNREADABLE:
+        return ListUnwritten(f"{path.name}: {err}", full=code == sqlite3.SQLITE_FULL)
+    return ListError(f"{path.name}: {err}")
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -75,10 +98,14 @@ def _values(row: CredentialRow) -> tuple[Any, ...]:
 
 
 def _row(values: tuple[Any, ...]) -> CredentialRow:
+    """Raises ListError where the file holds what no writer of ours put there."""
     number, *rest = values
-    fields = dict(zip(list(_COLUMNS)[1:], rest, strict=True))
-    fields["attention"] = bool(fields["attention"])
-    return CredentialRow(scope=number >> 32, serial=number & 0xFFFFFFFF, **fields)
+    fields = dict(zip(_COLUMN_NAMES[1:], rest, strict=True))
+    fields |= {"scope": number >> 32, "serial": number & 0xFFFFFFFF, "attention": bool(fields["attention"])}
+    try:
+        return msgspec.convert(fields, CredentialRow)
+    except msgspec.ValidationError as err:
+        raise ListError(f"credential {number}: {err}") from err
 
 
 def create(path: Path, compound: int, epoch: str) -> None:
@@ -105,19 +132,29 @@ def create(path: Path, compound: int, epoch: str) -> None:
 
 
 class ListWriter:
-    """The one writer of a list file. Not thread-safe. Raises ListError where the file is not a whole list."""
+    """The one writer of a list file. Not thread-safe.
+
+    Every method raises ListError where the file is not a whole list, ListUnwritten where it cannot be written just now.
+    """
 
     def __init__(self, path: Path, wal: bool = True):
         if not path.exists():
-            raise ListError(f"{path} is missing")
-        self._conn = sqlite3.connect(path, timeout=10, isolation_level=None)
+            raise ListError(f"{path.name} is missing")
+        self._path = path
+        try:
+            self._conn = sqlite3.connect(path, timeout=10, isolation_level=None)
+        except sqlite3.Error as err:
+            raise _named(path, err) from err
         try:
             self._conn.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'DELETE'}")
             self._conn.execute("PRAGMA synchronous = FULL")
             self._meta = _read_meta(self._conn)
-        except sqlite3.DatabaseError as err:
+        except sqlite3.Error as err:
             self._conn.close()
-            raise ListError(f"{path}: {err}") from err
+            raise _named(path, err) from err
+        except ListError:
+            self._conn.close()
+            raise
 
     @property
     def cursor(self) -> Cursor:
@@ -154,17 +191,15 @@ class ListWriter:
         self._write((), (), {"as_of_ms": as_of_ms})
 
     def _write(self, rows: Iterable[CredentialRow], signed: Iterable[Signed], meta: Mapping[str, int]) -> None:
-        with _transaction(self._conn) as conn:
-            conn.executemany(_UPSERT, _kept(conn, rows))
-            conn.executemany(
-                _UPSERT_SIGNED,
-                (
-                    (s.purpose, s.item, s.compound, s.epoch, s.revision, s.body, s.signature, int(s.must))
-                    for s in signed
-                ),
-            )
-            conn.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in meta.items()])
-        self._meta |= {name: str(value) for name, value in meta.items()}
+        texts = {name: str(value) for name, value in meta.items()}
+        try:
+            with _transaction(self._conn) as conn:
+                conn.executemany(_UPSERT, _kept(conn, rows))
+                conn.executemany(_UPSERT_SIGNED, map(_signed_values, signed))
+                conn.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(texts.items()))
+        except sqlite3.Error as err:
+            raise _named(self._path, err) from err
+        self._meta |= texts
 
     def close(self) -> None:
         """Idempotent."""
@@ -177,10 +212,15 @@ def _transaction(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     conn.execute("BEGIN IMMEDIATE")
     try:
         yield conn
+        conn.execute("COMMIT")
     except BaseException:
-        conn.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # a full disk has rolled it back already
+            conn.execute("ROLLBACK")
         raise
-    conn.execute("COMMIT")
+
+
+def _signed_values(s: Signed) -> tuple[Any, ...]:
+    return (s.purpose, s.item, s.compound, s.epoch, s.revision, s.body, s.signature, int(s.must))
 
 
 def _kept(conn: sqlite3.Connection, rows: Iterable[CredentialRow]) -> Iterator[tuple[Any, ...]]:
@@ -192,9 +232,14 @@ def _kept(conn: sqlite3.Connection, rows: Iterable[CredentialRow]) -> Iterator[t
 
 
 def _read_meta(conn: sqlite3.Connection) -> dict[str, str]:
-    meta = dict(conn.execute("SELECT name, value FROM meta").fetchall())
+    """Raises ListError unless what every list says of itself is there."""
+    meta: dict[str, str] = dict(conn.execute("SELECT name, value FROM meta").fetchall())
     if meta.get("schema") != str(SCHEMA_VERSION):
         raise ListError(f"the list has schema {meta.get('schema')}, not {SCHEMA_VERSION}")
+    numbers = [meta.get(name) for name in ("compound", "revision", "as_of_ms")]
+    numbers += [value for name, value in meta.items() if name.startswith("last_serial/")]
+    if not meta.get("epoch") or not all(isinstance(n, str) and n.isascii() and n.isdigit() for n in numbers):
+        raise ListError("the list does not say what it is")
     return meta
 
 
@@ -208,24 +253,27 @@ class ListReader:
         self.path = path
         # Not mode=ro: a reader of another user must be able to make -shm again after the writer closed cleanly.
         if not path.exists():
-            raise ListError(f"{path} is missing")
-        self._conn = sqlite3.connect(path, timeout=2, isolation_level=None)
+            raise ListError(f"{path.name} is missing")
+        try:
+            self._conn = sqlite3.connect(path, timeout=2, isolation_level=None)
+        except sqlite3.Error as err:
+            raise ListError(f"{path.name}: {err}") from err
         try:
             self._conn.execute("PRAGMA query_only = 1")
-            _read_meta(self._conn)
-        except sqlite3.DatabaseError as err:
+            self.meta()
+        except (sqlite3.Error, ListError) as err:
             self._conn.close()
             raise ListError(f"{path.name}: {err}") from err
 
     def _all(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         try:
             return self._conn.execute(sql, values).fetchall()
-        except sqlite3.DatabaseError as err:
+        except sqlite3.Error as err:
             raise ListError(f"{self.path.name}: {err}") from err
 
     def find(self, scope: int, serial: int) -> CredentialRow | None:
         """The row of one credential."""
-        found = self._all("SELECT * FROM credential WHERE id = ?", (credential_id(scope, serial),))
+        found = self._all(f"{_SELECT} WHERE id = ?", (credential_id(scope, serial),))
         return _row(found[0]) if found else None
 
     def look_up(self, term: str) -> list[CredentialRow]:
@@ -233,7 +281,7 @@ class ListReader:
         return [
             _row(values)
             for values in self._all(
-                "SELECT * FROM credential WHERE (dwelling = ?1 AND dwelling <> '') OR (plate = ?1 AND plate <> '') "
+                f"{_SELECT} WHERE (dwelling = ?1 AND dwelling <> '') OR (plate = ?1 AND plate <> '') "
                 "OR (number = ?1 AND number <> '') OR (short_code = ?1 AND short_code <> '') ORDER BY number LIMIT ?2",
                 (term, _LOOK_UP_LIMIT),
             )
@@ -241,15 +289,15 @@ class ListReader:
 
     def meta(self) -> dict[str, str]:
         """schema, compound, epoch, revision, as_of_ms and ``last_serial/SCOPE``, as texts."""
-        return dict(self._all("SELECT name, value FROM meta"))
+        try:
+            return _read_meta(self._conn)
+        except sqlite3.Error as err:
+            raise ListError(f"{self.path.name}: {err}") from err
 
     def signed(self) -> list[Signed]:
         """All signed changes, unverified: the core verifies them against its anchor."""
         rows = self._all("SELECT purpose, item, compound, epoch, revision, body, signature, must FROM signed")
-        return [
-            Signed(purpose=p, item=i, compound=c, epoch=e, revision=r, body=b, signature=s, must=bool(m))
-            for p, i, c, e, r, b, s, m in rows
-        ]
+        return [_signed(values) for values in rows]
 
     def count(self) -> int:
         """How many credentials are listed."""
@@ -262,6 +310,16 @@ class ListReader:
     def close(self) -> None:
         """Idempotent."""
         self._conn.close()
+
+
+def _signed(values: tuple[Any, ...]) -> Signed:
+    purpose, item, compound, epoch, revision, body, signature, must = values
+    fields = {"purpose": purpose, "item": item, "compound": compound, "epoch": epoch, "revision": revision,
+              "body": body, "signature": signature, "must": bool(must)}  # fmt: skip
+    try:
+        return msgspec.convert(fields, Signed)
+    except msgspec.ValidationError as err:
+        raise ListError(f"a signed change: {err}") from err
 
 
 def check(path: Path, compound: int, epoch: str) -> None:
@@ -281,6 +339,7 @@ def set_current(folder: Path, name: str) -> None:
     """Atomically and durably name the list file in force."""
     new = folder / f"{CURRENT}.new"
     with new.open("w", encoding="ascii") as file:
+        new.chmod(0o660)
         file.write(name + "\n")
         file.flush()
         os.fsync(file.fileno())
