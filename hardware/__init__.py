@@ -101,9 +101,11 @@ class Relay(Protocol):
 
 
 class Lights(Protocol):
-    """The lane's lamps and buzzer."""
+    """The lane's lamps and buzzer. Dark when claimed, dark when closed."""
 
-    def show(self, signal: Signal) -> None: ...
+    def show(self, signal: Signal) -> None:
+        """Exactly this lamp, at once; yellow and red also sound their tone, anew with each call. Does not wait."""
+        ...
 
     @property
     def shown(self) -> Signal: ...

@@ -16,6 +16,9 @@ from hardware import HardwareError
 
 log = logging.getLogger("hardware")
 
+CLOSE_S = 2.0
+"""Not for ever: a watcher may wait for a lock that the closing thread holds."""
+
 
 class Debounce:
     """Pure: raw levels in, changes out. A change counts once its level has held for ``hold_s`` seconds."""
@@ -107,11 +110,11 @@ class SampledInputs:
             self.poll()
 
     def close(self) -> None:
-        """Idempotent. No watcher is called after it returns."""
+        """Idempotent. No watcher is called after it returns, but for one that was busy for CLOSE_S already."""
         if self._stop.is_set():
             return
         self._stop.set()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(CLOSE_S)
         self._watchers.clear()
         self._released()

@@ -80,7 +80,7 @@ class SimulatedCamera:
         if self._closed:
             raise HardwareError("the simulated camera is closed")
         luma = self._next()
-        self._due = max(self._due + self._settings.frame_us / 1e6, self._clock() - timeout)
+        self._due = max(self._due + self._settings.frame_us / 1e6, self._clock())
         pause = self._due - self._clock()
         if pause > 0:
             self._wait(pause)

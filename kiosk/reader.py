@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import logging
 import threading
 import time
@@ -296,7 +297,7 @@ class Eye:
     def _watch(self) -> None:
         camera = self.camera = self._open(self.settings)
         try:
-            log.info("camera=open lane=%s %s", self.settings.lane, dict(camera.describe()))
+            log.info("camera=open lane=%s about=%s", self.settings.lane, json.dumps(dict(camera.describe())))
             while not self._stop.is_set():
                 self.look(camera)
         except HardwareError:
