@@ -1,0 +1,455 @@
+"""The centre from the command line: ``python -m sync.server``."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+import msgspec
+
+from sync.credential import KIND_NUMBERS, Medium
+from sync.server import card, compounds, events, fleet, guards, passes
+from sync.server.centre import Centre, CentreError, Compound, open_centre
+from sync.server.settings import Settings
+from sync.server.store import StoreError
+from sync.server.vault import VaultError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_MEDIA: dict[str, tuple[Medium, ...]] = {"card": ("card",), "phone": ("phone",), "both": ("card", "phone")}
+
+
+class Shell:
+    """What every command shares: the state folder, how to print, who is acting."""
+
+    def __init__(self, state: Path, as_json: bool):
+        self.state = state
+        self.as_json = as_json
+        self.by = f"cli:{getpass.getuser()}"
+
+    def settings(self, **kwargs: Any) -> Settings:
+        return Settings(state=self.state, **kwargs)
+
+    def say(self, message: Any, words: str) -> None:
+        """One line of JSON for programs, a sentence for people."""
+        click.echo(msgspec.json.encode(message).decode() if self.as_json else words)
+
+
+def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
+    """A command on an open centre; what a person got wrong becomes a sentence, not a traceback."""
+
+    def wrap(function: Callable[..., None]) -> click.Command:
+        @main.command(name)
+        @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+        @click.pass_context
+        @wraps(function)
+        def command(context: click.Context, /, as_json: bool, **kwargs: Any) -> None:
+            shell = Shell(context.obj, as_json)
+            try:
+                centre = open_centre(shell.settings())
+            except (StoreError, VaultError, OSError) as err:
+                raise click.ClickException(f"The centre's state in {shell.state} cannot be used: {err}") from err
+            try:
+                function(shell, centre, **kwargs)
+            except CentreError as err:
+                raise click.ClickException(str(err)) from err
+            finally:
+                centre.close()
+
+        return command
+
+    return wrap
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), envvar="GATE_CENTRE_STATE",
+              default=Path("/var/lib/gate-centre"), help="Folder of database, key file and snapshots.")  # fmt: skip
+@click.pass_context
+def main(context: click.Context, state: Path) -> None:
+    """The centre: issues passes, feeds gates, takes their events.
+
+    \b
+    A first day:
+      python -m sync.server --state ./centre add-compound 翠湖花园 "Cuihu Garden"
+      python -m sync.server --state ./centre add-gate 1 东门
+      python -m sync.server --state ./centre add-staff wang --name 王芳 --everywhere
+      python -m sync.server --state ./centre run --port 8080
+
+    Commands may be used while the centre is running; gates learn within about a second.
+    """
+    context.obj = state
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", default=8080, type=click.IntRange(0, 65535), help="0: any free port; it is printed.")
+@click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain, PEM.")
+@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its private key, PEM.")
+@click.option("--proxies", default=0, type=click.IntRange(0, 5), help="Reverse proxies in front that do TLS.")
+@click.option("--streams", default=300, type=click.IntRange(1, 5000), help="Gates that may wait for wake-ups.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_obj
+def run(state: Path, host: str, port: int, tls_cert: str | None, tls_key: str | None, proxies: int, streams: int,
+        as_json: bool) -> None:  # fmt: skip
+    """Serve gates and pages until SIGTERM.
+
+    \b
+    Example: python -m sync.server run --host 0.0.0.0 --port 8443 --tls-cert centre.pem --tls-key centre-key.pem
+    """
+    from sync.server.serve import serve
+
+    if (tls_cert is None) != (tls_key is None):
+        raise click.ClickException("--tls-cert and --tls-key belong together.")
+    tls = (tls_cert, tls_key) if tls_cert and tls_key else None
+    shell = Shell(state, as_json)
+    settings = shell.settings(proxies=proxies, streams=streams, secure_cookies=bool(tls or proxies))
+    try:
+        open_centre(settings).close()
+    except (StoreError, VaultError, OSError) as err:
+        raise click.ClickException(f"The centre's state in {state} cannot be used: {err}") from err
+
+    def ready(chosen: int) -> None:
+        url = f"{'https' if tls else 'http'}://{host}:{chosen}"
+        shell.say({"host": host, "port": chosen, "url": url}, f"The centre is at {url}")
+        sys.stdout.flush()
+
+    serve(settings, host, port, ready, tls)
+
+
+@_command("add-compound")
+@click.argument("name_zh")
+@click.argument("name_en")
+@click.option("--id", "compound_id", type=int, help="Its number, which is also its scope; default: the next one.")
+@click.option("--timezone", default="Asia/Shanghai")
+def add_compound(
+    shell: Shell, centre: Centre, name_zh: str, name_en: str, compound_id: int | None, timezone: str
+) -> None:
+    """A new compound with its root key, signing key and code key.
+
+    \b
+    Example: python -m sync.server add-compound 翠湖花园 "Cuihu Garden" --id 7
+    """
+    made = compounds.add_compound(centre, name_zh, name_en, timezone, compound_id, shell.by)
+    shell.say(_compound(made), f"Compound {made.compound_id}, {made.name_zh}, is there.")
+
+
+def _compound(made: Compound) -> dict[str, Any]:
+    return {
+        "compound": made.compound_id, "name_zh": made.name_zh, "name_en": made.name_en, "timezone": made.timezone,
+        "epoch": made.epoch, "revision": made.revision, "root_public": base64.b64encode(made.root_public).decode(),
+    }  # fmt: skip
+
+
+@_command("compounds")
+def list_compounds(shell: Shell, centre: Centre) -> None:
+    """All compounds."""
+    found = compounds.list_compounds(centre)
+    shell.say([_compound(c) for c in found], "\n".join(f"{c.compound_id:>5}  {c.name_zh}  {c.name_en}" for c in found))
+
+
+@_command("begin-epoch")
+@click.argument("compound")
+@click.confirmation_option(prompt="Every gate of the compound will fetch its whole list again. Go on?")
+def begin_epoch(shell: Shell, centre: Centre, compound: str) -> None:
+    """After restoring a backup: a new epoch, with revisions and serials far above any gate's.
+
+    \b
+    Example: python -m sync.server begin-epoch 7 --yes
+    """
+    found = compounds.begin_epoch(centre, _id(centre, compound), shell.by)
+    shell.say(_compound(found), f"Compound {found.compound_id} goes on under epoch {found.epoch}.")
+
+
+def _id(centre: Centre, wanted: str) -> int:
+    return compounds.find_compound(centre, wanted).compound_id
+
+
+@_command("add-gate")
+@click.argument("compound")
+@click.argument("name")
+@click.option("--neighbour-zh", default="", help="What the lane says when this gate is closed, in Chinese.")
+@click.option("--neighbour-en", default="", help="The same in English.")
+def add_gate(shell: Shell, centre: Centre, compound: str, name: str, neighbour_zh: str, neighbour_en: str) -> None:
+    """A new gate; prints the one-time code that enrols its device, good for a day.
+
+    \b
+    Example: python -m sync.server add-gate 7 东门
+    """
+    code = fleet.add_gate(centre, _id(centre, compound), name, shell.by, (neighbour_zh, neighbour_en))
+    words = f"Gate {code.gate}, {code.name}. Enrolment code, for one device, good for a day:"
+    shell.say(code, f"{words}\n{code.enrolment_code}")
+
+
+@_command("new-code")
+@click.argument("compound")
+@click.argument("gate")
+def new_code(shell: Shell, centre: Centre, compound: str, gate: str) -> None:
+    """Another enrolment code for a gate whose device is replaced.
+
+    \b
+    Example: python -m sync.server new-code 7 东门
+    """
+    compound_id = _id(centre, compound)
+    code = fleet.new_code(centre, compound_id, fleet.find_gate(centre, compound_id, gate).gate, shell.by)
+    shell.say(code, f"Enrolment code for {code.name}, for one device, good for a day:\n{code.enrolment_code}")
+
+
+@_command("gates")
+@click.argument("compound")
+def list_gates(shell: Shell, centre: Centre, compound: str) -> None:
+    """The gates of a compound and how far their lists are."""
+    found = fleet.list_gates(centre, _id(centre, compound))
+    words = "\n".join(f"{g.gate:<5} {g.name}  {g.state or 'not enrolled'}  revision {g.seen_revision}" for g in found)
+    shell.say(found, words)
+
+
+@_command("withdraw")
+@click.argument("compound")
+@click.argument("gate")
+def withdraw(shell: Shell, centre: Centre, compound: str, gate: str) -> None:
+    """Order the device of a gate to wipe itself, and change the code key of phone passes.
+
+    \b
+    Example: python -m sync.server withdraw 7 东门
+    """
+    compound_id = _id(centre, compound)
+    found = fleet.find_gate(centre, compound_id, gate)
+    device = fleet.withdraw(centre, compound_id, found.gate, shell.by)
+    done = {"compound": compound_id, "gate": found.gate, "device": device}
+    shell.say(done, f"Device {device} of {found.name} is withdrawn.")
+
+
+@_command("issue")
+@click.argument("compound")
+@click.option("--kind", type=click.Choice(list(KIND_NUMBERS)), default="resident")
+@click.option("--holder", default="", help="Name; only the surname and * are kept.")
+@click.option("--dwelling", default="", help="Building-unit-room, as people say it.")
+@click.option("--plate", default="")
+@click.option("--household", type=int, default=0, help="Number of the household; 0: none.")
+@click.option("--lane", "lanes", multiple=True, help="Only these lanes; may be given several times.")
+@click.option("--from", "begins", help="First day or moment, local time; default: now.")
+@click.option("--until", "ends", help="Last day or moment, local time; default: 30 days.")
+@click.option("--phone", is_flag=True, help="A phone credential beside the card.")
+@click.option("--active", is_flag=True, help="Handed over at once; otherwise printed, and opens nothing yet.")
+def issue(shell: Shell, centre: Centre, compound: str, kind: str, holder: str, dwelling: str, plate: str,
+          household: int, lanes: tuple[str, ...], begins: str | None, ends: str | None, phone: bool, active: bool) -> None:  # fmt: skip
+    """A new pass.
+
+    \b
+    Examples:
+      python -m sync.server issue 7 --holder 王小明 --dwelling 3-2-501 --until 2026-12-31 --phone
+      python -m sync.server issue 7 --kind vehicle --plate 鄂A12345 --active
+    """
+    found = compounds.find_compound(centre, compound)
+    from_ms = passes.read_time(begins, found.timezone, False) if begins else centre.now_ms()
+    until_ms = passes.read_time(ends, found.timezone, True) if ends else from_ms + passes.DEFAULT_VALIDITY_MS
+    order = passes.Order(
+        kind=kind, label=passes.masked(holder), dwelling=dwelling, plate=plate, household=household, lanes=lanes,
+        valid_from_ms=from_ms, valid_until_ms=until_ms, phone=phone, active=active,
+    )  # fmt: skip
+    made = passes.issue(centre, found.compound_id, order, shell.by)
+    shell.say(made, f"Pass {made.number}, short code {made.short_code}, {made.state}.")
+
+
+def _say_pass(shell: Shell, found: passes.Pass) -> None:
+    shell.say(found, f"Pass {found.number} is {found.state}.")
+
+
+@_command("show")
+@click.argument("number")
+def show(shell: Shell, centre: Centre, number: str) -> None:
+    """One pass."""
+    _say_pass(shell, passes.get_pass(centre, number))
+
+
+@_command("passes")
+@click.argument("compound")
+@click.argument("term", default="")
+@click.option("--page", default=1, type=click.IntRange(1))
+def list_passes(shell: Shell, centre: Centre, compound: str, term: str, page: int) -> None:
+    """Passes whose number, dwelling, plate or short code begins with TERM, the newest first, 50 a page."""
+    found, _ = passes.find_passes(centre, _id(centre, compound), term, page)
+    shell.say(found, "\n".join(f"{p.number}  {p.state:<9}  {p.label}  {p.dwelling}  {p.plate}" for p in found))
+
+
+@_command("hand-over")
+@click.argument("number")
+def hand_over(shell: Shell, centre: Centre, number: str) -> None:
+    """The holder has collected it: from now on it opens.
+
+    \b
+    Example: python -m sync.server hand-over 7-000123
+    """
+    _say_pass(shell, passes.hand_over(centre, number, shell.by))
+
+
+@_command("extend")
+@click.argument("number", required=False)
+@click.option("--compound", help="Every pass of this compound but visitors' and contractors'.")
+@click.option("--until", "ends", required=True, help="Last day or moment, local time.")
+def extend(shell: Shell, centre: Centre, number: str | None, compound: str | None, ends: str) -> None:
+    """Give a pass, or a whole compound, another end. Nothing is printed again.
+
+    \b
+    Examples:
+      python -m sync.server extend 7-000123 --until 2027-03-31
+      python -m sync.server extend --compound 7 --until 2027-03-31
+    """
+    if (number is None) == (compound is None):
+        raise CentreError("Say either a pass number or --compound.")
+    if number is not None:
+        timezone = compounds.read_compound(centre, passes.compound_of(number)).timezone
+        return _say_pass(shell, passes.extend(centre, number, passes.read_time(ends, timezone, True), shell.by))
+    found = compounds.find_compound(centre, compound or "")
+    until_ms = passes.read_time(ends, found.timezone, True)
+    count = passes.extend_all(centre, found.compound_id, until_ms, shell.by)
+    done = {"compound": found.compound_id, "extended": count, "valid_until_ms": until_ms}
+    return shell.say(done, f"{count} passes extended.")
+
+
+@_command("suspend")
+@click.argument("number")
+def suspend(shell: Shell, centre: Centre, number: str) -> None:
+    """Stop a pass for a while."""
+    _say_pass(shell, passes.suspend(centre, number, shell.by))
+
+
+@_command("resume")
+@click.argument("number")
+def resume(shell: Shell, centre: Centre, number: str) -> None:
+    """Let a suspended pass be what it was."""
+    _say_pass(shell, passes.resume(centre, number, shell.by))
+
+
+@_command("revoke")
+@click.argument("number")
+def revoke(shell: Shell, centre: Centre, number: str) -> None:
+    """End a pass for good."""
+    _say_pass(shell, passes.revoke(centre, number, shell.by))
+
+
+@_command("attention")
+@click.argument("number")
+@click.option("--off", is_flag=True, help="No longer.")
+def attention(shell: Shell, centre: Centre, number: str, off: bool) -> None:
+    """Ask the guards to look twice at a pass."""
+    _say_pass(shell, passes.set_attention(centre, number, not off, shell.by))
+
+
+@_command("reissue")
+@click.argument("number")
+@click.option("--medium", type=click.Choice(list(_MEDIA)), default="card")
+@click.option("--printed", is_flag=True, help="The new one waits for hand-over.")
+def reissue(shell: Shell, centre: Centre, number: str, medium: str, printed: bool) -> None:
+    """A new credential with a new serial; the old one stops working in the same moment.
+
+    \b
+    Example: python -m sync.server reissue 7-000123 --medium card
+    """
+    _say_pass(shell, passes.reissue(centre, number, _MEDIA[medium], shell.by, printed))
+
+
+@_command("print-card")
+@click.argument("number")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="FILE.png or FILE.svg.")
+def print_card(shell: Shell, centre: Centre, number: str, out: Path) -> None:
+    """The code of a pass's card as a picture.
+
+    \b
+    Example: python -m sync.server print-card 7-000123 --out card.png
+    """
+    card.save(passes.credential_text(centre, number, "card"), out)
+    shell.say({"pass": number, "file": str(out)}, f"The code is in {out}.")
+
+
+@_command("phone-code")
+@click.argument("number")
+def phone_code(shell: Shell, centre: Centre, number: str) -> None:
+    """What a simulated phone needs to show a pass: its text and the secret of its digits. Recorded.
+
+    The digits are TOTP: SHA-1, 8 digits, 30 seconds; they stand behind the text and a full stop.
+    """
+    code = passes.phone_code(centre, number, shell.by)
+    secret = base64.b32encode(code.secret).decode()
+    found = {"pass": number, "text": code.text, "secret": secret, "digits": 8, "step_s": 30}
+    shell.say(found, f"{code.text}\n{secret}")
+
+
+@_command("set-rule")
+@click.argument("compound")
+@click.argument("key")
+@click.argument("value")
+def set_rule(shell: Shell, centre: Centre, compound: str, key: str, value: str) -> None:
+    """Change one rule of a compound, or with KEY "all" every rule at once. VALUE is JSON or a word.
+
+    \b
+    Examples:
+      python -m sync.server set-rule 7 passback_s 300
+      python -m sync.server set-rule 7 passback deny
+      python -m sync.server set-rule 7 enforcement '[{"stage": "introduce", "from_ms": 0}]'
+    """
+    compound_id = _id(centre, compound)
+    if key == "all":
+        rules = compounds.set_rules(centre, compound_id, compounds.parse_rules(value), shell.by)
+    else:
+        rules = compounds.set_rule(centre, compound_id, key, value, shell.by)
+    shell.say(rules, f"{key} is set.")
+
+
+@_command("rules")
+@click.argument("compound")
+def show_rules(shell: Shell, centre: Centre, compound: str) -> None:
+    """The rules of a compound, as JSON."""
+    rules = compounds.read_rules(compounds.find_compound(centre, compound))
+    shell.say(rules, msgspec.json.format(msgspec.json.encode(rules)).decode())
+
+
+@_command("add-guard")
+@click.argument("compound")
+@click.argument("name")
+@click.option("--role", type=click.Choice(guards.ROLES), default="guard")
+@click.option("--pin-stdin", is_flag=True, help="Read the PIN from standard input.")
+def add_guard(shell: Shell, centre: Centre, compound: str, name: str, role: guards.Role, pin_stdin: bool) -> None:
+    """A guard's account; the PIN is asked for and never shown.
+
+    \b
+    Example: python -m sync.server add-guard 7 李强 --role supervisor
+    """
+    compound_id = _id(centre, compound)
+    guard = guards.add_guard(centre, compound_id, name, role, _secret("PIN", pin_stdin), shell.by)
+    shell.say(guard, f"Guard {guard.account}, {guard.name}, {guard.role}.")
+
+
+def _secret(what: str, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    asked: str = click.prompt(what, hide_input=True, confirmation_prompt=True, err=True)
+    return asked
+
+
+@_command("events")
+@click.argument("compound")
+@click.option("--gate", help="Only of this gate.")
+@click.option("--page", default=1, type=click.IntRange(1))
+@click.option("--rows", default=100, type=click.IntRange(1, 10_000), help="Rows a page.")
+def list_events(shell: Shell, centre: Centre, compound: str, gate: str | None, page: int, rows: int) -> None:
+    """Events of a compound or one gate, newest first.
+
+    \b
+    Example: python -m sync.server events 7 --gate 东门 --json
+    """
+    compound_id = _id(centre, compound)
+    gate_id = fleet.find_gate(centre, compound_id, gate).gate if gate else None
+    found, _ = events.find_events(centre, compound_id, gate_id, page, rows)
+    words = "\n".join(f"{e.at_ms}  {e.device}  {e.seq:>6}  {e.kind:<10} {e.outcome:<6} {e.reason}" for e in found)
+    shell.say(found, words)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m sync.server")

@@ -1,0 +1,1 @@
+"""One file per version, written once and never changed."""

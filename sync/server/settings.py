@@ -1,0 +1,36 @@
+"""What a centre is told from outside, read once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def utc_ms() -> int:
+    """UTC milliseconds by this machine's clock: at the centre that clock is the reference."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """``state`` is the folder of the database, the key file and the prepared snapshots.
+
+    ``database_url`` is a SQLAlchemy address; None: ``centre.db`` in the state folder. ``secure_cookies`` is False only
+    where pages are served over plain HTTP on purpose. ``proxies`` is how many reverse proxies stand before us, whose
+    ``X-Forwarded-For`` is believed. ``watch`` starts the thread that sees commits of other programs.
+    """
+
+    state: Path
+    database_url: str | None = None
+    secure_cookies: bool = True
+    proxies: int = 0
+    at_once: int = 16
+    """Requests of gates worked on at a time; more are asked to come back later."""
+    streams: int = 300
+    """Wake-up streams held open at a time."""
+    watch: bool = True
+    watch_every_s: float = 1.0
+    comment_every_s: float = 15.0
+    clock: Callable[[], int] = utc_ms

@@ -1,0 +1,76 @@
+"""Secrets at rest: sealed under a key in a file outside the database.
+
+The file ``centre.key`` (32 bytes, mode 0600) opens root seeds, signing seeds, code keys and PIN verifiers. **A copy of
+the database without it is worth little, and a database whose key is lost is worth nothing**: no pass can be signed, no
+gate told anything it would believe, and every gate must be enrolled anew with a new root key. Keep a copy of the file
+apart from the database's backup.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
+
+KEY_FILE = "centre.key"
+
+
+class VaultError(Exception):
+    """The key file is missing, unreadable or not the one the database was sealed with. Trying again will not help."""
+
+
+class Vault:
+    """Seals and opens secrets of one centre. Thread-safe."""
+
+    def __init__(self, key: bytes):
+        self._key = key
+        self._box = SecretBox(key)
+
+    def seal(self, secret: bytes) -> bytes:
+        return bytes(self._box.encrypt(secret))
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """Raises VaultError when another key sealed it, or it was changed."""
+        try:
+            return self._box.decrypt(sealed)
+        except (CryptoError, ValueError) as err:
+            raise VaultError(f"{KEY_FILE} is not the key this database was sealed with") from err
+
+    def derive(self, purpose: str) -> str:
+        """A secret text for one purpose (session cookies), the same at every start."""
+        return hmac.new(self._key, purpose.encode(), hashlib.sha256).hexdigest()
+
+
+def open_vault(folder: Path, new: bool) -> Vault:
+    """The vault of a state folder. ``new`` makes the key file if there is none: never beside an old database."""
+    path = folder / KEY_FILE
+    if new and not path.exists():
+        _make_key(path)
+    try:
+        key = path.read_bytes()
+    except OSError as err:
+        raise VaultError(f"{path} cannot be read. Without it the database's secrets stay sealed.") from err
+    if len(key) != SecretBox.KEY_SIZE:
+        raise VaultError(f"{path} is not a key file")
+    return Vault(key)
+
+
+def _make_key(path: Path) -> None:
+    """Write the key under another name first and link it: of two programs that start at once, one key wins whole."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(os.urandom(SecretBox.KEY_SIZE))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()
