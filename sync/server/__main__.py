@@ -238,7 +238,8 @@ def withdraw(shell: Shell, centre: Centre, compound: str, gate: str) -> None:
 @click.option("--phone", is_flag=True, help="A phone credential beside the card.")
 @click.option("--active", is_flag=True, help="Handed over at once; otherwise printed, and opens nothing yet.")
 def issue(shell: Shell, centre: Centre, compound: str, kind: str, holder: str, dwelling: str, plate: str,
-          household: int, lanes: tuple[str, ...], begins: str | None, ends: str | None, phone: bool, active: bool) -> None:  # fmt: skip
+          household: int, lanes: tuple[str, ...], begins: str | None, ends: str | None, phone: bool,
+          active: bool) -> None:  # fmt: skip
     """A new pass.
 
     \b

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +35,6 @@ from sync.server.snapshot import Snapshots
 
 _JSON = "application/json"
 _NONCE_BYTES = 16
-_TOKEN_BYTES = 32
 _WRONG_CODES = 10
 _WRONG_CODES_WINDOW_S = 600
 
@@ -131,8 +128,7 @@ class GateApi:
         device_id, _, token = rest.partition(".")
         if scheme != "Gate" or not (compound.isascii() and compound.isdigit() and len(compound) <= 8):
             return None
-        raw = _token(token)
-        return fleet.authenticate(self._centre, int(compound), device_id, raw) if raw else None
+        return fleet.authenticate(self._centre, int(compound), device_id, token)
 
     def enrol(self) -> Response:
         """PROTOCOL §4."""
@@ -242,15 +238,6 @@ def _refusing(view: View) -> View:
             return refused.response
 
     return refusing
-
-
-def _token(text: str) -> bytes | None:
-    """The 32 bytes of a token, or None."""
-    try:
-        raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-    except (binascii.Error, ValueError):
-        return None
-    return raw if len(raw) == _TOKEN_BYTES else None
 
 
 def _whole(name: str, default: int | None = None) -> int:

@@ -41,7 +41,7 @@ _ROWS = (
     "coalesce(p.short_code, '') AS short_code, coalesce(p.household, 0) AS household, "
     "coalesce(p.attention, false) AS attention, coalesce(p.lanes, '') AS lanes "
     "FROM credential c LEFT JOIN pass p ON p.compound_id = c.compound_id AND p.pass_id = c.pass_id "
-    "WHERE c.compound_id = :compound AND c.revision > :after"
+    "WHERE c.compound_id = :compound AND c.revision > :after"  # noqa: S608 (_STATE is a constant)
 )
 _SIGNED = (
     "SELECT purpose, item, compound_id, epoch, revision, body, signature, must FROM signed_change "

@@ -238,8 +238,8 @@ def _enrolled(compound: Compound, gate_id: str, device_id: str) -> Enrolled:
     )
 
 
-def authenticate(centre: Centre, compound_id: int, device_id: str, token: bytes) -> Device | None:
-    """The device a token (32 raw bytes) belongs to, withdrawn ones too: they must learn that they are. None if none,
+def authenticate(centre: Centre, compound_id: int, device_id: str, token: str) -> Device | None:
+    """The device a token (its text, as it is sent) belongs to, withdrawn ones too: they must learn that they are. None if none,
     or if another device has taken its place."""
     columns = tables.device.c
     with centre.store.read() as conn:
@@ -248,7 +248,7 @@ def authenticate(centre: Centre, compound_id: int, device_id: str, token: bytes)
                 columns.compound_id == compound_id, columns.device_id == device_id
             )
         ).first()
-    if found is None or not hmac.compare_digest(found.token_hash, hashlib.sha256(token).digest()):
+    if found is None or not hmac.compare_digest(found.token_hash, hashlib.sha256(token.encode()).digest()):
         return None
     return None if found.state == "replaced" else Device(compound_id, device_id, found.gate_id, found.state)
 

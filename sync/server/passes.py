@@ -231,7 +231,8 @@ def _credential_row(writing: Writing, scope: int, serial: int, key_id: int, owne
     step, hours = _validity(owner["valid_from_ms"], owner["valid_until_ms"])
     return {
         "compound_id": writing.compound_id, "scope": scope, "serial": serial, "pass_id": owner["pass_id"],
-        "revision": 0, "medium": medium, "key_id": key_id, "kind": owner["kind"], "not_before_step": step, "validity_hours": hours,
+        "revision": 0, "medium": medium, "key_id": key_id, "kind": owner["kind"],
+        "not_before_step": step, "validity_hours": hours,
         "random": secrets.randbelow(1 << 16), "state": state, "changed_ms": writing.now_ms,
     }  # fmt: skip
 
