@@ -1,6 +1,7 @@
 """``python -m kiosk scan``: what the reader makes of pictures on disk, one record per picture or burst.
 
 The pictures go through the reader's own loading and decoding. Any QR code counts here, ours or not.
+The decoders are imported when there is something to decode: the command is known to every process.
 """
 
 from __future__ import annotations
@@ -11,18 +12,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
-from hardware import Decoder, Found
-from kiosk.reader import Limits, PictureError, load_picture
+if TYPE_CHECKING:
+    from hardware import Decoder, Found
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 """What counts as a picture in a folder; a file that is named is tried whatever it is called."""
-LIMITS = Limits(bytes=40_000_000, pixels=64_000_000)
+MOST_BYTES, MOST_PIXELS = 40_000_000, 64_000_000
 """These are the user's own files, not a stranger's upload."""
 
 Record = dict[str, Any]
@@ -69,11 +68,8 @@ def scan_picture(decoder: Decoder, path: Path) -> Record:
     "ms" of a text is the decoding, of the record loading and decoding, both in wall-clock milliseconds.
     """
     started = time.perf_counter()
-    try:
-        found, ms = _decode(decoder, path, thorough=True)
-    except PictureError as err:
-        return _record(path, [], started, error=str(err))
-    return _record(path, _texts(found, ms), started)
+    texts, error = _look(decoder, path, thorough=True)
+    return _record(path, texts, started, error)
 
 
 def scan_burst(decoder: Decoder, folder: Path) -> Record:
@@ -85,33 +81,33 @@ def scan_burst(decoder: Decoder, folder: Path) -> Record:
     started = time.perf_counter()
     broken = []
     for number, path in enumerate(frames := _in_folder(folder), start=1):
-        try:
-            found, ms = _decode(decoder, path, thorough=False)
-        except PictureError as err:
-            broken.append(f"{path.name}: {err}")
-            continue
-        if found:
-            return _record(folder, _texts(found, ms), started, error="; ".join(broken), frames=number)
+        texts, error = _look(decoder, path, thorough=False)
+        if error:
+            broken.append(f"{path.name}: {error}")
+        if texts:
+            return _record(folder, texts, started, "; ".join(broken), frames=number)
     if not frames:
         broken = [_why_empty(folder)]
-    return _record(folder, [], started, error="; ".join(broken), frames=None)
+    return _record(folder, [], started, "; ".join(broken), frames=None)
 
 
-def _decode(decoder: Decoder, path: Path, thorough: bool) -> tuple[list[Found], float]:
-    picture = load_picture(_content(path), LIMITS)
-    started = time.perf_counter()
-    found = decoder.decode(picture, thorough=thorough)
-    return found, _ms_since(started)
+def _look(decoder: Decoder, path: Path, thorough: bool) -> tuple[list[Record], str]:
+    """The texts of one picture and, when it could not be looked at, why."""
+    from kiosk.reader import Limits, PictureError, load_picture
 
-
-def _content(path: Path) -> bytes:
     try:
         if not path.is_file():
-            raise PictureError(_why_empty(path))
+            return [], _why_empty(path)
         with path.open("rb") as file:
-            return file.read(LIMITS.bytes + 1)
+            raw = file.read(MOST_BYTES + 1)
+        picture = load_picture(raw, Limits(MOST_BYTES, MOST_PIXELS))
     except OSError as err:
-        raise PictureError(f"cannot be read: {err.strerror}") from err
+        return [], f"cannot be read: {err.strerror}"
+    except PictureError as err:
+        return [], str(err)
+    started = time.perf_counter()
+    found = decoder.decode(picture, thorough=thorough)
+    return _texts(found, _ms_since(started)), ""
 
 
 def _why_empty(path: Path) -> str:
@@ -152,6 +148,9 @@ def _visible(text: str) -> str:
 
 def scan_all(paths: Sequence[Path], one: Callable[[Path], Record], quiet: bool) -> Iterator[Record]:
     """The records in order, with a progress bar on stderr unless ``quiet``."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     # Rich may take over stdout only where both are the same terminal: else the records would end up in stderr.
     with Progress(
         console=Console(stderr=True), transient=True, disable=quiet, redirect_stdout=sys.stdout.isatty()
@@ -177,7 +176,7 @@ def scan(paths: tuple[Path, ...], as_json: bool, burst: bool) -> None:
     Exit code 0: every picture could be looked at, with or without a code in it. 1: some could not;
     each of these says why, and the others were still read.
     """
-    from hardware.decoder import QrDecoder  # zbar is loaded by those who scan, not by every command
+    from hardware.decoder import QrDecoder
 
     todo = list(folders(paths) if burst else pictures(paths))
     photos = QrDecoder()

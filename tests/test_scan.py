@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +191,10 @@ def test_a_picture_larger_than_a_phones_is_still_the_users_own(tmp_path: Path) -
     Image.new("1", (5000, 4000), 1).save(file, "PNG")
     (tmp_path / "large.png").write_bytes(file.getvalue())
     assert "error" not in records(tmp_path)[0]
+
+
+def test_a_process_that_only_knows_the_command_carries_no_decoders() -> None:
+    check = (
+        "import sys, hardware, kiosk.scan; sys.exit(bool({'numpy', 'PIL', 'zxingcpp', 'pyzbar'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", check], cwd=Path(__file__).parents[1], check=False).returncode == 0
