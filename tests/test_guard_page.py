@@ -95,7 +95,7 @@ def test_a_wrong_pin_is_not_repeated_on_the_page(app: Flask) -> None:
 
 
 def test_every_page_but_the_public_ones_needs_a_session(app: Flask) -> None:
-    public = {"static", "pages.sign_in", "pages.prefer", "pages.health"}
+    public = {"static", "frame.sign_in", "frame.prefer", "frame.health"}
     for rule in app.url_map.iter_rules():
         if rule.endpoint in public:
             continue
@@ -160,6 +160,15 @@ def test_a_ruling_that_comes_too_late_to_open_still_opens(stage: Stage, guard: G
     stage.refusals["Ruling"] = "too_late"
     guard.press("/open")
     assert stage.last(channel.Override).open
+
+
+def test_a_yellow_that_a_colleague_just_let_through_is_not_opened_twice(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["passback"])
+    guard.page()
+    stage.happen("ruling", about=1, outcome="grant", by="李主管")
+    stage.refusals["Ruling"] = "not_waiting"
+    guard.post("/open", lane="in", happening="1", run="r1", waits="1")
+    assert not any(isinstance(question, channel.Override) for question in stage.asked)
 
 
 def test_a_red_is_overridden_at_once_and_the_reason_asked_afterwards(stage: Stage, guard: Guard) -> None:
@@ -248,7 +257,7 @@ def test_on_a_real_gate_a_photo_is_read_and_presented_as_from_a_phone(stage: Sta
 
 def test_a_photo_without_a_code_is_said_to_have_none(stage: Stage, guard: Guard) -> None:
     stage.read_texts = []
-    assert "没找到二维码" in guard.post("/present/photo", photo=(io.BytesIO(PNG), "sky.jpg")).text
+    assert "没读到新的二维码" in guard.post("/present/photo", photo=(io.BytesIO(PNG), "sky.jpg")).text
 
 
 @pytest.mark.parametrize("excess", [1, 200_000])
@@ -295,7 +304,7 @@ def test_health_tells_a_monitor_enough_and_nothing_personal(stage: Stage, app: F
 
 
 def test_the_banner_names_the_simulated_parts(guard: Guard) -> None:
-    assert "演示：摄像头、道闸是模拟的" in guard.page()
+    assert "演示：道闸 in、摄像头 in是模拟的" in guard.page()
 
 
 def test_a_gate_with_real_parts_has_no_banner(stage: Stage, guard: Guard) -> None:
@@ -304,7 +313,7 @@ def test_a_gate_with_real_parts_has_no_banner(stage: Stage, guard: Guard) -> Non
 
 
 def test_the_worst_fault_is_named_first_and_the_others_counted(stage: Stage, guard: Guard) -> None:
-    stage.state.faults = ["list_stale", "camera:no frames", "centre_away"]
+    stage.state.faults = ["camera:no frames", "list_stale", "centre_away"]
     bar = re.search(r'<div class="bar.*?</div>', guard.page(), re.S).group()
     assert "摄像头坏了" in bar and "另有 2 项" in bar
 

@@ -52,9 +52,9 @@ class Board:
         self.run = ""
         self.newest = 0
         self.version = 0
-        self.began = 0
-        """The version at which this run's board began: whoever is behind it must forget what it had."""
         self._entries: OrderedDict[int, Entry] = OrderedDict()
+        self._entry_of: dict[int, int] = {}
+        """Which entry a follower belongs to: a passage may be about a ruling that was about a decision."""
         self._explained: set[int] = set()
 
     def take(self, happenings: Happenings) -> bool:
@@ -70,21 +70,27 @@ class Board:
     def _begin(self, run: str) -> None:
         self.run, self.newest = run, 0
         self._entries.clear()
+        self._entry_of.clear()
         self._explained.clear()
         self.version += 1
-        self.began = self.version
 
     def _add(self, happening: Happening) -> None:
         self.version += 1
         self.newest = happening.number
-        entry = self._entries.get(happening.about)
+        entry = self._entries.get(self._entry_of.get(happening.about, happening.about))
         if entry is None:
             entry = self._entries[happening.number] = Entry(happening)
-            if len(self._entries) > KEPT:
-                self._entries.popitem(last=False)
+            self._forget_oldest()
         else:
             entry.followers.append(happening)
+            self._entry_of[happening.number] = entry.number
         entry.changed = self.version
+
+    def _forget_oldest(self) -> None:
+        if len(self._entries) > KEPT:
+            _, oldest = self._entries.popitem(last=False)
+            for follower in oldest.followers:
+                self._entry_of.pop(follower.number, None)
 
     def explain(self, number: int) -> None:
         """The override or ruling ``number`` has its reason now."""
@@ -110,7 +116,7 @@ class Board:
         return [h for entry in self.entries() for h in entry.everything if self.wants_reason(h)]
 
     def wants_reason(self, happening: Happening) -> bool:
-        return happening.needs_reason and not happening.reason and happening.number not in self._explained
+        return happening.needs_reason and happening.number not in self._explained
 
     def waiting(self, now_ms: int) -> list[Entry]:
         """Refers that still can be answered, oldest first: the order people stand in."""

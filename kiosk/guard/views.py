@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -56,25 +56,26 @@ class Panel:
     """The presentation in front of the guard, and what the two buttons do about it."""
 
     key: str
-    tone: str
-    mark: str
+    """Changes exactly when the guard must be shown something else."""
     headline: str
-    label: str
-    dwelling: str
-    facts: list[tuple[str, str]]
     reason: str
-    notes: list[str]
-    answer: str
-    time: str
-    waits: bool
-    seconds_left: int
-    more_waiting: str
-    old: bool
     lane: str
-    happening: int
     run: str
-    can_refuse: bool
     open_word: str
+    tone: str = "plain"
+    mark: str = ""
+    label: str = ""
+    dwelling: str = ""
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    answer: str = ""
+    time: str = ""
+    waits: bool = False
+    seconds_left: int = 0
+    more_waiting: str = ""
+    old: bool = False
+    happening: int = 0
+    can_refuse: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def reason_sentence(language: str, reason: str) -> str:
 def given_reason(language: str, reason: str) -> str:
     """An override's reason: a code of the closed list, with free text after a colon."""
     name, _, text = reason.partition(":")
-    spoken = code(language, words.OVERRIDE_REASONS, name)
+    spoken = code(language, words.OVERRIDE_REASONS | words.OTHER_REASONS, name)
     return f"{spoken}：{text.strip()}" if text.strip() else spoken
 
 
@@ -158,7 +159,7 @@ def line(language: str, entry: Entry, board: Board, state: State | None) -> Line
         time=local(happening.at_ms, state).strftime("%H:%M:%S") if happening.at_ms else "",
         title=title if decision else _title(language, happening),
         where=" · ".join(filter(None, [happening.dwelling, happening.plate, happening.lane])),
-        reason=_spoken_reason(language, happening),
+        reason=_guidance(language, happening) or _spoken_reason(language, happening),
         badges=[_badge(language, follower) for follower in entry.followers],
         wants_reason=wanting[-1] if wanting else 0,
         selectable=decision,
@@ -175,9 +176,9 @@ def _outcome(language: str, happening: Happening) -> str:
 
 
 def _spoken_reason(language: str, happening: Happening) -> str:
-    if happening.kind in ("override", "ruling"):
-        return given_reason(language, happening.reason) if happening.reason else ""
-    return reason_sentence(language, happening.reason)
+    if happening.kind == "decision":
+        return reason_sentence(language, happening.reason)
+    return given_reason(language, happening.reason)
 
 
 def _badge(language: str, happening: Happening) -> Badge:
@@ -194,11 +195,13 @@ def _badge(language: str, happening: Happening) -> Badge:
 def no_panel(language: str, board: Board, lane: str) -> Panel:
     """Nobody has shown anything: the lane can still be opened."""
     return Panel(
-        key="none", tone="plain", mark="", headline=word(language, "empty_now"), label="", dwelling="", facts=[],
-        reason=word(language, "empty_now_line"), notes=[], answer="", time="", waits=False, seconds_left=0,
-        more_waiting="", old=False, lane=lane, happening=0, run=board.run, can_refuse=False,
+        key=f"none:{board.run}:{lane}",
+        headline=word(language, "empty_now"),
+        reason=word(language, "empty_now_line"),
+        lane=lane,
+        run=board.run,
         open_word=word(language, "open"),
-    )  # fmt: skip
+    )
 
 
 def panel(language: str, board: Board, state: State | None, now_ms: int, chosen: int, lane: str) -> Panel:
@@ -212,7 +215,7 @@ def panel(language: str, board: Board, state: State | None, now_ms: int, chosen:
     others = [e for e in board.waiting(now_ms) if e is not entry]
     tone = TONES.get(happening.outcome, "plain")
     return Panel(
-        key=f"{board.run}:{entry.number}:{entry.newest}:{waits}:{old}:{len(others)}",
+        key=f"{board.run}:{entry.number}:{entry.newest}:{waits}:{old}:{len(others)}:{happening.lane or lane}",
         tone=tone,
         mark=MARKS[tone],
         headline=_outcome(language, happening),
@@ -235,6 +238,14 @@ def panel(language: str, board: Board, state: State | None, now_ms: int, chosen:
     )
 
 
+def _guidance(language: str, happening: Happening) -> str:
+    """What enforcement softened away, empty if nothing."""
+    if not happening.guidance:
+        return ""
+    key = "guided" if happening.outcome == "grant" else "would_be"
+    return word(language, key, reason=reason_sentence(language, happening.guidance))
+
+
 def _facts(language: str, happening: Happening, state: State | None) -> list[tuple[str, str]]:
     facts = [
         (word(language, "kind"), code(language, words.PASS_KINDS, happening.pass_kind)),
@@ -249,10 +260,7 @@ def _facts(language: str, happening: Happening, state: State | None) -> list[tup
 
 
 def _notes(language: str, happening: Happening) -> list[str]:
-    notes = []
-    if happening.guidance:
-        key = "guided" if happening.outcome == "grant" else "would_be"
-        notes.append(word(language, key, reason=reason_sentence(language, happening.guidance)))
+    notes = [_guidance(language, happening)]
     if happening.list_age_s > 86_400:
         notes.append(word(language, "stale_list", age=age(language, happening.list_age_s)))
     if happening.clock == "untrusted":
@@ -269,7 +277,7 @@ def bar(language: str, state: State | None, waiting: bool) -> Bar:
     if state is None:
         sentence = word(language, "offline")
         return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", False)
-    faults = sorted(state.faults, key=_weight)
+    faults = state.faults
     tone = "ok" if not faults else "stop" if _name(faults[0]) in BAD_FAULTS else "look"
     asking = [lane.name for lane in state.lanes if lane.held_before_restart]
     return Bar(
@@ -290,11 +298,6 @@ def _name(fault: str) -> str:
     return fault.partition(":")[0]
 
 
-def _weight(fault: str) -> int:
-    order = list(words.FAULTS)
-    return order.index(_name(fault)) if _name(fault) in order else len(order)
-
-
 def list_age(language: str, state: State) -> str:
     if state.list_state == "none":
         return word(language, "no_list_age")
@@ -304,14 +307,18 @@ def list_age(language: str, state: State) -> str:
 def simulated_banner(language: str, state: State) -> str:
     if not state.simulated:
         return ""
-    parts = word(language, "and").join(code(language, words.PARTS, part) for part in state.simulated)
+    parts = word(language, "and").join(_part(language, part) for part in state.simulated)
     return word(language, "simulated", parts=parts)
+
+
+def _part(language: str, part: str) -> str:
+    name, _, lane = part.partition(" ")
+    return f"{code(language, words.PARTS, name)} {lane}".strip()
 
 
 def fault_sentences(language: str, state: State) -> list[Badge]:
     """Every fault, worst first, for the page that has room for them."""
-    faults = sorted(state.faults, key=_weight)
-    return [Badge("fault", MARKS["fault"], code(language, words.FAULTS, _name(fault))) for fault in faults]
+    return [Badge("fault", MARKS["fault"], code(language, words.FAULTS, _name(fault))) for fault in state.faults]
 
 
 def found(language: str, item: FoundPass, state: State) -> Found:

@@ -191,12 +191,14 @@ BEARING = frozenset({"passback", "quota_household", "quota_person"})
 
 OUTCOMES: dict[str, Pair] = {
     "grant": ("放行", "Let through"),
-    "refer": ("请核对", "Please check"),
+    "refer": ("请核对", "Check"),
     "deny": ("不放行", "Refused"),
     "passed": ("已通过", "passed"),
     "not_passed": ("没有通过", "did not pass"),
     "no_sensor": ("已开门", "opened"),
     "interrupted": ("中断，门可能动过", "interrupted, may have opened"),
+    "on": ("开始", "on"),
+    "off": ("结束", "off"),
 }
 
 KINDS: dict[str, Pair] = {
@@ -278,6 +280,14 @@ FAULTS: dict[str, Pair] = {
         "名单旧了，照常验证。之后挂失的证认不出，多看一眼。",
         "Old list, still deciding. Later losses are not known.",
     ),
+    "list_forged": (
+        "收到的名单改动有假，没有采用。打给物业。",
+        "Forged changes to the list were not taken. Call the desk.",
+    ),
+    "list_not_understood": (
+        "有新规定本机看不懂，按旧规定。叫技术员。",
+        "New rules this gate cannot read; old ones hold. Call the technician.",
+    ),
     "clock_untrusted": ("门的时间不准。请对一下时间。", "The gate's clock is not sure. Please confirm the time."),
     "centre_away": (
         "连不上中心，照常工作。超过一天打给物业。",
@@ -303,17 +313,19 @@ OVERRIDE_REASONS: dict[str, Pair] = {
     "other": ("其他", "Other"),
 }
 
+OTHER_REASONS: dict[str, Pair] = {
+    "over_budget": ("次数多了，已告知主管", "Many today: the supervisor is told"),
+    "interrupted": ("系统重启打断了", "Cut short by a restart"),
+    "guard_button": ("值班室的按钮", "The button at the post"),
+    "exit_button": ("出门按钮", "The exit button"),
+}
+"""What is given as the reason of a happening that is neither a decision nor explained by a guard."""
+
 PARTS: dict[str, Pair] = {
     "camera": ("摄像头", "camera"),
-    "decoder": ("解码", "decoder"),
-    "lights": ("灯", "lights"),
-    "relay": ("道闸", "barrier"),
-    "inputs": ("输入触点", "inputs"),
-    "gpio": ("灯、道闸、触点", "lights, barrier, inputs"),
-    "lane": ("灯、道闸、触点", "lights, barrier, inputs"),
-    "clock": ("时钟", "clock"),
-    "fire": ("消防触点", "fire contact"),
+    "barrier": ("道闸", "barrier"),
 }
+"""Parts that may be simulated. The core names them with their lane: ``camera in``."""
 
 ERRORS: dict[str, Pair] = {
     "wrong_pin": ("姓名或密码不对。", "Name or PIN is wrong."),
@@ -336,10 +348,10 @@ ERRORS: dict[str, Pair] = {
         "Over 4 MB. Use a smaller photo, or only the code.",
     ),
     "no_code": (
-        "照片里没找到二维码。靠近一点，拍清楚再试。",
-        "No QR code found in the photo. Closer and sharper, please.",
+        "照片里没读到新的二维码。靠近一点，拍清楚（JPG 或 PNG）再试。",
+        "No new QR code was read. Closer and sharper, as JPG or PNG.",
     ),
-    "bad_picture": ("这不是能读的照片。请用 JPG 或 PNG。", "That is not a readable photo. Use JPG or PNG."),
+    "busy": ("上一张还在识别，等一下再试。", "The last one is still being read. Try again in a moment."),
     "no_photo": ("还没选照片。", "No photo was chosen."),
     "reader_away": (
         "识别程序没有回应。按房号查，或按墙上的按钮。",
@@ -382,15 +394,14 @@ WORDS: dict[str, Pair] = {
     "unexplained": ("{n} 次没写原因", "{n} without a reason"),
     "list_age": ("名单 {age}前", "list {age} old"),
     "no_list_age": ("没有名单", "no list"),
-    "simulated": ("演示：{parts}是模拟的，不是真门", "Simulated: {parts}. Not a real gate"),
+    "simulated": ("演示：{parts}是模拟的", "Simulated: {parts}"),
     "and": ("、", ", "),
     "open": ("开门", "Open"),
-    "let_through": ("放行", "Let through"),
+    "let_through": ("放行", "Open"),
     "refuse": ("不放行", "Refuse"),
     "empty_now": ("等人刷证", "Waiting for a pass"),
     "empty_now_line": ("有人出示出入证，这里马上显示。", "When somebody shows a pass, it appears here."),
     "empty_stream": ("还没有记录", "Nothing yet"),
-    "loading": ("正在读取…", "Loading…"),
     "recent": ("最近记录", "Latest"),
     "earlier": ("刚才的一次", "The last one"),
     "plate": ("车牌", "Plate"),
@@ -431,7 +442,6 @@ WORDS: dict[str, Pair] = {
     "present_none": ("演示文件夹里还没有证。", "There are no demo passes in the folder yet."),
     "phone_pass": ("手机证，动态码", "Phone pass, live digits"),
     "card_pass": ("纸质证", "Card"),
-    "not_read": ("摄像头没读出来。", "The camera did not read it."),
     "more": ("更多", "More"),
     "post_again": ("回值班台", "Back to the post"),
     "hold_open": ("保持常开", "Hold open"),
@@ -520,10 +530,6 @@ WORDS: dict[str, Pair] = {
     "age_days": ("{n}天", "{n} days"),
     "other_language": ("EN", "中文"),
     "keys": ("按键 O 开门，R 不放行", "Keys: O open, R refuse"),
-    "screen_ready": ("请出示出入证", "Please show your pass"),
-    "screen_ready_line": ("二维码对准镜头，离开一手掌", "Hold the code to the camera, a hand away"),
-    "screen_fault": ("本门暂停识别", "Reading is down here"),
-    "screen_fault_line": ("请找保安，或走旁边的门", "See the guard, or use the next gate"),
 }
 
 

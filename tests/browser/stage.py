@@ -29,7 +29,7 @@ PINS = {"王建国": ("2468", "guard"), "李主管": ("1357", "supervisor")}
 def lane_state(name: str = "in", **changes: Any) -> LaneState:
     values: dict[str, Any] = {
         "name": name, "direction": "in", "lock": "barrier", "signal": "ready", "relay_on": False, "phase": "idle",
-        "camera_ok": True, "decode_ms": 6.4, "simulated": ["camera", "relay"],
+        "camera_ok": True, "decode_ms": 6.4, "simulated": ["barrier in", "camera in"],
     }  # fmt: skip
     return LaneState(**(values | changes))
 
@@ -40,7 +40,7 @@ def gate_state(**changes: Any) -> State:
         "lanes": [lane_state()], "list_state": "fresh", "list_age_s": 40, "list_revision": 712, "list_passes": 5400,
         "clock": "trusted", "clock_uncertainty_ms": 400, "now_ms": NOW_MS, "timezone": "Asia/Shanghai",
         "centre_ok": True, "centre_why": "", "centre_seen_s": 12, "unsent": 0, "journal_ok": True,
-        "events_in_memory": 0, "faults": [], "unexplained": 0, "simulated": ["camera", "relay"],
+        "events_in_memory": 0, "faults": [], "unexplained": 0, "simulated": ["barrier in", "camera in"],
     }  # fmt: skip
     return State(**(values | changes))
 

@@ -14,10 +14,15 @@ from tests.browser.stage import NOW_MS
 playwright_api = pytest.importorskip("playwright.sync_api")
 
 CHROMIUM = "/usr/bin/chromium"
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SCREENS = {"phone": (360, 740), "desk": (1280, 800)}
 PICTURES = Path(__file__).parents[1] / "screenshots"
 
@@ -42,7 +47,12 @@ def program(tmp_path: Path) -> Iterator[Program]:
     listed = []
     from kiosk.guard.demo import draw
 
-    titles = [("居民卡，有效", "Resident card, good"), ("已挂失的卡", "Lost card"), ("手机证", "Phone pass"), ("伪造", "Forged")]
+    titles = [
+        ("居民卡，有效", "Resident card, good"),
+        ("已挂失的卡", "Lost card"),
+        ("手机证", "Phone pass"),
+        ("伪造", "Forged"),
+    ]
     for number, (zh, en) in enumerate(titles):
         (passes / f"{number}.png").write_bytes(draw(f"G1{zh}"))
         phone = {"text": "G1X", "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"} if number == 2 else None

@@ -106,6 +106,7 @@ async function send(form, button) {
 function showSheet(html) {
   const sheet = byId("sheet");
   if (!sheet) return;
+  if (html) byId("toast").hidden = true;
   sheet.replaceChildren(fragment(html));
   sheet.hidden = !html;
 }

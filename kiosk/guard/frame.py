@@ -1,0 +1,245 @@
+"""What every request goes through: language, session, form token, headers, errors; and signing in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, abort, current_app, g, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.wrappers import Response as AnyResponse
+
+from kiosk import channel
+from kiosk.channel import ChannelError, LaneState, Refused, Session, State
+from kiosk.guard import doors, views, words
+from kiosk.guard.core import Core, GuardSettings
+from kiosk.guard.live import Live
+
+PREFERENCES = {"language": words.LANGUAGES, "theme": ("auto", "day", "night"), "size": ("normal", "large")}
+YEAR_SECONDS = 31_536_000
+PUBLIC_ENDPOINTS = frozenset({"static", "frame.sign_in", "frame.prefer", "frame.health"})
+
+routes = Blueprint("frame", __name__)
+
+Answer = str | Response | AnyResponse | tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Post:
+    """What the routes work with."""
+
+    core: Core
+    settings: GuardSettings
+    live: Live
+
+
+def post() -> Post:
+    found: Post = current_app.extensions["post"]
+    return found
+
+
+@dataclass(frozen=True)
+class View:
+    """What one open page looks at: the entry its guard chose, and the lane its buttons act on."""
+
+    language: str
+    chosen: int
+    lane: str
+
+
+@routes.before_app_request
+def receive() -> AnyResponse | None:
+    """Nothing but the public pages is answered without a session, and no form without its token."""
+    g.language = request.cookies.get("gate_language", "zh")
+    g.session = None
+    if request.method == "POST" and not doors.origin_is_ours(request):
+        abort(403)
+    if request.endpoint in PUBLIC_ENDPOINTS:
+        return None
+    token = request.cookies.get(doors.SESSION_COOKIE, "")
+    if not token:
+        return to_sign_in("")
+    g.session = post().core.ask(channel.WHO, channel.Token(token))
+    if request.method == "POST" and not doors.token_is_good(token, request.form.get("form_token", "")):
+        abort(403)
+    return None
+
+
+@routes.after_app_request
+def close_up(response: Response) -> Response:
+    if request.endpoint == "static":
+        response.headers["Cache-Control"] = "private, max-age=3600"
+    return doors.close_up(response)
+
+
+@routes.app_context_processor
+def spoken() -> dict[str, Any]:
+    """What every template may use; it decides nothing."""
+    language = g.get("language", "zh")
+    session: Session | None = g.get("session")
+    theme = request.cookies.get("gate_theme", "auto")
+    night = theme == "night" or (theme == "auto" and views.is_night(post().live.state))
+    return {
+        "language": language,
+        "html_language": "en" if language == "en" else "zh-CN",
+        "other_language": "zh" if language == "en" else "en",
+        "w": lambda key, **facts: words.word(language, key, **facts),
+        "session": session,
+        "who": views.signed_in_as(language, session) if session else "",
+        "form_token": doors.form_token(session.token) if session else "",
+        "theme": "night" if night else "day",
+        "theme_choice": theme,
+        "size": request.cookies.get("gate_size", "normal"),
+        "preferences": PREFERENCES,
+        "here": request.full_path.rstrip("?") if request.method == "GET" else "/",
+    }
+
+
+@routes.app_errorhandler(Refused)
+def refused(no: Refused) -> Answer:
+    """The core said no. An ended session goes back to signing in; everything else is said as it is."""
+    if str(no) == "not_signed_in":
+        return to_sign_in("not_signed_in")
+    return told(views.refusal(g.language, str(no)), 409)
+
+
+@routes.app_errorhandler(ChannelError)
+def away(_: ChannelError) -> Answer:
+    """The core cannot be reached: say so, and try again by ourselves."""
+    if wants_json():
+        return as_json({"ok": False, "sentence": words.say(g.language, words.ERRORS["away"])}, 503)
+    return render_template("offline.html", bar=views.bar(g.language, None, False)), 503
+
+
+@routes.app_errorhandler(RequestEntityTooLarge)
+def too_large(_: RequestEntityTooLarge) -> Answer:
+    return told(words.say(g.language, words.ERRORS["too_large"]), 413)
+
+
+@routes.app_errorhandler(HTTPException)
+def no_page(err: HTTPException) -> Answer:
+    name = {403: "forged", 404: "not_here", 405: "not_here"}.get(err.code or 500, "fault")
+    return told(words.say(g.get("language", "zh"), words.ERRORS[name]), err.code or 500)
+
+
+def told(sentence: str, status: int) -> Answer:
+    if wants_json():
+        return as_json({"ok": False, "sentence": sentence}, status)
+    return render_template("told.html", sentence=sentence), status
+
+
+def wants_json() -> bool:
+    return request.headers.get("X-Page-Script") == "1"
+
+
+def as_json(content: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(content, ensure_ascii=False), status, mimetype="application/json")
+
+
+def to_sign_in(why: str) -> AnyResponse:
+    target = url_for("frame.sign_in", why=why) if why else url_for("frame.sign_in")
+    response = as_json({"ok": False, "go": target}, 401) if wants_json() else redirect(target, 303)
+    if why:
+        response.delete_cookie(doors.SESSION_COOKIE)
+    return response
+
+
+def done(word: str) -> Answer:
+    if wants_json():
+        return as_json({"ok": True, "sentence": words.word(g.language, word)})
+    return redirect(url_for("live_list.index"), 303)
+
+
+def view_asked() -> View:
+    return View(g.language, request.args.get("show", 0, type=int), request.args.get("lane", ""))
+
+
+def bar(view: View) -> views.Bar:
+    live = post().live
+    return views.bar(view.language, live.state, bool(live.board.waiting(live.now_ms())))
+
+
+def lane_named(state: State, name: str) -> LaneState:
+    """The named lane, else the first one."""
+    for lane in state.lanes:
+        if lane.name == name:
+            return lane
+    return state.lanes[0]
+
+
+def may_present(state: State) -> bool:
+    return post().settings.simulated and any(
+        part.startswith("camera") for lane in state.lanes for part in lane.simulated
+    )
+
+
+def reasons() -> list[tuple[str, str]]:
+    return [(name, words.say(g.language, pair)) for name, pair in words.OVERRIDE_REASONS.items()]
+
+
+@routes.route("/sign-in", methods=["GET", "POST"])
+def sign_in() -> Answer:
+    if request.method == "GET":
+        return _sign_in_page(request.args.get("why", ""), 200)
+    name, pin = request.form.get("name", "").strip(), request.form.get("pin", "")
+    try:
+        session = post().core.ask(channel.SIGN_IN, channel.SignIn(name, pin, request.remote_addr or ""))
+    except Refused as no:
+        return _sign_in_page(str(no), 403, name)
+    response = redirect(url_for("live_list.index"), 303)
+    response.set_cookie(
+        doors.SESSION_COOKIE,
+        session.token,
+        max_age=min(session.ends_in_s, post().settings.session_hours * 3600),
+        httponly=True,
+        secure=post().settings.secure_cookies,
+        samesite="Strict",
+    )
+    return response
+
+
+def _sign_in_page(why: str, status: int, name: str = "") -> Answer:
+    known = why.partition(":")[0] in words.ERRORS
+    sentence = views.refusal(g.language, why) if known or status != 200 else ""
+    return render_template("sign_in.html", sentence=sentence, name=name), status
+
+
+@routes.post("/sign-out")
+def sign_out() -> Answer:
+    post().core.ask(channel.SIGN_OUT, channel.Token(g.session.token))
+    response = to_sign_in("")
+    response.delete_cookie(doors.SESSION_COOKIE)
+    return response
+
+
+@routes.get("/prefer/<what>/<choice>")
+def prefer(what: str, choice: str) -> Answer:
+    """Remember a language, theme or text size in this browser."""
+    if choice not in PREFERENCES.get(what, ()):
+        abort(404)
+    target = request.args.get("to", "/")
+    response = redirect(target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/", 303)
+    response.set_cookie(f"gate_{what}", choice, max_age=YEAR_SECONDS, samesite="Strict", httponly=True)
+    return response
+
+
+@routes.get("/health")
+def health() -> Answer:
+    """For a monitor: no sign-in, nothing personal. 503 while the core does not answer."""
+    try:
+        state = post().core.ask(channel.STATE, channel.Nothing())
+    except ChannelError:
+        return as_json({"ok": False, "core": False}, 503)
+    return as_json(
+        {
+            "ok": not state.faults,
+            "core": True,
+            "faults": state.faults,
+            "clock": state.clock,
+            "list": state.list_state,
+            "list_age_s": state.list_age_s,
+            "centre_ok": state.centre_ok,
+            "simulated": state.simulated,
+        }
+    )

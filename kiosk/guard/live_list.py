@@ -1,0 +1,136 @@
+"""The post itself: the current presentation, the list, and the stream that keeps both live."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, g, render_template, request, stream_with_context
+
+from kiosk import channel
+from kiosk.channel import ChannelError, Refused
+from kiosk.guard import views
+from kiosk.guard.board import Entry
+from kiosk.guard.frame import Answer, View, bar, lane_named, may_present, post, reasons, view_asked
+
+STREAM_LINES = 40
+HEARTBEAT_SECONDS = 12.0
+
+routes = Blueprint("live_list", __name__)
+
+
+@routes.get("/")
+def index() -> Answer:
+    live, view = post().live, view_asked()
+    state = live.refresh(g.session.token)
+    board = live.board
+    return render_template(
+        "post.html",
+        state=state,
+        lines=[_line(view, entry) for entry in board.entries()[:STREAM_LINES]],
+        panel=_panel(view),
+        bar=bar(view),
+        lane=lane_named(state, view.lane),
+        view=view,
+        last_event=f"{board.run}:{board.newest}",
+        may_present=may_present(state),
+        explaining=request.args.get("explain", 0, type=int),
+        reasons=reasons(),
+    )
+
+
+def _line(view: View, entry: Entry) -> views.Line:
+    return views.line(view.language, entry, post().live.board, post().live.state)
+
+
+def _panel(view: View) -> views.Panel:
+    live = post().live
+    lane = view.lane or (live.state.lanes[0].name if live.state and live.state.lanes else "")
+    return views.panel(view.language, live.board, live.state, live.now_ms(), view.chosen, lane)
+
+
+@routes.get("/stream")
+def stream() -> Response:
+    """Server-sent events ``line``, ``panel``, ``bar``, ``reset`` and ``bye``, each with finished HTML or nothing.
+
+    ``Last-Event-ID`` (or ``?after=`` on the first connection) is ``RUN:NUMBER``. Only what changed since is sent;
+    after a restart of the core, ``reset`` and then everything there is.
+    """
+    last = request.headers.get("Last-Event-ID") or request.args.get("after", "")
+    events = stream_with_context(_events(view_asked(), g.session.token, last))
+    return Response(events, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def _events(view: View, token: str, last: str) -> Iterator[str]:
+    live, shown = post().live, _Shown(view, last)
+    yield "retry: 1500\n\n"
+    with live.following(token):
+        checked = time.monotonic()
+        while True:
+            version, state = live.board.version, live.state
+            yield from shown.news()
+            if time.monotonic() - checked > HEARTBEAT_SECONDS:
+                checked = time.monotonic()
+                if not _still_signed_in(token):
+                    yield _event("bye", "")
+                    return
+                yield ": still here\n\n"
+            live.wait(version, state, HEARTBEAT_SECONDS)
+
+
+def _still_signed_in(token: str) -> bool:
+    """False only if the core says so: while it is away, the page waits for it."""
+    try:
+        post().core.ask(channel.WHO, channel.Token(token))
+    except Refused:
+        return False
+    except ChannelError:
+        return True
+    return True
+
+
+class _Shown:
+    """What one stream's page already has; :meth:`news` yields the difference."""
+
+    def __init__(self, view: View, last: str):
+        self._view = view
+        run, _, number = last.rpartition(":")
+        self._run, self._number = run, int(number) if number.isdecimal() else 0
+        self._version = -1
+        self._panel = ""
+        self._bar: views.Bar | None = None
+
+    def news(self) -> Iterator[str]:
+        board = post().live.board
+        if board.run:
+            yield from self._lines()
+        if post().live.state is not None:
+            yield from self._newer_panel()
+        state_bar = bar(self._view)
+        if state_bar != self._bar:
+            self._bar = state_bar
+            yield _event("bar", render_template("_bar.html", bar=state_bar))
+
+    def _newer_panel(self) -> Iterator[str]:
+        now = _panel(self._view)
+        if now.key != self._panel:
+            self._panel = now.key
+            yield _event("panel", render_template("_panel.html", panel=now, view=self._view))
+
+    def _lines(self) -> Iterator[str]:
+        board = post().live.board
+        if self._run != board.run:
+            self._run, self._number, self._version = board.run, 0, -1
+            yield _event("reset", "")
+        version = board.version
+        for entry in board.changed_after(self._version):
+            if self._version >= 0 or entry.newest > self._number:
+                html = render_template("_line.html", line=_line(self._view, entry))
+                yield _event("line", html, f"{board.run}:{board.newest}")
+        self._version = version
+
+
+def _event(name: str, html: str, number: str = "") -> str:
+    numbered = f"id: {number}\n" if number else ""
+    return f"event: {name}\n{numbered}data: {json.dumps(html, ensure_ascii=False)}\n\n"

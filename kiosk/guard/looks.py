@@ -1,0 +1,65 @@
+"""What a guard looks up: passes, settings, the technician's details."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, render_template, request
+
+from kiosk import channel
+from kiosk.channel import Refused, State
+from kiosk.guard import views, words
+from kiosk.guard.frame import Answer, bar, lane_named, may_present, post, view_asked
+
+routes = Blueprint("looks", __name__)
+
+
+@routes.get("/more")
+def more() -> Answer:
+    """Everything that is not needed with every car: hold open, lockdown, settings, details."""
+    state = post().live.refresh_state()
+    return render_template(
+        "more.html",
+        state=state,
+        bar=bar(view_asked()),
+        may_lock_down=g.session.role == "supervisor",
+        may_present=may_present(state),
+    )
+
+
+@routes.get("/details")
+def details() -> Answer:
+    state = post().live.refresh_state()
+    tables = views.details(g.language, state)
+    faults = views.fault_sentences(g.language, state)
+    return render_template("details.html", tables=tables, faults=faults, bar=bar(view_asked()))
+
+
+@routes.route("/look-up", methods=["GET", "POST"])
+def look_up() -> Answer:
+    """By dwelling, plate, pass number or short code. The term travels in the body: it stays out of histories."""
+    state = post().live.refresh_state()
+    if request.method == "GET":
+        return _look_up_page(state, "", None, "")
+    term = request.form.get("term", "").strip()
+    if not any(sign.isdigit() for sign in term):
+        return _look_up_page(state, term, None, words.say(g.language, words.ERRORS["no_names"]))
+    try:
+        found = post().core.ask(channel.LOOK_UP, channel.LookUp(g.session.token, term[:40]))
+    except Refused as no:
+        if str(no) == "not_signed_in":
+            raise
+        return _look_up_page(state, term, None, views.refusal(g.language, str(no)))
+    return _look_up_page(state, term, found, "")
+
+
+def _look_up_page(state: State, term: str, found: channel.FoundPasses | None, sentence: str) -> Answer:
+    passes = [views.found(g.language, item, state) for item in found.passes] if found else []
+    return render_template(
+        "look_up.html",
+        term=term,
+        sentence=sentence,
+        asked=found is not None,
+        passes=passes,
+        too_many=found is not None and found.more,
+        lane=lane_named(state, ""),
+        bar=bar(view_asked()),
+    )
