@@ -1,0 +1,421 @@
+#!/usr/bin/env bash
+# Installs and starts what the first word names: the demo, the tests, or a gate. See ./setup.sh --help
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+Usage:
+  ./setup.sh demo [ARGS]     a centre and a gate with simulated parts, in this terminal
+                             (--once plays the story without a person; ARGS: python -m kiosk demo --help)
+  ./setup.sh test [ARGS]     everything CI runs: format, lint, types, shell, all tests (ARGS go to pytest)
+  sudo ./setup.sh gate --enrol CODE --centre URL [--ca FILE] [--config FILE] [--simulated] [--yes]
+                             makes this Raspberry Pi a gate; a second run changes nothing
+
+  --enrol CODE     one-time code of this gate, from the centre
+  --centre URL     address of the centre, e.g. https://centre.example.org
+  --ca FILE        certificate authority of the centre (PEM), where it has its own
+  --config FILE    a kiosk.toml prepared for this gate; otherwise systemd/kiosk.example.toml
+  --simulated      go on without a Raspberry Pi: camera and pins are simulated
+  --yes            do not ask before acting
+
+Needs Debian 12 or 13, or Raspberry Pi OS, and root or sudo.
+Exit codes: 0 done, 1 something failed (the last line says what), 2 wrong usage.
+TEXT
+}
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PYTHON=/usr/bin/python3 # Debian's: another python3 may come first on PATH
+PIP_QUIET=(--quiet --disable-pip-version-check --no-input)
+
+# --- saying what happens ---------------------------------------------------------------------------------------------
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+wrong() { printf 'setup: %s\n       ./setup.sh --help tells the usage\n' "$*" >&2; exit 2; }
+
+# step NAME FUNCTION [ARGS]: does it, and tells how long it took. The function's words stand under the name.
+step() {
+  local name=$1 began=$SECONDS
+  shift
+  say "==> $name"
+  "$@"
+  say "    ($((SECONDS - began)) s)"
+}
+
+# --- what all three need ---------------------------------------------------------------------------------------------
+
+as_root() {
+  if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
+
+is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+# packages NAME...: installs those that are missing; asks no server when none is.
+packages() {
+  local name missing=()
+  for name; do is_installed "$name" || missing+=("$name"); done
+  if [[ ${#missing[@]} -eq 0 ]]; then
+    say "    unchanged: all $# are installed"
+    return
+  fi
+  command -v apt-get >/dev/null || die "no apt-get: this needs Debian 12 or 13, or Raspberry Pi OS"
+  [[ $EUID -eq 0 ]] || command -v sudo >/dev/null || die "root or sudo is needed to install: ${missing[*]}"
+  say "    installing ${missing[*]}"
+  apt update >/dev/null || die "apt-get update failed: is the network there?"
+  apt install -y --no-install-recommends "${missing[@]}" >/dev/null || die "apt-get install failed, see above"
+  CHANGED+=(packages)
+}
+CHANGED=()
+
+python_is_new_enough() {
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    die "$PYTHON must be Python 3.11 or newer: this needs Debian 12 or 13, or Raspberry Pi OS bookworm or later"
+}
+
+# --- test and demo: a virtual environment beside the code ------------------------------------------------------------
+
+# developer_venv EXTRAS: .venv with the project as editable; made anew only when its description has changed.
+developer_venv() {
+  local extras=$1 stamp=$HERE/.venv/stamp want
+  python_is_new_enough
+  want="$extras $("$PYTHON" --version) $(sha256sum <"$HERE/pyproject.toml")"
+  # The tests' extras hold all that the demo needs.
+  if [[ -f $stamp && ($(<"$stamp") == "$want" || $(<"$stamp") == "device,centre,test ${want#* }") ]]; then
+    say "    unchanged"
+    return
+  fi
+  "$PYTHON" -m venv --clear "$HERE/.venv"
+  "$HERE/.venv/bin/python" -m pip install "${PIP_QUIET[@]}" -e "${HERE}[$extras]" || die "pip failed, see above"
+  printf '%s' "$want" >"$stamp"
+}
+
+DEMO_PACKAGES=(ca-certificates python3 python3-venv libzbar0)
+TEST_PACKAGES=("${DEMO_PACKAGES[@]}" git shellcheck systemd chromium fonts-noto-cjk)
+
+demo() {
+  step "Debian packages" packages "${DEMO_PACKAGES[@]}"
+  step "Python packages in .venv" developer_venv device,centre
+  cd "$HERE"
+  exec .venv/bin/python -m kiosk demo "$@"
+}
+
+# check NAME COMMAND...: one cheap check; a red one is remembered, so that the others still have their say.
+check() {
+  local name=$1 began=$SECONDS
+  shift
+  say "==> $name"
+  if "$@"; then
+    say "    ok ($((SECONDS - began)) s)"
+  else
+    say "    RED ($((SECONDS - began)) s)"
+    RED+=("$name")
+  fi
+}
+RED=()
+
+test_everything() {
+  step "Debian packages" packages "${TEST_PACKAGES[@]}"
+  step "Python packages in .venv" developer_venv device,centre,test
+  cd "$HERE"
+  PATH=$HERE/.venv/bin:$PATH
+  check "Format (ruff format --check)" ruff format --check --quiet .
+  check "Lint (ruff check)" ruff check --quiet .
+  check "Types (mypy --strict)" mypy
+  check "Shell (shellcheck)" shellcheck -x setup.sh .ci/run tests/guest/run tests/guest/*.sh
+  [[ ${#RED[@]} -eq 0 ]] || die "red before the tests: $(printf '%s; ' "${RED[@]}")fix these first"
+  say "==> Tests (pytest)"
+  exec python -m pytest "$@" </dev/null # its closing line, with the counts, is the last
+}
+
+# --- gate: what is where ---------------------------------------------------------------------------------------------
+
+ETC=/etc/gate-kiosk
+STATE=/var/lib/gate-kiosk
+OPT=/opt/gate-kiosk
+UNITS=/etc/systemd/system
+SERVICES=(gate-kiosk-core gate-kiosk-reader gate-kiosk-guard gate-kiosk-sync)
+
+GATE_PACKAGES=(ca-certificates python3 python3-venv libzbar0 python3-numpy python3-pil)
+PI_PACKAGES=(python3-picamera2 python3-lgpio python3-gpiozero)
+# What apt installed and pip must not shadow: their C parts fit this system's camera and kernel.
+APTS_OWN=(numpy pillow picamera2 lgpio gpiozero simplejpeg)
+
+kiosk() { PYTHONDONTWRITEBYTECODE=1 "$OPT/current/venv/bin/python" -P -m kiosk "$@"; }
+
+is_enrolled() { [[ -e $STATE/sync/identity.json && -e $ETC/anchor.json ]]; }
+
+# install_file SOURCE TARGET [MODE]: as a whole or not at all, and only when it differs.
+install_file() {
+  local source=$1 target=$2 mode=${3:-0644}
+  if cmp -s "$source" "$target"; then return; fi
+  install -m "$mode" "$source" "$target.new"
+  mv -T "$target.new" "$target"
+  say "    $target"
+  CHANGED+=("$target")
+}
+
+# --- gate: the steps -------------------------------------------------------------------------------------------------
+
+declare -A GIVEN=([enrol]='' [centre]='' [ca]='' [config]='' [simulated]='' [yes]='')
+
+read_gate_arguments() {
+  local option
+  while [[ $# -gt 0 ]]; do
+    option=$1
+    shift
+    case $option in
+      --simulated | --yes) GIVEN[${option#--}]=1 ;;
+      --enrol | --centre | --ca | --config)
+        [[ $# -gt 0 ]] || wrong "gate: $option needs a value"
+        GIVEN[${option#--}]=$1
+        shift
+        ;;
+      *) wrong "gate: unknown argument $option" ;;
+    esac
+  done
+}
+
+gate_is_possible() {
+  [[ $EUID -eq 0 ]] || die "a gate is installed by root: sudo ./setup.sh gate …"
+  [[ -d /run/systemd/system ]] || die "systemd does not run here, and a gate is made of its units"
+  if ! is_enrolled; then
+    [[ -n ${GIVEN[enrol]} ]] || wrong "gate: --enrol CODE is needed, the one-time code of this gate from the centre"
+    [[ -n ${GIVEN[centre]} ]] || wrong "gate: --centre URL is needed, the address of the centre"
+  fi
+  local file
+  for file in "${GIVEN[ca]}" "${GIVEN[config]}"; do [[ -z $file || -r $file ]] || die "cannot read $file"; done
+}
+
+ask_before_acting() {
+  if [[ -n ${GIVEN[yes]} || ! -t 0 ]]; then return; fi
+  say "This makes $(hostname) a gate of ${GIVEN[centre]:-the centre it is enrolled at}:"
+  say "  Debian packages; users gate-core, gate-reader, gate-guard, gate-sync; code in $OPT; configuration in $ETC;"
+  say "  state in $STATE; units in $UNITS, started now and at every boot."
+  local answer
+  read -r -p "Go on? [y/N] " answer
+  [[ $answer == [yY]* ]] || die "nothing was done"
+}
+
+gate_packages() {
+  packages "${GATE_PACKAGES[@]}"
+  if [[ -n ${GIVEN[simulated]} ]]; then
+    say "    simulated: no camera and no pin packages"
+    return
+  fi
+  apt-cache show python3-picamera2 >/dev/null 2>&1 || apt update >/dev/null || die "apt-get update failed"
+  apt-cache show python3-picamera2 >/dev/null 2>&1 ||
+    die "this system offers no python3-picamera2: it is not Raspberry Pi OS. --simulated goes on without camera and pins"
+  packages "${PI_PACKAGES[@]}"
+}
+
+users_and_folders() {
+  mkdir -p /etc/sysusers.d /etc/tmpfiles.d
+  install -d -m 0755 "$ETC" "$OPT" "$OPT/releases"
+  install_file "$HERE/systemd/sysusers.conf" /etc/sysusers.d/gate-kiosk.conf
+  install_file "$HERE/systemd/tmpfiles.conf" /etc/tmpfiles.d/gate-kiosk.conf
+  systemd-sysusers /etc/sysusers.d/gate-kiosk.conf
+  systemd-tmpfiles --create /etc/tmpfiles.d/gate-kiosk.conf
+}
+
+# The name of a release: one for each content of the code and each Python.
+release_name() {
+  (
+    cd "$HERE"
+    "$PYTHON" --version
+    find pyproject.toml setup.sh kiosk hardware sync systemd -type f -not -name '*.pyc' -print0 |
+      LC_ALL=C sort -z | xargs -0 sha256sum
+  ) | sha256sum | cut -c1-12
+}
+
+# The versions that apt installed, as pip constraints.
+constraints() {
+  "$PYTHON" - "${APTS_OWN[@]}" <<'PY'
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+for name in sys.argv[1:]:
+    try:
+        print(f"{name}=={version(name)}")
+    except PackageNotFoundError:
+        pass
+PY
+}
+
+# pip must have left alone what apt installed: a second numpy would not fit apt's picamera2.
+nothing_is_shadowed() {
+  local name found
+  for name in "${APTS_OWN[@]}"; do
+    found=$(find "$1/venv/lib" -maxdepth 4 -iname "$name-*.dist-info" -print -quit)
+    [[ -z $found ]] || ! grep -qi "^$name==" "$1/constraints.txt" || die "pip installed its own $name beside apt's: $found"
+  done
+}
+
+# Built in its own folder; `current` is turned only when it is whole, so a failed run leaves the gate as it was.
+code() {
+  local release
+  release=$OPT/releases/$(release_name)
+  if [[ -f $release/whole && $(readlink "$OPT/current") == "$release" ]]; then
+    say "    unchanged: ${release##*/}"
+    return
+  fi
+  [[ -f $release/whole ]] || build_release "$release"
+  ln -sfn "$release" "$OPT/current.new"
+  mv -T "$OPT/current.new" "$OPT/current"
+  say "    $OPT/current is ${release##*/}"
+  CHANGED+=(code)
+  remove_old_releases
+}
+
+build_release() {
+  local release=$1
+  rm -rf "$release"
+  mkdir -p "$release/source"
+  # A copy: building leaves traces that do not belong into a working tree.
+  (cd "$HERE" && cp -r pyproject.toml LICENSE kiosk hardware sync "$release/source/")
+  cp -r "$HERE/systemd" "$release/"
+  constraints >"$release/constraints.txt"
+  "$PYTHON" -m venv --system-site-packages "$release/venv"
+  "$release/venv/bin/python" -m pip install "${PIP_QUIET[@]}" --prefer-binary \
+    --constraint "$release/constraints.txt" "$release/source[device]" ||
+    die "pip failed, see above; what ran before still runs"
+  nothing_is_shadowed "$release"
+  "$release/venv/bin/python" -P -m kiosk --help >/dev/null || die "the new code does not start; what ran before still runs"
+  rm -rf "$release/source"
+  touch "$release/whole"
+}
+
+# Keeps the release in force and the one before it.
+remove_old_releases() {
+  find "$OPT/releases" -mindepth 1 -maxdepth 1 -printf '%T@ %p\n' | sort -rn | tail -n +3 | cut -d' ' -f2- |
+    while read -r old; do [[ $old == "$(readlink "$OPT/current")" ]] || rm -rf "$old"; done
+}
+
+# kiosk.toml is written once and belongs to the technician from then on.
+configuration() {
+  if [[ -e $ETC/kiosk.toml ]]; then
+    say "    unchanged: $ETC/kiosk.toml"
+    [[ -z ${GIVEN[config]} ]] || cmp -s "${GIVEN[config]}" "$ETC/kiosk.toml" || say "    NOTE: ${GIVEN[config]} was not used, that file is there already"
+  elif [[ -n ${GIVEN[config]} ]]; then
+    install_file "${GIVEN[config]}" "$ETC/kiosk.toml"
+  elif [[ -n ${GIVEN[simulated]} ]]; then
+    simulated_configuration
+  else
+    install_file "$HERE/systemd/kiosk.example.toml" "$ETC/kiosk.toml"
+  fi
+  kiosk config --config "$ETC/kiosk.toml" >/dev/null || die "correct $ETC/kiosk.toml, then run this again"
+}
+
+simulated_configuration() {
+  local made
+  made=$(mktemp)
+  sed 's/^host = .*/host = "0.0.0.0"/; s|^\[simulated\]|&\nfolder = "/run/gate-kiosk-core/simulated"|' \
+    "$HERE/kiosk/laptop.toml" >"$made"
+  printf '\n[centre]\nurl = ""\nca = ""\n' >>"$made"
+  install_file "$made" "$ETC/kiosk.toml"
+  rm "$made"
+}
+
+enrolment() {
+  if [[ -n ${GIVEN[ca]} ]]; then install_file "${GIVEN[ca]}" "$ETC/centre-ca.pem"; fi
+  if is_enrolled; then
+    say "    unchanged: this gate is enrolled"
+  else
+    enrol
+  fi
+  # Each run, for the sake of one that was cut off right after enrolling.
+  owned_by gate-core "$STATE/core"
+  owned_by gate-sync "$STATE/sync"
+  fill_in url "${GIVEN[centre]}"
+  if [[ -e $ETC/centre-ca.pem ]]; then fill_in ca "$ETC/centre-ca.pem"; fi
+}
+
+enrol() {
+  local ca=()
+  if [[ -n ${GIVEN[ca]} ]]; then ca=(--ca "$ETC/centre-ca.pem"); fi
+  kiosk enrol "${GIVEN[enrol]}" --centre "${GIVEN[centre]}" "${ca[@]}" --config "$ETC/kiosk.toml" ||
+    die "not enrolled, see above; correct it and run this again: nothing is lost"
+  CHANGED+=(enrolment)
+}
+
+# owned_by USER FOLDER: enrolment writes as root what the processes read.
+owned_by() { find "$2" ! -user "$1" -exec chown "$1:$1" {} +; }
+
+# fill_in KEY VALUE: sets a key of [centre] that is still empty.
+fill_in() {
+  sed -i "/^\[centre\]/,/^\[/ s|^$1 = \"\"|$1 = \"$2\"|" "$ETC/kiosk.toml"
+}
+
+units() {
+  local file before=${#CHANGED[@]}
+  for file in "$HERE"/systemd/gate-kiosk*.{service,socket,target}; do install_file "$file" "$UNITS/${file##*/}"; done
+  [[ ${#CHANGED[@]} -eq $before ]] || systemctl daemon-reload
+  local names=("$HERE"/systemd/gate-kiosk*.{service,socket,target})
+  systemctl --quiet enable "${names[@]##*/}"
+  if [[ ${#CHANGED[@]} -eq 0 ]]; then
+    systemctl start gate-kiosk.target
+    say "    unchanged"
+  else
+    systemctl restart gate-kiosk.target
+    say "    enabled and started"
+  fi
+}
+
+wait_until_active() {
+  local service tries
+  for service in "${SERVICES[@]}"; do
+    for ((tries = 0; tries < 120; tries++)); do
+      ! systemctl --quiet is-active "$service" || break
+      sleep 0.5
+    done
+    systemctl --quiet is-active "$service" || {
+      journalctl --no-pager -n 15 -u "$service" >&2
+      die "$service does not run, see above"
+    }
+    say "    $service is active"
+  done
+}
+
+# The first list and the first frame take a moment after a start.
+content() {
+  local tries
+  for ((tries = 0; tries < 30; tries++)); do
+    ! kiosk check --config "$ETC/kiosk.toml" >/dev/null 2>&1 || break
+    sleep 2
+  done
+  kiosk check --config "$ETC/kiosk.toml" || die "the gate is installed, but not everything is well, see above"
+}
+
+guards_page() {
+  local address port
+  address=$(hostname -I 2>/dev/null | cut -d' ' -f1)
+  port=$(sed -n '/^\[guard\]/,/^\[/ s/^port = \([0-9]*\).*/\1/p' "$ETC/kiosk.toml")
+  say "Guards' page: http://${address:-$(hostname)}:${port:-8080}/"
+}
+
+gate() {
+  read_gate_arguments "$@"
+  gate_is_possible
+  ask_before_acting
+  step "Debian packages" gate_packages
+  python_is_new_enough
+  step "Users and folders" users_and_folders
+  step "Code in $OPT" code
+  step "Configuration" configuration
+  step "Enrolment" enrolment
+  step "Units" units
+  step "Waiting for the four services" wait_until_active
+  step "Check" content
+  guards_page
+  if [[ ${#CHANGED[@]} -eq 0 ]]; then say "Done: unchanged."; else say "Done: the gate is installed and runs."; fi
+}
+
+case ${1:-} in
+  demo) shift && demo "$@" ;;
+  test) shift && test_everything "$@" ;;
+  gate) shift && gate "$@" ;;
+  -h | --help) usage ;;
+  '') usage >&2 && exit 2 ;;
+  *) wrong "unknown command $1" ;;
+esac

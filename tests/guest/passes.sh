@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# In the guest on a kernel with simulated pins: cards before the camera, the relay line under watch.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=words.sh
+source "$(dirname "$0")/words.sh"
+
+read -r _ LINES_FOLDER <<<"$(/mnt/share/gpio/gpio-sim-up)"
+RELAY=$LINES_FOLDER/sim_gpio17/value
+BUTTON=$LINES_FOLDER/sim_gpio27/pull
+
+# watch COMMAND...: prints how often the relay rose and fell while the command ran.
+watch() {
+  local counts
+  counts=$(mktemp)
+  python3 "$ENTRY/edges.py" "$RELAY" "$counts" &
+  local watcher=$!
+  eventually 30 test -s "$counts"
+  "$@" >&2
+  kill "$watcher"
+  wait "$watcher" || true
+  cat "$counts"
+}
+
+show() {
+  python3 /opt/fakecam/fakecam-show "$1"
+  sleep 8
+  python3 /opt/fakecam/fakecam-show --blank
+  sleep 3
+}
+
+press() {
+  echo pull-down >"$BUTTON"
+  sleep 0.5
+  echo pull-up >"$BUTTON"
+  sleep 5
+}
+
+# at_centre KIND OUTCOME REASON: such an event has arrived.
+at_centre() {
+  centre events 1 --json | python3 -c '
+import json, sys
+kind, outcome, reason = sys.argv[1:]
+events = json.load(sys.stdin)
+sys.exit(not any((e["kind"], e["outcome"], e["reason"]) == (kind, outcome, reason) for e in events))' "$@"
+}
+
+echo pull-up >"$BUTTON"
+python3 /opt/fakecam/fakecam-show --blank
+sed -i '/^\[\[lane\]\]/,/^\[\[camera/ s/part = "simulated"/part = "gpiozero"/' /etc/gate-kiosk/kiosk.toml
+systemctl restart gate-kiosk.target
+expect "with pins: all four services are active" "" eventually 120 all_active
+well() { kiosk check --config /etc/gate-kiosk/kiosk.toml; }
+expect "with pins: check is content" "" eventually 180 well
+well || true
+
+expect "nothing before the camera: the relay rests" "" is "$(watch sleep 3)" "rose 0, fell 0"
+seen=$(watch show /root/passes/valid.png)
+expect "a valid pass: the relay rises and falls once" "$seen" is "$seen" "rose 1, fell 1"
+seen=$(watch show /root/passes/revoked.png)
+expect "a revoked pass: the relay rests" "$seen" is "$seen" "rose 0, fell 0"
+seen=$(watch press)
+expect "the guard's wired button: the relay rises and falls once" "$seen" is "$seen" "rose 1, fell 1"
+systemctl stop gate-kiosk-reader gate-kiosk-guard gate-kiosk-sync
+seen=$(watch press)
+expect "  also when reader, page and sync are down" "$seen" is "$seen" "rose 1, fell 1"
+systemctl start gate-kiosk.target
+expect "the granted pass is known at the centre" "decided grant ok" eventually 90 at_centre decided grant ok
+expect "the refused pass is known at the centre" "decided deny revoked" eventually 90 at_centre decided deny revoked
+centre events 1
+for service in "${SERVICES[@]}"; do journalctl --no-pager -o cat -b -n 8 -u "$service"; done
