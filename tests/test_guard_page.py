@@ -304,7 +304,7 @@ def test_health_tells_a_monitor_enough_and_nothing_personal(stage: Stage, app: F
 
 
 def test_the_banner_names_the_simulated_parts(guard: Guard) -> None:
-    assert "演示：道闸 in、摄像头 in是模拟的" in guard.page()
+    assert "演示 · 模拟的有：道闸 in、摄像头 in" in guard.page()
 
 
 def test_a_gate_with_real_parts_has_no_banner(stage: Stage, guard: Guard) -> None:

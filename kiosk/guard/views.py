@@ -230,7 +230,7 @@ def panel(language: str, board: Board, state: State | None, now_ms: int, chosen:
         seconds_left=max(0, (happening.open_until_ms - now_ms) // 1000) if waits else 0,
         more_waiting=word(language, "more_waiting", n=len(others)) if others else "",
         old=old,
-        lane=happening.lane or lane,
+        lane=lane if old else happening.lane or lane,
         happening=0 if old else entry.number,
         run=board.run,
         can_refuse=not old,

@@ -394,7 +394,7 @@ WORDS: dict[str, Pair] = {
     "unexplained": ("{n} 次没写原因", "{n} without a reason"),
     "list_age": ("名单 {age}前", "list {age} old"),
     "no_list_age": ("没有名单", "no list"),
-    "simulated": ("演示：{parts}是模拟的", "Simulated: {parts}"),
+    "simulated": ("演示 · 模拟的有：{parts}", "Demo · simulated: {parts}"),
     "and": ("、", ", "),
     "open": ("开门", "Open"),
     "let_through": ("放行", "Open"),
