@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from sync.credential import KIND_NUMBERS, Medium
-from sync.server import card, compounds, events, fleet, guards, passes
+from sync.server import card, compounds, events, fleet, guards, passes, staff
 from sync.server.centre import Centre, CentreError, Compound, open_centre
 from sync.server.settings import Settings
 from sync.server.store import StoreError
@@ -425,6 +425,40 @@ def add_guard(shell: Shell, centre: Centre, compound: str, name: str, role: guar
     compound_id = _id(centre, compound)
     guard = guards.add_guard(centre, compound_id, name, role, _secret("PIN", pin_stdin), shell.by)
     shell.say(guard, f"Guard {guard.account}, {guard.name}, {guard.role}.")
+
+
+@_command("add-staff")
+@click.argument("account")
+@click.option("--name", default="", help="The person's name.")
+@click.option("--everywhere", is_flag=True, help="May see every compound.")
+@click.option("--compound", "named", multiple=True, help="May see this compound; may be given several times.")
+@click.option("--password", "ask", is_flag=True, help="Ask for a password now instead of printing a one-time link.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def add_staff(shell: Shell, centre: Centre, account: str, name: str, everywhere: bool, named: tuple[str, ...],
+              ask: bool, password_stdin: bool) -> None:  # fmt: skip
+    """An account for the pages; prints a one-time link behind which its owner chooses a password.
+
+    \b
+    Examples:
+      python -m sync.server add-staff wang --name 王芳 --everywhere
+      python -m sync.server add-staff li --name 李敏 --compound 7 --password
+    """
+    chosen = _secret("Password", password_stdin) if ask or password_stdin else None
+    if chosen is not None:
+        staff.check_password(chosen)
+    link = staff.add_staff(centre, account, name, everywhere, [_id(centre, wanted) for wanted in named])
+    if chosen is not None:
+        staff.set_password(centre, account, chosen)
+        return shell.say({"account": account}, f"Account {account} may sign in.")
+    return shell.say(link, f"Open this path of the centre within a day to choose a password:\n{link.path}")
+
+
+@_command("staff-link")
+@click.argument("account")
+def staff_link(shell: Shell, centre: Centre, account: str) -> None:
+    """Another one-time link for an account whose password is forgotten."""
+    link = staff.new_link(centre, account)
+    shell.say(link, f"Open this path of the centre within a day to choose a password:\n{link.path}")
 
 
 def _secret(what: str, from_stdin: bool) -> str:

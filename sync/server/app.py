@@ -6,10 +6,12 @@ import atexit
 from typing import cast
 
 from flask import Flask
+from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sync.server.api import GateApi
 from sync.server.centre import Centre, open_centre
+from sync.server.pages import Pages
 from sync.server.presence import Presence, Watch
 from sync.server.settings import Settings
 
@@ -32,7 +34,10 @@ def create_app(settings: Settings) -> Flask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
     )
-    app.register_blueprint(GateApi(centre, presence).blueprint())
+    api = GateApi(centre, presence).blueprint()
+    CSRFProtect(app).exempt(api)  # gates send a token in a header, which no other site can make a browser send
+    app.register_blueprint(api)
+    app.register_blueprint(Pages(centre).blueprint())
     watch = Watch(centre, presence)
     app.extensions["centre"], app.extensions["watch"] = centre, watch
     if settings.proxies:

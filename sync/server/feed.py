@@ -35,13 +35,13 @@ _STATE = (
     "WHEN p.state IN ('suspended', 'revoked') THEN p.state ELSE c.state END"
 )
 _ROWS = (
-    "SELECT c.revision, c.scope, c.serial, c.kind, c.medium, c.not_before_step, c.validity_hours, c.random, "
+    "SELECT c.revision, c.scope, c.serial, c.kind, c.medium, c.not_before_step, c.validity_hours, c.random, "  # noqa: S608 (constants)
     f"{_STATE} AS state, coalesce(p.valid_until_ms, 0) AS valid_until_ms, coalesce(p.number, '') AS number, "
     "coalesce(p.label, '') AS label, coalesce(p.dwelling, '') AS dwelling, coalesce(p.plate, '') AS plate, "
     "coalesce(p.short_code, '') AS short_code, coalesce(p.household, 0) AS household, "
     "coalesce(p.attention, false) AS attention, coalesce(p.lanes, '') AS lanes "
     "FROM credential c LEFT JOIN pass p ON p.compound_id = c.compound_id AND p.pass_id = c.pass_id "
-    "WHERE c.compound_id = :compound AND c.revision > :after"  # noqa: S608 (_STATE is a constant)
+    "WHERE c.compound_id = :compound AND c.revision > :after"
 )
 _SIGNED = (
     "SELECT purpose, item, compound_id, epoch, revision, body, signature, must FROM signed_change "

@@ -239,8 +239,8 @@ def _enrolled(compound: Compound, gate_id: str, device_id: str) -> Enrolled:
 
 
 def authenticate(centre: Centre, compound_id: int, device_id: str, token: str) -> Device | None:
-    """The device a token (its text, as it is sent) belongs to, withdrawn ones too: they must learn that they are. None if none,
-    or if another device has taken its place."""
+    """The device a token (its text, as it is sent) belongs to; withdrawn ones too: they must learn that they are.
+    None if none, or if another device has taken its place."""
     columns = tables.device.c
     with centre.store.read() as conn:
         found = conn.execute(

@@ -28,7 +28,7 @@ from sync.credential import (
     sign_credential,
 )
 from sync.server import tables
-from sync.server.centre import Centre, CentreError, NoSuchThing, Writing, next_number
+from sync.server.centre import Centre, CentreError, NoSuchThing, Writing, get_compound, next_number
 from sync.server.compounds import signing_key
 
 SHORT_CODE_ALPHABET = "2346789ACDEFGHJKMNPQRTUVWXY"  # nothing that looks or sounds like another in it
@@ -468,9 +468,18 @@ def credential_text(centre: Centre, number: str, medium: Medium) -> str:
 
 def phone_code(centre: Centre, number: str, by: str) -> PhoneCode:
     """What a phone needs to show this pass; the look is recorded. Raises NoSuchThing."""
-    shown = credential_text(centre, number, "phone")
+    code = read_phone_code(centre, number)
     with centre.writing(compound_of(number), by) as writing:
-        serial = max(c.serial for c in _get_passes(writing.conn, writing.compound_id, [number])[0].credentials
-                     if c.medium == "phone")  # fmt: skip
         writing.audit("phone-code", number)
-        return PhoneCode(shown, code_secret(centre.vault.unseal(writing.compound.sealed_code_key), serial))
+    return code
+
+
+def read_phone_code(centre: Centre, number: str) -> PhoneCode:
+    """The same without a record, for a page that was recorded when it was opened."""
+    shown = credential_text(centre, number, "phone")
+    compound_id = compound_of(number)
+    with centre.store.read() as conn:
+        compound = get_compound(conn, compound_id)
+        credentials = _get_passes(conn, compound_id, [number])[0].credentials
+    serial = next(c.serial for c in credentials if c.medium == "phone" and c.state in ("printed", "active"))
+    return PhoneCode(shown, code_secret(centre.vault.unseal(compound.sealed_code_key), serial))
