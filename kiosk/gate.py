@@ -82,7 +82,7 @@ class LaneRun:
         self.levels = dict(parts.inputs.read())
         self.last: Last | None = None
         self.fault = ""
-        self._facts = lanes.Facts(
+        self.facts = lanes.Facts(
             has_passage="passage" in self.levels,
             mode=section.mode,
             pulse_s=section.pulse_ms / 1000,
@@ -94,7 +94,7 @@ class LaneRun:
 
     def drive(self, happening: lanes.Happening, now: float) -> list[lanes.Settled]:
         """Let something happen to the lane; move relay and lights; answer what settled."""
-        self.state, actions = lanes.step(self._facts, self.state, happening, now)
+        self.state, actions = lanes.step(self.facts, self.state, happening, now)
         settled = []
         for action in actions:
             match action:
@@ -462,7 +462,7 @@ class Gate:
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY_S
             self._uses.forget(self._clock.now().utc_ms - _USES_KEPT_MS)
-        deadlines = [lanes.next_deadline(run.state) for run in self.lanes.values()]
+        deadlines = [lanes.next_deadline(run.facts, run.state) for run in self.lanes.values()]
         return min([0.25, *(max(0.0, at - now) for at in deadlines if at is not None)])
 
     def record(self, kind: str, by: str = "", why: str = "") -> None:

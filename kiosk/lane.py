@@ -134,9 +134,11 @@ def step(facts: Facts, state: State, happening: Happening, now: float) -> tuple[
     return _drive(state, happening, settled + more)
 
 
-def next_deadline(state: State) -> float | None:
+def next_deadline(facts: Facts, state: State) -> float | None:
     """When :class:`Tick` is next needed; None: not before something happens."""
-    times = [state.relay_until, state.result_until, state.cleared_at]
+    # A request that may not end yet waits for the passage, not for its time.
+    times = [state.result_until, state.cleared_at]
+    times += [] if _arm_may_not_fall(facts, state) else [state.relay_until]
     times += [] if state.passing else [awaited.until for awaited in state.awaited]
     return min((at for at in times if at is not None), default=None)
 
@@ -171,14 +173,19 @@ def _take(facts: Facts, state: State, happening: Happening, now: float) -> tuple
         case Passage(active):
             return _passage(facts, state, active, now)
         case Hold(on):
-            ends_over_a_car = not on and facts.mode == "hold" and state.passing
-            return replace(state, held=on, relay_until=now if ends_over_a_car else state.relay_until), ()
+            return replace(_over_a_car(facts, state, now), held=on), ()
         case Fire(on):
-            return replace(state, fire=on), ()
+            return replace(_over_a_car(facts, state, now), fire=on), ()
         case Fault(on):
             return replace(state, faulty=on), ()
         case Tick():
             return state, ()
+
+
+def _over_a_car(facts: Facts, state: State, now: float) -> State:
+    """Before hold or fire change: what they keep open over something in the passage stays open until that has left."""
+    stays = facts.mode == "hold" and state.passing and state.relay_on and state.relay_until is None
+    return replace(state, relay_until=now) if stays else state
 
 
 def _opened(facts: Facts, state: State, about: str, now: float) -> State:
@@ -197,16 +204,15 @@ def _opened(facts: Facts, state: State, about: str, now: float) -> State:
 def _passage(facts: Facts, state: State, active: bool, now: float) -> tuple[State, tuple[Settled, ...]]:
     if active == state.passing:
         return state, ()
-    state = replace(state, passing=active)
-    if active:
-        return state, ()
+    if active:  # whoever follows within the settling time is under the arm too
+        return replace(state, passing=True, cleared_at=None), ()
+    state = replace(state, passing=False)
     settled = tuple(Settled(awaited.about, "passed") for awaited in state.awaited[:1])
     state = replace(state, awaited=state.awaited[1:])
-    if not state.awaited:
-        green_is_done = settled and state.result is Signal.GREEN
-        state = replace(state, result_until=None if green_is_done else state.result_until)
-        if facts.mode == "hold" and state.relay_until is not None:
-            state = replace(state, cleared_at=now + facts.settle_s)
+    if settled and not state.awaited and state.result is Signal.GREEN:
+        state = replace(state, result_until=None)
+    if facts.mode == "hold" and state.relay_until is not None:
+        state = replace(state, cleared_at=now + facts.settle_s)
     return state, settled
 
 
