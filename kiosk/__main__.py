@@ -269,7 +269,7 @@ def enrol(config: Config, code: str, centre: str, ca: str, replace: bool) -> Non
     python -m kiosk enrol B48V-DKH0-082N-JBMY-60RK-4CSM-6MV3-EE1S --centre https://centre.example
     """
     from kiosk.enrolment import enrol_device
-    from sync.agent import EnrolError
+    from sync.enrol import EnrolError
 
     try:
         anchor = enrol_device(config, code, centre, ca or config.centre.ca, replace)

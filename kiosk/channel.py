@@ -195,8 +195,7 @@ class Client:
         with self._lock:
             number = next(self._ids)
             try:
-                sock = self._connected()
-                _send(sock, _Request(VERSION, number, verb.name, raw))
+                sock = self._sent(_Request(VERSION, number, verb.name, raw))
                 answer = self._await(sock, number, timeout or self._timeout)
             except (OSError, msgspec.MsgspecError, ChannelError) as err:
                 self._drop()
@@ -204,6 +203,20 @@ class Client:
         if not answer.ok:
             raise Refused(answer.error)
         return msgspec.msgpack.decode(answer.body, type=verb.answers)
+
+    def _sent(self, request: _Request) -> socket.socket:
+        """Send on the open connection; on a new one where the peer was restarted since and never got the request."""
+        kept = self._sock is not None
+        try:
+            sock = self._connected()
+            _send(sock, request)
+        except (BrokenPipeError, ConnectionResetError):
+            if not kept:
+                raise
+            self._drop()
+            sock = self._connected()
+            _send(sock, request)
+        return sock
 
     def _connected(self) -> socket.socket:
         if self._sock is None:

@@ -10,7 +10,7 @@ from nacl.public import PrivateKey
 from kiosk.config import Config
 from kiosk.kept import replace_durably
 from kiosk.mirror import Anchor
-from sync.agent import EnrolError, enrol
+from sync.enrol import EnrolError, enrol
 
 
 def enrol_device(config: Config, code: str, centre: str, ca: str, replace: bool) -> Anchor:
