@@ -15,7 +15,7 @@ from kiosk import channel
 from kiosk.channel import Shown
 from kiosk.guard import Core, GuardSettings, create_app
 from kiosk.guard.doors import form_token
-from tests.browser.stage import NOW_MS, PEOPLE, Stage
+from tests.browser.stage import NOW_MS, PEOPLE, Stage, lane_state
 
 PNG = b"\x89PNG not looked at by this process"
 
@@ -304,7 +304,12 @@ def test_health_tells_a_monitor_enough_and_nothing_personal(stage: Stage, app: F
 
 
 def test_the_banner_names_the_simulated_parts(guard: Guard) -> None:
-    assert "演示 · 模拟的有：道闸 in、摄像头 in" in guard.page()
+    assert "演示 · 模拟的有：道闸、摄像头<" in guard.page()
+
+
+def test_where_only_some_lanes_are_simulated_the_banner_names_them(stage: Stage, guard: Guard) -> None:
+    stage.state.lanes.append(lane_state("out", simulated=[]))
+    assert "演示 · 模拟的有：道闸 in、摄像头 in<" in guard.page()
 
 
 def test_a_gate_with_real_parts_has_no_banner(stage: Stage, guard: Guard) -> None:

@@ -307,13 +307,18 @@ def list_age(language: str, state: State) -> str:
 def simulated_banner(language: str, state: State) -> str:
     if not state.simulated:
         return ""
-    parts = word(language, "and").join(_part(language, part) for part in state.simulated)
-    return word(language, "simulated", parts=parts)
+    lanes_of: dict[str, list[str]] = {}
+    for part in state.simulated:
+        name, _, lane = part.partition(" ")
+        lanes_of.setdefault(name, []).append(lane)
+    parts = [_part(language, name, lanes, state) for name, lanes in lanes_of.items()]
+    return word(language, "simulated", parts=word(language, "and").join(parts))
 
 
-def _part(language: str, part: str) -> str:
-    name, _, lane = part.partition(" ")
-    return f"{code(language, words.PARTS, name)} {lane}".strip()
+def _part(language: str, name: str, lanes: list[str], state: State) -> str:
+    """The part, with its lanes only where others have a real one."""
+    everywhere = {lane.name for lane in state.lanes} <= set(lanes)
+    return " ".join([code(language, words.PARTS, name), *([] if everywhere else lanes)])
 
 
 def fault_sentences(language: str, state: State) -> list[Badge]:

@@ -172,7 +172,7 @@ GUARD: dict[str, Pair] = {
     ),
     "quota_person": ("此证今天的次数用完了。有急事可放行。", "This pass used today's trips. Open if it is urgent."),
     "passback": (
-        "这张证刚进过，可能传给别人用。看看是不是本人。",
+        "这张证刚用过，可能传给了别人。看看是不是本人。",
         "Used a moment ago, perhaps passed back. Is it the holder?",
     ),
     "list_expired": (
