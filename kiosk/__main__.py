@@ -209,7 +209,7 @@ def sync(config: Config) -> None:
 @main.command()
 @_config_option
 @click.pass_context
-def run(ctx: click.Context, **_: Config) -> None:
+def run(ctx: click.Context, /, **_: Config) -> None:
     """All four processes in one terminal; Ctrl-C ends them."""
     from kiosk.service import Service, log_to_stdout
     from kiosk.together import Together
@@ -334,13 +334,16 @@ def demo(once: bool, report: Path | None, port: int, state: Path | None) -> None
     python -m kiosk demo
     python -m kiosk demo --once --report story.json
     """
-    from kiosk.demo import open_town
+    from kiosk.demo import DemoError, open_town
     from kiosk.story import play
 
-    with open_town(state, port) as town:
-        if once:
-            sys.exit(0 if play(town, report) else 1)
-        town.stay_open()
+    try:
+        with open_town(state, port) as town:
+            if once:
+                sys.exit(0 if play(town, report) else 1)
+            town.stay_open()
+    except DemoError as err:
+        raise click.ClickException(str(err)) from err
 
 
 if __name__ == "__main__":

@@ -305,7 +305,8 @@ def forged(text: str) -> str:
     """The same credential under somebody else's signature."""
     body = base45.b45decode(text[len(MAGIC) :])[:BODY_BYTES]
     signature = SigningKey.generate().sign(MAGIC.encode() + body).signature
-    return MAGIC + base45.b45encode(body + signature).decode()
+    coded: bytes = base45.b45encode(body + signature)
+    return MAGIC + coded.decode("ascii")
 
 
 def _pin() -> str:
