@@ -343,6 +343,29 @@ def attention(shell: Shell, centre: Centre, number: str, off: bool) -> None:
     _say_pass(shell, passes.set_attention(centre, number, not off, shell.by))
 
 
+@_command("delete")
+@click.argument("number")
+@click.confirmation_option(prompt="The pass and what is known of it are deleted. Go on?")
+def delete(shell: Shell, centre: Centre, number: str) -> None:
+    """Forget a pass; gates take it off their lists.
+
+    \b
+    Example: python -m sync.server delete 7-000123 --yes
+    """
+    passes.delete(centre, number, shell.by)
+    shell.say({"number": number, "state": "gone"}, f"Pass {number} is deleted.")
+
+
+@_command("prune")
+@click.argument("compound")
+@click.option("--days", default=60, type=click.IntRange(1), help="Tombstones older than this are dropped.")
+def prune(shell: Shell, centre: Centre, compound: str, days: int) -> None:
+    """Drop old tombstones; gates that were away for longer fetch a whole list."""
+    compound_id = _id(centre, compound)
+    count = passes.prune(centre, compound_id, centre.now_ms() - days * 24 * 3_600_000)
+    shell.say({"compound": compound_id, "dropped": count}, f"{count} tombstones dropped.")
+
+
 @_command("reissue")
 @click.argument("number")
 @click.option("--medium", type=click.Choice(list(_MEDIA)), default="card")

@@ -39,7 +39,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(api)
     app.register_blueprint(Pages(centre).blueprint())
     watch = Watch(centre, presence)
-    app.extensions["centre"], app.extensions["watch"] = centre, watch
+    app.extensions.update(centre=centre, presence=presence, watch=watch)
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
     if settings.watch:

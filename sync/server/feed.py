@@ -197,3 +197,25 @@ def withdrawal(conn: Connection, compound_id: int, device_id: str) -> Signed:
         {"compound": compound_id, "after": 0, "device": device_id},
     )
     return _change(found.one())
+
+
+def prune(conn: Connection, compound_id: int, before_ms: int) -> int:
+    """Drop the tombstones put up before a time; cursors below the highest of them are told to start again."""
+    values = {"compound": compound_id, "before": before_ms}
+    dropped = conn.execute(
+        text(
+            "DELETE FROM credential WHERE compound_id = :compound AND state = 'gone' AND changed_ms < :before "
+            "RETURNING revision"
+        ),
+        values,
+    ).scalars()
+    revisions = list(dropped)
+    if revisions:
+        conn.execute(
+            text(
+                "UPDATE compound SET pruned_revision = :highest "
+                "WHERE compound_id = :compound AND pruned_revision < :highest"
+            ),
+            {"compound": compound_id, "highest": max(revisions)},
+        )
+    return len(revisions)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import delete as sql_delete
 
 from sync.credential import (
     EPOCH_MS,
@@ -27,7 +28,7 @@ from sync.credential import (
     not_before_step,
     sign_credential,
 )
-from sync.server import tables
+from sync.server import feed, tables
 from sync.server.centre import Centre, CentreError, NoSuchThing, Writing, get_compound, next_number
 from sync.server.compounds import signing_key
 
@@ -313,6 +314,25 @@ def revoke(centre: Centre, number: str, by: str) -> Pass:
         _must_not_be_revoked(found)
         _set(writing, found, state="revoked")
         return _done(writing, "revoke", number)
+
+
+def delete(centre: Centre, number: str, by: str) -> None:
+    """Forget a pass: its row goes, its credentials become tombstones that take it off every gate's list."""
+    with centre.writing(compound_of(number), by) as writing:
+        found = _get_pass(writing, number)
+        tombstone = {"state": "gone", "pass_id": None, "revision": 0, "changed_ms": writing.now_ms}
+        writing.conn.execute(update(tables.credential).where(*_of(writing, found)).values(**tombstone))
+        columns = tables.pass_.c
+        mine = (columns.compound_id == writing.compound_id, columns.pass_id == found["pass_id"])
+        writing.conn.execute(sql_delete(tables.pass_).where(*mine))
+        writing.touch()
+        writing.audit("delete", number)
+
+
+def prune(centre: Centre, compound_id: int, before_ms: int) -> int:
+    """Drop tombstones older than a time; how many. A gate that has not asked since takes a snapshot."""
+    with centre.store.write() as conn:
+        return feed.prune(conn, compound_id, before_ms)
 
 
 def set_attention(centre: Centre, number: str, attention: bool, by: str) -> Pass:
