@@ -37,6 +37,8 @@ from sync.wire import StartAgain, Tls, UpToDate, Wire, WireError
 
 __all__ = ["Agent", "CoreAway", "CoreSide", "EnrolError", "Identity", "build_agent", "enrol", "read_identity"]
 
+LOST_STREAM_S = 3.0
+"""Within which an agent asks the centre itself after its stream of wake-ups broke off."""
 POLL_S = 60.0
 PUSH_S = 1.0
 """How often the core is asked for new events; the centre is asked only when there are some."""
@@ -310,7 +312,7 @@ class Agent:
 
     def _stamp(self, as_of_ms: int) -> None:
         """Seldom: each stamp is a disk flush."""
-        if as_of_ms and self._clock() - self._stamped >= STAMP_S:
+        if self._clock() - self._stamped >= STAMP_S:
             self._lists.stamp(as_of_ms)
             self._stamped = self._clock()
 
@@ -422,6 +424,7 @@ class Waker:
     ):
         self._agent = agent
         self._wire = Wire(identity.url, sessions(), identity.authorization)
+        self._rng = rng
         self._backoff = Backoff(rng)
 
     def run(self, stop: threading.Event) -> None:
@@ -431,9 +434,10 @@ class Waker:
 
     def listen(self, stop: threading.Event) -> float:
         """Follow one stream to its end; the seconds to wait before the next."""
-        asked_s = None
+        asked_s, was_up = None, False
         try:
             with self._wire.wakes() as wakes:
+                was_up = True
                 self._backoff.reset()
                 self._agent.line_is_up()
                 for _ in wakes:
@@ -442,6 +446,8 @@ class Waker:
                         break
         except WireError as err:
             asked_s = err.retry_after_s
+        if was_up and not stop.wait(self._rng.uniform(0, LOST_STREAM_S)):
+            self._agent.wake()  # to learn soon whether the centre is gone; not all gates in the same moment
         return self._backoff.next_s(asked_s)
 
 
