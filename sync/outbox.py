@@ -132,7 +132,6 @@ class Outbox:
         stand_in = msgspec.structs.replace(batch, events=[msgspec.json.encode(event).decode()])
         receipt = self._send(_upload(stand_in, hole=False))
         if isinstance(receipt, Unacceptable):
-            self._limit = BATCH
             raise Stuck(receipt.text)
         log.error("event=refused journal=%s seq=%d", batch.journal_id, batch.first_seq)
         return receipt

@@ -66,7 +66,7 @@ class WireError(Exception):
 
 
 class UpToDate(msgspec.Struct, frozen=True):
-    """Nothing newer; the list is complete at ``as_of_ms`` (0 where the centre did not say)."""
+    """Nothing newer; the list is complete at ``as_of_ms``, the centre's UTC milliseconds."""
 
     as_of_ms: int
 
@@ -179,7 +179,9 @@ class Wire:
                 return StartAgain()
             if answer.status_code == 204:
                 as_of = answer.headers.get("As-Of", "")
-                return UpToDate(int(as_of) if as_of.isascii() and as_of.isdigit() else 0)
+                if not (as_of.isascii() and as_of.isdigit()):  # login pages are fond of 204, too
+                    raise WireError("not_the_centre", "an empty answer that is not the centre's")
+                return UpToDate(int(as_of))
             return self._read(answer, Page)
 
     def snapshot(self) -> SnapshotHead:

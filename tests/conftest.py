@@ -9,9 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 import requests
+from flask import Flask
 from nacl.public import PrivateKey
 
 from sync.agent import Agent, enrol, read_identity
+from sync.cache import ListReader, get_current
 from sync.lists import ListFolder
 from sync.protocol import (
     CHAIN_START,
@@ -25,9 +27,16 @@ from sync.protocol import (
     SyncState,
     chain,
 )
+from sync.server import compounds, fleet, passes
+from sync.server.app import centre_of, close_app, create_app
+from sync.server.centre import Centre
+from sync.server.events import find_events
+from sync.server.settings import Settings
 from tests.wsgi_adapter import WsgiAdapter, WsgiApp, session_on
 
 URL = "http://127.0.0.1:8080"
+NOW_MS = 1_750_000_000_000
+DAY_MS = 24 * 3_600_000
 
 
 class Clock:
@@ -159,10 +168,10 @@ class Gate:
             self._agent.close()
         self._agent = None
 
-    def run(self, seconds: float = 3.0, steps: int = 2000) -> None:
+    def run(self, seconds: float = 3.0) -> None:
         """Step for that long by the gate's own clock."""
         end = self.clock.now + seconds
-        for _ in range(steps):
+        for _ in range(1000 + 3 * int(seconds)):
             pause = self.agent.step()
             if self.clock.now + pause > end:
                 break
@@ -186,3 +195,49 @@ def new_gate(gates: list[Gate], folder: Path, app: WsgiApp | WsgiAdapter) -> Gat
     gate = Gate(folder / f"gate{len(gates)}", adapter)
     gates.append(gate)
     return gate
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    app = create_app(Settings(state=tmp_path / "centre", watch=False, clock=lambda: NOW_MS))
+    yield app
+    close_app(app)
+
+
+@pytest.fixture
+def centre(app: Flask) -> Centre:
+    return centre_of(app)
+
+
+def new_compound(centre: Centre) -> int:
+    return compounds.add_compound(centre, "翠湖花园", "Cuihu Garden", "Asia/Shanghai", 7, "test").compound_id
+
+
+def enrolled(gates: list[Gate], folder: Path, app: Flask, gate: Gate | None = None) -> Gate:
+    centre = centre_of(app)
+    if not compounds.list_compounds(centre):
+        new_compound(centre)
+    gate = gate or new_gate(gates, folder, app.wsgi_app)
+    gate.enrol(fleet.add_gate(centre, 7, f"gate {len(gates)}", "test").enrolment_code)
+    return gate
+
+
+def issue(centre: Centre, count: int = 1) -> list[passes.Pass]:
+    order = passes.Order(valid_from_ms=NOW_MS, valid_until_ms=NOW_MS + 30 * DAY_MS, dwelling="3-2-501", active=True)
+    return passes.issue_many(centre, 7, [order] * count, "test")
+
+
+def states(gate: Gate) -> dict[int, str]:
+    path = get_current(gate.folder)
+    assert path
+    reader = ListReader(path)
+    try:
+        return {row.serial: row.state for row in reader.look_up("3-2-501")}
+    finally:
+        reader.close()
+
+
+def stored(centre: Centre) -> list[tuple[str, int]]:
+    found, more = find_events(centre, 7, None, rows=100_000)
+    assert not more
+    return sorted((event.journal_id, event.seq) for event in found)

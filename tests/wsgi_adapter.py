@@ -1,4 +1,4 @@
-"""Requests to a WSGI application in this very process: the true client code against the true server, without a socket."""
+"""Requests to a WSGI application in this very process: the true client against the true server, without a socket."""
 
 from __future__ import annotations
 
