@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from flask import Blueprint, Response, request, send_file
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from sync.protocol import (
     API,
@@ -65,6 +66,8 @@ def _read(kind: type[Message]) -> Message:
     """The request's body. Raises _Refused where it is not such a message, or of another version."""
     try:
         message = msgspec.json.decode(request.get_data(), type=kind)
+    except RequestEntityTooLarge as err:
+        raise _Refused(refuse(413, "too_large", "This message is too large; send less at a time.")) from err
     except (msgspec.DecodeError, UnicodeError, RecursionError) as err:
         raise _Refused(refuse(400, "not_understood", f"This is not a message of the protocol: {err}")) from err
     if getattr(message, "v", VERSION) != VERSION:

@@ -34,7 +34,7 @@ class Load:
                 self._inside += 1
                 return None
             now = self._clock()
-            self._next_slot = max(now, self._next_slot) + self._service_s / self._at_once
+            self._next_slot = max(now, self._next_slot) + self._service_s / max(1, self._at_once)
             return max(1, min(_LONGEST_S, math.ceil(self._next_slot - now)))
 
     def leave(self, seconds: float) -> None:
