@@ -300,7 +300,8 @@ class Core:
             self._mirror.caught_up()
         if self._mirror.vouched.withdrawn:
             return Accepted(False, "withdrawn")
-        return Accepted(not self._mirror.why, self._mirror.why)
+        time_wanted = self._clock.now().state != "trusted"
+        return Accepted(not self._mirror.why, self._mirror.why, time_wanted)
 
     def take_time(self, statement: Signed) -> Accepted:
         """Anchor the clock by the centre's statement, if it is the centre's."""

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,14 +26,14 @@ from rich.table import Table
 from hardware import Picture
 from hardware.simulated import burst
 from kiosk import channel as ch
-from kiosk.demo import GUARD, Town, draw
+from kiosk.demo import COMPOUND, GUARD, Town, draw
 from kiosk.gate import REPEAT_SECONDS
 from kiosk.reader import load_picture
 from kiosk.together import wait_until
 from sync.credential import digits_at
 from sync.protocol import Event, EventBatch, EventsAfter
 
-FRAMES = 8
+FRAMES = 6
 SETTLE_S = 15.0
 CENTRE_S = 30.0
 PEOPLE = 24
@@ -73,7 +72,7 @@ class Story:
     def photographed(self, picture: bytes) -> list[bytes]:
         """The frames of a bad photograph of a printed card: tilt, blur, glare, noise, a moving hand."""
         self._seed += 1
-        return [_png(frame) for frame in burst(load_picture(picture), self._seed, FRAMES)]
+        return [_jpeg(frame) for frame in burst(load_picture(picture), self._seed, FRAMES)]
 
     def hold(self, lane: str, pictures: Sequence[bytes], frames_each: int = 2) -> ch.Shown | None:
         """Hold pictures before a lane's camera; what the core said, None if nothing was read."""
@@ -277,7 +276,7 @@ class Story:
 
     def _stage(self, stage: str) -> None:
         rule = json.dumps([{"stage": stage, "from_ms": 0}])
-        self.list_moves(lambda: self.town.centre.say("set-rule", "1", "enforcement", rule))
+        self.list_moves(lambda: self.town.centre.say("set-rule", str(COMPOUND), "enforcement", rule))
 
     def tell_a_crash(self) -> None:
         assert self.town.device  # noqa: S101 - the story is told in an open town
@@ -375,7 +374,7 @@ class Story:
         def once() -> str:
             mine = self._journal()
             wait_until(lambda: unsent() == 0 and len(self._at_centre()) >= len(mine), CENTRE_S)
-            ids = [event["id"] for event in self._at_centre()]
+            ids = [event.id for event in self._at_centre()]
             missing = {event.id for event in mine} - set(ids)
             return f"{len(missing)} missing, {len(ids) - len(set(ids))} doubled"
 
@@ -395,9 +394,9 @@ class Story:
             client.close()
         return events
 
-    def _at_centre(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.town.centre.say("events", "1", "--rows", "10000")
-        return found
+    def _at_centre(self) -> list[Event]:
+        found = self.town.centre.say("events", str(COMPOUND), "--rows", "10000")
+        return [msgspec.json.decode(row["event"], type=Event) for row in found]
 
     def close(self) -> None:
         self._reader.close()
@@ -439,7 +438,7 @@ def _said(shown: ch.Shown | None) -> str:
     return f"{shown.outcome} {shown.reason}{' repeat' if shown.repeat else ''}"
 
 
-def _png(picture: Picture) -> bytes:
+def _jpeg(picture: Picture) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(out, "PNG", compress_level=1)
+    Image.fromarray(np.ascontiguousarray(picture)).save(out, "JPEG", quality=92)
     return out.getvalue()

@@ -266,6 +266,8 @@ class Agent:
         self._list_changed = True  # a core that starts again has to be told
 
     def _heed(self, told: SyncState, accepted: Accepted) -> None:
+        if accepted.time_wanted and self._jobs and self._time_job.due > self._clock() + TIME_UNTIL_ACCEPTED_S:
+            self._time_job.due = self._clock()  # the core began anew and has lost what it was told
         if accepted.ok and told.list_changed:
             self._list_changed = False
             self._lists.tidy()

@@ -390,8 +390,11 @@ class Nonce(msgspec.Struct):
 
 
 class Accepted(msgspec.Struct):
+    """Whether the core could use it, and why not. ``time_wanted``: its clock is not trusted, as after a restart."""
+
     ok: bool
     why: str = ""
+    time_wanted: bool = False
 
 
 # --- journal chain --------------------------------------------------------------------------------------------------
