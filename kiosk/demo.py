@@ -161,15 +161,11 @@ class Town:
 
     def issue(self, word: str, title_zh: str, title_en: str, *options: str, of: int = COMPOUND) -> str:
         """Issue a pass and print its card; its number."""
-        number = str(self.centre.say("issue", str(of), *options)["number"])
+        picture = self.pictures / f"{word}.png"
+        number = str(self.centre.say("issue", str(of), *options, "--card", str(picture))["number"])
         self.passes[word] = number
-        self.print_card(word)
-        self._shown.append({"file": f"{word}.png", "title_zh": title_zh, "title_en": title_en, "phone": None})
+        self._shown.append({"file": picture.name, "title_zh": title_zh, "title_en": title_en, "phone": None})
         return number
-
-    def print_card(self, word: str) -> None:
-        """The picture of a card, from the centre."""
-        self.centre.say("print-card", self.passes[word], "--out", str(self.pictures / f"{word}.png"))
 
     def _phone(self, word: str, title_zh: str, title_en: str) -> None:
         code = self.centre.say("phone-code", self.passes[word])

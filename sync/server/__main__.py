@@ -237,6 +237,7 @@ def withdraw(shell: Shell, centre: Centre, compound: str, gate: str) -> None:
 @click.option("--until", "ends", help="Last day or moment, local time; default: 30 days.")
 @click.option("--phone", is_flag=True, help="A phone credential beside the card.")
 @click.option("--active", is_flag=True, help="Handed over at once; otherwise printed, and opens nothing yet.")
+@click.option("--card", "picture", type=click.Path(path_type=Path, dir_okay=False), help="Print the card: FILE.png or .svg")
 def issue(shell: Shell, centre: Centre, compound: str, kind: str, holder: str, dwelling: str, plate: str,
           household: int, lanes: tuple[str, ...], begins: str | None, ends: str | None, phone: bool,
           active: bool) -> None:  # fmt: skip
@@ -255,6 +256,8 @@ def issue(shell: Shell, centre: Centre, compound: str, kind: str, holder: str, d
         valid_from_ms=from_ms, valid_until_ms=until_ms, phone=phone, active=active,
     )  # fmt: skip
     made = passes.issue(centre, found.compound_id, order, shell.by)
+    if picture:
+        card.save(passes.credential_text(centre, made.number, "card"), picture)
     shell.say(made, f"Pass {made.number}, short code {made.short_code}, {made.state}.")
 
 
