@@ -1,0 +1,201 @@
+"""The command line, and one real server process: what scripts and the demo build on."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyotp
+import pytest
+from click.testing import CliRunner, Result
+from nacl.public import PrivateKey
+
+from sync.protocol import Enrolled, EnrolRequest, read_enrolment_code
+from sync.server.__main__ import main
+
+PIN = "493817"
+
+
+class Shell:
+    """The command line on one state folder."""
+
+    def __init__(self, state: Path):
+        self.state = state
+
+    def run(self, *words: str, given: str = "") -> Result:
+        return CliRunner().invoke(main, ["--state", str(self.state), *words], input=given)
+
+    def json(self, *words: str, given: str = "") -> Any:
+        result = self.run(*words, "--json", given=given)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    def fails(self, *words: str, given: str = "") -> str:
+        result = self.run(*words, given=given)
+        assert result.exit_code == 1, result.output
+        assert result.output.startswith("Error: ") and "Traceback" not in result.output
+        return result.output
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    made = Shell(tmp_path / "centre")
+    made.json("add-compound", "翠湖花园", "Cuihu Garden", "--id", "7")
+    return made
+
+
+def test_a_first_day(shell: Shell, tmp_path: Path) -> None:
+    code = shell.json("add-gate", "翠湖花园", "东门")
+    assert read_enrolment_code(code["enrolment_code"]) and code["gate"] == "g1"
+    made = shell.json("issue", "7", "--holder", "王小明", "--dwelling", "3-2-501", "--until", "2099-12-31", "--phone",
+                      "--from", "2098-01-01")  # fmt: skip
+    assert (made["number"], made["state"], made["label"]) == ("7-000001", "printed", "王*")
+    assert shell.json("hand-over", "7-000001")["state"] == "active"
+    assert shell.json("extend", "7-000001", "--until", "2100-01-31")["valid_until_ms"] > made["valid_until_ms"]
+    assert shell.json("extend", "--compound", "7", "--until", "2101-01-31")["extended"] == 1
+    assert shell.json("suspend", "7-000001")["state"] == "suspended"
+    assert shell.json("resume", "7-000001")["state"] == "active"
+    assert shell.json("attention", "7-000001")["attention"] is True
+    assert len(shell.json("reissue", "7-000001", "--medium", "both")["credentials"]) == 4
+    phone = shell.json("phone-code", "7-000001")
+    assert len(phone["text"]) == 122 and len(pyotp.TOTP(phone["secret"], digits=8).at(0)) == 8
+    for name in ("card.png", "card.svg"):
+        shell.json("print-card", "7-000001", "--out", str(tmp_path / name))
+        assert (tmp_path / name).stat().st_size > 500
+    assert shell.json("show", "7-000001")["number"] == shell.json("passes", "7", "3-2")[0]["number"]
+    assert shell.json("revoke", "7-000001")["state"] == "revoked"
+    assert shell.json("delete", "7-000001", "--yes")["state"] == "gone"
+    assert shell.json("prune", "7")["dropped"] == 0
+    assert shell.json("set-rule", "7", "passback", "deny")["passback"] == "deny"
+    assert shell.json("rules", "7")["passback"] == "deny"
+    guard = shell.json("add-guard", "7", "李强", "--pin-stdin", given=f"{PIN}\n")
+    assert (guard["account"], PIN in json.dumps(guard)) == ("a1", False)
+    assert shell.json("add-staff", "wang", "--everywhere")["path"].startswith("/welcome/")
+    assert shell.json("add-staff", "li", "--compound", "7", "--password-stdin", given="correct horse 1\n")
+    assert shell.json("staff-link", "wang")["path"].startswith("/welcome/")
+    assert [g["name"] for g in shell.json("gates", "7")] == ["东门"]
+    assert shell.json("events", "7", "--gate", "东门") == []
+    assert shell.json("new-code", "7", "g1")["gate"] == "g1"
+    before = shell.json("compounds")[0]
+    assert shell.json("begin-epoch", "7", "--yes")["epoch"] != before["epoch"]
+
+
+def test_a_pin_asked_at_the_prompt_is_not_shown(shell: Shell) -> None:
+    result = shell.run("add-guard", "7", "李强", given=f"{PIN}\n{PIN}\n")
+    assert result.exit_code == 0 and PIN not in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("add-compound", "翠湖花园", "Other"), "already"),
+        (("add-compound", "东湖", "Donghu", "--id", "7"), "already"),
+        (("add-compound", "东湖", "Donghu", "--id", "0"), "between 1 and"),
+        (("add-compound", "东湖", "Donghu", "--timezone", "Mars/Base"), "no timezone"),
+        (("add-gate", "9", "东门"), "There is no compound '9'"),
+        (("issue", "7", "--until", "31.12.2026"), "not a date"),
+        (("issue", "7", "--until", "2020-12-31"), "end after it begins"),
+        (("issue", "7", "--until", "2099-12-31"), "at most 7 years"),
+        (("revoke", "7-000009"), "There is no pass"),
+        (("revoke", "seven"), "not a pass number"),
+        (("print-card", "7-000009", "--out", "x.png"), "no card in force"),
+        (("extend", "--until", "2030-01-01"), "either a pass number or"),
+        (("set-rule", "7", "pasback_s", "3"), "There is no rule 'pasback_s'"),
+        (("set-rule", "7", "passback_s", "soon"), "passback_s cannot be"),
+        (("set-rule", "7", "admits", '["alien"]'), "There is no kind 'alien'"),
+        (("withdraw", "7", "东门"), "There is no gate"),
+        (("add-staff", "li"), "Say which compounds"),
+        (("add-staff", "a b", "--everywhere"), "letters and digits"),
+        (("staff-link", "nobody"), "There is no account"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_told_in_words(shell: Shell, words: tuple[str, ...], told: str) -> None:
+    assert told in shell.fails(*words)
+
+
+def test_an_easy_pin_is_refused(shell: Shell) -> None:
+    assert "too easy" in shell.fails("add-guard", "7", "李强", "--pin-stdin", given="111111\n")
+
+
+def test_a_lost_key_file_is_told_in_words(shell: Shell) -> None:
+    (shell.state / "centre.key").unlink()
+    assert "cannot be read" in shell.fails("compounds")
+
+
+def test_every_command_explains_itself() -> None:
+    for name in main.commands:
+        result = CliRunner().invoke(main, [name, "--help"])
+        assert result.exit_code == 0 and "Usage:" in result.output
+
+
+def test_the_centre_never_loads_the_gate() -> None:
+    script = (
+        "import sys, sync.server.__main__, sync.server.serve\n"
+        "print([m for m in sys.modules if m.split('.')[0] in ('kiosk', 'hardware')])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
+
+
+# A real server
+
+
+@pytest.fixture
+def port(shell: Shell) -> Iterator[int]:
+    command = [sys.executable, "-m", "sync.server", "--state", str(shell.state), "run", "--port", "0", "--json"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    try:
+        yield json.loads(server.stdout.readline())["port"]
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 0
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def enrol(port: int, code: str) -> dict[str, str]:
+    token = base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
+    import hashlib
+
+    request = EnrolRequest(
+        v=1, secret=read_enrolment_code(code)[1], token_hash=hashlib.sha256(token.encode()).digest(),
+        box_public=bytes(PrivateKey.generate().public_key),
+    )  # fmt: skip
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("POST", "/api/v1/enrol", msgspec.json.encode(request))
+    enrolled = msgspec.json.decode(connection.getresponse().read(), type=Enrolled)
+    connection.close()
+    return {"Authorization": f"Gate {enrolled.compound}.{enrolled.device}.{token}"}
+
+
+def test_a_command_in_another_process_wakes_a_waiting_gate_and_sigterm_ends_it(shell: Shell, port: int) -> None:
+    headers = enrol(port, shell.json("add-gate", "7", "东门")["enrolment_code"])
+    stream = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    stream.request("GET", "/api/v1/wake", headers=headers)
+    answer = stream.getresponse()
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+
+    def next_revision() -> int:
+        while True:
+            line = answer.readline()
+            assert line
+            if line.startswith(b"data: "):
+                found: int = json.loads(line.removeprefix(b"data: "))["revision"]
+                return found
+
+    first = next_revision()
+    shell.json("issue", "7", "--active")
+    assert next_revision() == first + 1
+    shell.json("revoke", "7-000001")
+    assert next_revision() == first + 2
+    stream.close()
