@@ -237,10 +237,10 @@ def withdraw(shell: Shell, centre: Centre, compound: str, gate: str) -> None:
 @click.option("--until", "ends", help="Last day or moment, local time; default: 30 days.")
 @click.option("--phone", is_flag=True, help="A phone credential beside the card.")
 @click.option("--active", is_flag=True, help="Handed over at once; otherwise printed, and opens nothing yet.")
-@click.option("--card", "picture", type=click.Path(path_type=Path, dir_okay=False), help="Print the card: FILE.png or .svg")
+@click.option("--card", "picture", type=click.Path(path_type=Path, dir_okay=False), help="Where to print its card.")
 def issue(shell: Shell, centre: Centre, compound: str, kind: str, holder: str, dwelling: str, plate: str,
           household: int, lanes: tuple[str, ...], begins: str | None, ends: str | None, phone: bool,
-          active: bool) -> None:  # fmt: skip
+          active: bool, picture: Path | None) -> None:  # fmt: skip
     """A new pass.
 
     \b
