@@ -14,11 +14,10 @@ import secrets
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
-from sqlite_utils import Database
 
 from sync.protocol import CHAIN_START, Event, EventBatch, EventsAfter, chain
 
@@ -26,7 +25,12 @@ KEPT_IN_MEMORY = 1000
 RETRY_SECONDS = 1.0
 KEPT_DAYS_MS = 30 * 24 * 3_600_000
 USES_KEPT_MS = 3 * 24 * 3_600_000
+PRUNE_EVERY_MS = 3_600_000
+_PRUNED_AT_ONCE = 2000
 _TAIL = 500
+_PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_IOERR}  # fmt: skip
+_UNREADABLE = {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ}
 
 log = logging.getLogger("journal")
 
@@ -80,40 +84,66 @@ class _Damaged(Exception):
     """The file cannot be used as a journal any more."""
 
 
+def _damage(err: sqlite3.Error) -> _Damaged | None:
+    """What an error says of the file: damaged, or (None) only full, busy or out of reach just now."""
+    code: int = getattr(err, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    passes = code & 0xFF in _PASSING and code not in _UNREADABLE
+    return None if passes or isinstance(err, sqlite3.ProgrammingError) else _Damaged(str(err))
+
+
+@contextlib.contextmanager
+def _telling_damage() -> Iterator[None]:
+    """Raises _Damaged where the block met a damaged file; what may pass stays a sqlite3.Error."""
+    try:
+        yield
+    except sqlite3.Error as err:
+        damage = _damage(err)
+        if damage:
+            raise damage from err
+        raise
+    except (msgspec.MsgspecError, TypeError, ValueError) as err:
+        raise _Damaged(f"a row that nobody wrote: {err}") from err
+
+
+def _create(path: Path) -> None:
+    """Make an empty journal. It bears its name only when it is whole: a file of that name without tables is damaged."""
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    try:
+        with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as conn:
+            conn.execute("PRAGMA page_size = 1024")  # a commit writes whole pages: small ones spare the card
+            conn.execute("PRAGMA synchronous = FULL")
+            conn.execute("BEGIN IMMEDIATE")
+            conn.execute("CREATE TABLE event (seq INTEGER PRIMARY KEY, at_ms INTEGER, body TEXT, chain BLOB)")
+            conn.execute(
+                "CREATE TABLE use (credential INTEGER, at_ms INTEGER, direction TEXT, household INTEGER, "
+                "PRIMARY KEY (credential, at_ms, direction)) WITHOUT ROWID"
+            )
+            conn.execute("CREATE TABLE step (credential INTEGER PRIMARY KEY, step INTEGER)")
+            conn.execute("COMMIT")
+        new.rename(path)
+    except (OSError, sqlite3.Error):
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+
+
 class _File:
-    """One journal file. Belongs to the writer's thread, but for :meth:`read`."""
+    """One journal file. Belongs to the writer's thread. Opening raises _Damaged, or sqlite3.Error (try again)."""
 
     def __init__(self, path: Path):
         self.path = path
         self.journal_id = path.stem.removeprefix("journal-")
-        fresh = not path.exists()
         self._conn = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
         try:
-            self._prepare(fresh)
-            self.seq, self.chain = self._last()
-        except sqlite3.OperationalError:
+            with _telling_damage():
+                self._conn.execute("PRAGMA journal_mode = WAL")
+                self._conn.execute("PRAGMA synchronous = FULL")
+                self.seq, self.chain = self._last()
+                self.counted, self.steps = _uses(self._conn)
+        except BaseException:
             self._conn.close()
             raise
-        except sqlite3.DatabaseError as err:
-            self._conn.close()
-            raise _Damaged(str(err)) from err
-
-    def _prepare(self, fresh: bool) -> None:
-        if fresh:
-            self._conn.execute("PRAGMA page_size = 1024")  # a commit writes whole pages: small ones spare the card
-        self._conn.execute("PRAGMA journal_mode = WAL")
-        self._conn.execute("PRAGMA synchronous = FULL")
-        db = Database(self._conn)
-        names = set(db.table_names())
-        if "event" not in names:
-            self._conn.execute("BEGIN IMMEDIATE")
-            self._conn.execute("CREATE TABLE event (seq INTEGER PRIMARY KEY, at_ms INTEGER, body TEXT, chain BLOB)")
-            self._conn.execute(
-                "CREATE TABLE use (credential INTEGER, at_ms INTEGER, direction TEXT, household INTEGER, "
-                "PRIMARY KEY (credential, at_ms, direction)) WITHOUT ROWID"
-            )
-            self._conn.execute("CREATE TABLE step (credential INTEGER PRIMARY KEY, step INTEGER)")
-            self._conn.execute("COMMIT")
 
     def _last(self) -> tuple[int, bytes]:
         rows = self._conn.execute("SELECT seq, body, chain FROM event ORDER BY seq DESC LIMIT ?", (_TAIL,)).fetchall()
@@ -123,7 +153,7 @@ class _File:
         return (rows[0][0], rows[0][2]) if rows else (0, CHAIN_START)
 
     def write(self, entries: Iterable[_Entry]) -> None:
-        """Put entries down in one transaction. Raises OperationalError (try again) or _Damaged."""
+        """Put entries down in one transaction. Raises sqlite3.Error (try again) or _Damaged."""
         seq, link = self.seq, self.chain
         try:
             self._conn.execute("BEGIN IMMEDIATE")
@@ -133,12 +163,13 @@ class _File:
                 self._conn.execute("INSERT INTO event VALUES (?, ?, ?, ?)", (seq, entry.event.at_ms, body, link))
                 self._count(entry)
             self._conn.execute("COMMIT")
-        except sqlite3.DatabaseError as err:
+        except sqlite3.Error as err:
             with contextlib.suppress(sqlite3.Error):
                 self._conn.execute("ROLLBACK")
-            if isinstance(err, sqlite3.OperationalError):
-                raise
-            raise _Damaged(str(err)) from err
+            damage = _damage(err)
+            if damage:
+                raise damage from err
+            raise
         self.seq, self.chain = seq, link
 
     def _count(self, entry: _Entry) -> None:
@@ -157,13 +188,15 @@ class _File:
                 events.append(msgspec.json.decode(body, type=Event))
         return events
 
-    def uses(self) -> tuple[list[UseRow], dict[int, int]]:
-        return _uses(self._conn)
-
     def prune(self, acked: int, now_ms: int) -> None:
-        """Drop what the centre has and is old. The last of them stays: the chain of the next begins with it."""
-        keep_from = min(acked, self.seq)
-        self._conn.execute("DELETE FROM event WHERE seq < ? AND at_ms < ?", (keep_from, now_ms - KEPT_DAYS_MS))
+        """Drop from the beginning what the centre has and is old. The last of them stays: the chain of the next begins
+        with it. What an unset clock dated long ago stays too, as long as something before it does."""
+        young = "SELECT min(seq) FROM event WHERE at_ms >= ?"
+        (oldest,) = self._conn.execute("SELECT min(seq) FROM event").fetchone()
+        (first_young,) = self._conn.execute(young, (now_ms - KEPT_DAYS_MS,)).fetchone()
+        ends = [acked, self.seq, (oldest or 0) + _PRUNED_AT_ONCE]
+        keep_from = min(ends if first_young is None else [*ends, first_young])
+        self._conn.execute("DELETE FROM event WHERE seq < ?", (keep_from,))
         self._conn.execute("DELETE FROM use WHERE at_ms < ?", (now_ms - USES_KEPT_MS,))
 
     def close(self) -> None:
@@ -172,28 +205,34 @@ class _File:
 
 def _uses(conn: sqlite3.Connection) -> tuple[list[UseRow], dict[int, int]]:
     rows = conn.execute("SELECT credential, at_ms, direction, household FROM use ORDER BY at_ms").fetchall()
-    return [UseRow(*row) for row in rows], dict(conn.execute("SELECT credential, step FROM step"))
+    steps = dict(conn.execute("SELECT credential, step FROM step").fetchall())
+    counted = msgspec.convert(rows, list[tuple[int, int, str, int]])
+    return [UseRow(*row) for row in counted], msgspec.convert(steps, dict[int, int])
 
 
-def _read(path: Path, asked: EventsAfter, newest: int) -> EventBatch:
-    conn = sqlite3.connect(path, timeout=5, isolation_level=None)
-    try:
+def _read(path: Path, asked: EventsAfter) -> EventBatch:
+    """Raises _Damaged, or sqlite3.Error (try again)."""
+    with contextlib.closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as conn, _telling_damage():
         conn.execute("PRAGMA query_only = 1")
-        (oldest,) = conn.execute("SELECT min(seq) FROM event").fetchone()
-        after = asked.seq if oldest in (None, 1) else max(asked.seq, oldest)
+        conn.execute("BEGIN")  # one moment for all of it
+        oldest, newest = conn.execute("SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM event").fetchone()
+        if asked.seq > newest:
+            raise _Damaged(f"it ends at {newest}, and {asked.seq} was read from it before")
+        after = asked.seq if oldest == 1 else max(asked.seq, oldest)
         before = conn.execute("SELECT chain FROM event WHERE seq = ?", (after,)).fetchone()
         rows = conn.execute(
-            "SELECT body FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (after, asked.limit)
+            "SELECT seq, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (after, asked.limit)
         ).fetchall()
-    finally:
-        conn.close()
-    return EventBatch(
-        journal_id=path.stem.removeprefix("journal-"),
-        first_seq=after + 1,
-        before=before[0] if before else CHAIN_START,
-        events=[body for (body,) in rows],
-        newest=newest,
-    )
+        if [seq for seq, _ in rows] != list(range(after + 1, after + 1 + len(rows))):
+            raise _Damaged(f"events are missing after {after}")
+        fields = {
+            "journal_id": path.stem.removeprefix("journal-"),
+            "first_seq": after + 1,
+            "before": before[0] if before else CHAIN_START,
+            "events": [body for _, body in rows],
+            "newest": newest,
+        }
+        return msgspec.convert(fields, EventBatch)
 
 
 class Journal:
@@ -207,7 +246,10 @@ class Journal:
         self._pending: deque[_Entry] = deque()
         self._lost = 0
         self._why = ""
-        self._pruned: tuple[int, int] | None = None
+        self._acked: int | None = None
+        self._pruned_ms = 0
+        self._doubt: tuple[_File, str] | None = None
+        """A file that a reader found damaged, and how."""
         self._closing = False
         self._file: _File | None = None
         self.earlier: list[Event] = []
@@ -222,21 +264,21 @@ class Journal:
     def _start(self) -> None:
         """Open the file; a gate whose disk refuses even that decides all the same, and tries again."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
             self._file = self._open()
-        except (OSError, sqlite3.OperationalError) as err:
+            self.earlier, self.counted, self.steps = self._file.tail(), self._file.counted, self._file.steps
+        except (OSError, sqlite3.Error) as err:
             self._note(str(err))
-            return
-        self.earlier = self._file.tail()
-        self.counted, self.steps = self._file.uses()
 
     def _open(self) -> _File:
+        self._folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(self._folder.glob("journal-*.db"), reverse=True):
             try:
                 return _File(path)
             except _Damaged as err:
                 self._set_aside(path, str(err))
-        return _File(self._folder / f"journal-{self._new_id()}.db")
+        path = self._folder / f"journal-{self._new_id()}.db"
+        _create(path)
+        return _File(path)
 
     def _set_aside(self, path: Path, why: str) -> None:
         """Rename a damaged journal out of the way, never over another, and report it in the new one."""
@@ -264,12 +306,16 @@ class Journal:
     def _write_on(self) -> None:
         while True:
             with self._lock:
-                if not self._pending and not self._closing:
+                if not self._pending and not self._closing and not self._doubt:
                     self._lock.wait()
                 if self._closing and (not self._pending or self._why):
                     return
+                doubt, self._doubt = self._doubt, None
                 entries = self._with_loss(list(self._pending))
-            self._write(entries)
+            if doubt and doubt[0] is self._file:
+                self._renew(doubt[1])
+            elif entries:
+                self._write(entries)
 
     def _with_loss(self, entries: list[_Entry]) -> list[_Entry]:
         if not self._lost:
@@ -281,10 +327,11 @@ class Journal:
         try:
             self._file = self._file or self._open()
             self._file.write(entries)
-        except (OSError, sqlite3.OperationalError) as err:
-            self._note(str(err))
         except _Damaged as err:
-            self._renew(str(err))
+            if self._renew(str(err)):
+                return  # what is pending goes into the new one at once
+        except (OSError, sqlite3.Error) as err:
+            self._note(str(err))
         else:
             self._written(entries)
             self._prune()
@@ -309,39 +356,52 @@ class Journal:
             log.error("journal=unwritten why=%r", why)
         self._why = why
 
-    def _renew(self, why: str) -> None:
+    def _renew(self, why: str) -> bool:
+        """Set the damaged file aside; whether that was done."""
         with self._lock:
             damaged, self._file = self._file, None
-            if damaged is None:
-                return
-            damaged.close()
             try:
-                self._set_aside(damaged.path, why)
-            except OSError as err:
+                if damaged:
+                    damaged.close()
+                    self._set_aside(damaged.path, why)
+                    return True
+                self._note(why)
+            except (OSError, sqlite3.Error) as err:
                 self._note(str(err))
+        return False
 
     def _prune(self) -> None:
         with self._lock:
-            wanted, self._pruned = self._pruned, None
-        if wanted and self._file:
-            with contextlib.suppress(sqlite3.OperationalError):  # the next acknowledgement asks again
-                self._file.prune(*wanted)
+            acked, self._acked = self._acked, None
+        now = self._now_ms()
+        if acked is None or self._file is None or abs(now - self._pruned_ms) < PRUNE_EVERY_MS:
+            return
+        self._pruned_ms = now
+        with contextlib.suppress(sqlite3.Error):  # the next acknowledgement asks again
+            self._file.prune(acked, now)
 
     def prune(self, acked: int) -> None:
         """Drop, with the next write, what the centre has acknowledged and is more than 30 days old."""
         with self._lock:
-            self._pruned = (acked, self._now_ms())
+            self._acked = acked
 
     def read(self, asked: EventsAfter) -> EventBatch:
         """Written events in order, from any thread. Another ``journal_id`` than ours is answered with ours, from its
-        oldest kept event. Raises sqlite3.Error when the file cannot be read just now (asking again is safe)."""
+        oldest kept event. Raises sqlite3.Error when the file cannot be read just now (asking again is safe); one that
+        turns out to be damaged, or that lost events it had handed out, is set aside then."""
         with self._lock:
             file = self._file
         if file is None:
             raise sqlite3.OperationalError("there is no journal file just now")
         if asked.journal_id != file.journal_id:
             asked = EventsAfter("", 0, asked.limit)
-        return _read(file.path, asked, file.seq)
+        try:
+            return _read(file.path, asked)
+        except _Damaged as err:
+            with self._lock:
+                self._doubt = (file, str(err))
+                self._lock.notify()
+            raise sqlite3.OperationalError(f"{file.path.name} is damaged: {err}") from err
 
     def health(self) -> Health:
         with self._lock:
@@ -356,14 +416,18 @@ class Journal:
             self._closing = True
             self._lock.notify_all()
         self._thread.join(5)
-        if self._file:
+        if self._file and not self._thread.is_alive():
             self._file.close()
 
 
 def read_uses(folder: Path) -> Uses:
     """The uses as they stand on disk, read only; none where there is no journal or it cannot be read."""
     for path in sorted(folder.glob("journal-*.db"), reverse=True):
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, timeout=2)) as conn:
+        with (
+            contextlib.suppress(sqlite3.Error, _Damaged),
+            contextlib.closing(sqlite3.connect(path, timeout=2)) as conn,
+            _telling_damage(),
+        ):
             conn.execute("PRAGMA query_only = 1")
             return Uses(*_uses(conn))
     return Uses()
