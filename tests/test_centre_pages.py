@@ -250,3 +250,12 @@ def test_fleet_names_gates_in_their_own_compound_only(world: World) -> None:
     world.gate(7)
     with pytest.raises(CentreError):
         fleet.withdraw(world.centre, 8, "g1", "test")
+
+
+@pytest.mark.parametrize("page", ["passes", "gates", "guards"])
+def test_what_cannot_be_done_is_said_in_the_language_of_the_page(world: World, office: Office, page: str) -> None:
+    wrong = {"kind": "alien", "name": "", "pin": "1", "role": "guard"}
+    for language, chinese in (("zh", True), ("en", False)):
+        office.get(f"/c/7/passes?lang={language}")
+        why = re.search(r'role="alert">([^<]+)<', office.post(f"/c/7/{page}", **wrong).text)
+        assert why and any("\u4e00" <= sign <= "\u9fff" for sign in why[1]) == chinese

@@ -20,7 +20,14 @@ DATABASE = "centre.db"
 
 
 class CentreError(Exception):
-    """Something a person asked for cannot be done; the text says why, in their words. Nothing was changed."""
+    """Something a person asked for cannot be done; the text says why, in their words. Nothing was changed.
+
+    ``chinese`` is the same sentence for the pages; empty where only the command line can meet the error.
+    """
+
+    def __init__(self, english: str, chinese: str = ""):
+        super().__init__(english)
+        self.chinese = chinese
 
 
 class NoSuchThing(CentreError):

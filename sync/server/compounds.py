@@ -132,7 +132,7 @@ def signing_key(writing: Writing, centre: Centre, scope: int) -> tuple[int, byte
         .order_by(keys.key_id.desc())
     ).all()
     if not found:
-        raise CentreError(f"Scope {scope} has no active signing key.")
+        raise CentreError(f"Scope {scope} has no active signing key.", "没有可用的签名密钥，请联系技术人员。")
     for key in found:
         if key.created_ms + _KEY_GIVEN_MS <= writing.now_ms or _everywhere(writing, f"{scope}/{key.key_id}"):
             return key.key_id, centre.vault.unseal(key.sealed_seed)
@@ -191,10 +191,10 @@ def parse_rules(value: str) -> Rules:
         fields = msgspec.json.decode(value, type=dict[str, Any])
         unknown = sorted(set(fields) - set(Rules.__struct_fields__))
         if unknown:
-            raise CentreError(f"There is no rule {', '.join(unknown)}.")
+            raise CentreError(f"There is no rule {', '.join(unknown)}.", f"没有这条规则：{', '.join(unknown)}。")
         return msgspec.convert(fields, Rules)
     except msgspec.DecodeError as err:
-        raise CentreError(f"These are not rules: {err}") from err
+        raise CentreError(f"These are not rules: {err}", f"规则填写有误：{err}") from err
 
 
 def _plain_or_json(value: str) -> Any:
@@ -209,18 +209,25 @@ def _check_rules(rules: Rules) -> None:
     named = [*rules.hours, *(rules.admits or ()), *rules.unlisted_admits, *by_lane]
     wrong = [kind for kind in named if kind not in KIND_NUMBERS]
     if wrong:
-        raise CentreError(f"There is no kind {wrong[0]!r}. Kinds are: {', '.join(KIND_NUMBERS)}.")
+        raise CentreError(
+            f"There is no kind {wrong[0]!r}. Kinds are: {', '.join(KIND_NUMBERS)}.", f"没有这个类别：{wrong[0]}。"
+        )
     windows = [window for windows in rules.hours.values() for window in windows]
     if any(not 0 <= w.from_minute < w.to_minute <= 1440 or not set(w.days) <= set(range(1, 8)) for w in windows):
-        raise CentreError("Hours go from minute 0 to 1440 of a day, on weekdays 1 (Monday) to 7.")
+        raise CentreError(
+            "Hours go from minute 0 to 1440 of a day, on weekdays 1 (Monday) to 7.",
+            "时段为一天的0至1440分钟，星期为1（周一）至7。",
+        )
     counted = (
         rules.passback_s, rules.stale_after_s, rules.expired_after_s, rules.refer_s, rules.override_budget,
         rules.quota_household_day or 0, rules.quota_person_day or 0,
     )  # fmt: skip
     if min(counted) < 0:
-        raise CentreError("A rule cannot be a negative number.")
+        raise CentreError("A rule cannot be a negative number.", "规则不能是负数。")
     if any(not 1 <= scope <= MAX_SCOPE for scope in rules.accepts):
-        raise CentreError("An accepted scope is the number of a compound or a wider area.")
+        raise CentreError(
+            "An accepted scope is the number of a compound or a wider area.", "接受的范围是小区或更大区域的编号。"
+        )
 
 
 def _put_rules(writing: Writing, rules: Rules, about: str) -> None:

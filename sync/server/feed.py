@@ -47,9 +47,10 @@ _SIGNED = (
     "SELECT purpose, item, compound_id, epoch, revision, body, signature, must FROM signed_change "
     "WHERE compound_id = :compound AND revision > :after"
 )
+# The plus signs keep SQLite from walking a whole compound in key order instead of looking up revision 0.
 _NUMBER_ROWS = """
     UPDATE credential SET revision = :base + numbered.place
-    FROM (SELECT scope, serial, row_number() OVER (ORDER BY scope, serial) AS place
+    FROM (SELECT scope, serial, row_number() OVER (ORDER BY +scope, +serial) AS place
           FROM credential WHERE compound_id = :compound AND revision = 0) AS numbered
     WHERE credential.compound_id = :compound AND credential.scope = numbered.scope
       AND credential.serial = numbered.serial

@@ -74,7 +74,7 @@ def add_gate(centre: Centre, compound_id: int, name: str, by: str, neighbour: tu
     Raises CentreError for a name already taken.
     """
     if not name.strip() or "\n" in name:
-        raise CentreError("A gate needs a name of one line.")
+        raise CentreError("A gate needs a name of one line.", "请填写门口名称（一行）。")
     with centre.writing(compound_id, by) as writing:
         gate_id = f"g{next_number(writing.conn, compound_id, 'gate')}"
         row = {"compound_id": compound_id, "gate_id": gate_id, "name": name,
@@ -82,7 +82,9 @@ def add_gate(centre: Centre, compound_id: int, name: str, by: str, neighbour: tu
         try:
             writing.conn.execute(insert(tables.gate).values(row))
         except IntegrityError as err:
-            raise CentreError(f"There is a gate called {name} in this compound already.") from err
+            raise CentreError(
+                f"There is a gate called {name} in this compound already.", f"本小区已有门口 {name}。"
+            ) from err
         body = GateBody(gate=gate_id, name=name, neighbour_zh=neighbour[0], neighbour_en=neighbour[1])
         writing.sign("setting", f"gate/{gate_id}", body)
         writing.audit("add-gate", gate_id)

@@ -38,20 +38,25 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
 def check_pin(pin: str) -> None:
     """Raises CentreError for a PIN that is too short or the first that anybody would try."""
     if not (pin.isascii() and pin.isdigit() and len(pin) in PIN_DIGITS):
-        raise CentreError(f"A PIN has {PIN_DIGITS.start} to {PIN_DIGITS.stop - 1} digits.")
+        raise CentreError(f"A PIN has {PIN_DIGITS.start} to {PIN_DIGITS.stop - 1} digits.", "PIN是6至12位数字。")
     steps = {(int(b) - int(a)) % 10 for a, b in itertools.pairwise(pin)}
     halves = any(len(pin) % n == 0 and pin == pin[:n] * (len(pin) // n) for n in (1, 2, 3))
     if halves or steps in ({1}, {9}):
-        raise CentreError("This PIN is too easy to guess: no repeated or counted digits, please.")
+        raise CentreError(
+            "This PIN is too easy to guess: no repeated or counted digits, please.",
+            "这个PIN太好猜，请不要用重复或连续的数字。",
+        )
 
 
 def add_guard(centre: Centre, compound_id: int, name: str, role: Role, pin: str, by: str) -> Guard:
     """A new account, published to the gates. Raises CentreError for a name already taken, a bad role or PIN."""
     check_pin(pin)
     if role not in ROLES:
-        raise CentreError(f"There is no role {role!r}. Roles are: {', '.join(ROLES)}.")
+        raise CentreError(f"There is no role {role!r}. Roles are: {', '.join(ROLES)}.", "没有这个职责。")
     if not name.strip() or not name.isprintable() or len(name) > 40:
-        raise CentreError("A guard needs a name of one line, at most 40 characters.")
+        raise CentreError(
+            "A guard needs a name of one line, at most 40 characters.", "请填写保安姓名（一行，最多40字）。"
+        )
     verifier = _verifier(pin)
     with centre.writing(compound_id, by) as writing:
         account = f"a{next_number(writing.conn, compound_id, 'account')}"
@@ -60,7 +65,9 @@ def add_guard(centre: Centre, compound_id: int, name: str, role: Role, pin: str,
         try:
             writing.conn.execute(insert(tables.guard).values(row))
         except IntegrityError as err:
-            raise CentreError(f"There is a guard called {name} in this compound already.") from err
+            raise CentreError(
+                f"There is a guard called {name} in this compound already.", f"本小区已有保安 {name}。"
+            ) from err
         publish_guard(writing, _row(writing.conn, compound_id, account), verifier)
         writing.audit("add-guard", account)
         return _guard(_row(writing.conn, compound_id, account))

@@ -317,6 +317,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, CSRFError):
         return render_template("error.html", key="form_expired", why=""), 400
     if isinstance(error, CentreError):
-        return render_template("error.html", key="not_done", why=str(error)), 409
+        why = (g.get("language") != "en" and error.chinese) or str(error)
+        return render_template("error.html", key="not_done", why=why), 409
     code = error.code if isinstance(error, HTTPException) and error.code else 500
     return render_template("error.html", key="broken" if code >= 500 else "not_done", why=""), code

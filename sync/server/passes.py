@@ -39,6 +39,7 @@ EXTENDED_KINDS = ("resident", "household_staff", "property_staff", "shop", "offi
 PAGE_ROWS = 50
 DEFAULT_VALIDITY_MS = 30 * 24 * HOUR_MS
 _MAX_HOURS = 0xFFFF
+_LONGEST_WORDS = 60
 _DOUBLE_SURNAMES = ("欧阳", "上官", "司马", "诸葛", "东方", "皇甫", "尉迟", "公孙", "慕容", "司徒", "令狐", "夏侯")
 
 
@@ -114,7 +115,10 @@ def read_time(words: str, timezone: str, end_of_day: bool) -> int:
             moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
         return int(moment.timestamp() * 1000)
     except (ValueError, OverflowError) as err:
-        raise CentreError(f"{words!r} is not a date. Write it like 2026-12-31 or 2026-12-31T18:00.") from err
+        raise CentreError(
+            f"{words!r} is not a date. Write it like 2026-12-31 or 2026-12-31T18:00.",
+            f"{words} 不是日期，请写成 2026-12-31。",
+        ) from err
 
 
 def compound_of(number: str) -> int:
@@ -155,11 +159,17 @@ def issue_many(centre: Centre, compound_id: int, orders: Sequence[Order], by: st
 
 def _check_order(order: Order) -> None:
     if order.kind not in KIND_NUMBERS:
-        raise CentreError(f"There is no kind {order.kind!r}. Kinds are: {', '.join(KIND_NUMBERS)}.")
+        raise CentreError(f"There is no kind {order.kind!r}. Kinds are: {', '.join(KIND_NUMBERS)}.", "没有这个类别。")
     if order.valid_until_ms <= order.valid_from_ms:
-        raise CentreError("A pass must end after it begins.")
+        raise CentreError("A pass must end after it begins.", "有效期的结束必须晚于开始。")
     if any("," in lane for lane in order.lanes):
-        raise CentreError("A lane's name may not hold a comma.")
+        raise CentreError("A lane's name may not hold a comma.", "通道名称不能含逗号。")
+    shown = (order.label, order.dwelling, order.plate, *order.lanes)
+    if not all(words.isprintable() and len(words) <= _LONGEST_WORDS for words in shown):
+        raise CentreError(
+            f"Holder, dwelling, plate and lane are one line of at most {_LONGEST_WORDS} characters.",
+            f"持证人、房号、车牌、通道各填一行，最多{_LONGEST_WORDS}字。",
+        )
     _validity(order.valid_from_ms, order.valid_until_ms)
 
 
@@ -168,10 +178,10 @@ def _validity(from_ms: int, until_ms: int) -> tuple[int, int]:
     try:
         step = not_before_step(from_ms)
     except ValueError as err:
-        raise CentreError("A pass may begin between 2020 and 2338.") from err
+        raise CentreError("A pass may begin between 2020 and 2338.", "有效期的开始不能早于2020年。") from err
     hours = -(-(until_ms - EPOCH_MS - step * STEP_MS) // HOUR_MS)
     if not 0 < hours <= _MAX_HOURS:
-        raise CentreError("A pass may be good for at most 7 years; extend it later.")
+        raise CentreError("A pass may be good for at most 7 years; extend it later.", "有效期最长7年，以后可以再延期。")
     return step, hours
 
 
@@ -218,7 +228,7 @@ def _add_credentials(writing: Writing, centre: Centre, wanted: Sequence[tuple[An
     scope = writing.compound_id
     first = next_number(writing.conn, writing.compound_id, f"serial/{scope}", len(wanted))
     if first + len(wanted) > 1 << 32:
-        raise CentreError("This scope has used up its serial numbers.")
+        raise CentreError("This scope has used up its serial numbers.", "序号已用完，请联系技术人员。")
     key_id, _ = signing_key(writing, centre, scope)
     rows = [
         _credential_row(writing, scope, serial, key_id, *entry) for serial, entry in enumerate(wanted, first)
@@ -248,7 +258,7 @@ def hand_over(centre: Centre, number: str, by: str) -> Pass:
         _must_live(found)
         in_hand = update(tables.credential).where(*_of(writing, found), tables.credential.c.state == "printed")
         if not writing.conn.execute(in_hand.values(state="active", revision=0, changed_ms=writing.now_ms)).rowcount:
-            raise CentreError(f"Pass {number} was handed over already.")
+            raise CentreError(f"Pass {number} was handed over already.", f"{number} 已经交付过了。")
         _set(writing, found, state="active")
         return _done(writing, "hand-over", number)
 
@@ -258,7 +268,7 @@ def extend(centre: Centre, number: str, until_ms: int, by: str) -> Pass:
     with centre.writing(compound_of(number), by) as writing:
         found = _get_pass(writing, number)
         if until_ms <= found["valid_from_ms"]:
-            raise CentreError("A pass must end after it begins.")
+            raise CentreError("A pass must end after it begins.", "有效期的结束必须晚于开始。")
         _must_not_be_revoked(found)
         _set(writing, found, valid_until_ms=until_ms)
         return _done(writing, "extend", number)
@@ -299,7 +309,7 @@ def resume(centre: Centre, number: str, by: str) -> Pass:
     with centre.writing(compound_of(number), by) as writing:
         found = _get_pass(writing, number)
         if found["state"] != "suspended":
-            raise CentreError(f"Pass {number} is not suspended.")
+            raise CentreError(f"Pass {number} is not suspended.", f"{number} 没有暂停。")
         columns = tables.credential.c
         active = select(columns.serial).where(*_of(writing, found), columns.state == "active")
         handed = writing.conn.execute(active).first()
@@ -391,12 +401,16 @@ def _done(writing: Writing, what: str, number: str) -> Pass:
 def _must_live(found: Any) -> None:
     _must_not_be_revoked(found)
     if found["state"] == "suspended":
-        raise CentreError(f"Pass {found['number']} is suspended; resume it first.")
+        raise CentreError(
+            f"Pass {found['number']} is suspended; resume it first.", f"{found['number']} 已暂停，请先恢复。"
+        )
 
 
 def _must_not_be_revoked(found: Any) -> None:
     if found["state"] == "revoked":
-        raise CentreError(f"Pass {found['number']} is revoked for good; issue a new one.")
+        raise CentreError(
+            f"Pass {found['number']} is revoked for good; issue a new one.", f"{found['number']} 已注销，请另办新证。"
+        )
 
 
 # Reading

@@ -77,7 +77,10 @@ def new_link(centre: Centre, account: str) -> Link:
 def check_password(password: str) -> None:
     """Raises CentreError for one that is too short."""
     if len(password) not in PASSWORD_CHARACTERS or len(set(password)) < 5:
-        raise CentreError(f"A password has at least {PASSWORD_CHARACTERS.start} characters, and not the same again.")
+        raise CentreError(
+            f"A password has at least {PASSWORD_CHARACTERS.start} characters, and not the same again.",
+            f"密码至少{PASSWORD_CHARACTERS.start}个字符，不能是同一个字符。",
+        )
 
 
 def set_password(centre: Centre, account: str, password: str) -> None:
