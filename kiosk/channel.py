@@ -152,9 +152,10 @@ class Server:
         verb, answer = known
         try:
             question = msgspec.msgpack.decode(request.body, type=verb.asks)
-            body = msgspec.msgpack.encode(answer(question))
-        except msgspec.ValidationError:
+        except (msgspec.DecodeError, UnicodeError):
             return _Answer(VERSION, request.id, False, error="malformed")
+        try:
+            body = msgspec.msgpack.encode(answer(question))
         except Refused as no:
             return _Answer(VERSION, request.id, False, error=str(no))
         except Exception:
@@ -202,7 +203,10 @@ class Client:
                 raise ChannelError(f"{verb.name}: {err or type(err).__name__}") from err
         if not answer.ok:
             raise Refused(answer.error)
-        return msgspec.msgpack.decode(answer.body, type=verb.answers)
+        try:
+            return msgspec.msgpack.decode(answer.body, type=verb.answers)
+        except (msgspec.DecodeError, UnicodeError) as err:
+            raise ChannelError(f"{verb.name}: {err}") from err
 
     def _sent(self, request: _Request) -> socket.socket:
         """Send on the open connection; on a new one where the peer was restarted since and never got the request."""
