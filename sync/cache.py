@@ -69,7 +69,11 @@ _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sql
 _UNREADABLE = {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ}
 
 
-def _named(path: Path, err: sqlite3.Error) -> ListError | ListUnwritten:
+# Beside its own errors: a damaged schema or text that is not UTF-8, met in a value or in SQLite's very error message.
+_FAILURES = (sqlite3.Error, UnicodeError)
+
+
+def _named(path: Path, err: Exception) -> ListError | ListUnwritten:
     """What a failed write means: a card that cannot be read needs a new file, a full or busy one needs patience."""
     code: int = getattr(err, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     if code & 0xFF in _PASSING and code not in _UNREADABLE:
@@ -101,6 +105,8 @@ def _row(values: tuple[Any, ...]) -> CredentialRow:
     """Raises ListError where the file holds what no writer of ours put there."""
     number, *rest = values
     fields = dict(zip(_COLUMN_NAMES[1:], rest, strict=True))
+    if not isinstance(number, int):
+        raise ListError("a credential has no number")
     fields |= {"scope": number >> 32, "serial": number & 0xFFFFFFFF, "attention": bool(fields["attention"])}
     try:
         return msgspec.convert(fields, CredentialRow)
@@ -143,13 +149,13 @@ class ListWriter:
         self._path = path
         try:
             self._conn = sqlite3.connect(path, timeout=10, isolation_level=None)
-        except sqlite3.Error as err:
+        except _FAILURES as err:
             raise _named(path, err) from err
         try:
             self._conn.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'DELETE'}")
             self._conn.execute("PRAGMA synchronous = FULL")
             self._meta = _read_meta(self._conn)
-        except sqlite3.Error as err:
+        except _FAILURES as err:
             self._conn.close()
             raise _named(path, err) from err
         except ListError:
@@ -197,7 +203,7 @@ class ListWriter:
                 conn.executemany(_UPSERT, _kept(conn, rows))
                 conn.executemany(_UPSERT_SIGNED, map(_signed_values, signed))
                 conn.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(texts.items()))
-        except sqlite3.Error as err:
+        except _FAILURES as err:
             raise _named(self._path, err) from err
         self._meta |= texts
 
@@ -256,19 +262,19 @@ class ListReader:
             raise ListError(f"{path.name} is missing")
         try:
             self._conn = sqlite3.connect(path, timeout=2, isolation_level=None)
-        except sqlite3.Error as err:
+        except _FAILURES as err:
             raise ListError(f"{path.name}: {err}") from err
         try:
             self._conn.execute("PRAGMA query_only = 1")
             self.meta()
-        except (sqlite3.Error, ListError) as err:
+        except (*_FAILURES, ListError) as err:
             self._conn.close()
             raise ListError(f"{path.name}: {err}") from err
 
     def _all(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         try:
             return self._conn.execute(sql, values).fetchall()
-        except sqlite3.Error as err:
+        except _FAILURES as err:
             raise ListError(f"{self.path.name}: {err}") from err
 
     def find(self, scope: int, serial: int) -> CredentialRow | None:
@@ -291,7 +297,7 @@ class ListReader:
         """schema, compound, epoch, revision, as_of_ms and ``last_serial/SCOPE``, as texts."""
         try:
             return _read_meta(self._conn)
-        except sqlite3.Error as err:
+        except _FAILURES as err:
             raise ListError(f"{self.path.name}: {err}") from err
 
     def signed(self) -> list[Signed]:
