@@ -284,9 +284,12 @@ def open_town(state: Path | None, port: int) -> Iterator[Town]:
         else:
             state.mkdir(parents=True, exist_ok=True)
             folder = state.resolve()
-        town = Town(folder, port)
-        stack.callback(town.close)
-        town.open()
+        try:
+            town = Town(folder, port)
+            stack.callback(town.close)
+            town.open()
+        except OSError as err:
+            raise DemoError(f"{err.filename}: {err.strerror}") from err
         yield town
 
 

@@ -1,0 +1,48 @@
+"""The whole chain over real processes: the centre, the four processes of a gate, and what people do there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+MUST_BE_TOLD = {
+    "card photographed badly",
+    "passage sensed, barrier opened once",
+    "the same card again at once",
+    "a second time within the passback",
+    "phone code with old digits",
+    "card: forged",
+    "revoked card at the exit",
+    "guard opens by the wired button",
+    "revoked at the centre: red at the gate",
+    "extended at the centre: the old card opens",
+    "core killed mid-passage: back by itself",
+    "nothing opened twice",
+    "network cut: still decides",
+    "every event at the centre exactly once",
+    "peak: at least 20 people a minute",
+}
+
+
+def test_the_story_of_a_gate_comes_out_right_in_every_step(tmp_path: Path) -> None:
+    report = tmp_path / "story.json"
+    command = [sys.executable, "-m", "kiosk", "demo", "--once", "--report", str(report)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert report.exists(), done.stderr
+    story = json.loads(report.read_text())
+    wrong = [step for step in story["steps"] if not step["ok"]]
+    assert not wrong, done.stdout
+    assert done.returncode == 0
+    assert {step["name"] for step in story["steps"]} >= MUST_BE_TOLD
+
+
+def test_a_demo_that_cannot_start_says_so_in_one_sentence(tmp_path: Path) -> None:
+    taken = tmp_path / "centre"
+    taken.write_text("a file where the centre's folder should be")
+    command = [sys.executable, "-m", "kiosk", "demo", "--once", "--state", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(taken) in done.stderr
