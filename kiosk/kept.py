@@ -16,7 +16,8 @@ log = logging.getLogger("kept")
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """``floor_ms``: time cannot be before this; ``rtc_agreed``: the hardware clock agreed with the last statement;
-    ``seen``: the highest revision of each signed item, by epoch, so that an older one never comes back."""
+    ``seen``: the highest revision of each signed item in ``seen_epoch``, and ``past_epochs`` the epochs before it, so
+    that an older one never comes back."""
 
     floor_ms: int = 0
     rtc_agreed: bool = False
@@ -24,16 +25,19 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     held: tuple[str, ...] = ()
     seen: dict[str, int] = {}
     seen_epoch: str = ""
+    past_epochs: tuple[str, ...] = ()
 
 
 class Kept:
     """The memory in a file. A damaged or missing file reads as a fresh memory: it only ever makes the gate careful.
 
-    A write that fails (full disk) is logged and kept in memory: the gate goes on.
+    A write that fails (full disk) is logged and kept in memory: the gate goes on. With ``writes=False`` nothing is ever
+    written: for whoever only looks.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, writes: bool = True):
         self._path = path
+        self._writes = writes
         self.now = self._read()
 
     def _read(self) -> Memory:
@@ -52,12 +56,10 @@ class Kept:
             return
         self.now = new
         try:
-            self._write(msgspec.json.encode(new))
+            if self._writes:
+                replace_durably(self._path, msgspec.json.encode(new))
         except OSError as err:
             log.error("kept=unwritten why=%r", err.strerror)
-
-    def _write(self, content: bytes) -> None:
-        replace_durably(self._path, content)
 
 
 def replace_durably(path: Path, content: bytes, mode: int = 0o600) -> None:

@@ -33,6 +33,8 @@ from sync.protocol import (
 
 log = logging.getLogger("mirror")
 
+_COUNT_EVERY_MS = 60_000
+
 Role = Literal["guard", "supervisor", "technician"]
 
 
@@ -89,6 +91,9 @@ class Mirror:
         self._good: dict[tuple[str, str], tuple[Signed, Body]] = {}
         self._caught_up: int | None = None
         self.passes = 0
+        """How many credentials the list has, counted anew about once a minute: it reads the whole file."""
+        self._counted: Path | None = None
+        self._counted_ms = 0
         self.vouched = Vouched()
         self.why = "no list yet"
         """Why there is no list, in words for a technician; empty while there is one."""
@@ -128,7 +133,9 @@ class Mirror:
         assert reader  # noqa: S101 - both callers hold one
         version = reader.version()
         meta, signed = reader.meta(), reader.signed()
-        self.passes = reader.count()
+        now_ms = self._now().utc_ms
+        if self._counted != reader.path or abs(now_ms - self._counted_ms) >= _COUNT_EVERY_MS:
+            self.passes, self._counted, self._counted_ms = reader.count(), reader.path, now_ms
         self._meta, self._version, self.why = meta, version, ""
         self._vouch(signed)
         log.info("list=%s revision=%s passes=%d", reader.path.name, meta.get("revision"), self.passes)
@@ -136,7 +143,7 @@ class Mirror:
     # --- what is signed ---
 
     def _vouch(self, signed: list[Signed]) -> None:
-        forged, not_understood = 0, False
+        forged, not_understood, fresh = 0, False, []
         for change in signed:
             name = (change.purpose, change.item)
             if name in self._good and self._good[name][0] == change:
@@ -152,7 +159,8 @@ class Mirror:
                 log.error("signed=not_understood purpose=%s item=%s why=%r", change.purpose, change.item, str(err))
                 not_understood = not_understood or change.must
                 continue
-            self._remember(change)
+            fresh.append(change)
+        self._remember(fresh)
         vouched = Vouched(forged=forged, not_understood=not_understood)
         for _, body in self._good.values():
             vouched = self._with(vouched, body)
@@ -163,13 +171,19 @@ class Mirror:
         if anchor is None or change.compound != anchor.compound or not change.is_by(anchor.root_public):
             return False
         name, kept = f"{change.purpose} {change.item}", self._kept.now
-        return change.epoch != kept.seen_epoch or change.revision >= kept.seen.get(name, 0)
+        if change.epoch != kept.seen_epoch:
+            return change.epoch not in kept.past_epochs
+        return change.revision >= kept.seen.get(name, 0)
 
-    def _remember(self, change: Signed) -> None:
+    def _remember(self, changes: list[Signed]) -> None:
+        """What was seen once is the least that is taken from now on. One write for all of them."""
         kept = self._kept.now
-        seen = dict(kept.seen) if change.epoch == kept.seen_epoch else {}
-        seen[f"{change.purpose} {change.item}"] = change.revision
-        self._kept.change(seen=seen, seen_epoch=change.epoch)
+        epoch, seen, past = kept.seen_epoch, dict(kept.seen), kept.past_epochs
+        begun = next((change.epoch for change in changes if change.epoch != epoch), epoch)
+        if begun != epoch:
+            epoch, seen, past = begun, {}, (*past, epoch) if epoch else past
+        seen |= {f"{change.purpose} {change.item}": change.revision for change in changes if change.epoch == epoch}
+        self._kept.change(seen=seen, seen_epoch=epoch, past_epochs=past)
 
     def _with(self, so_far: Vouched, body: Body) -> Vouched:
         replace = msgspec.structs.replace
@@ -250,8 +264,10 @@ class Mirror:
         """Seconds since the list was last known to be complete; -1: there is none."""
         if not self.complete:
             return -1
-        as_of = max(int(self._meta.get("as_of_ms", 0)), self._caught_up or 0)
-        return max(0, (self._now().utc_ms - as_of) // 1000)
+        now = self._now().utc_ms
+        # What was stamped by a clock that has been put back since says nothing.
+        caught_up = self._caught_up if self._caught_up is not None and self._caught_up <= now else 0
+        return max(0, (now - max(int(self._meta.get("as_of_ms", 0)), caught_up)) // 1000)
 
     def list_state(self) -> ListState:
         """fresh, stale, expired, or none. An untrusted clock cannot call a list old."""
@@ -294,4 +310,7 @@ def _read_body(change: Signed) -> Body:
 
 def zone_of(compound: CompoundBody) -> ZoneInfo:
     """The compound's time zone. Raises KeyError for one that this machine does not know."""
-    return ZoneInfo(compound.timezone)
+    try:
+        return ZoneInfo(compound.timezone)
+    except (ValueError, OSError) as err:
+        raise KeyError(compound.timezone) from err

@@ -24,7 +24,7 @@ def preview(
     section = next((s for s in config.lane if lane in (None, s.name)), None)
     if section is None:
         raise ValueError(f"no lane is named {lane!r}; there are {', '.join(s.name for s in config.lane)}")
-    kept = Kept(config.core_state / "kept.json")
+    kept = Kept(config.core_state / "kept.json", writes=False)
     clock = Clock(kept)
     moment = clock.now()
     mirror = Mirror(config.list_folder, anchor, box, kept, lambda: moment)
