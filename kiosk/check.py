@@ -31,7 +31,7 @@ def findings(config: Config, anchor: Anchor | None) -> Iterator[Finding]:
     """Look at every part, one after the other. Never raises."""
     yield _enrolled(anchor)
     yield _decoder()
-    state = _ask_core(config)
+    state = ask_core(config)
     yield Finding("core", state is not None, "answers" if state else "does not answer",
                   "systemctl status gate-kiosk-core (or: python -m kiosk run)")  # fmt: skip
     yield from _journal(config)
@@ -55,7 +55,8 @@ def _decoder() -> Finding:
     return Finding("decoder", not found, "zxing-cpp and zbar are there")
 
 
-def _ask_core(config: Config) -> State | None:
+def ask_core(config: Config) -> State | None:
+    """How the gate says it is; None while its core does not answer."""
     client = Client(config.socket("core-guard"), _CORE_ANSWER_S)
     try:
         return client.ask(STATE, Nothing())

@@ -6,7 +6,6 @@ The centre is started as the program it is and spoken to through its command lin
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import secrets
 import signal
@@ -23,13 +22,14 @@ from urllib.parse import urlsplit
 
 import base45
 import msgspec
-import segno
 from nacl.signing import SigningKey
 from rich.console import Console
 from rich.panel import Panel
 
-from kiosk.channel import STATE, ChannelError, Client, Nothing, State
+from kiosk.channel import Client, State
+from kiosk.check import ask_core
 from kiosk.config import Config, load
+from kiosk.guard.demo import draw
 from kiosk.together import Child, Together, wait_until
 from sync.credential import BODY_BYTES, MAGIC
 
@@ -176,7 +176,7 @@ class Town:
 
     def _forge(self, word: str, title_zh: str, title_en: str) -> None:
         text = forged(self.card_text(word))
-        (self.pictures / "forged.png").write_bytes(draw(text))
+        (self.pictures / "forged.png").write_bytes(draw(text, "q"))
         self._shown.append({"file": "forged.png", "title_zh": title_zh, "title_en": title_en, "phone": None})
 
     def card_text(self, word: str) -> str:
@@ -220,13 +220,7 @@ class Town:
 
     def state(self) -> State | None:
         """How the gate is; None while the core does not answer."""
-        client = self.client("core-guard", 2.0)
-        try:
-            return client.ask(STATE, Nothing())
-        except ChannelError:
-            return None
-        finally:
-            client.close()
+        return ask_core(self.config)
 
     def _is_ready(self) -> bool:
         state = self.state()
@@ -291,13 +285,6 @@ def open_town(state: Path | None, port: int) -> Iterator[Town]:
         except OSError as err:
             raise DemoError(f"{err.filename}: {err.strerror}") from err
         yield town
-
-
-def draw(text: str, error: str = "q") -> bytes:
-    """A QR code as a PNG, with its quiet zone."""
-    drawn = io.BytesIO()
-    segno.make_qr(text, error=error).save(drawn, kind="png", scale=8, border=4)
-    return drawn.getvalue()
 
 
 def forged(text: str) -> str:

@@ -26,8 +26,9 @@ from rich.table import Table
 from hardware import Picture
 from hardware.simulated import burst
 from kiosk import channel as ch
-from kiosk.demo import COMPOUND, GUARD, Town, draw
+from kiosk.demo import COMPOUND, GUARD, Town
 from kiosk.gate import REPEAT_SECONDS
+from kiosk.guard.demo import draw
 from kiosk.reader import load_picture
 from kiosk.together import wait_until
 from sync.credential import digits_at
@@ -85,7 +86,7 @@ class Story:
 
     def hold_text(self, text: str, lane: str = "entry") -> ch.Shown | None:
         """A code on a phone's screen."""
-        return self.hold(lane, [draw(text, "m")], frames_each=8)
+        return self.hold(lane, [draw(text)], frames_each=8)
 
     # --- watching ---
 
