@@ -161,8 +161,10 @@ class Agent:
 
     def step(self) -> float:
         """Do what is due; the seconds until something is again."""
-        if self._line_came_back:
-            self._line_came_back, self._line_until = False, 0.0
+        if self._line_came_back and self._line_why:
+            self._line_until = 0.0
+            self._hurry()
+        self._line_came_back = False
         if self._woken and self._jobs:
             self._woken, self._pull_job.due = False, 0.0
         for job in self._jobs:
@@ -217,10 +219,14 @@ class Agent:
     def _line_works(self) -> None:
         if self._line_why:
             log.info("centre=back")
-            for job in self._jobs:
-                job.due = min(job.due, self._clock())
+            self._hurry()
         self._line_why = ""
         self._line.reset()
+
+    def _hurry(self) -> None:
+        """Have everything done that waited for the line."""
+        for job in self._jobs:
+            job.due = min(job.due, self._clock())
 
     # Telling the core
 
