@@ -515,6 +515,12 @@ def test_a_withdrawn_device_gets_its_order_and_nothing_else(world: World) -> Non
     assert page.signed[0].must and page.signed[0].is_by(stolen.enrolled.root_public)
     assert msgspec.json.decode(page.signed[0].body, type=WithdrawalBody).device == device
     assert stolen.ask(page.revision).status_code == 204
+    stolen.epoch, stolen.revision = "an-epoch-that-is-over", 5_000_000
+    late = msgspec.json.decode(stolen.ask().data, type=Page)
+    assert (late.epoch, late.after, late.revision) == (stolen.epoch, 5_000_000, 5_000_001)
+    assert late.signed[0].is_by(stolen.enrolled.root_public) and late.signed[0].epoch == stolen.epoch
+    stolen.epoch = "two%0Alines"
+    assert stolen.ask().status_code == 400
     assert stolen.get("/snapshot").status_code == 403
     other.follow()
     assert set(other.body("code_key", "7", CodeKeyBody).sealed) == {"g2"}
@@ -552,6 +558,16 @@ def test_a_restored_centre_begins_a_new_epoch_far_above(world: World) -> None:
     gate.follow()
     assert {s.epoch for s in gate.signed.values()} == {restored.epoch}
     assert max(c.serial for c in world.issue().credentials) > made.credentials[0].serial + 1_000_000
+
+
+def test_every_refusal_has_the_protocols_body(world: World) -> None:
+    for method, path, status in (("GET", "/api/v1/nothing", 404), ("GET", "/api/v1/enrol", 405)):
+        answer = world.client.open(path, method=method)
+        assert (answer.status_code, code_of(answer)) == (status, f"http_{status}")
+    with world.centre.store.write() as conn:
+        conn.exec_driver_sql("ALTER TABLE device RENAME TO away")
+    answer = world.client.get("/api/v1/feed?epoch=x&after=0", headers={"Authorization": "Gate 7.d.t"})
+    assert (answer.status_code, code_of(answer), answer.headers["Retry-After"]) == (503, "busy", "5")
 
 
 # Snapshot and time

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,6 +144,11 @@ def test_the_centre_never_loads_the_gate() -> None:
         "print([m for m in sys.modules if m.split('.')[0] in ('kiosk', 'hardware')])"
     )
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
+
+
+def test_a_port_in_use_is_told_in_words(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert "Cannot listen on 127.0.0.1 port" in shell.fails("run", "--port", str(taken.getsockname()[1]))
 
 
 # A real server

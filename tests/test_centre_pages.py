@@ -112,6 +112,11 @@ def test_without_signing_in_every_page_leads_to_the_sign_in(world: World) -> Non
         assert (answer.status_code, answer.location) == (302, "/sign-in"), path
 
 
+def test_a_page_that_is_not_there_is_told_in_words(world: World) -> None:
+    answer = world.client.get("/nothing")
+    assert answer.status_code == 404 and words.say("zh", "not_found") in answer.text
+
+
 def test_a_form_without_its_token_changes_nothing(world: World, office: Office) -> None:
     objects = furnish(world, 7)
     before = compounds.read_compound(world.centre, 7).revision

@@ -102,7 +102,7 @@ def run(state: Path, host: str, port: int, tls_cert: str | None, tls_key: str | 
     \b
     Example: python -m sync.server run --host 0.0.0.0 --port 8443 --tls-cert centre.pem --tls-key centre-key.pem
     """
-    from sync.server.serve import serve
+    from sync.server.serve import PortTaken, serve
 
     if (tls_cert is None) != (tls_key is None):
         raise click.ClickException("--tls-cert and --tls-key belong together.")
@@ -119,7 +119,10 @@ def run(state: Path, host: str, port: int, tls_cert: str | None, tls_key: str | 
         shell.say({"host": host, "port": chosen, "url": url}, f"The centre is at {url}")
         sys.stdout.flush()
 
-    serve(settings, host, port, ready, tls)
+    try:
+        serve(settings, host, port, ready, tls)
+    except PortTaken as err:
+        raise click.ClickException(str(err)) from err
 
 
 @_command("add-compound")

@@ -153,15 +153,37 @@ class GateApi:
         """PROTOCOL §5. A withdrawn device gets its withdrawal and nothing else, ever."""
         epoch, after, limit = request.args.get("epoch", ""), _whole("after"), _whole("limit", MAX_PAGE)
         now_ms = self._centre.now_ms()
+        page: Page | feed.StartAgain | None
         with self._centre.store.read() as conn:
             if device.state == "withdrawn":
-                page = _withdrawal_page(feed.withdrawal(conn, device.compound, device.device), epoch, after, now_ms)
+                page = self._withdrawal_page(feed.withdrawal(conn, device.compound, device.device), epoch, after)
             else:
                 page = feed.read_page(conn, device.compound, epoch, after, limit, now_ms)
         if page == "start_again":
             return refuse(410, "start_again", "This cursor cannot be continued; take a snapshot.")
         self._presence.has(device, epoch, after)
         return _say(page) if page else Response(status=204, headers={"As-Of": str(now_ms)})
+
+    def _withdrawal_page(self, order: Signed, epoch: str, after: int) -> Page | None:
+        """The order to wipe, for whatever cursor: a device whose epoch is over gets it signed under its own, since it
+        would believe no other, and no snapshot is made for it."""
+        if epoch == order.epoch and after >= order.revision:
+            return None
+        if epoch != order.epoch:
+            order = self._sign(order.compound, epoch[:64], after + 1, order)
+        return Page(
+            v=VERSION, compound=order.compound, epoch=order.epoch, after=after, revision=order.revision,
+            complete=False, as_of_ms=self._centre.now_ms(), signed=[order],
+        )  # fmt: skip
+
+    def _sign(self, compound_id: int, epoch: str, revision: int, order: Signed) -> Signed:
+        with self._centre.store.read() as conn:
+            compound = get_compound(conn, compound_id)
+        seed = self._centre.vault.unseal(compound.sealed_root_seed)
+        try:
+            return sign(seed, order.purpose, compound_id, epoch, revision, order.item, order.body, order.must)
+        except ProtocolError as err:
+            raise _Refused(refuse(400, "not_understood", str(err))) from err
 
     def snapshot(self, device: fleet.Device) -> Response:
         """The newest prepared list, and its signed hash."""
@@ -256,14 +278,3 @@ def _whole(name: str, default: int | None = None) -> int:
 def _must_be_in_service(device: fleet.Device) -> None:
     if device.state == "withdrawn":
         raise _Refused(refuse(403, "withdrawn", "This device was withdrawn."))
-
-
-def _withdrawal_page(order: Signed, epoch: str, after: int, now_ms: int) -> Page | feed.StartAgain | None:
-    if epoch != order.epoch:
-        return "start_again"
-    if after >= order.revision:
-        return None
-    return Page(
-        v=VERSION, compound=order.compound, epoch=order.epoch, after=after, revision=order.revision, complete=False,
-        as_of_ms=now_ms, signed=[order],
-    )  # fmt: skip

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from typing import cast
 
-from flask import Flask
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from sync.server.api import GateApi
+from sync.protocol import API
+from sync.server import pages
+from sync.server.api import GateApi, refuse
 from sync.server.centre import Centre, open_centre
-from sync.server.pages import Pages
 from sync.server.presence import Presence, Watch
 from sync.server.settings import Settings
 
+_log = logging.getLogger(__name__)
+_BUSY_S = 5
 MOST_BODY_BYTES = 8 << 20  # 500 events of 8,192 characters, escaped
 
 
@@ -37,7 +44,9 @@ def create_app(settings: Settings) -> Flask:
     api = GateApi(centre, presence).blueprint()
     CSRFProtect(app).exempt(api)  # gates send a token in a header, which no other site can make a browser send
     app.register_blueprint(api)
-    app.register_blueprint(Pages(centre).blueprint())
+    app.register_blueprint(pages.Pages(centre).blueprint())
+    for kind in (HTTPException, OperationalError):
+        app.register_error_handler(kind, _explain)
     watch = Watch(centre, presence)
     app.extensions.update(centre=centre, presence=presence, watch=watch)
     if settings.proxies:
@@ -46,6 +55,18 @@ def create_app(settings: Settings) -> Flask:
         watch.start()
     atexit.register(close_app, app)
     return app
+
+
+def _explain(error: Exception) -> ResponseReturnValue:
+    """What went wrong, for a program under the API's path, for a person elsewhere."""
+    if isinstance(error, OperationalError):
+        _log.warning("database=busy why=%s", error.orig)
+        error = ServiceUnavailable()
+    code = error.code if isinstance(error, HTTPException) and error.code else 500
+    if not request.path.startswith(API):
+        return pages.explain(error)
+    words = error.description if isinstance(error, HTTPException) and error.description else "The centre failed."
+    return refuse(code, "busy" if code == 503 else f"http_{code}", words, _BUSY_S if code == 503 else None)
 
 
 def centre_of(app: Flask) -> Centre:

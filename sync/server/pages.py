@@ -46,7 +46,7 @@ class Pages:
         found.after_request(_protect)
         found.app_context_processor(self._context)
         for kind in (CentreError, CSRFError, HTTPException):
-            found.register_error_handler(kind, _explain)
+            found.register_error_handler(kind, explain)
         open_to_all: tuple[tuple[str, View, tuple[str, ...]], ...] = (
             ("/sign-in", self.sign_in, ("GET", "POST")),
             ("/sign-out", self.sign_out, ("POST",)),
@@ -310,8 +310,9 @@ def _protect(response: Response) -> Response:
     return response
 
 
-def _explain(error: Exception) -> tuple[str, int]:
-    """An error as a page, in words."""
+def explain(error: Exception) -> tuple[str, int]:
+    """An error as a page, in words, in the language of the session."""
+    g.setdefault("language", session.get("language", "zh"))
     if isinstance(error, NoSuchThing) or (isinstance(error, HTTPException) and error.code == 404):
         return render_template("error.html", key="not_found", why=""), 404
     if isinstance(error, CSRFError):
