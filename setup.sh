@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs and starts what the first word names: the demo, the tests, or a gate. See ./setup.sh --help
-set -euo pipefail
+set -Eeuo pipefail
+trap 'printf "setup: line %s failed: %s\n" "$LINENO" "$BASH_COMMAND" >&2' ERR
 
 usage() {
   cat <<'TEXT'
@@ -50,7 +51,8 @@ as_root() {
 
 apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
 
-is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+# A library may be there under its Debian 13 name, which ends in t64.
+is_installed() { grep -qx installed <<<"$(dpkg-query -W -f '${db:Status-Status}\n' "$1" "$1t64" 2>/dev/null || true)"; }
 
 # packages NAME...: installs those that are missing; asks no server when none is.
 packages() {

@@ -30,21 +30,21 @@ at_most() { awk -v score="$1" -v limit="$2" 'BEGIN { exit !(score != "" && score
 
 start_centre
 code=$(centre add-gate 1 东门 --json | field enrolment_code)
-git clone --quiet /mnt/share/project /root/gate-kiosk
+cp -r /mnt/share/project /root/gate-kiosk
 mkdir -p /etc/systemd/system/gate-kiosk-reader.service.d
 cp "$ENTRY/reader.conf" /etc/systemd/system/gate-kiosk-reader.service.d/lab.conf
 
-wrong_code() { ! setup --enrol B48V-DKH0-082N-JBMY-60RK-4CSM-6MV3-EE1S >/tmp/wrong 2>&1; }
-expect "a wrong code is refused" "" wrong_code
+wrong_code() {
+  setup --enrol B48V-DKH0-082N-JBMY-60RK-4CSM-6MV3-EE1S >/tmp/wrong 2>&1 || tail -n 1 /tmp/wrong | grep -q "not enrolled"
+}
+expect "packages and code are installed, a wrong code is refused" "" wrong_code
 cat /tmp/wrong
 expect "  in one sentence, nothing started" "" \
   bash -c '! grep -q Traceback /tmp/wrong && ! systemctl is-active gate-kiosk-core >/dev/null'
 
-began=$SECONDS
 expect "setup.sh gate with the right code" "" setup --enrol "$code"
-result PASS "  took" "$((SECONDS - began)) s"
 expect "all four services are active" "" all_active
-kiosk check --config /etc/gate-kiosk/kiosk.toml || true
+well || true
 for service in "${SERVICES[@]}"; do
   limit=1.5
   [[ $service != gate-kiosk-core ]] || limit=1.0
@@ -55,7 +55,8 @@ expect "systemd has nothing against the units" "" \
   bash -c '! systemd-analyze verify --man=no /etc/systemd/system/gate-kiosk*.service 2>&1 | grep gate-kiosk'
 
 tree_before=$(tree) started_before=$(started)
-expect "a second run" "" setup --enrol "$code"
+second_run() { setup --enrol "$code" | tee /tmp/second && tail -n 1 /tmp/second | grep -q unchanged; }
+expect "a second run says: unchanged" "" second_run
 expect "  changes no file" "" is "$(tree)" "$tree_before"
 expect "  restarts no service" "" is "$(started)" "$started_before"
 for service in "${SERVICES[@]}"; do journalctl --no-pager -o cat -n 6 -u "$service"; done

@@ -31,6 +31,8 @@ centre() { /opt/centre/bin/python -m sync.server --state "$CENTRE_STATE" "$@"; }
 
 kiosk() { PYTHONDONTWRITEBYTECODE=1 /opt/gate-kiosk/current/venv/bin/python -P -m kiosk "$@"; }
 
+well() { kiosk check --config /etc/gate-kiosk/kiosk.toml; }
+
 # field NAME: that field of the JSON object on standard input.
 field() { /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 
