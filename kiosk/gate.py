@@ -32,6 +32,8 @@ REPEAT_SECONDS = 10.0
 DISK_SECONDS = 0.1
 """How long an opening waits for its decision to be on disk."""
 OVERRIDE_HOURS = 12
+_MOST_WORDS = 200
+"""Characters of a guard's reason that are kept."""
 _FORGET_EVERY_S = 3600.0
 _USES_KEPT_MS = 3 * 24 * 3_600_000
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
@@ -81,7 +83,7 @@ class LaneRun:
         self.state = lanes.State()
         self.levels = dict(parts.inputs.read())
         self.last: Last | None = None
-        self.fault = ""
+        self._faults: dict[str, str] = {}
         self.facts = lanes.Facts(
             has_passage="passage" in self.levels,
             mode=section.mode,
@@ -99,27 +101,34 @@ class LaneRun:
         for action in actions:
             match action:
                 case lanes.Relay(on):
-                    self._safely(self.parts.relay.on if on else self.parts.relay.off)
+                    self._safely("relay", self.parts.relay.on if on else self.parts.relay.off)
                 case lanes.Light(signal):
-                    self._safely(partial(self.parts.lights.show, signal))
+                    self._safely("lights", partial(self.parts.lights.show, signal))
                 case lanes.Settled():
                     settled.append(action)
         return settled
 
-    def _safely(self, move: Callable[[], None]) -> None:
+    @property
+    def fault(self) -> str:
+        """What is wrong with relay or lights; empty once they move again."""
+        return "; ".join(self._faults.values())
+
+    def _safely(self, part: str, move: Callable[[], None]) -> None:
         """A broken lamp must not keep the relay from moving, nor the other way round."""
         try:
             move()
         except HardwareError as err:
-            if not self.fault:
-                log.error("lane=%s fault=%r", self.section.name, str(err))
-            self.fault = str(err)
+            if part not in self._faults:
+                log.error("lane=%s part=%s fault=%r", self.section.name, part, str(err))
+            self._faults[part] = str(err)
+        else:
+            if self._faults.pop(part, ""):
+                log.info("lane=%s part=%s fault=over", self.section.name, part)
 
     def close(self) -> None:
         """Relay off first, then everything else."""
-        self.parts.relay.close()
-        self.parts.lights.close()
-        self.parts.inputs.close()
+        for name, part in (("relay", self.parts.relay), ("lights", self.parts.lights), ("inputs", self.parts.inputs)):
+            self._safely(name, part.close)
 
 
 class Gate:
@@ -162,20 +171,22 @@ class Gate:
         self._record("boot", why=f"{len(self._journal.earlier)} events found")
         self._close_interrupted()
         for run in self.lanes.values():
+            run.levels = dict(run.parts.inputs.read())
             for name in ("fire", "passage"):
                 if run.levels.get(name):
-                    self.input_changed(run.section.name, name, True)
+                    self._take_level(run, name, True)
             self._drive(run, lanes.Tick())
 
     def _close_interrupted(self) -> None:
-        settled = {event.about for event in self._journal.earlier if event.kind in ("passage", "ruled", "override")}
+        passed = {event.about for event in self._journal.earlier if event.kind == "passage"}
+        answered = {event.about for event in self._journal.earlier if event.kind in ("ruled", "override")}
         for event in self._journal.earlier:
-            if event.kind not in ("decided", "ruled", "override", "opened") or event.id in settled:
+            if event.kind not in ("decided", "ruled", "override", "opened"):
                 continue
-            if event.outcome == "grant":
+            if event.outcome == "grant" and event.id not in passed:
                 why = "the core stopped; the relay may have moved"
                 self._record("passage", lane=event.lane, about=event.id, outcome="interrupted", why=why)
-            elif event.outcome == "refer":
+            elif event.outcome == "refer" and event.id not in answered:
                 self._record("ruled", lane=event.lane, about=event.id, outcome="deny", reason="interrupted")
 
     # --- presentations ---
@@ -319,7 +330,7 @@ class Gate:
         refer = self.refers.pop(number, None)
         if refer is None:
             raise Refused("not_waiting")
-        return self._ruled(number, refer, "grant" if grant else "deny", by, reason)
+        return self._ruled(number, refer, "grant" if grant else "deny", by, reason[:_MOST_WORDS])
 
     def _ruled(self, number: int, refer: Refer, outcome: str, by: str, reason: str) -> Happening:
         run = self.lanes[refer.lane]
@@ -335,16 +346,25 @@ class Gate:
         happening = self._announce(
             "ruling", lane=refer.lane, outcome=outcome, reason=reason, about=number, by=by, event=event.id
         )
+        self._answer(run, number, event)
         if outcome == "grant":
             self._open(run, event, happening.number, saved, refer.whose)
         elif run.last is None or run.last.shown.happening == number:
             self._drive(run, lanes.Show(Signal.RED))
         return happening
 
+    def _answer(self, run: LaneRun, number: int, event: Event) -> None:
+        """From now on the same pass shown again is a repeat of what the guard said, not of what the gate had said."""
+        last = run.last
+        if last and last.shown.happening == number:
+            last.event, last.shown = event.id, msgspec.structs.replace(last.shown, outcome=event.outcome)
+
     def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> Happening:
         """Open or refuse whatever was decided. Never silent, never stopped by a budget."""
         run = self._run(lane)
         about = self._happenings.get(number)
+        if about is not None and about.lane != lane:
+            about, number = None, 0  # of another lane: it opens all the same
         over_budget = self._spend(by)
         event, saved = self._record(
             "override",
@@ -354,7 +374,7 @@ class Gate:
             about=about.event if about else "",
             by=by,
             reason="over_budget" if over_budget else "",
-            why=reason,
+            why=reason[:_MOST_WORDS],
         )
         happening = self._announce(
             "override",
@@ -369,6 +389,7 @@ class Gate:
         if not reason:
             self.unexplained.add(happening.number)
         refer = self.refers.pop(number, None)
+        self._answer(run, number, event)
         if opens:
             self._open(run, event, happening.number, saved, refer.whose if refer else NOBODY)
         else:
@@ -388,7 +409,7 @@ class Gate:
         about = self._happenings.get(number)
         if about is None or about.kind not in ("override", "ruling"):
             raise Refused("unknown_happening")
-        self._record("explained", lane=about.lane, about=about.event, by=by, why=reason[:200])
+        self._record("explained", lane=about.lane, about=about.event, by=by, why=reason[:_MOST_WORDS])
         self.unexplained.discard(number)
 
     def hold(self, lane: str, on: bool, by: str) -> Happening:
@@ -402,7 +423,7 @@ class Gate:
     def lockdown(self, lane: str, on: bool, by: str, reason: str) -> Happening:
         """Refuse everybody at a lane, or end that; it outlasts a restart. Guards and the button still open."""
         self._run(lane)
-        event, _ = self._record("lockdown", lane=lane, outcome="on" if on else "off", by=by, why=reason[:200])
+        event, _ = self._record("lockdown", lane=lane, outcome="on" if on else "off", by=by, why=reason[:_MOST_WORDS])
         self._kept.change(lockdown=_with(self._kept.now.lockdown, lane, on))
         return self._announce("lockdown", lane=lane, outcome=event.outcome, by=by, event=event.id)
 
@@ -433,7 +454,12 @@ class Gate:
     def input_changed(self, lane: str, name: str, level: bool) -> None:
         """A debounced level has changed."""
         run = self._run(lane)
-        run.levels[name] = level
+        if run.levels.get(name) != level:
+            run.levels[name] = level
+            self._take_level(run, name, level)
+
+    def _take_level(self, run: LaneRun, name: str, level: bool) -> None:
+        lane = run.section.name
         if name == "passage":
             self._drive(run, lanes.Passage(level))
         elif name == "fire":

@@ -449,10 +449,11 @@ class Uses:
         if row.household:
             self._by_household.setdefault(row.household, []).append(row)
 
-    def last_ms(self, credential: int, direction: str | None = None) -> int | None:
-        """When it was last used, in that direction if one is named."""
+    def last_ms(self, credential: int, direction: str | None = None, until_ms: int | None = None) -> int | None:
+        """When it was last used, in that direction and not after that time, if they are named."""
         rows = self._by_credential.get(credential, ())
-        return max((row.at_ms for row in rows if direction in (None, row.direction)), default=None)
+        times = (row.at_ms for row in rows if direction in (None, row.direction))
+        return max((at for at in times if until_ms is None or at <= until_ms), default=None)
 
     def today(self, credential: int, household: int, day_start_ms: int) -> tuple[int, int]:
         """Entries since then: of the credential, and of its household."""

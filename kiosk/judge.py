@@ -15,6 +15,10 @@ from sync.cache import credential_id
 from sync.credential import Credential, Reading, code_secret
 from sync.protocol import CredentialRow
 
+_AHEAD_MS = 120_000
+"""A use further in the future than a clock's correction explains was dated by a clock that knew more than this one
+does (a restart without time): it says nothing about how long ago it was."""
+
 
 class Whose(msgspec.Struct, frozen=True):
     """Whose passage it will be, for passback and quotas; nobody's, where a guard opens without a presentation."""
@@ -81,7 +85,7 @@ class Judge:
         under_way: Mapping[int, int],
     ) -> Use:
         number = credential_id(shown.scope, shown.serial)
-        counted = self._uses.last_ms(number, direction)
+        counted = self._uses.last_ms(number, direction, now.utc_ms + _AHEAD_MS)
         last = max((at for at in (counted, under_way.get(number)) if at is not None), default=None)
         midnight = datetime.combine(now.local.date(), time(), now.zone)
         person, household = self._uses.today(number, row.household if row else 0, int(midnight.timestamp() * 1000))
