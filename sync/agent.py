@@ -7,6 +7,7 @@ this device makes it delete anything that cannot be fetched again.
 
 from __future__ import annotations
 
+import errno
 import logging
 import random
 import threading
@@ -95,6 +96,7 @@ class _Job:
         self.act = act
         self.backoff = backoff
         self.due = 0.0
+        self.waits_for_line = False
         self.why = ""
 
 
@@ -118,36 +120,37 @@ class Agent:
         self._lists = lists
         self._state = state
         self._identity = identity
-        self._withdrawn = False
         self._sessions = sessions
         self._tls = tls
         self._clock = clock
         self._wall = wall
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._alive: Callable[[], None] = lambda: None
+        # Set from other threads
         self._nudge = threading.Event()
         self._woken = False
         self._line_came_back = False
-        self._reset_report()
+        # The line
         self._line = Backoff(self._rng)
         self._line_until = 0.0
         self._line_why = "" if identity else "not_enrolled"
-        self._jobs: list[_Job] = []
-        if identity:
-            self._open(identity)
-
-    def _reset_report(self) -> None:
-        self._caught_up = False
-        self._list_changed = True  # whatever happened before we were started
+        # What the core is told
         self._reported: tuple[bool, str, int] | None = None
         self._report_due = 0.0
         self._core_away = False
+        self._caught_up = False
+        self._list_changed = True  # perhaps, before we were started
+        self._withdrawn = False
+        # The list
+        self._epoch = ""
         self._stamped = -STAMP_S
         self._suspect = False
         self._looked_through = -CHECK_LIST_S
         self._rebuilds = Backoff(self._rng)
         self._rebuild_after = 0.0
-        self._epoch = ""
+        self._jobs: list[_Job] = []
+        if identity:
+            self._open(identity)
 
     def _open(self, identity: Identity) -> None:
         self._wire = Wire(identity.url, self._sessions(), identity.authorization, self._clock, self._beat)
@@ -177,8 +180,9 @@ class Agent:
 
     def _try(self, job: _Job) -> None:
         if self._line_until > self._clock():
-            job.due = self._line_until
+            job.due, job.waits_for_line = self._line_until, True
             return
+        job.waits_for_line = False
         answers = self._wire.answers
         try:
             pause = job.act()
@@ -201,9 +205,9 @@ class Agent:
     def _failed(self, job: _Job, err: Exception) -> None:
         if isinstance(err, WireError) and err.code in _OF_THE_LINE:
             self._line_failed(err)
-            job.due = self._line_until
+            job.due, job.waits_for_line = self._line_until, True
             return
-        why = err.code if isinstance(err, WireError) else _WHY.get(type(err), "disk")
+        why = _why(err)
         if job.why != why:
             log.warning("%s=failed why=%s text=%r", job.name, why, str(err))
         job.why = why
@@ -226,7 +230,8 @@ class Agent:
     def _hurry(self) -> None:
         """Have everything done that waited for the line."""
         for job in self._jobs:
-            job.due = min(job.due, self._clock())
+            if job.waits_for_line:
+                job.due = min(job.due, self._clock())
 
     # Telling the core
 
@@ -276,7 +281,8 @@ class Agent:
             self._time_job.due = self._clock()  # the core began anew and has lost what it was told
         if accepted.ok and told.list_changed:
             self._list_changed = False
-            self._lists.tidy()
+            with suppress(OSError):  # the next change tries again
+                self._lists.tidy()
         elif accepted.why == "withdrawn":
             self._withdrawn = True
         elif not accepted.ok and self._jobs and self._clock() - self._looked_through >= CHECK_LIST_S:
@@ -371,12 +377,14 @@ class Agent:
         """The core has read the root-signed order: the list goes at once, the identity after a last delivery."""
         log.warning("state=withdrawn")
         jobs, self._jobs, self._line_why = self._jobs, [], "withdrawn"
-        self._lists.wipe()
+        with suppress(OSError):
+            self._lists.wipe()
         with suppress(WireError, CoreAway, Stuck, OSError):
             while jobs and self._outbox.step():
                 self._alive()
-        self._outbox.wipe()
-        forget(self._state)
+        with suppress(OSError):
+            self._outbox.wipe()
+            forget(self._state)
 
     # Running
 
@@ -420,6 +428,15 @@ _WHY: dict[type[Exception], str] = {
 }
 
 
+def _why(err: Exception) -> str:
+    """The code the core is told."""
+    if isinstance(err, WireError):
+        return err.code
+    if isinstance(err, OSError):
+        return "disk_full" if err.errno in (errno.ENOSPC, errno.EDQUOT) else "disk"
+    return _WHY[type(err)]
+
+
 class Waker:
     """Waits on the centre's stream of wake-ups. A lost one costs nothing: the agent polls as well."""
 
@@ -461,8 +478,13 @@ class Waker:
 
 def build_agent(core: CoreSide, lists: Path, state: Path, compound: int, root_public: bytes, ca: str = "") -> Agent:
     """The agent of an enrolled device. ``lists`` and ``state`` are its folders, ``ca`` a PEM file (empty: the system's
-    authorities). Without an identity it only tells the core so. Raises EnrolError, OSError for a broken one or ``ca``.
+    authorities). Without an identity, or with another compound's, it only tells the core so. Raises EnrolError, OSError
+    for a broken one or ``ca``.
     """
     tls = Tls(Path(ca) if ca else None)
     folder = ListFolder(lists, compound, root_public)
-    return Agent(core, folder, state, read_identity(state), tls.session, tls)
+    identity = read_identity(state)
+    if identity and identity.compound != compound:
+        log.error("identity=another_compound do=%r", "enrol this gate again")
+        identity = None
+    return Agent(core, folder, state, identity, tls.session, tls)

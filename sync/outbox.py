@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -120,8 +121,9 @@ class Outbox:
 
     def _write(self) -> None:
         new = self._state / f"{SENT}.new"
-        new.write_bytes(msgspec.json.encode(self._acked))
-        new.replace(self._state / SENT)
+        with suppress(OSError):  # a full disk: nothing is lost with it
+            new.write_bytes(msgspec.json.encode(self._acked))
+            new.replace(self._state / SENT)
 
     def _replace(self, batch: EventBatch, why: Unacceptable) -> EventReceipt:
         """Set one event aside and send an ``events_lost`` under its number, so that the rest can follow."""

@@ -18,7 +18,7 @@ from sync.outbox import Outbox, Stuck
 from sync.protocol import VERSION, Accepted, EventReceipt, EventUpload
 from sync.server.app import centre_of
 from sync.wire import Unacceptable, Wire, WireError, check_url
-from tests.conftest import FakeCore, Gate, KeptJournal, enrolled, issue
+from tests.both_ends import FakeCore, Gate, KeptJournal, enrolled, issue
 from tests.wsgi_adapter import WsgiAdapter, WsgiApp, session_on
 
 URL = "http://127.0.0.1:8080"

@@ -17,7 +17,7 @@ from sync.enrol import IDENTITY
 from sync.protocol import Refusal, enrolment_code
 from sync.server import fleet
 from sync.server.app import centre_of
-from tests.conftest import URL, new_compound
+from tests.both_ends import URL, new_compound
 from tests.wsgi_adapter import BadLine, WsgiAdapter, WsgiApp, session_on
 
 BOX = bytes(SigningKey(bytes(32)).verify_key.to_curve25519_public_key())
@@ -138,9 +138,9 @@ def test_nobody_listening_is_said_in_words(tmp_path: Path, code: str) -> None:
 
 def test_authority_file_that_is_none_is_named(tmp_path: Path, code: str) -> None:
     (tmp_path / "ca.pem").write_text("not a certificate")
-    with pytest.raises(EnrolError, match="authority in .*ca"):
+    with pytest.raises(EnrolError, match="The certificate authority"):
         enrol("https://127.0.0.1:1", code, BOX, tmp_path, ca=str(tmp_path / "ca.pem"))
-    with pytest.raises(EnrolError, match="authority in .*none"):
+    with pytest.raises(EnrolError, match="cannot be read"):
         enrol("https://127.0.0.1:1", code, BOX, tmp_path, ca=str(tmp_path / "none.pem"))
 
 

@@ -9,7 +9,7 @@ from flask import Flask
 
 from sync.server import passes
 from sync.server.centre import Centre
-from tests.conftest import NOW_MS, Gate, enrolled, issue, states, stored
+from tests.both_ends import NOW_MS, Gate, enrolled, issue, states, stored
 from tests.wsgi_adapter import BadLine, WsgiAdapter
 
 

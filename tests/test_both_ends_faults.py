@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sqlite3
 import threading
@@ -15,7 +16,7 @@ from flask import Flask
 from nacl.signing import SigningKey
 from werkzeug.wrappers import Response
 
-from sync.agent import CoreAway, Waker
+from sync.agent import CoreAway, Waker, read_identity
 from sync.cache import get_current
 from sync.enrol import IDENTITY
 from sync.protocol import Accepted, Refusal, SnapshotHead, sign
@@ -23,7 +24,7 @@ from sync.server import compounds, fleet, passes
 from sync.server.app import centre_of, close_app, create_app
 from sync.server.centre import Centre
 from sync.server.settings import Settings
-from tests.conftest import DAY_MS, NOW_MS, Gate, KeptJournal, enrolled, issue, states, stored
+from tests.both_ends import DAY_MS, NOW_MS, Gate, KeptJournal, enrolled, issue, states, stored
 from tests.wsgi_adapter import WsgiAdapter, WsgiApp
 
 Answer = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -444,8 +445,9 @@ def test_wake_up_brings_a_pull_long_before_the_poll(tmp_path: Path, app: Flask, 
     agent = gate.agent
     woken = threading.Event()
     agent.wake = woken.set  # type: ignore[method-assign]
-    assert agent._identity
-    waker = Waker(agent, agent._identity, gate.session, agent._rng)
+    identity = read_identity(gate.state)
+    assert identity
+    waker = Waker(agent, identity, gate.session, random.Random(1))
     thread = threading.Thread(target=waker.listen, args=(threading.Event(),))
     thread.start()
     try:

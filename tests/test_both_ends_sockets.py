@@ -17,7 +17,7 @@ from nacl.public import PrivateKey
 from sync.agent import Agent, build_agent, enrol
 from sync.cache import ListReader, get_current
 from sync.protocol import Accepted, Acknowledged, Signed, SyncState
-from tests.conftest import FakeCore
+from tests.both_ends import FakeCore
 
 ROOT = Path(__file__).parent.parent
 LONG_S = 30.0
