@@ -60,9 +60,11 @@ def test_a_first_day(shell: Shell, tmp_path: Path) -> None:
     made = shell.json("issue", "7", "--holder", "王小明", "--dwelling", "3-2-501", "--until", "2099-12-31", "--phone",
                       "--from", "2098-01-01")  # fmt: skip
     assert (made["number"], made["state"], made["label"]) == ("7-000001", "printed", "王*")
+    shell.json("issue", "7", "--card", str(tmp_path / "new.png"))
+    assert (tmp_path / "new.png").stat().st_size > 500
     assert shell.json("hand-over", "7-000001")["state"] == "active"
     assert shell.json("extend", "7-000001", "--until", "2100-01-31")["valid_until_ms"] > made["valid_until_ms"]
-    assert shell.json("extend", "--compound", "7", "--until", "2101-01-31")["extended"] == 1
+    assert shell.json("extend", "--compound", "7", "--until", "2101-01-31")["extended"] == 2
     assert shell.json("suspend", "7-000001")["state"] == "suspended"
     assert shell.json("resume", "7-000001")["state"] == "active"
     assert shell.json("attention", "7-000001")["attention"] is True

@@ -95,6 +95,23 @@ def test_a_batch_beyond_what_is_here_is_not_kept(world: World, gate: Gate) -> No
     assert [seq for seq, _ in kept(world)] == [1, 2, 3]
 
 
+def test_a_hole_is_recorded_and_acknowledged_over(world: World, gate: Gate) -> None:
+    journal = Journal([event(n) for n in range(1, 11)])
+    assert send(gate, journal.batch(1, 2)) == 2
+    upload = msgspec.structs.replace(journal.batch(6, 3), hole=True)
+    assert [send(gate, msgspec.structs.replace(upload, events=[])), send(gate, upload), send(gate, upload)] == [2, 8, 8]
+    assert send(gate, journal.batch(9, 2)) == 10
+    assert [seq for seq, _ in kept(world)] == [1, 2, 6, 7, 8, 9, 10]
+    assert count(world, "SELECT count(*) FROM audit WHERE what = 'events-lost' AND about = 'j1/3 … 5'") == 1
+    assert count(world, "SELECT breaks FROM journal") == 0
+
+
+def test_a_hole_that_is_none_changes_nothing(world: World, gate: Gate) -> None:
+    journal = Journal([event(n) for n in range(1, 6)])
+    assert send(gate, msgspec.structs.replace(journal.batch(1, 5), hole=True)) == 5
+    assert count(world, "SELECT count(*) FROM audit WHERE what = 'events-lost'") == 0
+
+
 def test_an_empty_batch_asks_how_far_the_centre_is(gate: Gate) -> None:
     journal = Journal([event(n) for n in range(1, 4)])
     assert send(gate, journal.batch(1, 0)) == 0

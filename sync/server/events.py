@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Any
 
 import msgspec
@@ -46,7 +47,8 @@ class _Head(msgspec.Struct):
 def take_events(centre: Centre, device: Device, upload: EventUpload) -> int:
     """Keep what is new of a batch; the highest seq below which everything of this journal is here.
 
-    A batch that begins beyond it is not kept. Only the first 500 events of a batch are looked at: the rest comes again.
+    A batch that begins beyond it is not kept, unless the gate says that it has nothing older: then the hole is recorded
+    and acknowledged over. Only the first 500 events of a batch are looked at: the rest comes again.
     Raises ProtocolError for a journal id or seq that cannot be one.
     """
     if not _JOURNAL_ID.fullmatch(upload.journal_id) or not 1 <= upload.first_seq < 1 << 62:
@@ -54,6 +56,8 @@ def take_events(centre: Centre, device: Device, upload: EventUpload) -> int:
     texts = upload.events[:MAX_BATCH]
     with centre.store.write() as conn:
         head = _head(conn, device, upload.journal_id)
+        if upload.hole and texts and upload.first_seq > head.acked + 1:
+            head = _over_the_hole(conn, device, upload, head, centre.now_ms())
         known = head.acked + 1 - upload.first_seq
         if known < 0 or known >= len(texts):
             return head.acked
@@ -80,6 +84,18 @@ def _head(conn: Connection, device: Device, journal_id: str) -> _Head:
         values,
     ).one()
     return _Head(found.acked, found.chain, found.breaks)
+
+
+def _over_the_hole(conn: Connection, device: Device, upload: EventUpload, head: _Head, now_ms: int) -> _Head:
+    """Record what neither side has any more; the head just before the batch, with the chain the gate says."""
+    _report(conn, device, upload, "events-lost", f"{head.acked + 1} … {upload.first_seq - 1}", now_ms)
+    return _Head(upload.first_seq - 1, upload.before, head.breaks)
+
+
+def _report(conn: Connection, device: Device, upload: EventUpload, what: str, about: str, now_ms: int) -> None:
+    row = {"compound_id": device.compound, "audit_id": secrets.token_hex(8), "at_ms": now_ms, "by": device.device,
+           "what": what, "about": f"{upload.journal_id}/{about}"}  # fmt: skip
+    conn.execute(insert(tables.audit), row)
 
 
 def _keep(conn: Connection, device: Device, upload: EventUpload, texts: list[str], known: int, now_ms: int) -> None:
@@ -143,10 +159,7 @@ def _advance(conn: Connection, device: Device, upload: EventUpload, texts: list[
         running = chain(running, event_text)
         broken = broken or (seq == head.acked and running != head.chain)
     if broken:
-        row = {"compound_id": device.compound, "audit_id": f"{upload.journal_id}/{upload.first_seq}/{now_ms}",
-               "at_ms": now_ms, "by": device.device, "what": "chain-broken",
-               "about": f"{upload.journal_id}/{head.acked + 1}"}  # fmt: skip
-        conn.execute(insert(tables.audit), row)
+        _report(conn, device, upload, "chain-broken", str(head.acked + 1), now_ms)
     columns = tables.journal.c
     conn.execute(
         update(tables.journal)
