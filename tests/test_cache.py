@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -245,44 +246,102 @@ def test_old_list_stays_readable_while_a_new_one_comes_into_force(tmp_path: Path
         new.close()
 
 
+READ_AS_ANOTHER = """
+import encodings.ascii, os, sys  # before the interpreter's folder may be closed to us
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from sync.cache import ListReader, get_current
+os.setgroups([int(sys.argv[2])])
+os.setgid(65534)
+os.setuid(65534)
+os.umask(0o007)
+reader = None
+for _ in sys.stdin:
+    path = get_current(Path(sys.argv[1]))
+    if reader is None or reader.path != path:
+        new = ListReader(path)
+        if reader:
+            reader.close()
+        reader = new
+    print(path.name, reader.count(), reader.meta()["revision"], flush=True)
+reader.close()
+"""
+
+
+class AnotherUser:
+    """A process of another user in the folder's group that follows ``current``, as the core does."""
+
+    def __init__(self, folder: Path, group: int):
+        command = [sys.executable, "-c", READ_AS_ANOTHER, str(folder), str(group), str(ROOT)]
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def sees(self) -> tuple[str, int, int]:
+        """(name, credentials, revision) of the list in force."""
+        assert self._child.stdin and self._child.stdout
+        self._child.stdin.write("\n")
+        self._child.stdin.flush()
+        name, count, revision = self._child.stdout.readline().split()
+        return name, int(count), int(revision)
+
+    def close(self) -> None:
+        assert self._child.stdin and self._child.stdout
+        self._child.stdin.close()
+        self._child.stdout.close()
+        assert self._child.wait(10) == 0
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder as the device has it: of a group, setgid, closed to all others. pytest's own let nobody through."""
+    folder = Path(tempfile.mkdtemp())
+    os.chown(folder, 0, 64_000)
+    folder.chmod(0o2770)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def in_force(folder: Path, number: int) -> Path:
+    path = folder / f"list-e-{number}.db"
+    cache.create(path, 7, "e")
+    path.chmod(0o660)
+    set_current(folder, path.name)
+    return path
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_reader_of_another_user_goes_on_after_the_writer_closed_cleanly(tmp_path: Path) -> None:
-    group = 64_000
-    folder = Path(tempfile.mkdtemp())  # every folder above must let nobody through; pytest's do not
-    try:
-        os.chown(folder, 0, group)
-        folder.chmod(0o2770)
-        path = folder / "list-e-1.db"
-        cache.create(path, 7, "e")
-        path.chmod(0o660)
-        writer = ListWriter(path)
-        writer.apply(page(0, row(1, 1)))
-        assert _ask_nobody(group, path) == "1"
-        writer.close()  # takes -wal and -shm away
-        assert not path.with_name(path.name + "-wal").exists()
-        assert _ask_nobody(group, path) == "1"
-        writer = ListWriter(path)
-        writer.apply(page(1, row(2, 2)))
-        assert _ask_nobody(group, path) == "2"
-        writer.close()
-    finally:
-        for left in folder.iterdir():
-            left.unlink()
-        folder.rmdir()
+def test_reader_of_another_user_outlives_clean_stops_kills_and_new_lists(shared: Path) -> None:
+    path = in_force(shared, 1)
+    early, late = AnotherUser(shared, 64_000), AnotherUser(shared, 64_000)
+    writer = ListWriter(path)
+    writer.apply(page(0, row(1, 1)))
+    assert early.sees() == (path.name, 1, 1)
+    writer.close()
+    assert early.sees() == (path.name, 1, 1)
+    early.close()  # the last one takes -wal and -shm away
+    assert not path.with_name(path.name + "-wal").exists()
+    assert late.sees() == (path.name, 1, 1)  # and another user makes them again
+    writer = ListWriter(path)
+    writer.apply(page(1, row(2, 2)))
+    assert late.sees() == (path.name, 2, 2)
+    writer.close()
 
+    child = subprocess.Popen([sys.executable, "-c", WRITE_ON, str(path), str(ROOT)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout
+    child.stdout.readline()
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    _, count, revision = late.sees()
+    assert count == revision > 2
 
-def _ask_nobody(group: int, path: Path) -> str:
-    code = (
-        "import os, sys; sys.path.insert(0, sys.argv[3]);"
-        "from sync.cache import ListReader; from pathlib import Path;"
-        "os.setgroups([int(sys.argv[2])]); os.setgid(65534); os.setuid(65534); os.umask(0o007);"
-        "reader = ListReader(Path(sys.argv[1])); print(reader.count()); reader.close()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path), str(group), str(ROOT)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    new = ListWriter(in_force(shared, 2))
+    new.apply(page(0, row(9, 5)))
+    assert late.sees() == ("list-e-2.db", 1, 5)
+    for part in ("", "-wal", "-shm"):
+        path.with_name(path.name + part).unlink(missing_ok=True)
+    new.close()
+    assert late.sees() == ("list-e-2.db", 1, 5)
+    late.close()
 
 
 @pytest.fixture(scope="module")
