@@ -56,9 +56,11 @@ class Live:
             self._news.notify_all()
 
     def after(self, number: int, wait_s: float) -> ch.Happenings:
-        """What came after a number, waiting for it if need be; the latest fifty for 0."""
+        """What came after a number, waiting for it if need be; the latest fifty for 0. Whoever comes with a number of
+        an earlier run is answered at once, so that he sees that this is another one."""
         with self._news:
-            self._news.wait_for(lambda: self._newest() > number, min(wait_s, LONGEST_WAIT_S))
+            if number <= self._newest():
+                self._news.wait_for(lambda: self._newest() > number, min(wait_s, LONGEST_WAIT_S))
             items = [happening for happening in self._items if happening.number > number]
             return ch.Happenings(items[-_LIVE_FIRST:] if number == 0 else items, self._newest(), self.run)
 
@@ -115,11 +117,12 @@ class Core:
     # --- the loop ---
 
     def begin(self) -> None:
-        """Take the list and the inputs as they stand, close what a crash left open, and listen to the inputs."""
+        """Take the list and the inputs as they stand, close what a crash left open, and listen to the inputs: first
+        listen, then look, so that nothing falls in between."""
         self._refresh()
-        self._gate.begin()
         for name, run in self._gate.lanes.items():
             run.parts.inputs.watch(lambda line, level, lane=name: self._input(lane, line, level))  # type: ignore[misc]
+        self._gate.begin()
 
     def _input(self, lane: str, line: str, level: bool) -> None:
         self._put(lambda: self._gate.input_changed(lane, line, level))
@@ -131,10 +134,12 @@ class Core:
 
     def run(self, service: Service) -> None:
         """The loop, until the service is stopping; then let go of everything in order."""
-        while not service.stopping.is_set():
-            self.turn()
-            service.alive()
-        self.close()
+        try:
+            while not service.stopping.is_set():
+                self.turn()
+                service.alive()
+        finally:
+            self.close()
 
     def turn(self) -> None:
         """One turn of the loop: time goes on, then the next job, if one comes in time."""
@@ -144,6 +149,8 @@ class Core:
         try:
             job, answer = self._jobs.get(timeout=wait)
         except queue.Empty:
+            return
+        if not answer.set_running_or_notify_cancel():
             return
         try:
             answer.set_result(job())
@@ -158,8 +165,14 @@ class Core:
         return answer
 
     def ask(self, job: Callable[[], T]) -> T:
-        """Run something on the loop and wait for what it answers or raises."""
-        return self._put(job).result(ANSWER_S)
+        """Run something on the loop and wait for what it answers or raises. Raises Refused ``busy`` when its turn does
+        not come in time; it is not run then: nobody may be let in long after he went away."""
+        answer = self._put(job)
+        try:
+            return answer.result(ANSWER_S)
+        except TimeoutError:
+            answer.cancel()
+            raise ch.Refused("busy") from None
 
     def _refresh(self) -> None:
         self._refresh_at = self._monotonic() + REFRESH_S

@@ -6,7 +6,6 @@ PINs are checked here, in the core, against verifiers that the centre sealed for
 from __future__ import annotations
 
 import hashlib
-import hmac
 import logging
 import secrets
 import threading
@@ -31,11 +30,11 @@ log = logging.getLogger("post")
 _NOBODY = nacl.pwhash.argon2id.str(
     b"nobody", opslimit=nacl.pwhash.argon2id.OPSLIMIT_MIN, memlimit=nacl.pwhash.argon2id.MEMLIMIT_MIN
 )
-"""Checked for a name that does not exist, so that names cannot be told apart by the time it takes."""
+"""Checked where no account here has a PIN."""
 
 
 class _Held(msgspec.Struct):
-    name: str
+    account: Account
     ends: float
 
 
@@ -48,7 +47,8 @@ class _Tries(msgspec.Struct):
 class Post:
     """Sessions and tries of this gate. Thread-safe; checking a PIN takes about a tenth of a second and holds no lock.
 
-    ``accounts`` gives the accounts in force now: an account that was withdrawn ends its sessions at once.
+    ``accounts`` gives the accounts in force now: an account that was withdrawn, or that has another PIN, ends its
+    sessions at once.
     """
 
     def __init__(self, accounts: Callable[[], Mapping[str, Account]], monotonic: Callable[[], float]):
@@ -68,10 +68,13 @@ class Post:
         doors = (f"name {name} {asked.address}", f"address {asked.address}")
         self._spend_try(doors)
         account = accounts.get(name)
-        if not _matches(account.verifier if account and account.verifier else None, asked.pin):
+        verifier = account.verifier if account else None
+        # For a name that does not exist another's PIN is checked: names cannot be told apart by the time it takes.
+        other = next((held.verifier for held in accounts.values() if held.verifier), _NOBODY)
+        if not _matches(verifier or other, asked.pin) or not verifier:
             log.warning("sign_in=refused address=%s", asked.address)
             raise Refused("wrong_pin")
-        assert account  # noqa: S101 - nobody's PIN matches
+        assert account  # noqa: S101 - only an account has a verifier
         self._forgive(doors)
         return self._begin(account)
 
@@ -101,7 +104,7 @@ class Post:
             self._sessions = {mark: held for mark, held in self._sessions.items() if held.ends > now}
             if len(self._sessions) >= MAX_SESSIONS:
                 self._sessions.pop(min(self._sessions, key=lambda mark: self._sessions[mark].ends))
-            self._sessions[_mark(token)] = _Held(account.name.lower(), now + SESSION_SECONDS)
+            self._sessions[_mark(token)] = _Held(account, now + SESSION_SECONDS)
         return Session(token=token, name=account.name, role=account.role, ends_in_s=SESSION_SECONDS)
 
     def who(self, token: str) -> Session:
@@ -109,8 +112,9 @@ class Post:
         now = self._monotonic()
         with self._lock:
             held = self._sessions.get(_mark(token))
-        account = self._accounts().get(held.name) if held and held.ends > now else None
-        if held is None or account is None:
+        account = self._accounts().get(held.account.name.lower()) if held and held.ends > now else None
+        same = held and account and (account.account, account.verifier) == (held.account.account, held.account.verifier)
+        if held is None or account is None or not same:
             raise Refused("not_signed_in")
         return Session(token=token, name=account.name, role=account.role, ends_in_s=int(held.ends - now))
 
@@ -131,9 +135,8 @@ def _mark(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
-def _matches(verifier: bytes | None, pin: str) -> bool:
+def _matches(verifier: bytes, pin: str) -> bool:
     try:
-        right = nacl.pwhash.verify(verifier or _NOBODY, pin.encode("utf-8", "replace"))
+        return nacl.pwhash.verify(verifier, pin.encode("utf-8", "replace"))
     except (CryptoError, ValueError):
-        right = False
-    return hmac.compare_digest(bytes([right, verifier is not None]), b"\x01\x01")
+        return False

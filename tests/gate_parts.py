@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from nacl.public import PrivateKey, SealedBox
 from nacl.signing import SigningKey
 
 from hardware import HardwareError, LaneParts, Signal
+from kiosk.channel import Happening
 from kiosk.clock import Clock
 from kiosk.config import LaneSection, ScreenSection
 from kiosk.gate import Gate, LaneRun
@@ -256,7 +256,9 @@ class Bench:
         lanes: Mapping[str, str] | None = None,
         mode: str = "pulse",
         inputs: tuple[str, ...] = (),
+        tell: Callable[[Happening], None] = lambda happening: None,
     ) -> None:
+        self._told = tell
         self.folder = folder
         self.time = Time()
         self.parts: dict[str, Parts] = {}
@@ -268,8 +270,7 @@ class Bench:
         self.start()
 
     def start(self, trusted: bool = True, moved: Callable[[bool], None] = lambda on: None) -> None:
-        self.told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.live: list[Any] = []
+        self.live: list[Happening] = []
         self.kept = Kept(self.folder / "kept.json")
         self.clock = clock_at(self.kept, self.time, trusted)
         self.journal = Journal(self.folder / "core", lambda: self.clock.now().utc_ms)
@@ -284,8 +285,12 @@ class Bench:
             )
             for name, direction in self._directions.items()
         }
-        self.gate = Gate(runs, self.journal, self.mirror, self.clock, self.kept, COMPOUND, self.live.append, self.time)
+        self.gate = Gate(runs, self.journal, self.mirror, self.clock, self.kept, COMPOUND, self._tell, self.time)
         self.gate.begin()
+
+    def _tell(self, happening: Happening) -> None:
+        self.live.append(happening)
+        self._told(happening)
 
     def stop(self) -> None:
         self.gate.close()
