@@ -20,6 +20,8 @@ from kiosk.config import Config, ConfigError, in_force, load
 from kiosk.scan import scan
 
 if TYPE_CHECKING:
+    import socket
+
     from nacl.public import PrivateKey
 
     from kiosk.mirror import Anchor
@@ -86,12 +88,15 @@ def core(config: Config) -> None:
     from kiosk.kept import Kept
     from kiosk.mirror import Mirror
     from kiosk.post import Post
-    from kiosk.service import Service, listener, log_to_stdout
+    from kiosk.service import Service, log_to_stdout
 
     log_to_stdout()
     service = Service()
     service.on_signals()
-    config.core_state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        config.core_state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as err:  # it decides all the same, and the journal goes on trying
+        logging.getLogger("core").error("state=unwritable path=%s why=%r", config.core_state, err.strerror)
     anchor = _anchor(config)
     kept = Kept(config.core_state / "kept.json")
     clock = Clock(kept)
@@ -109,7 +114,7 @@ def core(config: Config) -> None:
     running = Core(config, anchor, gate, live, journal, mirror, clock, kept, post, time.monotonic)
     running.begin()
     pairs = ("core-reader", "core-guard", "core-sync")
-    running.serve({pair: listener(pair, config.socket(pair)) for pair in pairs})
+    running.serve({pair: _listener(config, pair) for pair in pairs})
     service.ready(f"lanes={','.join(runs)} enrolled={anchor is not None}")
     running.run(service)
     service.stop()
@@ -122,14 +127,14 @@ def reader(config: Config) -> None:
     from hardware.decoder import QrDecoder
     from kiosk.channel import MAX_PHOTO_MESSAGE, Client, Server
     from kiosk.reader import Reader
-    from kiosk.service import Service, listener, log_to_stdout
+    from kiosk.service import Service, log_to_stdout
 
     log_to_stdout()
     service = Service()
     service.on_signals()
     running = Reader(config.camera, QrDecoder(), lambda: Client(config.socket("core-reader")))
     pair = "reader-guard"
-    server = Server(listener(pair, config.socket(pair)), running.verbs(), MAX_PHOTO_MESSAGE).start()
+    server = Server(_listener(config, pair), running.verbs(), MAX_PHOTO_MESSAGE).start()
     running.start()
     service.ready(f"cameras={len(config.camera)}")
     while not service.stopping.wait(1):
@@ -220,6 +225,17 @@ def run(ctx: click.Context, /, **_: Config) -> None:
     together = Together(ctx.meta["config_path"])
     service.stopping.wait()
     together.stop()
+
+
+def _listener(config: Config, pair: str) -> socket.socket:
+    """The socket of a pair, from systemd or made here. Raises ConfigError where it cannot be."""
+    from kiosk.service import listener
+
+    path = config.socket(pair)
+    try:
+        return listener(pair, path)
+    except OSError as err:
+        raise ConfigError(f"gate.run: no socket can be made at {path}: {err.strerror or err}") from err
 
 
 def _anchor(config: Config) -> Anchor | None:

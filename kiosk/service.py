@@ -22,7 +22,7 @@ class Service:
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
-        self._notifier = sdnotify.SystemdNotifier()
+        self._notifier = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
         self._ready = False
 
     def on_signals(self) -> None:
@@ -34,15 +34,19 @@ class Service:
         """Tell systemd once that the service does its work."""
         if not self._ready:
             self._ready = True
-            self._notifier.notify(f"READY=1\nSTATUS={status}")
+            self._notify(f"READY=1\nSTATUS={status}")
             logging.getLogger("service").info("state=ready %s", status)
 
     def alive(self) -> None:
         """Feed the watchdog. Call it from the work itself, never from a thread of its own."""
-        self._notifier.notify("WATCHDOG=1")
+        self._notify("WATCHDOG=1")
 
     def stop(self) -> None:
-        self._notifier.notify("STOPPING=1")
+        self._notify("STOPPING=1")
+
+    def _notify(self, state: str) -> None:
+        if self._notifier:
+            self._notifier.notify(state)
 
 
 def listener(name: str, path: Path) -> socket.socket:
