@@ -212,6 +212,9 @@ def _range_problems(config: Config) -> Iterator[str]:
             yield f"{key}: {value} is not between {low} and {high}"
 
     yield from outside("guard.port", config.guard.port, 0, 65535)
+    yield from outside("screen.grant_s", config.screen.grant_s, 0.5, 60)
+    yield from outside("screen.other_s", config.screen.other_s, 0.5, 60)
+    yield from outside("simulated.passage_after_s", config.simulated.passage_after_s or 0.0, 0, 60)
     for at, lane in enumerate(config.lane):
         yield from outside(f"lane[{at}].pulse_ms", lane.pulse_ms, 50, 5000)
         yield from outside(f"lane[{at}].debounce_ms", lane.debounce_ms, 0, 400)
