@@ -8,8 +8,8 @@ import msgspec
 from nacl.public import PrivateKey
 
 from kiosk.config import Config
-from kiosk.kept import replace_durably
 from kiosk.mirror import Anchor
+from sync.durable import replace_durably
 from sync.enrol import EnrolError, enrol
 
 

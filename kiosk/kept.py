@@ -6,10 +6,11 @@ It changes seldom (a signed time statement, a lockdown, a lane held open), never
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import msgspec
+
+from sync.durable import replace_durably
 
 log = logging.getLogger("kept")
 
@@ -60,19 +61,3 @@ class Kept:
                 replace_durably(self._path, msgspec.json.encode(new))
         except OSError as err:
             log.error("kept=unwritten why=%r", err.strerror)
-
-
-def replace_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Put a file in place of another so that after a power cut one of the two is there, whole."""
-    new = path.with_name(path.name + ".new")
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -7,7 +7,6 @@ the old file's ``-wal`` and bring revoked passes back. So a rebuilt list is a ne
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typing import Any
 import msgspec
 from sqlite_utils import Database
 
+from sync.durable import replace_durably
 from sync.protocol import CredentialRow, Page, Signed
 
 SCHEMA_VERSION = 1
@@ -342,19 +342,8 @@ def check(path: Path, compound: int, epoch: str) -> None:
 
 
 def set_current(folder: Path, name: str) -> None:
-    """Atomically and durably name the list file in force."""
-    new = folder / f"{CURRENT}.new"
-    with new.open("w", encoding="ascii") as file:
-        new.chmod(0o660)
-        file.write(name + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(folder / CURRENT)
-    fd = os.open(folder, os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    """Atomically and durably name the list file in force. The core reads it through the common group."""
+    replace_durably(folder / CURRENT, f"{name}\n".encode("ascii"), 0o660)
 
 
 def get_current(folder: Path) -> Path | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import secrets
 from pathlib import Path
 
 import msgspec
 import requests
 
+from sync.durable import replace_durably
 from sync.protocol import VERSION, Enrolled, EnrolRequest, ProtocolError, read_enrolment_code, trusts
 from sync.wire import Tls, Wire, WireError, check_url
 
@@ -93,7 +93,7 @@ def enrol(
         identity = Identity(
             url=url, compound=enrolled.compound, gate=enrolled.gate, device=enrolled.device, token=token
         )
-        _write(state / IDENTITY, msgspec.json.encode(identity))
+        replace_durably(state / IDENTITY, msgspec.json.encode(identity))
     except OSError as err:
         raise EnrolError(f"{state} cannot be written: {err.strerror}.") from err
     return enrolled
@@ -129,7 +129,7 @@ def _token(state: Path, spent: str) -> str:
         return kept.token
     token = base64.urlsafe_b64encode(secrets.token_bytes(_TOKEN_BYTES)).decode().rstrip("=")
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(state / _ENROLLING, msgspec.json.encode(_Enrolling(spent, token)))
+    replace_durably(state / _ENROLLING, msgspec.json.encode(_Enrolling(spent, token)))
     return token
 
 
@@ -167,20 +167,3 @@ def _in_words(url: str, err: WireError) -> str:
             return f"Something else than the centre answers at {url}; perhaps the network wants a login."
         case _:
             return f"The centre at {url} speaks another version of the protocol ({err})."
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file so that after a power cut the old or the new one is there, whole; for its owner alone."""
-    new = path.with_name(path.name + ".new")
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        os.fchmod(fd, 0o600)
-        file.write(content)
-        file.flush()
-        os.fsync(fd)
-    new.replace(path)
-    folder = os.open(path.parent, os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

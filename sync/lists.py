@@ -80,9 +80,16 @@ class ListFolder:
         return self._writer
 
     def apply(self, page: Page) -> None:
-        """Put a page in. Rows and cursor commit together."""
+        """Put a page in. Rows and cursor commit together.
+
+        A statement our root did not sign stays out: the core would refuse it, and the true one it replaced in the
+        file would be gone after a restart.
+        """
         writer = self._open()
-        _writing(lambda: writer.apply(page))
+        ours = [change for change in page.signed if change.is_by(self._root_public)]
+        if len(ours) < len(page.signed):
+            log.error("signed=dropped count=%d revision=%d", len(page.signed) - len(ours), page.revision)
+        _writing(lambda: writer.apply(msgspec.structs.replace(page, signed=ours)))
 
     def stamp(self, as_of_ms: int) -> None:
         """Note that the centre had nothing newer at this time."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -461,22 +463,31 @@ def test_wake_up_brings_a_pull_long_before_the_poll(tmp_path: Path, app: Flask, 
     assert not thread.is_alive()
 
 
-def test_signed_change_the_line_forged_is_passed_on_for_the_core_to_judge(
+def test_signed_change_the_line_forged_does_not_take_the_place_of_the_true_one(
     tmp_path: Path,
     app: Flask,
     centre: Centre,
     gates: list[Gate],
 ) -> None:
     gate = with_list(tmp_path, app, gates)
+    before = rules_in_force(gate)
     compounds.set_rule(centre, 7, "passback_s", "7", "test")
     gate.adapter.app = changed(
-        app.wsgi_app, "/feed", lambda body: body.replace(b'"purpose":"rule"', b'"purpose":"rul3"')
+        app.wsgi_app, "/feed", lambda body: re.sub(rb'("item":"rules","body":")[^"]*', rb"\1e30=", body)
     )
     gate.run(100)
-    conn = sqlite3.connect(file_in_force(gate))
-    purposes = {purpose for (purpose,) in conn.execute("SELECT purpose FROM signed")}
-    conn.close()
-    assert "rul3" in purposes
+    assert rules_in_force(gate) == before
+    gate.adapter.app = app.wsgi_app
+    compounds.set_rule(centre, 7, "passback_s", "8", "test")
+    gate.agent.wake()
+    gate.run(100)
+    assert b'"passback_s":8' in rules_in_force(gate)
+
+
+def rules_in_force(gate: Gate) -> bytes:
+    with closing(sqlite3.connect(file_in_force(gate))) as conn:
+        (body,) = conn.execute("SELECT body FROM signed WHERE purpose = 'rule'").fetchone()
+    return bytes(body)
 
 
 def test_two_gates_at_one_centre_keep_their_journals_apart(tmp_path: Path, app: Flask, gates: list[Gate]) -> None:
