@@ -28,6 +28,7 @@ USES_KEPT_MS = 3 * 24 * 3_600_000
 PRUNE_EVERY_MS = 3_600_000
 _PRUNED_AT_ONCE = 2000
 _TAIL = 500
+_READ_AT_ONCE = 1000
 _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN,
             sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_IOERR}  # fmt: skip
 _UNREADABLE = {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ}
@@ -82,6 +83,18 @@ class _Entry(msgspec.Struct):
 
 class _Damaged(Exception):
     """The file cannot be used as a journal any more."""
+
+
+class _Short(_Damaged):
+    """It has less than its reader says it was given."""
+
+
+class _Unwritable(Exception):
+    """An entry that can never be written; ``entry`` is the one."""
+
+    def __init__(self, entry: _Entry, why: str):
+        super().__init__(why)
+        self.entry = entry
 
 
 def _damage(err: sqlite3.Error) -> _Damaged | None:
@@ -153,24 +166,31 @@ class _File:
         return (rows[0][0], rows[0][2]) if rows else (0, CHAIN_START)
 
     def write(self, entries: Iterable[_Entry]) -> None:
-        """Put entries down in one transaction. Raises sqlite3.Error (try again) or _Damaged."""
+        """Put entries down in one transaction. Raises sqlite3.Error (try again), _Damaged, or _Unwritable."""
         seq, link = self.seq, self.chain
         try:
             self._conn.execute("BEGIN IMMEDIATE")
             for entry in entries:
-                body = msgspec.json.encode(entry.event).decode()
-                seq, link = seq + 1, chain(link, body)
-                self._conn.execute("INSERT INTO event VALUES (?, ?, ?, ?)", (seq, entry.event.at_ms, body, link))
-                self._count(entry)
+                seq, link = self._put(entry, seq + 1, link)
             self._conn.execute("COMMIT")
-        except sqlite3.Error as err:
+        except (sqlite3.Error, _Unwritable) as err:
             with contextlib.suppress(sqlite3.Error):
                 self._conn.execute("ROLLBACK")
-            damage = _damage(err)
+            damage = _damage(err) if isinstance(err, sqlite3.Error) else None
             if damage:
                 raise damage from err
             raise
         self.seq, self.chain = seq, link
+
+    def _put(self, entry: _Entry, seq: int, before: bytes) -> tuple[int, bytes]:
+        try:
+            body = msgspec.json.encode(entry.event).decode()
+            link = chain(before, body)
+            self._conn.execute("INSERT INTO event VALUES (?, ?, ?, ?)", (seq, entry.event.at_ms, body, link))
+            self._count(entry)
+        except (OverflowError, UnicodeError, sqlite3.DataError) as err:
+            raise _Unwritable(entry, f"{entry.event.kind}: {err}") from err
+        return seq, link
 
     def _count(self, entry: _Entry) -> None:
         if entry.use:
@@ -217,11 +237,12 @@ def _read(path: Path, asked: EventsAfter) -> EventBatch:
         conn.execute("BEGIN")  # one moment for all of it
         oldest, newest = conn.execute("SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM event").fetchone()
         if asked.seq > newest:
-            raise _Damaged(f"it ends at {newest}, and {asked.seq} was read from it before")
-        after = asked.seq if oldest == 1 else max(asked.seq, oldest)
+            raise _Short(f"it ends at {newest}, and {asked.seq} was read from it before")
+        after = max(0, asked.seq) if oldest == 1 else max(asked.seq, oldest)
         before = conn.execute("SELECT chain FROM event WHERE seq = ?", (after,)).fetchone()
         rows = conn.execute(
-            "SELECT seq, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (after, asked.limit)
+            "SELECT seq, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?",
+            (after, max(1, min(asked.limit, _READ_AT_ONCE))),
         ).fetchall()
         if [seq for seq, _ in rows] != list(range(after + 1, after + 1 + len(rows))):
             raise _Damaged(f"events are missing after {after}")
@@ -250,6 +271,8 @@ class Journal:
         self._pruned_ms = 0
         self._doubt: tuple[_File, str] | None = None
         """A file that a reader found damaged, and how."""
+        self._believes = True
+        """Whether a reader may still say that the file lost events: only a power cut before this start does that."""
         self._closing = False
         self._file: _File | None = None
         self.earlier: list[Event] = []
@@ -290,7 +313,8 @@ class Journal:
         log.error("journal=set_aside name=%s why=%r", f"{path.stem}.{mark}", why)
         why = f"{path.stem}: {why}"[:200]
         event = Event(id=self._new_id(), kind="journal_set_aside", at_ms=self._now_ms(), why=why)
-        self._pending.appendleft(_Entry(event, None, None, Saved()))
+        with self._lock:
+            self._pending.appendleft(_Entry(event, None, None, Saved()))
 
     def append(self, event: Event, use: UseRow | None = None, step: tuple[int, int] | None = None) -> Saved:
         """Have an event, and the use or accepted digit step that goes with it, written in one transaction."""
@@ -330,6 +354,9 @@ class Journal:
         except _Damaged as err:
             if self._renew(str(err)):
                 return  # what is pending goes into the new one at once
+        except _Unwritable as err:
+            self._leave_out(err)
+            return
         except (OSError, sqlite3.Error) as err:
             self._note(str(err))
         else:
@@ -351,6 +378,13 @@ class Journal:
         for entry in entries:
             entry.saved.done()
 
+    def _leave_out(self, err: _Unwritable) -> None:
+        """One event that cannot be put down must not keep the others from it; it is counted as lost."""
+        log.error("journal=left_out why=%r", str(err))
+        with self._lock:
+            self._pending = deque(entry for entry in self._pending if entry is not err.entry)
+            self._lost += 1
+
     def _note(self, why: str) -> None:
         if self._why != why:
             log.error("journal=unwritten why=%r", why)
@@ -360,14 +394,14 @@ class Journal:
         """Set the damaged file aside; whether that was done."""
         with self._lock:
             damaged, self._file = self._file, None
-            try:
-                if damaged:
-                    damaged.close()
-                    self._set_aside(damaged.path, why)
-                    return True
-                self._note(why)
-            except (OSError, sqlite3.Error) as err:
-                self._note(str(err))
+        try:  # without the lock: a dying card takes its time, and the core's loop asks for the lock
+            if damaged:
+                damaged.close()
+                self._set_aside(damaged.path, why)
+                return True
+            self._note(why)
+        except (OSError, sqlite3.Error) as err:
+            self._note(str(err))
         return False
 
     def _prune(self) -> None:
@@ -388,7 +422,7 @@ class Journal:
     def read(self, asked: EventsAfter) -> EventBatch:
         """Written events in order, from any thread. Another ``journal_id`` than ours is answered with ours, from its
         oldest kept event. Raises sqlite3.Error when the file cannot be read just now (asking again is safe); one that
-        turns out to be damaged, or that lost events it had handed out, is set aside then."""
+        turns out to be damaged, or that lost events it had handed out before this start, is set aside then."""
         with self._lock:
             file = self._file
         if file is None:
@@ -399,8 +433,10 @@ class Journal:
             return _read(file.path, asked)
         except _Damaged as err:
             with self._lock:
-                self._doubt = (file, str(err))
-                self._lock.notify()
+                if not isinstance(err, _Short) or self._believes:
+                    self._doubt = (file, str(err))
+                    self._lock.notify()
+                self._believes = self._believes and not isinstance(err, _Short)
             raise sqlite3.OperationalError(f"{file.path.name} is damaged: {err}") from err
 
     def health(self) -> Health:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -120,6 +121,7 @@ def test_a_use_and_a_step_come_back_with_their_event(tmp_path: Path) -> None:
 CHILD = """
 import os, sys
 from pathlib import Path
+from typing import Any
 from kiosk.journal import Journal
 from sync.protocol import Event
 run = sys.argv[2]
@@ -374,6 +376,37 @@ def test_a_journal_that_lost_events_it_had_handed_out_gives_no_number_twice(tmp_
         assert until(lambda: readable(journal))
         fill(journal, 1, first=11)
         assert journal.health().journal_id != journal_id
+
+
+@pytest.mark.parametrize("said", [10**9, 2**63])
+def test_a_reader_that_makes_losses_up_is_believed_once_at_most(tmp_path: Path, said: int) -> None:
+    with opened(tmp_path) as journal:
+        for _ in range(5):
+            fill(journal, 3)
+            with pytest.raises(sqlite3.Error):
+                journal.read(EventsAfter(journal.health().journal_id, said))
+            assert until(lambda: readable(journal))
+    assert len(damaged_copies(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(("seq", "limit"), [(-5, 10), (0, -1), (-(2**62), 0)])
+def test_a_reader_that_asks_for_nonsense_harms_nothing(tmp_path: Path, seq: int, limit: int) -> None:
+    with opened(tmp_path) as journal:
+        fill(journal, 3)
+        assert journal.read(EventsAfter(journal.health().journal_id, seq, limit)).first_seq == 1
+        assert readable(journal)
+    assert damaged_copies(tmp_path) == []
+
+
+@pytest.mark.parametrize("broken", [{"at_ms": 2**64}, {"by": "\ud800"}])
+def test_an_event_that_cannot_be_written_is_counted_and_keeps_no_other_from_the_journal(
+    tmp_path: Path, broken: dict[str, Any]
+) -> None:
+    with opened(tmp_path) as journal:
+        fill(journal, 1)
+        journal.append(msgspec.structs.replace(event(2), **broken))
+        fill(journal, 1, first=3)
+        assert until(lambda: [e.kind for e in whole(journal)] == ["call", "call", "events_lost"])
 
 
 # --- reading and pruning ----------------------------------------------------------------------------------------------
