@@ -21,9 +21,16 @@ from kiosk.mirror import Account
 TRIES = 5
 LOCK_SECONDS = 60.0
 LONGEST_LOCK_SECONDS = 900.0
+TRIES_ANYWHERE = 20
+"""Wrong PINs for one name, in LONGEST_LOCK_SECONDS, from all addresses together at which that guard never signed in:
+whoever has many addresses, or invents them, cannot try six digits through."""
 SESSION_SECONDS = 12 * 3600
 MAX_SESSIONS = 64
 _REMEMBERED = 1000
+_FAMILIAR = 200
+_LONGEST_NAME = 64
+_CHECKED_AT_ONCE = 2
+"""Each check takes 16 MiB, and all the core has is 256."""
 
 log = logging.getLogger("post")
 
@@ -42,6 +49,7 @@ class _Tries(msgspec.Struct):
     wrong: int = 0
     locked_until: float = 0.0
     lock: float = LOCK_SECONDS
+    since: float = 0.0
 
 
 class Post:
@@ -56,35 +64,42 @@ class Post:
         self._monotonic = monotonic
         self._sessions: dict[bytes, _Held] = {}
         self._tries: dict[str, _Tries] = {}
+        self._anywhere: dict[str, _Tries] = {}
+        self._familiar: dict[tuple[str, str], None] = {}
         self._lock = threading.Lock()
+        self._checking = threading.Semaphore(_CHECKED_AT_ONCE)
 
     def sign_in(self, asked: SignIn) -> Session:
         """A session for a guard whose PIN is right. Raises Refused: ``no_accounts``, ``wrong_pin`` or
-        ``locked_out:SECONDS`` (by account and by address, so that a stranger cannot lock out the shift)."""
+        ``locked_out:SECONDS`` (by account and by address, so that a stranger cannot lock out the shift; by account
+        alone only for addresses at which that guard has not signed in before)."""
         accounts = self._accounts()
         if not accounts:
             raise Refused("no_accounts")
-        name = asked.name.strip().lower()
-        doors = (f"name {name} {asked.address}", f"address {asked.address}")
-        self._spend_try(doors)
+        name, address = asked.name.strip().lower()[:_LONGEST_NAME], asked.address[:_LONGEST_NAME]
+        doors = (f"name {name} {address}", f"address {address}")
+        self._spend_try(doors, "" if (name, address) in self._familiar else name)
         account = accounts.get(name)
         verifier = account.verifier if account else None
         # For a name that does not exist another's PIN is checked: names cannot be told apart by the time it takes.
         other = next((held.verifier for held in accounts.values() if held.verifier), _NOBODY)
-        if not _matches(verifier or other, asked.pin) or not verifier:
-            log.warning("sign_in=refused address=%s", asked.address)
+        with self._checking:
+            right = _matches(verifier or other, asked.pin)
+        if not right or not verifier:
+            log.warning("sign_in=refused address=%r", address)
             raise Refused("wrong_pin")
         assert account  # noqa: S101 - only an account has a verifier
-        self._forgive(doors)
+        self._forgive(doors, (name, address))
         return self._begin(account)
 
-    def _spend_try(self, doors: tuple[str, ...]) -> None:
+    def _spend_try(self, doors: tuple[str, ...], stranger_to: str) -> None:
         now = self._monotonic()
         with self._lock:
             if len(self._tries) > _REMEMBERED:
                 self._tries = {door: tries for door, tries in self._tries.items() if tries.locked_until > now}
             tries = [self._tries.setdefault(door, _Tries()) for door in doors]
-            left = max(t.locked_until for t in tries) - now
+            anywhere = self._by_strangers(stranger_to, now) if stranger_to else _Tries()
+            left = max(t.locked_until for t in (*tries, anywhere)) - now
             if left > 0:
                 raise Refused(f"locked_out:{int(left) + 1}")
             for t in tries:
@@ -92,11 +107,31 @@ class Post:
                 if t.wrong >= TRIES:  # the try just begun is the last one for a while
                     t.wrong, t.locked_until = 0, now + t.lock
                     t.lock = min(t.lock * 2, LONGEST_LOCK_SECONDS)
+            anywhere.wrong += 1
+            if anywhere.wrong >= TRIES_ANYWHERE:
+                anywhere.locked_until = anywhere.since + LONGEST_LOCK_SECONDS
 
-    def _forgive(self, doors: tuple[str, ...]) -> None:
+    def _by_strangers(self, name: str, now: float) -> _Tries:
+        """What was tried for a name from unfamiliar addresses; begun anew when its time is over."""
+        tries = self._anywhere.get(name)
+        if tries is None or tries.since + LONGEST_LOCK_SECONDS <= now:
+            self._anywhere.pop(name, None)
+            while len(self._anywhere) >= _REMEMBERED:
+                del self._anywhere[min(self._anywhere, key=lambda other: self._anywhere[other].wrong)]
+            tries = self._anywhere[name] = _Tries(since=now)
+        return tries
+
+    def _forgive(self, doors: tuple[str, ...], known: tuple[str, str]) -> None:
         with self._lock:
             for door in doors:
                 self._tries.pop(door, None)
+            if known not in self._familiar and known[0] in self._anywhere:
+                tries = self._anywhere[known[0]]
+                tries.wrong, tries.locked_until = tries.wrong - 1, 0.0  # it was right
+            self._familiar.pop(known, None)
+            self._familiar[known] = None
+            while len(self._familiar) > _FAMILIAR:
+                del self._familiar[next(iter(self._familiar))]
 
     def _begin(self, account: Account) -> Session:
         token, now = secrets.token_urlsafe(32), self._monotonic()

@@ -7,7 +7,7 @@ import pytest
 
 from kiosk.channel import Refused, SignIn
 from kiosk.mirror import Account
-from kiosk.post import LONGEST_LOCK_SECONDS, MAX_SESSIONS, SESSION_SECONDS, Post
+from kiosk.post import LONGEST_LOCK_SECONDS, MAX_SESSIONS, SESSION_SECONDS, TRIES_ANYWHERE, Post
 
 
 def verifier(pin: str) -> bytes:
@@ -84,6 +84,20 @@ def test_a_stranger_cannot_lock_out_the_shift(yard: Yard) -> None:
     for _ in range(9):
         yard.refusal(address="192.168.9.9")
     assert yard.sign_in(address="10.0.0.5")
+
+
+def test_whoever_has_a_thousand_addresses_gets_twenty_tries_in_a_quarter_of_an_hour(yard: Yard) -> None:
+    yard.sign_in()
+    answers = [yard.refusal(address=f"10.1.{n // 250}.{n % 250}") for n in range(100)]
+    assert answers == ["wrong_pin"] * TRIES_ANYWHERE + ["locked_out:901"] * (100 - TRIES_ANYWHERE)
+    assert yard.sign_in(), "the shift goes on from where it has signed in before"
+    yard.now += LONGEST_LOCK_SECONDS
+    assert yard.sign_in(address="10.9.9.9")
+
+
+def test_right_pins_from_new_addresses_use_nothing_up(yard: Yard) -> None:
+    for n in range(3 * TRIES_ANYWHERE):
+        yard.sign_in(address=f"10.2.0.{n}")
 
 
 def test_every_further_lock_is_twice_as_long_up_to_a_quarter_of_an_hour(yard: Yard) -> None:
