@@ -160,17 +160,23 @@ def guard(config: Config) -> None:
     import gevent
 
     from kiosk.guard import Core, GuardSettings, create_app
-    from kiosk.guard.serve import ServeError, serve
+    from kiosk.guard.serve import ServeError, serve, tls_of
     from kiosk.service import Service, log_to_stdout
 
     log_to_stdout()
     service = Service()
     service.on_signals()
     passes = Path(config.simulated.passes) if config.simulated.passes else None
-    settings = GuardSettings(simulated=bool(config.simulated_parts()), demo_passes=passes)
+    settings = GuardSettings(
+        simulated=bool(config.simulated_parts()),
+        demo_passes=passes,
+        secure_cookies=bool(config.guard.tls_cert),
+        screen_elsewhere=config.guard.screen_elsewhere,
+    )
     app = create_app(Core(config.socket("core-guard"), config.socket("reader-guard")), settings)
     try:
-        server = serve(app, config.guard.host, config.guard.port)
+        tls = tls_of(config.guard.tls_cert, config.guard.tls_key)
+        server = serve(app, config.guard.host, config.guard.port, tls=tls)
     except ServeError as err:
         raise click.ClickException(str(err)) from err
     serving = gevent.spawn(server.serve_forever)

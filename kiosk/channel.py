@@ -341,7 +341,7 @@ class Watch(msgspec.Struct):
 class Happening(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One line of the live list. Numbered 1, 2, 3 … since the core started; a later one may settle an earlier.
 
-    ``kind``: decision, ruling, override, passage, button, fire, lockdown, held_open, call, tamper, state.
+    ``kind``: decision, ruling, override, explained, passage, button, fire, lockdown, held_open, call, tamper, state.
     ``outcome``: grant, refer, deny for decisions; passed, not_passed, no_sensor, interrupted for passages.
     ``about`` is the number of the decision this line settles or contradicts; ``event`` the journal's id of it.
     """
@@ -464,7 +464,11 @@ class ConfirmTime(msgspec.Struct):
 
 
 class LaneState(msgspec.Struct, kw_only=True):
+    """``shown_*`` is what everybody standing there may know; a sensitive reason is masked before it leaves the core."""
+
     name: str
+    title_zh: str = ""
+    title_en: str = ""
     direction: str
     lock: str
     signal: str
@@ -479,6 +483,9 @@ class LaneState(msgspec.Struct, kw_only=True):
     camera_why: str = ""
     decode_ms: float = 0.0
     simulated: list[str] = []
+    shown_outcome: str = ""  # grant, refer, deny; empty: no result is being shown
+    shown_reason: str = ""
+    shown_until_ms: int = 0
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -507,6 +514,8 @@ class State(msgspec.Struct, kw_only=True):
     faults: list[str]
     unexplained: int = 0
     simulated: list[str] = []
+    neighbour_zh: str = ""  # the gate to send people to while this one is closed
+    neighbour_en: str = ""
 
 
 SIGN_IN: Verb[SignIn, Session] = Verb("sign_in", SignIn, Session)

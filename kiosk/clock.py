@@ -113,11 +113,14 @@ class Clock:
         return ""
 
     def confirm(self, utc_ms: int) -> str:
-        """A signed-in guard says what time it is. Only without anything better, and never before the floor."""
+        """A signed-in guard says what time it is. Only without anything better, and never before the floor.
+
+        Answers a code, ``known_already`` or ``before_floor``; empty: taken.
+        """
         if self.now().state != "untrusted":
-            return "the time is known already"
+            return "known_already"
         if utc_ms < self._kept.now.floor_ms:
-            return "before the last time known for certain"
+            return "before_floor"
         at = self._boot()
         self._anchor = _Anchor(utc_ms - int(at * 1000), at, GUARD_UNCERTAINTY_MS, signed=False)
         return ""

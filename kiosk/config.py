@@ -50,6 +50,11 @@ class GuardSection(_Section, frozen=True):
     host: str = "0.0.0.0"
     """Guards open the page from their phones in the yard."""
     port: int = 8080
+    tls_cert: str = ""
+    """PEM file of the page's certificate and those above it; empty: plain HTTP, and PINs travel in the clear."""
+    tls_key: str = ""
+    screen_elsewhere: bool = False
+    """The lane's screen is shown to this very device only, unless it hangs on another machine."""
 
 
 class ScreenSection(_Section, frozen=True):
@@ -73,6 +78,9 @@ class LaneSection(Wiring, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """One controlled opening: its wiring, and how it behaves."""
 
     name: str
+    title_zh: str = ""
+    """What people call it; empty: made from the direction (:meth:`Config.title`)."""
+    title_en: str = ""
     direction: Literal["in", "out", "both"]
     lock: Literal["barrier", "turnstile", "strike", "maglock"] = "barrier"
     """What the relay drives, and so what power loss does: a maglock opens, a barrier and a strike stay."""
@@ -82,6 +90,10 @@ class LaneSection(Wiring, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """How long after opening the passage may come before it counts as not passed."""
     settle_s: float = 1.0
     """``hold`` only: how long the opening stays asked for after the passage has cleared."""
+
+
+_TITLES = {"in": ("入口", "Entry"), "out": ("出口", "Exit"), "both": ("出入口", "Entry and exit")}
+_LONGEST_TITLE = 30
 
 
 class Config(_Section, frozen=True, kw_only=True):
@@ -110,6 +122,12 @@ class Config(_Section, frozen=True, kw_only=True):
     @property
     def sync_state(self) -> Path:
         return Path(self.gate.state) / "sync"
+
+    def title(self, lane: LaneSection) -> tuple[str, str]:
+        """What guards and residents read (zh, en): as configured, else by direction, and name where others share it."""
+        alike = sum(other.direction == lane.direction for other in self.lane) > 1
+        zh, en = (f"{title} {lane.name}" if alike else title for title in _TITLES[lane.direction])
+        return lane.title_zh or zh, lane.title_en or en
 
     def simulated_parts(self) -> list[str]:
         """What is not real on this device, for the permanent banner."""
@@ -170,11 +188,28 @@ def _problems(config: Config) -> Iterator[str]:
             yield f"lane.name: {name!r} must be small letters, digits, - and _, and begin with a letter"
     for at, lane in enumerate(config.lane):
         yield from _lane_problems(f"lane[{at}]", lane)
+    yield from _title_problems(config)
+    if bool(config.guard.tls_cert) != bool(config.guard.tls_key):
+        missing, given = ("key", "cert") if config.guard.tls_cert else ("cert", "key")
+        yield f"guard.tls_{missing}: is missing, where guard.tls_{given} is set"
     yield from _pin_problems(config)
     for at, camera in enumerate(config.camera):
         if camera.lane not in names:
             yield f"camera[{at}].lane: no lane is named {camera.lane!r}"
     yield from _range_problems(config)
+
+
+def _title_problems(config: Config) -> Iterator[str]:
+    """A guard who cannot tell two lanes apart opens the wrong one."""
+    for which, key in enumerate(("title_zh", "title_en")):
+        taken: dict[str, int] = {}
+        for at, lane in enumerate(config.lane):
+            title = config.title(lane)[which]
+            if len(title) > _LONGEST_TITLE:
+                yield f"lane[{at}].{key}: longer than {_LONGEST_TITLE} characters"
+            if title in taken:
+                yield f"lane[{at}].{key}: {title!r} is the title of lane[{taken[title]}] too"
+            taken[title] = at
 
 
 def _lane_problems(key: str, lane: LaneSection) -> Iterator[str]:

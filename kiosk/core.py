@@ -406,14 +406,19 @@ class Core:
             faults=self._faults(centre_ok),
             unexplained=len(self._gate.unexplained),
             simulated=self._config.simulated_parts(),
+            neighbour_zh=vouched.neighbour[0],
+            neighbour_en=vouched.neighbour[1],
         )
 
     def _lane_state(self, name: str) -> ch.LaneState:
         run, kept = self._gate.lanes[name], self._kept.now
         camera_ok, camera_why = self._camera(name)
         heard = self._heard.readers.get(name)
+        title_zh, title_en = self._config.title(run.section)
         return ch.LaneState(
             name=name,
+            title_zh=title_zh,
+            title_en=title_en,
             direction=run.section.direction,
             lock=run.section.lock,
             signal=run.state.shown.value,
@@ -428,4 +433,7 @@ class Core:
             camera_why=camera_why,
             decode_ms=heard[1].decode_ms if heard else 0.0,
             simulated=[part for part in self._config.simulated_parts() if part.endswith(f" {name}")],
+            shown_outcome=run.told.outcome,
+            shown_reason=run.told.reason,
+            shown_until_ms=run.told.until_ms,
         )

@@ -24,6 +24,7 @@ from kiosk.journal import Journal, Saved, UseRow, Uses, new_event_id
 from kiosk.judge import Decision, Judge, Whose
 from kiosk.kept import Kept
 from kiosk.mirror import Mirror
+from kiosk.policy import PLEASE_SEE_GUARD, Verdict, in_public
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event
@@ -49,10 +50,21 @@ class Last(msgspec.Struct):
     at: float
     event: str
     shown: Shown
+    public: tuple[str, str]
+    """Outcome and reason as the lane shows them."""
     repeats: int = 0
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What the lane tells everybody who stands there, and until when by the gate's clock. Never a sensitive reason."""
+
+    outcome: str = ""
+    reason: str = ""
+    until_ms: int = 0
+
+
 NOBODY = Whose()
+NOTHING = Told()
 
 
 class Opening(msgspec.Struct):
@@ -83,6 +95,7 @@ class LaneRun:
         self.state = lanes.State()
         self.levels = dict(parts.inputs.read())
         self.last: Last | None = None
+        self._told = NOTHING
         self._faults: dict[str, str] = {}
         self.facts = lanes.Facts(
             has_passage="passage" in self.levels,
@@ -107,6 +120,16 @@ class LaneRun:
                 case lanes.Settled():
                     settled.append(action)
         return settled
+
+    def tell(self, outcome: str, reason: str, now_ms: int, now: float) -> None:
+        """Note what the result is that has just begun to be shown."""
+        until = self.state.result_until
+        self._told = Told(outcome, reason, now_ms + int((until - now) * 1000)) if until is not None else NOTHING
+
+    @property
+    def told(self) -> Told:
+        """What is being told now; nothing once its time is up or the passage has come."""
+        return self._told if self.state.result_until is not None else NOTHING
 
     @property
     def fault(self) -> str:
@@ -216,7 +239,7 @@ class Gate:
             return None
         last.repeats += 1
         if last.shown.outcome != "grant":
-            self._drive(run, lanes.Show(_SIGNALS[last.shown.outcome]))
+            self._show(run, *last.public)
         return msgspec.structs.replace(last.shown, repeat=True)
 
     def _under_way(self, run: LaneRun) -> dict[int, int]:
@@ -249,7 +272,8 @@ class Gate:
             self._uses.steps[decision.step[0]] = decision.step[1]
         happening = self._announce_decision(run, shown, decision, event)
         answer = Shown(outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number)
-        run.last = Last(decision.whose.credential, mark, self._monotonic(), event.id, answer)
+        public = _decided_in_public(verdict)
+        run.last = Last(decision.whose.credential, mark, self._monotonic(), event.id, answer, public)
         log.info(
             "lane=%s outcome=%s reason=%s source=%s engine=%s frames=%d",
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
@@ -257,7 +281,7 @@ class Gate:
         if verdict.outcome == "grant":
             self._open(run, event, happening.number, saved, decision.whose)
         else:
-            self._drive(run, lanes.Show(_SIGNALS[verdict.outcome]))
+            self._show(run, *public)
         return answer
 
     def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> Happening:
@@ -297,6 +321,13 @@ class Gate:
         name = run.section.name
         self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk)
         self._drive(run, lanes.Open(event.id))
+        # An event of a decision carries what its holder should be told on the way in.
+        run.tell(*in_public("grant", event.guidance or "ok"), commanded, self._monotonic())
+
+    def _show(self, run: LaneRun, outcome: str, reason: str) -> None:
+        """Show a result that opens nothing."""
+        self._drive(run, lanes.Show(_SIGNALS[outcome]))
+        run.tell(outcome, reason, self._clock.now().utc_ms, self._monotonic())
 
     def _drive(self, run: LaneRun, happening: lanes.Happening) -> None:
         for end in run.drive(happening, self._monotonic()):
@@ -350,7 +381,7 @@ class Gate:
         if outcome == "grant":
             self._open(run, event, happening.number, saved, refer.whose)
         elif run.last is None or run.last.shown.happening == number:
-            self._drive(run, lanes.Show(Signal.RED))
+            self._show(run, *_answered_in_public(event))
         return happening
 
     def _answer(self, run: LaneRun, number: int, event: Event) -> None:
@@ -358,6 +389,7 @@ class Gate:
         last = run.last
         if last and last.shown.happening == number:
             last.event, last.shown = event.id, msgspec.structs.replace(last.shown, outcome=event.outcome)
+            last.public = _answered_in_public(event)
 
     def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> Happening:
         """Open or refuse whatever was decided. Never silent, never stopped by a budget."""
@@ -393,7 +425,7 @@ class Gate:
         if opens:
             self._open(run, event, happening.number, saved, refer.whose if refer else NOBODY)
         else:
-            self._drive(run, lanes.Show(Signal.RED))
+            self._show(run, *_answered_in_public(event))
         return happening
 
     def _spend(self, by: str) -> bool:
@@ -409,8 +441,10 @@ class Gate:
         about = self._happenings.get(number)
         if about is None or about.kind not in ("override", "ruling"):
             raise Refused("unknown_happening")
-        self._record("explained", lane=about.lane, about=about.event, by=by, why=reason[:_MOST_WORDS])
+        why = reason[:_MOST_WORDS]
+        event, _ = self._record("explained", lane=about.lane, about=about.event, by=by, why=why)
         self.unexplained.discard(number)
+        self._announce("explained", lane=about.lane, reason=why, about=number, by=by, event=event.id)
 
     def hold(self, lane: str, on: bool, by: str) -> Happening:
         """Hold a lane open, or end that. After a restart a held lane is a question until a guard answers it."""
@@ -523,6 +557,17 @@ class Gate:
         """Let go of every relay; what is open in the journal is closed at the next start."""
         for run in self.lanes.values():
             run.close()
+
+
+def _decided_in_public(verdict: Verdict) -> tuple[str, str]:
+    return in_public(verdict.outcome, (verdict.guidance or "ok") if verdict.outcome == "grant" else verdict.reason)
+
+
+def _answered_in_public(event: Event) -> tuple[str, str]:
+    """A guard's no, and nobody's answer, say nothing of what the gate had found."""
+    if event.outcome == "grant":
+        return in_public("grant", "ok")
+    return in_public(event.outcome, PLEASE_SEE_GUARD if event.by else "unanswered")
 
 
 def _with(names: tuple[str, ...], name: str, present: bool) -> tuple[str, ...]:

@@ -66,6 +66,8 @@ class Vouched(msgspec.Struct, frozen=True, kw_only=True):
     """By lower-case name."""
     compound: CompoundBody = CompoundBody(name_zh="", name_en="")
     gate_name: str = ""
+    neighbour: tuple[str, str] = ("", "")
+    """(zh, en) Where to send people while this gate is closed."""
     withdrawn: bool = False
     not_understood: bool = False
     """A change that must be understood was not: its rules stay as they were."""
@@ -201,7 +203,7 @@ class Mirror:
             case CompoundBody():
                 return replace(so_far, compound=body)
             case GateBody() if self._anchor and body.gate == self._anchor.gate:
-                return replace(so_far, gate_name=body.name)
+                return replace(so_far, gate_name=body.name, neighbour=(body.neighbour_zh, body.neighbour_en))
             case WithdrawalBody() if self._anchor and body.device == self._anchor.device:
                 return replace(so_far, withdrawn=True)
         return so_far

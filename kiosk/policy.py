@@ -29,6 +29,11 @@ REASONS = (
 )  # fmt: skip
 """The closed list of reasons, in the order in which they name a verdict."""
 
+SENSITIVE = frozenset({"suspended", "attention", "passback", "response_level", "unanswered"})
+"""Reasons that bystanders must not be able to tell apart."""
+PLEASE_SEE_GUARD = "please_see_guard"
+"""What the lane says instead of them, and of whatever a guard refused."""
+
 DIGITS_SLACK_STEPS = 1
 DIGITS_JUDGED_STEPS = 20
 """Digits are not judged by a clock that may be further out than this many steps."""
@@ -282,6 +287,13 @@ def _verdict(found: list[tuple[str, Outcome]], listed: bool) -> Verdict:
     reason, outcome = min(found, key=lambda answer: _WEIGHT[answer[1]])  # min keeps the first among equals
     also = tuple(other for other, _ in found if other not in (reason, "ok"))
     return Verdict(outcome=outcome, reason=reason, also=also, listed=listed)
+
+
+def in_public(outcome: str, reason: str) -> tuple[str, str]:
+    """Outcome and reason as lamps and screen may show them: behind every sensitive reason the same yellow."""
+    if outcome == "grant":
+        return outcome, "ok" if reason in SENSITIVE else reason
+    return ("refer", PLEASE_SEE_GUARD) if reason in SENSITIVE else (outcome, reason)
 
 
 def stage_in_force(rules: Rules, now: Now) -> str:

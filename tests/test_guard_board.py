@@ -67,9 +67,14 @@ def test_a_reason_is_wanted_until_it_is_given() -> None:
     )
     assert [h.number for h in board.wanting_reason()] == [2]
     version = board.version
-    board.explain(2)
+    board.take(Happenings([Happening(number=3, kind="explained", about=2, reason="papers", by="x")], 3, "r"))
     assert not board.wanting_reason()
     assert [entry.number for entry in board.changed_after(version)] == [1]
+    assert (board.find(1).newest, board.find(1).newest_act) == (3, 2)
+
+
+def test_a_reason_for_something_long_forgotten_is_no_line() -> None:
+    assert not board_with(Happening(number=500, kind="explained", about=3)).entries()
 
 
 def test_the_board_keeps_only_the_latest_entries() -> None:

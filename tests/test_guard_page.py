@@ -95,7 +95,7 @@ def test_a_wrong_pin_is_not_repeated_on_the_page(app: Flask) -> None:
 
 
 def test_every_page_but_the_public_ones_needs_a_session(app: Flask) -> None:
-    public = {"static", "frame.sign_in", "frame.prefer", "frame.health"}
+    public = {"static", "frame.sign_in", "frame.prefer", "frame.health", "screen.page", "screen.now"}
     for rule in app.url_map.iter_rules():
         if rule.endpoint in public:
             continue
@@ -308,8 +308,8 @@ def test_the_banner_names_the_simulated_parts(guard: Guard) -> None:
 
 
 def test_where_only_some_lanes_are_simulated_the_banner_names_them(stage: Stage, guard: Guard) -> None:
-    stage.state.lanes.append(lane_state("out", simulated=[]))
-    assert "演示 · 模拟的有：道闸 in、摄像头 in<" in guard.page()
+    stage.state.lanes.append(lane_state("out", simulated=[], title_zh="东门出口"))
+    assert "演示 · 模拟的有：道闸 东门入口、摄像头 东门入口<" in guard.page()
 
 
 def test_a_gate_with_real_parts_has_no_banner(stage: Stage, guard: Guard) -> None:

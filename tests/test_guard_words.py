@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.guard import words
+from kiosk.policy import SENSITIVE
 from sync.credential import KINDS
 
 REASONS = [
@@ -98,12 +99,17 @@ def test_both_languages_are_there_and_take_the_same_facts(key: str, pair: words.
 @pytest.mark.parametrize("reason", ["suspended", "attention", "passback"])
 def test_bystanders_cannot_tell_sensitive_reasons_apart(reason: str) -> None:
     assert words.PUBLIC[reason] == words.AT_THE_POST
-    assert {words.PUBLIC[other] for other in words.SENSITIVE} == {words.AT_THE_POST}
+    assert {words.PUBLIC[other] for other in SENSITIVE} == {words.AT_THE_POST}
 
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_a_headline_in_the_lane_is_at_most_twelve_characters(reason: str) -> None:
     assert len(words.PUBLIC[reason].headline[0]) <= 12
+
+
+@pytest.mark.parametrize("public", words.LANE.values())
+def test_what_a_resting_lane_says_is_as_short(public: words.Public) -> None:
+    assert len(public.headline[0]) <= 12
 
 
 def test_every_word_a_page_asks_for_exists_and_none_is_left_over() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from kiosk.guard import acts, frame, live_list, looks, present
+from kiosk.guard import acts, frame, live_list, looks, present, screen
 from kiosk.guard.core import Core, GuardSettings
 from kiosk.guard.live import Live
 
@@ -17,6 +17,7 @@ def create_app(core: Core, settings: GuardSettings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = present.MAX_REQUEST
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["post"] = frame.Post(core, settings, Live(core))
-    for part in (frame, live_list, acts, looks, present):
+    app.extensions["screens"] = screen.Screens(core)
+    for part in (frame, live_list, acts, looks, present, screen):
         app.register_blueprint(part.routes)
     return app

@@ -80,7 +80,6 @@ def explain() -> Answer:
         abort(400)
     number = request.form.get("happening", 0, type=int)
     post().core.ask(channel.EXPLAIN, channel.Explain(g.session.token, number, f"{reason}: {text}" if text else reason))
-    live.explained(number)
     return done("saved")
 
 
@@ -110,7 +109,12 @@ def confirm_time() -> Answer:
         utc_ms = state.now_ms if request.form.get("right") == "1" else _entered_ms(state)
     except ValueError:
         return _time_page(state, words.say(g.language, words.ERRORS["bad_time"]), 400)
-    post().core.ask(channel.CONFIRM_TIME, channel.ConfirmTime(g.session.token, utc_ms))
+    try:
+        post().core.ask(channel.CONFIRM_TIME, channel.ConfirmTime(g.session.token, utc_ms))
+    except Refused as no:
+        if str(no) == "not_signed_in":
+            raise
+        return _time_page(state, views.refusal(g.language, str(no)), 409)
     return done("done")
 
 

@@ -26,7 +26,12 @@ class Entry:
 
     @property
     def newest(self) -> int:
-        return max([self.first.number, *(h.number for h in self.followers)])
+        return max(h.number for h in self.everything)
+
+    @property
+    def newest_act(self) -> int:
+        """As :attr:`newest`, but for reasons given afterwards: they change nothing for whoever stands at the gate."""
+        return max(h.number for h in self.everything if h.kind != "explained")
 
     @property
     def everything(self) -> list[Happening]:
@@ -78,6 +83,10 @@ class Board:
         self.version += 1
         self.newest = happening.number
         entry = self._entries.get(self._entry_of.get(happening.about, happening.about))
+        if happening.kind == "explained":
+            self._explained.add(happening.about)
+            if entry is None:
+                return
         if entry is None:
             entry = self._entries[happening.number] = Entry(happening)
             self._forget_oldest()
@@ -91,14 +100,6 @@ class Board:
             _, oldest = self._entries.popitem(last=False)
             for follower in oldest.followers:
                 self._entry_of.pop(follower.number, None)
-
-    def explain(self, number: int) -> None:
-        """The override or ruling ``number`` has its reason now."""
-        self._explained.add(number)
-        for entry in self._entries.values():
-            if any(h.number == number for h in entry.everything):
-                self.version += 1
-                entry.changed = self.version
 
     def entries(self) -> list[Entry]:
         """Newest first."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from kiosk.channel import Client, Verb
+from kiosk.channel import STATE, Client, Nothing, State, Verb
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -16,6 +16,7 @@ CLIENTS = 4
 """Questions to the core at a time: one hung answer must not keep another guard from opening."""
 CORE_SECONDS = 4.0
 READER_SECONDS = 20.0
+SCREEN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class GuardSettings:
     """Folder of ``*.png`` with an ``index.json`` beside them; see :mod:`kiosk.guard.demo`."""
     secure_cookies: bool = False
     """True where the page is served over HTTPS."""
+    screen_elsewhere: bool = False
+    """The lane's screen may be opened from other machines than this one."""
     session_hours: int = 13
     """How long the browser keeps the cookie; the core ends the session itself."""
 
@@ -42,6 +45,7 @@ class Core:
     def __init__(self, core: Path | str, reader: Path | str):
         self._path = core
         self._reader = Client(reader, READER_SECONDS)
+        self._screens = Client(core, SCREEN_SECONDS)
         self._clients: queue.LifoQueue[Client] = queue.LifoQueue()
         for _ in range(CLIENTS):
             self._clients.put(Client(core, CORE_SECONDS))
@@ -56,6 +60,10 @@ class Core:
     def ask_reader(self, verb: Verb[Q, A], question: Q) -> A:
         return self._reader.ask(verb, question)
 
+    def state_for_screens(self) -> State:
+        """How the gate is, over a connection of its own: a lane's screen never takes a guard's place."""
+        return self._screens.ask(STATE, Nothing())
+
     def watcher(self) -> Client:
         """A connection of its own, for questions that wait long. The caller closes it."""
         return Client(self._path, CORE_SECONDS)
@@ -63,6 +71,7 @@ class Core:
     def close(self) -> None:
         """Idempotent; questions under way end by themselves."""
         self._reader.close()
+        self._screens.close()
         for client in [self._clients.get() for _ in range(CLIENTS)]:
             client.close()
             self._clients.put(client)

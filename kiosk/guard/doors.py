@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 from urllib.parse import urlsplit
 
 from flask import Request, Response
@@ -33,6 +34,17 @@ def origin_is_ours(request: Request) -> bool:
     """False only if the browser says that another site sent this."""
     origin = request.headers.get("Origin")
     return origin is None or urlsplit(origin).netloc == request.host
+
+
+def is_this_machine(request: Request) -> bool:
+    """Whether a browser on this very device asks: not from the network, nor through somebody's proxy on it."""
+    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+        return False
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def close_up(response: Response) -> Response:

@@ -18,7 +18,7 @@ from kiosk.guard.live import Live
 
 PREFERENCES = {"language": words.LANGUAGES, "theme": ("auto", "day", "night"), "size": ("normal", "large")}
 YEAR_SECONDS = 31_536_000
-PUBLIC_ENDPOINTS = frozenset({"static", "frame.sign_in", "frame.prefer", "frame.health"})
+PUBLIC_ENDPOINTS = frozenset({"static", "frame.sign_in", "frame.prefer", "frame.health", "screen.page", "screen.now"})
 
 routes = Blueprint("frame", __name__)
 
@@ -85,6 +85,7 @@ def spoken() -> dict[str, Any]:
         "html_language": "en" if language == "en" else "zh-CN",
         "other_language": "zh" if language == "en" else "en",
         "w": lambda key, **facts: words.word(language, key, **facts),
+        "lane_title": lambda lane: views.lane_title(language, lane),
         "session": session,
         "who": views.signed_in_as(language, session) if session else "",
         "form_token": doors.form_token(session.token) if session else "",

@@ -72,11 +72,6 @@ class Live:
         with self._changed:
             self._changed.wait_for(lambda: self.board.version > version or self._state is not shown, seconds)
 
-    def explained(self, number: int) -> None:
-        with self._changed:
-            self.board.explain(number)
-            self._changed.notify_all()
-
     @contextmanager
     def following(self, token: str) -> Iterator[None]:
         """Keep board and state fresh while the block runs, on behalf of this session."""

@@ -62,6 +62,7 @@ class Panel:
     lane: str
     run: str
     open_word: str
+    lane_title: str = ""
     tone: str = "plain"
     mark: str = ""
     label: str = ""
@@ -91,6 +92,7 @@ class Bar:
     simulated: str
     clock_asks: bool
     held_asks: str
+    held_title: str
     waiting: bool
 
 
@@ -125,6 +127,17 @@ def is_night(state: State | None) -> bool:
     return hour >= NIGHT_BEGINS or hour < NIGHT_ENDS
 
 
+def lane_title(language: str, lane: LaneState) -> str:
+    """What people call the lane; its name in a core that does not say."""
+    return (lane.title_en if language == "en" else lane.title_zh) or lane.name
+
+
+def title_of(language: str, state: State | None, name: str) -> str:
+    """The title of the lane of that name; the name itself where no such lane is known."""
+    titles = {lane.name: lane_title(language, lane) for lane in state.lanes} if state else {}
+    return titles.get(name, name)
+
+
 def age(language: str, seconds: int) -> str:
     """A duration in one unit, the largest that leaves at least 2 of it."""
     for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
@@ -152,13 +165,14 @@ def line(language: str, entry: Entry, board: Board, state: State | None) -> Line
     tone = TONES.get(happening.outcome, "plain") if decision else KIND_TONES.get(happening.kind, "plain")
     title = happening.label or code(language, words.OUTCOMES, happening.outcome)
     wanting = [h.number for h in entry.everything if board.wants_reason(h)]
+    lane = title_of(language, state, happening.lane)
     return Line(
         number=happening.number,
         tone=tone,
         mark=MARKS[tone],
         time=local(happening.at_ms, state).strftime("%H:%M:%S") if happening.at_ms else "",
         title=title if decision else _title(language, happening),
-        where=" · ".join(filter(None, [happening.dwelling, happening.plate, happening.lane])),
+        where=" · ".join(filter(None, [happening.dwelling, happening.plate, lane])),
         reason=_guidance(language, happening) or _spoken_reason(language, happening),
         badges=[_badge(language, follower) for follower in entry.followers],
         wants_reason=wanting[-1] if wanting else 0,
@@ -182,6 +196,8 @@ def _spoken_reason(language: str, happening: Happening) -> str:
 
 
 def _badge(language: str, happening: Happening) -> Badge:
+    if happening.kind == "explained":
+        return Badge("plain", MARKS["plain"], f"{given_reason(language, happening.reason)} ({happening.by})")
     tone = "plain" if happening.kind == "passage" else TONES.get(happening.outcome, "plain")
     if happening.reason == "unanswered":
         return Badge("stop", MARKS["stop"], reason_sentence(language, "unanswered"))
@@ -192,13 +208,14 @@ def _badge(language: str, happening: Happening) -> Badge:
     return Badge(tone, MARKS[tone], text)
 
 
-def no_panel(language: str, board: Board, lane: str) -> Panel:
+def no_panel(language: str, board: Board, state: State | None, lane: str) -> Panel:
     """Nobody has shown anything: the lane can still be opened."""
     return Panel(
         key=f"none:{board.run}:{lane}",
         headline=word(language, "empty_now"),
         reason=word(language, "empty_now_line"),
         lane=lane,
+        lane_title=title_of(language, state, lane),
         run=board.run,
         open_word=word(language, "open"),
     )
@@ -208,14 +225,15 @@ def panel(language: str, board: Board, state: State | None, now_ms: int, chosen:
     """The chosen entry, else the longest waiting refer, else the newest decision, else an empty panel."""
     entry = board.find(chosen) or board.current(now_ms)
     if entry is None:
-        return no_panel(language, board, lane)
+        return no_panel(language, board, state, lane)
     happening, answer = entry.first, entry.answer()
     waits = entry.is_open(now_ms)
     old = not waits and not chosen and now_ms - happening.at_ms > FRESH_MS
     others = [e for e in board.waiting(now_ms) if e is not entry]
     tone = TONES.get(happening.outcome, "plain")
+    acted_on = lane if old else happening.lane or lane
     return Panel(
-        key=f"{board.run}:{entry.number}:{entry.newest}:{waits}:{old}:{len(others)}:{happening.lane or lane}",
+        key=f"{board.run}:{entry.number}:{entry.newest_act}:{waits}:{old}:{len(others)}:{happening.lane or lane}",
         tone=tone,
         mark=MARKS[tone],
         headline=_outcome(language, happening),
@@ -230,7 +248,8 @@ def panel(language: str, board: Board, state: State | None, now_ms: int, chosen:
         seconds_left=max(0, (happening.open_until_ms - now_ms) // 1000) if waits else 0,
         more_waiting=word(language, "more_waiting", n=len(others)) if others else "",
         old=old,
-        lane=lane if old else happening.lane or lane,
+        lane=acted_on,
+        lane_title=title_of(language, state, acted_on),
         happening=0 if old else entry.number,
         run=board.run,
         can_refuse=not old,
@@ -276,7 +295,7 @@ def bar(language: str, state: State | None, waiting: bool) -> Bar:
     """The state bar; ``state`` None means that the core does not answer."""
     if state is None:
         sentence = word(language, "offline")
-        return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", False)
+        return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", "", False)
     faults = state.faults
     tone = "ok" if not faults else "stop" if _name(faults[0]) in BAD_FAULTS else "look"
     asking = [lane.name for lane in state.lanes if lane.held_before_restart]
@@ -290,6 +309,7 @@ def bar(language: str, state: State | None, waiting: bool) -> Bar:
         simulated=simulated_banner(language, state),
         clock_asks=state.clock == "untrusted",
         held_asks=asking[0] if asking else "",
+        held_title=title_of(language, state, asking[0]) if asking else "",
         waiting=waiting,
     )
 
@@ -318,7 +338,8 @@ def simulated_banner(language: str, state: State) -> str:
 def _part(language: str, name: str, lanes: list[str], state: State) -> str:
     """The part, with its lanes only where others have a real one."""
     everywhere = {lane.name for lane in state.lanes} <= set(lanes)
-    return " ".join([code(language, words.PARTS, name), *([] if everywhere else lanes)])
+    named = [] if everywhere else [title_of(language, state, lane) for lane in lanes]
+    return " ".join([code(language, words.PARTS, name), *named])
 
 
 def fault_sentences(language: str, state: State) -> list[Badge]:
@@ -349,7 +370,8 @@ def found(language: str, item: FoundPass, state: State) -> Found:
 
 def details(language: str, state: State) -> list[tuple[str, list[tuple[str, str]]]]:
     """The technician's tables: (heading, rows)."""
-    return [("", _gate_details(language, state)), *((lane.name, _lane_details(language, lane)) for lane in state.lanes)]
+    lanes = [(f"{lane_title(language, lane)} · {lane.name}", _lane_details(language, lane)) for lane in state.lanes]
+    return [("", _gate_details(language, state)), *lanes]
 
 
 def _flag(language: str, good: bool) -> str:
@@ -408,4 +430,5 @@ def refusal(language: str, reason: str) -> str:
 def override_line(language: str, happening: Happening, state: State | None) -> tuple[int, str]:
     """An override or ruling that wants its reason: (number, what was done and when)."""
     when = local(happening.at_ms, state).strftime("%m-%d %H:%M") if happening.at_ms else ""
-    return happening.number, " · ".join(filter(None, [when, _title(language, happening), happening.lane]))
+    where = title_of(language, state, happening.lane)
+    return happening.number, " · ".join(filter(None, [when, _title(language, happening), where]))

@@ -21,9 +21,7 @@ class Public(NamedTuple):
 
 
 AT_THE_POST = Public(("请到值班室", "Please come to the guard post"), ("工作人员会帮您", "Staff will help you"))
-
-SENSITIVE = frozenset({"suspended", "attention", "passback", "response_level", "unanswered"})
-"""Reasons a bystander must not be able to tell apart: they all show :data:`AT_THE_POST`, in yellow."""
+"""What every sensitive reason looks like. The core itself says ``please_see_guard`` instead of them to the lane."""
 
 PUBLIC: dict[str, Public] = {
     "ok": Public(("请通行", "Please go through"), ("谢谢配合", "Thank you")),
@@ -205,6 +203,7 @@ KINDS: dict[str, Pair] = {
     "decision": ("刷证", "Presentation"),
     "ruling": ("保安答复", "Ruling"),
     "override": ("人工改判", "Override"),
+    "explained": ("原因", "Reason"),
     "passage": ("通行", "Passage"),
     "button": ("按钮开门", "Opened by the wired button"),
     "fire": ("消防开门", "Fire contact"),
@@ -364,6 +363,11 @@ ERRORS: dict[str, Pair] = {
     "too_short": ("请把房号、车牌、证号或短码输完整。", "Enter the whole dwelling, plate, number or code."),
     "forged": ("页面过期了，请再按一次。", "The page was out of date. Please press again."),
     "bad_time": ("时间没看懂。请填日期和时间。", "The time was not understood. Enter date and time."),
+    "known_already": ("门已经知道时间，不用对。", "The gate knows the time already; nothing to do."),
+    "before_floor": (
+        "这比门确知的时间还早。请看清日期和时间再填。",
+        "That is earlier than the gate knows it is. Check the date and time.",
+    ),
     "not_here": ("没有这一页。", "There is no such page."),
     "not_possible": ("现在不能这样做。", "That is not possible now."),
     "fault": ("门控出了错。要开门请按墙上的按钮，叫技术员。", "A fault. Use the wired button, call the technician."),
@@ -530,6 +534,23 @@ WORDS: dict[str, Pair] = {
     "age_days": ("{n}天", "{n} days"),
     "other_language": ("EN", "中文"),
     "keys": ("按键 O 开门，R 不放行", "Keys: O open, R refuse"),
+}
+
+
+LANE: dict[str, Public] = {
+    "ready": Public(("请出示出入证", "Show your pass here"), ("放平 · 靠近 · 调亮", "Flat · close · bright")),
+    "open": Public(("门开着，请通行", "The gate is open"), ("请慢行", "Please go slowly")),
+    "closed": Public(("暂停通行", "Closed for the moment"), ("请听工作人员安排", "Please follow the staff")),
+    "fault": Public(("本门暂停识别", "Reading is down here"), ("请找保安", "Please see the guard")),
+}
+"""What the lane's screen says when it shows no result."""
+
+SCREEN: dict[str, Pair] = {
+    "guided": ("提醒：{headline}。{line}", "{headline}. {line}"),
+    "neighbour": ("{line}，或走{neighbour}", "{line}, or {neighbour}"),
+    "stale": ("名单是 {age}前的，照常验证", "List of {age} ago, still deciding"),
+    "no_list": ("本门的名单还没到", "This gate has no list yet"),
+    "demo": ("演示", "Demo"),
 }
 
 

@@ -19,6 +19,8 @@ if __name__ == "__main__":
 
 from typing import Any
 
+import msgspec
+
 from kiosk import channel
 from kiosk.channel import Happening, Happenings, LaneState, Refused, Session, Shown, State
 
@@ -29,6 +31,7 @@ PINS = {"王建国": ("2468", "guard"), "李主管": ("1357", "supervisor")}
 def lane_state(name: str = "in", **changes: Any) -> LaneState:
     values: dict[str, Any] = {
         "name": name, "direction": "in", "lock": "barrier", "signal": "ready", "relay_on": False, "phase": "idle",
+        "title_zh": "东门入口", "title_en": "East gate, in",
         "camera_ok": True, "decode_ms": 6.4, "simulated": ["barrier in", "camera in"],
     }  # fmt: skip
     return LaneState(**(values | changes))
@@ -149,8 +152,9 @@ class Stage:
         return self.happen("override", about=asked.happening, outcome=outcome, by=session.name, needs_reason=True)
 
     def _explain(self, asked: channel.Explain) -> channel.Nothing:
-        self._session(asked)
+        session = self._session(asked)
         self.state.unexplained -= 1
+        self.happen("explained", about=asked.happening, by=session.name, reason=asked.reason)
         return channel.Nothing()
 
     def _hold(self, asked: channel.Hold) -> Happening:
@@ -229,6 +233,15 @@ def play(stage: Stage, command: str) -> None:
         stage.state.clock = argument
     elif verb == "now":
         stage.state.now_ms = int(argument)
+    elif verb == "lane":
+        for change in argument.split():
+            name, _, value = change.partition("=")
+            setattr(stage.state.lanes[0], name, msgspec.json.decode(value))
+    elif verb == "list":
+        stage.state.list_state, age_s = argument.split()
+        stage.state.list_age_s = int(age_s)
+    elif verb == "neighbour":
+        stage.state.neighbour_zh, stage.state.neighbour_en = argument.split("|")
     elif verb in PEOPLE:
         stage.happen(**PEOPLE[verb])
     elif verb in ("passage", "button", "call"):
@@ -237,17 +250,20 @@ def play(stage: Stage, command: str) -> None:
 
 def main() -> None:
     from kiosk.guard import Core, GuardSettings, create_app
-    from kiosk.guard.serve import Limits, serve
+    from kiosk.guard.serve import Limits, serve, tls_of
 
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--head-seconds", type=float, default=10.0)
+    parser.add_argument("--cert", default="")
+    parser.add_argument("--key", default="")
     options = parser.parse_args()
     stage = Stage(options.folder).start()
     settings = GuardSettings(simulated=True, demo_passes=options.folder / "passes")
     app = create_app(Core(stage.core_path, stage.reader_path), settings)
-    server = serve(app, "0.0.0.0", options.port, Limits(head_seconds=options.head_seconds))
+    tls = tls_of(options.cert, options.key)
+    server = serve(app, "0.0.0.0", options.port, Limits(head_seconds=options.head_seconds), tls)
 
     def listen_to_input() -> None:
         from gevent.fileobject import FileObject

@@ -1,0 +1,98 @@
+"""What a lane's screen shows everybody who stands there: one face, made of the gate's state. Pure; nothing personal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kiosk.channel import LaneState, State
+from kiosk.guard import views, words
+from kiosk.guard.words import Pair, Public, say
+
+SIGNS = {"ready": "frame", "grant": "tick", "refer": "bang", "deny": "cross", "closed": "bar", "fault": "broken"}
+
+
+@dataclass(frozen=True)
+class Face:
+    """Every text is a pair (zh, en)."""
+
+    tone: str
+    sign: str
+    headline: Pair
+    line: Pair
+    lane: Pair
+    way: str
+    """in, out or both; empty while nothing is known of the lane."""
+    place: Pair
+    clock: str
+    """Empty while the gate does not know the time."""
+    notes: tuple[Pair, ...]
+    shown: int
+    """Differs for each result, also where it looks like the one before."""
+
+
+def face(state: State, lane: LaneState) -> Face:
+    """An open lane before anything else, then the result being shown, then what is wrong, else ready."""
+    if lane.phase in ("fire", "held"):
+        return _face(state, lane, "grant", words.LANE["open"])
+    if lane.shown_outcome in views.TONES:
+        return _face(state, lane, lane.shown_outcome, _result(lane), lane.shown_until_ms)
+    if lane.signal == "fault" or "withdrawn" in state.faults:
+        return lost(state, lane)
+    if lane.lockdown:
+        return _face(state, lane, "closed", _with_neighbour(words.LANE["closed"], state))
+    return _face(state, lane, "ready", words.LANE["ready"])
+
+
+def lost(state: State | None, lane: LaneState | None) -> Face:
+    """Nothing is read here, or the gate does not answer; ``state`` is then what was known last."""
+    return _face(state, lane, "fault", _with_neighbour(words.LANE["fault"], state))
+
+
+def _result(lane: LaneState) -> Public:
+    # A reason that is not here is one that may not be told: the guard is asked instead.
+    found = words.PUBLIC.get(lane.shown_reason, words.AT_THE_POST)
+    if lane.shown_outcome != "grant" or lane.shown_reason == "ok":
+        return found
+    go = words.PUBLIC["ok"]
+    return Public(go.headline, _filled(words.SCREEN["guided"], headline=found.headline, line=found.line))
+
+
+def _with_neighbour(public: Public, state: State | None) -> Public:
+    zh = state.neighbour_zh if state else ""
+    en = (state.neighbour_en if state else "") or zh
+    if not zh:
+        return public
+    return Public(public.headline, _filled(words.SCREEN["neighbour"], line=public.line, neighbour=(zh, en)))
+
+
+def _filled(pair: Pair, **facts: Pair) -> Pair:
+    zh, en = ({name: fact[which] for name, fact in facts.items()} for which in (0, 1))
+    return say("zh", pair, **zh), say("en", pair, **en)
+
+
+def _face(state: State | None, lane: LaneState | None, tone: str, public: Public, shown: int = 0) -> Face:
+    knows_time = state is not None and state.clock != "untrusted"
+    return Face(
+        tone=tone,
+        sign=SIGNS[tone],
+        headline=public.headline,
+        line=public.line,
+        lane=(views.lane_title("zh", lane), views.lane_title("en", lane)) if lane else ("", ""),
+        way=lane.direction if lane else "",
+        place=(" · ".join(filter(None, [state.compound_zh, state.gate])), state.compound_en) if state else ("", ""),
+        clock=views.local(state.now_ms, state).strftime("%H:%M") if state and knows_time else "",
+        notes=_notes(state) if state else (),
+        shown=shown,
+    )
+
+
+def _notes(state: State) -> tuple[Pair, ...]:
+    notes = []
+    if state.list_state in ("stale", "expired"):
+        age = (views.age("zh", state.list_age_s), views.age("en", state.list_age_s))
+        notes.append(_filled(words.SCREEN["stale"], age=age))
+    elif state.list_state == "none":
+        notes.append(words.SCREEN["no_list"])
+    if state.simulated:
+        notes.append(words.SCREEN["demo"])
+    return tuple(notes)

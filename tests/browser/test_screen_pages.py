@@ -1,0 +1,149 @@
+"""The residents' screen in Chromium: HDMI and the small panel, every state, and coming back by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.programs import Program, running
+from tests.browser.test_guard_pages import CHROMIUM, PICTURES, QUIET
+
+playwright_api = pytest.importorskip("playwright.sync_api")
+
+SIZES = {"hdmi": (1920, 1080), "panel": (800, 480), "upright": (720, 1280)}
+NEIGHBOUR = "neighbour 3号门，向左80米|gate 3, 80 m to the left"
+STATES: dict[str, tuple[list[str], str]] = {
+    "ready": ([], "请出示出入证"),
+    "grant": (['lane shown_outcome="grant" shown_reason="ok" shown_until_ms=1'], "请通行"),
+    "guided": (['lane shown_outcome="grant" shown_reason="not_collected" shown_until_ms=2'], "已通过，请来领证"),
+    "sensitive": (['lane shown_outcome="refer" shown_reason="please_see_guard" shown_until_ms=3'], "请到值班室"),
+    "digits": (['lane shown_outcome="refer" shown_reason="digits_stale" shown_until_ms=4'], "码已过时，请刷新"),
+    "deny": (['lane shown_outcome="deny" shown_reason="unreadable" shown_until_ms=5'], "没看清，请再试"),
+    "open": (['lane phase="held"'], "门开着，请通行"),
+    "closed": ([NEIGHBOUR, "lane lockdown=true"], "或走3号门"),
+    "fault": ([NEIGHBOUR, 'lane signal="fault"'], "或走3号门"),
+    "stale": (["list stale 200000"], "名单是 2天前的"),
+    "untrusted": (["clock untrusted", "list none -1"], "本门的名单还没到"),
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed"),
+]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    with running(tmp_path) as program:
+        yield program
+
+
+@pytest.fixture(params=SIZES)
+def screen(request: pytest.FixtureRequest, browser, program: Program) -> Iterator[object]:
+    width, height = SIZES[request.param]
+    page = browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    page.set_default_timeout(10_000)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Policy" in said.text else None)
+    page.goto(f"{program.address}/screen/in")
+    page.size_name = request.param
+    yield page
+    page.close()
+    assert not complaints
+
+
+LUMINANCE = """() => {
+  const lit = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map((part) => part / 255).map(
+      (c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const face = getComputedStyle(document.getElementById("face"));
+  const colours = (face.backgroundImage + face.backgroundColor).matchAll(/rgb\\([^)]*\\)/g);
+  const papers = [...colours].map((found) => lit(found[0]));
+  const ink = lit(face.color);
+  return Math.min(...papers.map((paper) => (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)));
+}"""
+OUTSIDE = """() => [...document.querySelectorAll("#face p, #face h1, #face svg")].filter((part) => {
+  const box = part.getBoundingClientRect();
+  return box.width && (box.left < 0 || box.top < 0 || box.right > innerWidth || box.bottom > innerHeight);
+}).map((part) => part.outerHTML)"""
+OVERLAPPING = """() => {
+  const boxes = [...document.querySelectorAll("#face header p, #face .signs, #face section > *, #face footer p")]
+    .map((part) => [part, part.getBoundingClientRect()]).filter(([, box]) => box.width && box.height);
+  return boxes.flatMap(([one, a], at) => boxes.slice(at + 1).filter(([, b]) =>
+    a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
+    .map(([other]) => one.textContent.trim() + " / " + other.textContent.trim()));
+}"""
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_state_fits_the_screen_in_colours_to_be_read_from_afar(screen, program: Program, name: str) -> None:
+    commands, says = STATES[name]
+    for command in commands:
+        program.say(command)
+    screen.wait_for_function("says => document.getElementById('face').innerText.includes(says)", arg=says)
+    PICTURES.mkdir(exist_ok=True)
+    screen.screenshot(path=PICTURES / f"screen-{name}-{screen.size_name}.png")
+    assert screen.evaluate(LUMINANCE) >= 7
+    assert screen.evaluate(OUTSIDE) == []
+    assert screen.evaluate(OVERLAPPING) == []
+    assert screen.evaluate("document.querySelectorAll('#face use').length") >= 2
+    if screen.size_name != "upright":
+        assert screen.evaluate("document.querySelector('.sign').getBoundingClientRect().height / innerHeight") > 0.5
+
+
+@pytest.mark.parametrize("screen", ["panel"], indirect=True)
+def test_without_the_core_it_says_so_and_comes_back_by_itself(screen, program: Program) -> None:
+    program.say("away")
+    screen.wait_for_selector("#face.fault")
+    assert "本门暂停识别" in screen.inner_text("h1")
+    program.say("back")
+    screen.wait_for_selector("#face.ready")
+
+
+@pytest.mark.parametrize("screen", ["panel"], indirect=True)
+def test_without_the_guard_process_it_says_so_too(screen, program: Program) -> None:
+    program.say(NEIGHBOUR)
+    screen.wait_for_function("document.body.dataset.now")
+    with screen.expect_response(lambda answer: "3号门" in answer.text()):
+        pass
+    program.close()
+    screen.wait_for_selector("#face.fault")
+    assert "3号门" in screen.inner_text(".line")
+
+
+@pytest.mark.parametrize("screen", ["panel"], indirect=True)
+def test_the_same_result_again_is_seen_to_be_new(screen, program: Program) -> None:
+    for until in (1000, 2000):
+        program.say(f'lane shown_outcome="deny" shown_reason="unreadable" shown_until_ms={until}')
+        screen.wait_for_selector(f'#face.deny[data-shown="{until}"]')
+
+
+def test_colours_of_results_differ_in_lightness_for_those_who_do_not_see_red_and_green(
+    browser, program: Program
+) -> None:
+    page = browser.new_page()
+    page.goto(f"{program.address}/screen/in")
+    lightness = []
+    for outcome in ("grant", "refer", "deny"):
+        program.say(f'lane shown_outcome="{outcome}" shown_reason="ok"')
+        page.wait_for_selector(f"#face.{outcome}")
+        colour = page.evaluate("getComputedStyle(document.getElementById('face')).backgroundColor")
+        red, green, blue = (int(part) for part in colour[4:-1].split(","))
+        lightness.append(0.2126 * (red / 255) ** 2.2 + 0.7152 * (green / 255) ** 2.2 + 0.0722 * (blue / 255) ** 2.2)
+    page.close()
+    go, look, no = lightness
+    assert look > go + 0.15 and go > no + 0.15
