@@ -8,7 +8,7 @@ pass_number() { centre issue 1 --holder 王小明 --dwelling "$1" --active --jso
 
 expect "after a reboot all four services are active" "" eventually 60 all_active
 expect "the guards' page answers" "" eventually 20 \
-  python3 -c 'import urllib.request as u; u.urlopen("http://127.0.0.1:18080/")'
+  python3 -c 'import urllib.request as u; u.urlopen("http://127.0.0.1:28473/")'
 expect "python -m kiosk check is content" "" eventually 60 well
 well || true
 

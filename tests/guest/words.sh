@@ -2,7 +2,7 @@
 # What the scripts in the guest share. Sourced by them.
 
 ENTRY=/mnt/share/project/tests/guest
-PORT=18470 # the guest may share its host's network: a port that nobody else takes
+PORT=28474 # the guest may share its host's network: a port that nobody else takes
 CENTRE_STATE=/var/lib/gate-centre
 SERVICES=(gate-kiosk-core gate-kiosk-reader gate-kiosk-guard gate-kiosk-sync)
 
