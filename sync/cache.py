@@ -7,11 +7,16 @@ the old file's ``-wal`` and bring revoked passes back. So a rebuilt list is a ne
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import msgspec
 from sqlite_utils import Database
@@ -19,9 +24,21 @@ from sqlite_utils import Database
 from sync.durable import replace_durably
 from sync.protocol import CredentialRow, Page, Signed
 
+T = TypeVar("T")
+
 SCHEMA_VERSION = 1
 CURRENT = "current"
+FIND_S = 1.0
+PATIENCE_S = 3.0
+"""How long a reader waits for a look-up, and for everything else."""
+CHECK_S = 600.0
 _LOOK_UP_LIMIT = 20
+_MOST_SIGNED = 20_000
+_MOST_META = 1000
+_LONGEST_NAME = 300
+_LONGEST_VALUE = 1 << 20
+_LONGEST_NUMBER = 18
+_STEPS_BETWEEN_LOOKS = 10_000
 
 _COLUMNS: dict[str, Any] = {
     "id": int,  # scope << 32 | serial
@@ -239,47 +256,92 @@ def _kept(conn: sqlite3.Connection, rows: Iterable[CredentialRow]) -> Iterator[t
 
 def _read_meta(conn: sqlite3.Connection) -> dict[str, str]:
     """Raises ListError unless what every list says of itself is there."""
-    meta: dict[str, str] = dict(conn.execute("SELECT name, value FROM meta").fetchall())
+    meta: dict[str, str] = dict(conn.execute("SELECT name, value FROM meta LIMIT ?", (_MOST_META,)).fetchall())
     if meta.get("schema") != str(SCHEMA_VERSION):
         raise ListError(f"the list has schema {meta.get('schema')}, not {SCHEMA_VERSION}")
     numbers = [meta.get(name) for name in ("compound", "revision", "as_of_ms")]
     numbers += [value for name, value in meta.items() if name.startswith("last_serial/")]
-    if not meta.get("epoch") or not all(isinstance(n, str) and n.isascii() and n.isdigit() for n in numbers):
+    if not meta.get("epoch") or not all(map(_is_number, numbers)):
         raise ListError("the list does not say what it is")
     return meta
 
 
-class ListReader:
-    """A reader of a list file, kept open: opening costs more than a look-up. Belongs to the thread that opened it.
+def _is_number(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
 
-    Every method raises ListError when the file turns out to be damaged.
+
+class ListReader:
+    """A reader of a list file, kept open: opening costs more than a look-up. Not thread-safe.
+
+    Every method raises ListError when the file turns out to be damaged, or does not answer in time. The file belongs to
+    another process, which may lock it or put something endless there: so it is read on a thread of its own, and whoever
+    asks waits ``patience_s`` at most (FIND_S for a look-up), and not at all while an earlier question still hangs.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, patience_s: float = PATIENCE_S):
         self.path = path
-        # Not mode=ro: a reader of another user must be able to make -shm again after the writer closed cleanly.
-        if not path.exists():
-            raise ListError(f"{path.name} is missing")
+        self._patience_s = patience_s
+        self._until = 0.0
+        self._asked: SimpleQueue[tuple[Callable[[], Any], float, Future[Any]] | None] = SimpleQueue()
+        self._last: Future[Any] = Future()
+        self._last.set_result(None)
+        self._thread = threading.Thread(target=self._answer, name="list", daemon=True)
+        self._thread.start()
         try:
-            self._conn = sqlite3.connect(path, timeout=2, isolation_level=None)
-        except _FAILURES as err:
-            raise ListError(f"{path.name}: {err}") from err
-        try:
-            self._conn.execute("PRAGMA query_only = 1")
+            self._conn: sqlite3.Connection = self._ask(self._open, patience_s)
             self.meta()
-        except (*_FAILURES, ListError) as err:
-            self._conn.close()
-            raise ListError(f"{path.name}: {err}") from err
+        except ListError:
+            self.close()
+            raise
 
-    def _all(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+    def _open(self) -> sqlite3.Connection:
+        # Not mode=ro: a reader of another user must be able to make -shm again after the writer closed cleanly.
+        if not self.path.is_file():
+            raise ListError(f"{self.path.name} is missing")
+        conn = sqlite3.connect(self.path, timeout=FIND_S, isolation_level=None)
         try:
-            return self._conn.execute(sql, values).fetchall()
-        except _FAILURES as err:
+            conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+            conn.set_progress_handler(lambda: time.monotonic() > self._until, _STEPS_BETWEEN_LOOKS)
+            conn.execute("PRAGMA trusted_schema = 0")
+            conn.execute("PRAGMA query_only = 1")
+        except BaseException:
+            conn.close()
+            raise
+        return conn
+
+    def _answer(self) -> None:
+        conn: sqlite3.Connection | None = None
+        while asked := self._asked.get():
+            job, seconds, answer = asked
+            self._until = time.monotonic() + seconds
+            try:
+                found = job()
+                conn = found if isinstance(found, sqlite3.Connection) else conn
+                answer.set_result(found)
+            except Exception as err:  # noqa: BLE001 - it belongs to whoever asked
+                answer.set_exception(err)
+        if conn:
+            conn.close()
+
+    def _ask(self, job: Callable[[], T], seconds: float) -> T:
+        if not self._last.done():
+            raise ListError(f"{self.path.name}: it still does not answer")
+        self._last = answer = Future[Any]()
+        self._asked.put((job, seconds, answer))
+        try:
+            found: T = answer.result(seconds)
+        except (*_FAILURES, OSError) as err:
+            if isinstance(err, TimeoutError):
+                raise ListError(f"{self.path.name}: no answer in {seconds:g} s") from err
             raise ListError(f"{self.path.name}: {err}") from err
+        return found
+
+    def _all(self, sql: str, values: tuple[Any, ...] = (), seconds: float = 0.0) -> list[Any]:
+        return self._ask(lambda: self._conn.execute(sql, values).fetchall(), seconds or self._patience_s)
 
     def find(self, scope: int, serial: int) -> CredentialRow | None:
         """The row of one credential."""
-        found = self._all(f"{_SELECT} WHERE id = ?", (credential_id(scope, serial),))
+        found = self._all(f"{_SELECT} WHERE id = ?", (credential_id(scope, serial),), FIND_S)
         return _row(found[0]) if found else None
 
     def look_up(self, term: str) -> list[CredentialRow]:
@@ -290,19 +352,22 @@ class ListReader:
                 f"{_SELECT} WHERE (dwelling = ?1 AND dwelling <> '') OR (plate = ?1 AND plate <> '') "
                 "OR (number = ?1 AND number <> '') OR (short_code = ?1 AND short_code <> '') ORDER BY number LIMIT ?2",
                 (term, _LOOK_UP_LIMIT),
+                FIND_S,
             )
         ]
 
     def meta(self) -> dict[str, str]:
         """schema, compound, epoch, revision, as_of_ms and ``last_serial/SCOPE``, as texts."""
-        try:
-            return _read_meta(self._conn)
-        except _FAILURES as err:
-            raise ListError(f"{self.path.name}: {err}") from err
+        return self._ask(lambda: _read_meta(self._conn), self._patience_s)
 
     def signed(self) -> list[Signed]:
         """All signed changes, unverified: the core verifies them against its anchor."""
-        rows = self._all("SELECT purpose, item, compound, epoch, revision, body, signature, must FROM signed")
+        rows = self._all(
+            "SELECT purpose, item, compound, epoch, revision, body, signature, must FROM signed LIMIT ?",
+            (_MOST_SIGNED + 1,),
+        )
+        if len(rows) > _MOST_SIGNED:
+            raise ListError(f"{self.path.name}: more signed changes than any compound has")
         return [_signed(values) for values in rows]
 
     def count(self) -> int:
@@ -314,8 +379,10 @@ class ListReader:
         return int(self._all("PRAGMA data_version")[0][0])
 
     def close(self) -> None:
-        """Idempotent."""
-        self._conn.close()
+        """Idempotent. A question that hangs is left alone: its thread closes the file when it comes back."""
+        self._asked.put(None)
+        if self._last.done():
+            self._thread.join()
 
 
 def _signed(values: tuple[Any, ...]) -> Signed:
@@ -330,7 +397,7 @@ def _signed(values: tuple[Any, ...]) -> Signed:
 
 def check(path: Path, compound: int, epoch: str) -> None:
     """Read a whole list file through before it is used. Raises ListError."""
-    reader = ListReader(path)
+    reader = ListReader(path, CHECK_S)
     try:
         if reader._all("PRAGMA quick_check(1)") != [("ok",)]:
             raise ListError(f"{path.name} is damaged")
@@ -349,7 +416,9 @@ def set_current(folder: Path, name: str) -> None:
 def get_current(folder: Path) -> Path | None:
     """The list file in force, or None before the first one. A name that points elsewhere is not followed."""
     try:
-        name = (folder / CURRENT).read_text("ascii").strip()
+        fd = os.open(folder / CURRENT, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # not to wait at a pipe for ever
+        with os.fdopen(fd, "rb") as file:
+            name = (file.read(_LONGEST_NAME) or b"").decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         return None
     return folder / name if name.startswith("list-") and "/" not in name else None

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,84 @@ def test_current_names_a_list_of_its_own_folder_or_none(tmp_path: Path) -> None:
     for name in ("../list-e-1.db", "list-/etc/passwd", "/etc/passwd", "", "other.db", "\xff"):
         (tmp_path / "current").write_bytes(name.encode("latin-1"))
         assert get_current(tmp_path) is None
+
+
+def test_current_that_is_a_pipe_holds_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "current")
+    assert get_current(tmp_path) is None
+
+
+ENDLESS = "WITH RECURSIVE t(name, value) AS (SELECT '', '' UNION ALL SELECT name, value FROM t) SELECT * FROM t"
+
+
+def test_list_with_something_endless_in_it_is_a_list_error_in_time(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute("ALTER TABLE meta RENAME TO other")
+        conn.execute(f"CREATE VIEW meta AS {ENDLESS} WHERE name = 'never'")
+    with pytest.raises(ListError):
+        ListReader(path, patience_s=0.1)
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "9" * 5000, "-1", "1.5"])
+def test_list_whose_numbers_are_none_is_a_list_error(path: Path, number: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute("UPDATE meta SET value = ? WHERE name = 'revision'", (number,))
+    with pytest.raises(ListError):
+        ListReader(path)
+
+
+def test_list_that_is_held_locked_costs_one_wait_and_answers_again_when_let_go(path: Path, writer: ListWriter) -> None:
+    writer.apply(page(0, row(1, 1)))
+    with reading(path) as reader, HoldsLocks(path) as holder:
+        with pytest.raises(ListError, match="no answer"):
+            reader.find(7, 1)
+        with pytest.raises(ListError, match="still"):
+            reader.find(7, 1)
+        holder.let_go()
+        assert until(lambda: found(reader))
+
+
+HOLD_LOCKS = """
+import fcntl, os, sys
+fcntl.lockf(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX, 8, 120)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+class HoldsLocks:
+    """A writer gone bad: another process that holds every lock a reader of this list needs."""
+
+    def __init__(self, path: Path):
+        command = [sys.executable, "-c", HOLD_LOCKS, f"{path}-shm"]
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> HoldsLocks:
+        assert self._child.stdout
+        assert self._child.stdout.readline() == "held\n"
+        return self
+
+    def let_go(self) -> None:
+        self._child.communicate()
+
+    def __exit__(self, *_: object) -> None:
+        if self._child.poll() is None:
+            self.let_go()
+
+
+def found(reader: ListReader) -> bool:
+    with contextlib.suppress(ListError):
+        return reader.find(7, 1) is not None
+    return False
+
+
+def until(true: Callable[[], bool], seconds: float = 15.0) -> bool:
+    ends = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def test_old_list_stays_readable_while_a_new_one_comes_into_force(tmp_path: Path, path: Path) -> None:
