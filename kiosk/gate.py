@@ -344,6 +344,7 @@ class Gate:
             self._record(
                 "passage",
                 use=use,
+                urgent=False,
                 lane=opening.lane,
                 direction=run.section.direction,
                 about=end.about,
@@ -536,13 +537,18 @@ class Gate:
             raise Refused("unknown_lane") from None
 
     def _record(
-        self, kind: str, use: UseRow | None = None, step: tuple[int, int] | None = None, **fields: object
+        self,
+        kind: str,
+        use: UseRow | None = None,
+        step: tuple[int, int] | None = None,
+        urgent: bool = True,
+        **fields: object,
     ) -> tuple[Event, Saved]:
         now = self._clock.now()
         event = msgspec.convert(
             {"id": self._new_id(), "kind": kind, "at_ms": now.utc_ms, "clock": now.state, **fields}, Event
         )
-        return event, self._journal.append(event, use, step)
+        return event, self._journal.append(event, use, step, urgent)
 
     def _announce(self, kind: str, **fields: object) -> Happening:
         self._number += 1

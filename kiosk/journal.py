@@ -3,6 +3,10 @@
 A thread of its own commits (WAL, ``synchronous=FULL``), so that a slow or full disk never stops the gate: what cannot
 be written waits in memory, up to :data:`KEPT_IN_MEMORY` events, and what goes beyond is counted and reported as one
 ``events_lost``. Sequence numbers are given when an event is written, so the journal has no gaps.
+
+What is not urgent (the outcome of a passage) is committed at once, which a kill cannot undo, but flushed to the card
+with the next urgent event or after :data:`FLUSH_SECONDS`: that halves what a passage costs the card. It is shown to
+nobody before it is flushed, so that no number is given twice after a power cut.
 """
 
 from __future__ import annotations
@@ -10,11 +14,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import os
 import secrets
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,11 +28,13 @@ from sync.protocol import CHAIN_START, Event, EventBatch, EventsAfter, chain
 
 KEPT_IN_MEMORY = 1000
 RETRY_SECONDS = 1.0
+FLUSH_SECONDS = 10.0
 KEPT_DAYS_MS = 30 * 24 * 3_600_000
 USES_KEPT_MS = 3 * 24 * 3_600_000
 PRUNE_EVERY_MS = 3_600_000
 _PRUNED_AT_ONCE = 2000
 _TAIL = 500
+_SEARCHED_FOR_USES = 50_000
 _READ_AT_ONCE = 1000
 _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN,
             sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_IOERR}  # fmt: skip
@@ -61,7 +68,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Saved:
-    """The promise of a write."""
+    """The promise of a write; of one that is on the card, if it was urgent."""
 
     def __init__(self) -> None:
         self._done = threading.Event()
@@ -76,9 +83,17 @@ class Saved:
 
 class _Entry(msgspec.Struct):
     event: Event
-    use: UseRow | None
-    step: tuple[int, int] | None
     saved: Saved
+    use: UseRow | None = None
+    step: tuple[int, int] | None = None
+    urgent: bool = True
+
+
+class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the gate remembers by an event beside it: the use it counts, or the digits' step it accepts."""
+
+    use: UseRow | None = None
+    step: tuple[int, int] | None = None
 
 
 class _Damaged(Exception):
@@ -127,12 +142,10 @@ def _create(path: Path) -> None:
             conn.execute("PRAGMA page_size = 1024")  # a commit writes whole pages: small ones spare the card
             conn.execute("PRAGMA synchronous = FULL")
             conn.execute("BEGIN IMMEDIATE")
-            conn.execute("CREATE TABLE event (seq INTEGER PRIMARY KEY, at_ms INTEGER, body TEXT, chain BLOB)")
+            # Uses stand in the row of their event: another table would cost another page at every passage.
             conn.execute(
-                "CREATE TABLE use (credential INTEGER, at_ms INTEGER, direction TEXT, household INTEGER, "
-                "PRIMARY KEY (credential, at_ms, direction)) WITHOUT ROWID"
+                "CREATE TABLE event (seq INTEGER PRIMARY KEY, at_ms INTEGER, body TEXT, chain BLOB, note TEXT)"
             )
-            conn.execute("CREATE TABLE step (credential INTEGER PRIMARY KEY, step INTEGER)")
             conn.execute("COMMIT")
         new.rename(path)
     except (OSError, sqlite3.Error):
@@ -151,9 +164,9 @@ class _File:
         try:
             with _telling_damage():
                 self._conn.execute("PRAGMA journal_mode = WAL")
-                self._conn.execute("PRAGMA synchronous = FULL")
                 self.seq, self.chain = self._last()
                 self.counted, self.steps = _uses(self._conn)
+                self.flush()
         except BaseException:
             self._conn.close()
             raise
@@ -165,10 +178,12 @@ class _File:
                 raise _Damaged(f"the chain breaks at {seq}")
         return (rows[0][0], rows[0][2]) if rows else (0, CHAIN_START)
 
-    def write(self, entries: Iterable[_Entry]) -> None:
+    def write(self, entries: Sequence[_Entry]) -> None:
         """Put entries down in one transaction. Raises sqlite3.Error (try again), _Damaged, or _Unwritable."""
         seq, link = self.seq, self.chain
+        urgent = any(entry.urgent for entry in entries)
         try:
+            self._conn.execute(f"PRAGMA synchronous = {'FULL' if urgent else 'NORMAL'}")
             self._conn.execute("BEGIN IMMEDIATE")
             for entry in entries:
                 seq, link = self._put(entry, seq + 1, link)
@@ -181,23 +196,25 @@ class _File:
                 raise damage from err
             raise
         self.seq, self.chain = seq, link
+        if urgent:
+            self.flushed = seq
 
     def _put(self, entry: _Entry, seq: int, before: bytes) -> tuple[int, bytes]:
         try:
             body = msgspec.json.encode(entry.event).decode()
             link = chain(before, body)
-            self._conn.execute("INSERT INTO event VALUES (?, ?, ?, ?)", (seq, entry.event.at_ms, body, link))
-            self._count(entry)
+            note = msgspec.json.encode(_Note(entry.use, entry.step)).decode() if entry.use or entry.step else None
+            values = (seq, entry.event.at_ms, body, link, note)
+            self._conn.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?)", values)
         except (OverflowError, UnicodeError, sqlite3.DataError) as err:
             raise _Unwritable(entry, f"{entry.event.kind}: {err}") from err
         return seq, link
 
-    def _count(self, entry: _Entry) -> None:
-        if entry.use:
-            row = (entry.use.credential, entry.use.at_ms, entry.use.direction, entry.use.household)
-            self._conn.execute("INSERT OR IGNORE INTO use VALUES (?, ?, ?, ?)", row)
-        if entry.step:
-            self._conn.execute("INSERT OR REPLACE INTO step VALUES (?, ?)", entry.step)
+    def flush(self) -> None:
+        """Have all that is committed on the card. Raises OSError (try again)."""
+        with contextlib.suppress(FileNotFoundError), open(f"{self.path}-wal", "rb") as written:  # noqa: PTH123
+            os.fsync(written.fileno())
+        self.flushed = self.seq
 
     def tail(self) -> list[Event]:
         """The newest events, oldest first; one that cannot be read is passed over."""
@@ -217,20 +234,30 @@ class _File:
         ends = [acked, self.seq, (oldest or 0) + _PRUNED_AT_ONCE]
         keep_from = min(ends if first_young is None else [*ends, first_young])
         self._conn.execute("DELETE FROM event WHERE seq < ?", (keep_from,))
-        self._conn.execute("DELETE FROM use WHERE at_ms < ?", (now_ms - USES_KEPT_MS,))
 
     def close(self) -> None:
         self._conn.close()
 
 
 def _uses(conn: sqlite3.Connection) -> tuple[list[UseRow], dict[int, int]]:
-    rows = conn.execute("SELECT credential, at_ms, direction, household FROM use ORDER BY at_ms").fetchall()
-    steps = dict(conn.execute("SELECT credential, step FROM step").fetchall())
-    counted = msgspec.convert(rows, list[tuple[int, int, str, int]])
-    return [UseRow(*row) for row in counted], msgspec.convert(steps, dict[int, int])
+    """The uses and steps of the last days."""
+    counted: list[UseRow] = []
+    steps: dict[int, int] = {}
+    newest_ms = 0
+    rows = conn.execute("SELECT at_ms, note FROM event ORDER BY seq DESC LIMIT ?", (_SEARCHED_FOR_USES,))
+    for at_ms, text in rows:
+        newest_ms = max(newest_ms, at_ms)
+        if text is None or at_ms < newest_ms - USES_KEPT_MS:
+            continue
+        note = msgspec.json.decode(text, type=_Note)
+        if note.use:
+            counted.append(note.use)
+        if note.step:
+            steps.setdefault(*note.step)
+    return counted[::-1], steps
 
 
-def _read(path: Path, asked: EventsAfter) -> EventBatch:
+def _read(path: Path, asked: EventsAfter, flushed: int) -> EventBatch:
     """Raises _Damaged, or sqlite3.Error (try again)."""
     with contextlib.closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as conn, _telling_damage():
         conn.execute("PRAGMA query_only = 1")
@@ -241,8 +268,8 @@ def _read(path: Path, asked: EventsAfter) -> EventBatch:
         after = max(0, asked.seq) if oldest == 1 else max(asked.seq, oldest)
         before = conn.execute("SELECT chain FROM event WHERE seq = ?", (after,)).fetchone()
         rows = conn.execute(
-            "SELECT seq, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?",
-            (after, max(1, min(asked.limit, _READ_AT_ONCE))),
+            "SELECT seq, body FROM event WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+            (after, flushed, max(1, min(asked.limit, _READ_AT_ONCE))),
         ).fetchall()
         if [seq for seq, _ in rows] != list(range(after + 1, after + 1 + len(rows))):
             raise _Damaged(f"events are missing after {after}")
@@ -251,7 +278,7 @@ def _read(path: Path, asked: EventsAfter) -> EventBatch:
             "first_seq": after + 1,
             "before": before[0] if before else CHAIN_START,
             "events": [body for _, body in rows],
-            "newest": newest,
+            "newest": min(newest, flushed),
         }
         return msgspec.convert(fields, EventBatch)
 
@@ -314,16 +341,18 @@ class Journal:
         why = f"{path.stem}: {why}"[:200]
         event = Event(id=self._new_id(), kind="journal_set_aside", at_ms=self._now_ms(), why=why)
         with self._lock:
-            self._pending.appendleft(_Entry(event, None, None, Saved()))
+            self._pending.appendleft(_Entry(event, Saved()))
 
-    def append(self, event: Event, use: UseRow | None = None, step: tuple[int, int] | None = None) -> Saved:
+    def append(
+        self, event: Event, use: UseRow | None = None, step: tuple[int, int] | None = None, urgent: bool = True
+    ) -> Saved:
         """Have an event, and the use or accepted digit step that goes with it, written in one transaction."""
         saved = Saved()
         with self._lock:
             if len(self._pending) >= KEPT_IN_MEMORY:
                 self._lost += 1
             else:
-                self._pending.append(_Entry(event, use, step, saved))
+                self._pending.append(_Entry(event, saved, use, step, urgent))
                 self._lock.notify()
         return saved
 
@@ -331,7 +360,7 @@ class Journal:
         while True:
             with self._lock:
                 if not self._pending and not self._closing and not self._doubt:
-                    self._lock.wait()
+                    self._lock.wait(FLUSH_SECONDS if self._unflushed else None)
                 if self._closing and (not self._pending or self._why):
                     return
                 doubt, self._doubt = self._doubt, None
@@ -340,12 +369,25 @@ class Journal:
                 self._renew(doubt[1])
             elif entries:
                 self._write(entries)
+            else:
+                self._flush()
+
+    @property
+    def _unflushed(self) -> bool:
+        return self._file is not None and self._file.flushed < self._file.seq
+
+    def _flush(self) -> None:
+        if self._file and self._unflushed:
+            try:
+                self._file.flush()
+            except OSError as err:
+                self._note(str(err))
 
     def _with_loss(self, entries: list[_Entry]) -> list[_Entry]:
         if not self._lost:
             return entries
         event = Event(id=self._new_id(), kind="events_lost", at_ms=self._now_ms(), count=self._lost)
-        return [*entries, _Entry(event, None, None, Saved())]
+        return [*entries, _Entry(event, Saved())]
 
     def _write(self, entries: list[_Entry]) -> None:
         try:
@@ -420,7 +462,7 @@ class Journal:
             self._acked = acked
 
     def read(self, asked: EventsAfter) -> EventBatch:
-        """Written events in order, from any thread. Another ``journal_id`` than ours is answered with ours, from its
+        """Flushed events in order, from any thread. Another ``journal_id`` than ours is answered with ours, from its
         oldest kept event. Raises sqlite3.Error when the file cannot be read just now (asking again is safe); one that
         turns out to be damaged, or that lost events it had handed out before this start, is set aside then."""
         with self._lock:
@@ -430,7 +472,7 @@ class Journal:
         if asked.journal_id != file.journal_id:
             asked = EventsAfter("", 0, asked.limit)
         try:
-            return _read(file.path, asked)
+            return _read(file.path, asked, file.flushed)
         except _Damaged as err:
             with self._lock:
                 if not isinstance(err, _Short) or self._believes:

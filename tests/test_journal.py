@@ -335,7 +335,7 @@ def test_a_changed_event_breaks_the_chain(sound: Path) -> None:
 def test_a_row_that_nobody_wrote_among_the_uses_does_not_reach_the_gate(sound: Path) -> None:
     (path,) = sound.glob("journal-*.db")
     with contextlib.closing(sqlite3.connect(path)) as conn, conn:
-        conn.execute("UPDATE use SET household = 'x' WHERE credential = 3")
+        conn.execute("""UPDATE event SET note = '{"use":{"credential":"three"}}' WHERE seq = 3""")
     assert read_uses(sound).last_ms(3) is None
     with opened(sound) as journal:
         assert journal.counted == []
@@ -345,8 +345,8 @@ def test_a_table_that_is_gone_is_damage_and_not_something_to_wait_for(sound: Pat
     (path,) = sound.glob("journal-*.db")
     with opened(sound) as journal:
         with contextlib.closing(sqlite3.connect(path)) as conn, conn:
-            conn.execute("DROP TABLE step")
-        assert journal.append(event(70), step=(1, 1)).wait(10)
+            conn.execute("DROP TABLE event")
+        assert journal.append(event(70)).wait(10)
         assert journal.health().journal_id != path.stem.removeprefix("journal-")
 
 
@@ -477,14 +477,47 @@ def test_an_event_dated_by_an_unset_clock_leaves_no_hole_in_the_middle(tmp_path:
         assert journal.health().newest == 9 and not damaged_copies(tmp_path)
 
 
-def test_old_uses_are_dropped_with_the_events(tmp_path: Path, now: Now) -> None:
+def test_old_uses_are_not_remembered(tmp_path: Path, now: Now) -> None:
     with opened(tmp_path, now) as journal:
-        journal.append(event(1), use=UseRow(1, NOON_MS, "in"))
+        journal.append(event(1), use=UseRow(1, NOON_MS, "in"), step=(1, 5))
         now.ms += 4 * DAY_MS
-        journal.append(event(2), use=UseRow(2, now.ms, "in"))
-        acknowledge(journal, now, 1, 3)
+        journal.append(event(2, at_ms=now.ms), use=UseRow(2, now.ms, "in"), step=(2, 9))
+        journal.append(event(3, at_ms=1000), use=UseRow(3, 1000, "in"))  # by a clock that did not know the time
+        journal.append(event(4, at_ms=now.ms), use=UseRow(2, now.ms + 5, "in"), step=(2, 10)).wait(5)
     with opened(tmp_path, now) as journal:
-        assert [use.credential for use in journal.counted] == [2]
+        assert [(use.credential, use.at_ms) for use in journal.counted] == [(2, now.ms), (2, now.ms + 5)]
+        assert journal.steps == {2: 10}
+
+
+def test_what_is_not_urgent_is_shown_to_nobody_before_it_is_on_the_card(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        fill(journal, 2)
+        assert journal.append(event(3), urgent=False).wait(5)
+        batch = journal.read(EventsAfter("", 0))
+        assert (len(batch.events), batch.newest) == (2, 2)
+        fill(journal, 1, first=4)
+        assert len(whole(journal)) == 4
+    with opened(tmp_path) as journal:
+        assert len(whole(journal)) == 4
+
+
+def test_what_is_not_urgent_outlives_a_kill_and_is_on_the_card_after_the_next_start(tmp_path: Path) -> None:
+    child = subprocess.run([sys.executable, "-c", CHILD_LAZY, str(tmp_path)], cwd=ROOT)
+    assert child.returncode == -9
+    with opened(tmp_path) as journal:
+        assert [e.id for e in whole(journal)] == ["urgent", "not urgent"]
+
+
+CHILD_LAZY = """
+import os, signal, sys
+from pathlib import Path
+from kiosk.journal import Journal
+from sync.protocol import Event
+journal = Journal(Path(sys.argv[1]), lambda: 1)
+journal.append(Event(id="urgent", kind="call", at_ms=1)).wait(10)
+journal.append(Event(id="not urgent", kind="call", at_ms=1), urgent=False).wait(10)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_readers_and_the_writer_do_not_wait_for_each_other(tmp_path: Path) -> None:
