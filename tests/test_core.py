@@ -281,10 +281,7 @@ def test_a_lane_that_is_not_here_is_refused(core: Here, question: Any) -> None:
 
 
 def test_a_guard_confirms_the_time_only_where_nobody_knows_better(core: Here) -> None:
-    assert (
-        refusal(lambda: core.guard(ch.CONFIRM_TIME, ch.ConfirmTime(core.token(), NOON_MS)))
-        == "known_already"
-    )
+    assert refusal(lambda: core.guard(ch.CONFIRM_TIME, ch.ConfirmTime(core.token(), NOON_MS))) == "known_already"
 
 
 # --- sync's verbs -----------------------------------------------------------------------------------------------------
