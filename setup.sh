@@ -381,12 +381,16 @@ wait_until_active() {
 
 # The first list and the first frame take a moment after a start.
 content() {
-  local tries
+  local said tries
   for ((tries = 0; tries < 30; tries++)); do
-    ! kiosk check --config "$ETC/kiosk.toml" >/dev/null 2>&1 || break
+    if said=$(kiosk check --config "$ETC/kiosk.toml" 2>&1); then
+      say "$said"
+      return
+    fi
     sleep 2
   done
-  kiosk check --config "$ETC/kiosk.toml" || die "the gate is installed, but not everything is well, see above"
+  say "$said"
+  die "the gate is installed, but not everything is well, see above"
 }
 
 guards_page() {
