@@ -23,6 +23,9 @@ TRUSTED_WITHIN_MS = 30_000
 DRIFT = 100e-6
 """Milliseconds the offset may go wrong per millisecond: a cheap crystal in heat and cold."""
 NONCE_SECONDS = 60.0
+_NONCES = 16
+_LATEST_MS = 4_102_444_800_000
+"""2100: no guard means that, and no calendar reckons with everything."""
 RTC_WITHIN_MS = 5_000
 RTC_UNCERTAINTY_MS = 60_000
 GUARD_UNCERTAINTY_MS = 120_000
@@ -85,7 +88,8 @@ class Clock:
     def nonce(self) -> bytes:
         """A fresh nonce for a time statement: good once, for a minute."""
         now = self._boot()
-        self._nonces = {n: t for n, t in self._nonces.items() if now - t < NONCE_SECONDS}
+        young = [(n, t) for n, t in self._nonces.items() if now - t < NONCE_SECONDS]
+        self._nonces = dict(young[1 - _NONCES :])
         nonce = secrets.token_bytes(16)
         self._nonces[nonce] = now
         return nonce
@@ -107,7 +111,9 @@ class Clock:
         if asked is None or at - asked > NONCE_SECONDS:
             return "an old or unknown nonce"
         away_ms = int((at - asked) * 1000)
-        self._anchor = _Anchor(body.utc_ms + away_ms // 2 - int(at * 1000), at, away_ms, signed=True)
+        if not (self._anchor and self._anchor.signed and self.now().uncertainty_ms < away_ms):
+            # One that was held up on its way must not make a clock worse that is known better.
+            self._anchor = _Anchor(body.utc_ms + away_ms // 2 - int(at * 1000), at, away_ms, signed=True)
         agreed = self._has_rtc() and abs(self._system() - body.utc_ms) <= RTC_WITHIN_MS
         self._kept.change(floor_ms=max(self._kept.now.floor_ms, body.utc_ms), rtc_agreed=agreed)
         return ""
@@ -115,12 +121,14 @@ class Clock:
     def confirm(self, utc_ms: int) -> str:
         """A signed-in guard says what time it is. Only without anything better, and never before the floor.
 
-        Answers a code, ``known_already`` or ``before_floor``; empty: taken.
+        Answers a code, ``known_already``, ``before_floor`` or ``bad_time``; empty: taken.
         """
         if self.now().state != "untrusted":
             return "known_already"
         if utc_ms < self._kept.now.floor_ms:
             return "before_floor"
+        if utc_ms >= _LATEST_MS:
+            return "bad_time"
         at = self._boot()
         self._anchor = _Anchor(utc_ms - int(at * 1000), at, GUARD_UNCERTAINTY_MS, signed=False)
         return ""

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+import msgspec
+
 from kiosk import channel as ch
 from kiosk.clock import Clock
 from kiosk.config import Config
@@ -31,11 +33,14 @@ from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce
 READER_SILENT_S = 3.0
 SYNC_SILENT_S = 45.0
 REFRESH_S = 0.5
+SLOW_LIST_S = 0.3
+RESTS_TIMES = 10
 ANSWER_S = 5.0
 LONGEST_WAIT_S = 25.0
 _LIVE_KEPT = 200
 _LIVE_FIRST = 50
 _QUEUE = 1000
+_LONGEST_WORD = 20
 
 log = logging.getLogger("core")
 
@@ -111,6 +116,7 @@ class Core:
         self._heard = _Heard(monotonic())
         self._jobs: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue(_QUEUE)
         self._refresh_at = 0.0
+        self._rests_until = 0.0
         self._servers: list[ch.Server] = []
         self._withdrawn = False
 
@@ -175,8 +181,15 @@ class Core:
             raise ch.Refused("busy") from None
 
     def _refresh(self) -> None:
-        self._refresh_at = self._monotonic() + REFRESH_S
-        if not self._mirror.refresh():
+        began = self._monotonic()
+        if began < self._rests_until:
+            return
+        changed = self._mirror.refresh()
+        now = self._monotonic()
+        # The file is another process's: a list that answers slowly must not take the loop from guard and button.
+        self._rests_until = now + (now - began) * RESTS_TIMES if now - began > SLOW_LIST_S else 0.0
+        self._refresh_at = max(now + REFRESH_S, self._rests_until)
+        if not changed:
             return
         vouched = self._mirror.vouched
         self._clock.zone = zone_of(vouched.compound)
@@ -197,11 +210,19 @@ class Core:
 
     def reader_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
         return {
-            ch.PRESENT: lambda asked: self.ask(lambda: self._gate.present(asked)),
+            ch.PRESENT: self._present,
             ch.READER_STATE: self._reader_state,
         }
 
+    def _present(self, asked: ch.Presentation) -> ch.Shown:
+        """What the reader says of itself goes into log and journal: nothing but short words, and never a guard's."""
+        engine = asked.engine if len(asked.engine) <= _LONGEST_WORD and asked.engine.isidentifier() else ""
+        shown = msgspec.structs.replace(asked, source="camera", engine=engine)
+        return self.ask(lambda: self._gate.present(shown))
+
     def _reader_state(self, state: ch.ReaderState) -> ch.Nothing:
+        if state.lane not in self._gate.lanes:
+            raise ch.Refused("unknown_lane")
         self._heard.readers[state.lane] = (self._monotonic(), state)
         return ch.Nothing()
 

@@ -113,6 +113,27 @@ def test_a_nonce_is_good_for_a_minute(machine: Machine) -> None:
     assert machine.hear(NOON_MS, away_s=60.001) == "an old or unknown nonce"
 
 
+def test_whoever_asks_for_nonces_without_end_gets_no_more_memory_than_for_a_few(machine: Machine) -> None:
+    first = statement(machine.clock.nonce(), NOON_MS)
+    nonces = [machine.clock.nonce() for _ in range(1000)]
+    assert machine.take(first) == "an old or unknown nonce"
+    assert machine.take(statement(nonces[-16], NOON_MS)) == ""
+
+
+def test_a_statement_that_was_held_up_makes_a_trusted_clock_no_worse(machine: Machine) -> None:
+    machine.hear(NOON_MS)
+    known = machine.clock.now()
+    assert machine.hear(NOON_MS, away_s=59.0) == ""
+    assert machine.clock.now().uncertainty_ms < known.uncertainty_ms + 10
+    assert machine.state == "trusted"
+
+
+@pytest.mark.parametrize("utc_ms", [4_102_444_800_000, 10**15, 2**64 - 1])
+def test_no_guard_may_say_that_it_is_another_century(machine: Machine, utc_ms: int) -> None:
+    assert machine.clock.confirm(utc_ms) == "bad_time"
+    assert machine.state == "untrusted"
+
+
 def test_a_nonce_is_good_once(machine: Machine) -> None:
     said = statement(machine.clock.nonce(), NOON_MS)
     assert machine.take(said) == ""

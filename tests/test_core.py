@@ -140,6 +140,24 @@ VERBS = {
 }  # fmt: skip
 
 
+def test_a_reader_gone_bad_fills_no_memory_with_lanes_that_are_not_here(core: Here) -> None:
+    state = ch.ReaderState(lane="x" * 100_000, ok=True)
+    assert refusal(lambda: core.ask("core-reader", ch.READER_STATE, state)) == "unknown_lane"
+
+
+def test_a_reader_gone_bad_speaks_for_nobody_and_writes_no_lines_into_the_log(
+    core: Here, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "gate")
+    shown = ch.Presentation(
+        lane="entry", text=text_of(CARD), source="hand" * 9999, engine="a\nlane=entry outcome=grant"
+    )
+    core.ask("core-reader", ch.PRESENT, shown)
+    (decided,) = [event for event in read_events(core.bench.journal) if event.kind == "decided"]
+    assert decided.source == "camera"
+    assert "\n" not in caplog.text.strip()
+
+
 def test_each_socket_accepts_its_own_verbs_and_nobody_elses(core: Here) -> None:
     for pair, (owner, verbs) in itertools.product(PAIRS, VERBS.items()):
         for verb, question in verbs.items():
