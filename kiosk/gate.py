@@ -33,6 +33,8 @@ REPEAT_SECONDS = 10.0
 DISK_SECONDS = 0.1
 """How long an opening waits for its decision to be on disk."""
 OVERRIDE_HOURS = 12
+_MOST_RECENT = 20
+"""Presentations at a lane that are remembered for repeats: more than come in REPEAT_SECONDS."""
 _MOST_WORDS = 200
 """Characters of a guard's reason that are kept."""
 _FORGET_EVERY_S = 3600.0
@@ -43,7 +45,7 @@ log = logging.getLogger("gate")
 
 
 class Last(msgspec.Struct):
-    """The last presentation at a lane: what a repeat is a repeat of."""
+    """A late presentation at a lane: what a repeat is a repeat of."""
 
     credential: int | None
     text_mark: bytes
@@ -94,7 +96,7 @@ class LaneRun:
         self.parts = parts
         self.state = lanes.State()
         self.levels = dict(parts.inputs.read())
-        self.last: Last | None = None
+        self.recent: deque[Last] = deque(maxlen=_MOST_RECENT)
         self._told = NOTHING
         self._faults: dict[str, str] = {}
         self.facts = lanes.Facts(
@@ -226,16 +228,15 @@ class Gate:
         return self._carry_out(run, shown, decision, mark)
 
     def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> Shown | None:
-        last = run.last
-        if last is None:
-            return None
-        number = last.shown.happening
-        open_still = last.event in self.openings or number in self.refers
-        if self._monotonic() - last.at >= REPEAT_SECONDS and not open_still:
-            return None
+        """Whoever was shown in between makes no difference: two cards in one hand are read in turns."""
         credential = credential_id(reading.scope, reading.serial) if isinstance(reading, Credential) else None
-        granted_before = last.shown.outcome == "grant" and credential is not None and credential == last.credential
-        if mark != last.text_mark and not granted_before:
+        now = self._monotonic()
+        for last in reversed(run.recent):
+            open_still = last.event in self.openings or last.shown.happening in self.refers
+            granted_before = last.shown.outcome == "grant" and credential is not None and credential == last.credential
+            if (now - last.at < REPEAT_SECONDS or open_still) and (mark == last.text_mark or granted_before):
+                break
+        else:
             return None
         last.repeats += 1
         if last.shown.outcome != "grant":
@@ -273,7 +274,7 @@ class Gate:
         happening = self._announce_decision(run, shown, decision, event)
         answer = Shown(outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number)
         public = _decided_in_public(verdict)
-        run.last = Last(decision.whose.credential, mark, self._monotonic(), event.id, answer, public)
+        run.recent.append(Last(decision.whose.credential, mark, self._monotonic(), event.id, answer, public))
         log.info(
             "lane=%s outcome=%s reason=%s source=%s engine=%s frames=%d",
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
@@ -340,7 +341,7 @@ class Gate:
             if end.outcome != "not_passed" and credential is not None:
                 use = UseRow(credential, opening.commanded_ms, run.section.direction, opening.whose.household)
                 self._uses.count(use)
-            repeats = run.last.repeats if run.last and run.last.event == end.about else 0
+            repeats = sum(last.repeats for last in run.recent if last.event == end.about)
             self._record(
                 "passage",
                 use=use,
@@ -381,16 +382,16 @@ class Gate:
         self._answer(run, number, event)
         if outcome == "grant":
             self._open(run, event, happening.number, saved, refer.whose)
-        elif run.last is None or run.last.shown.happening == number:
+        elif not run.recent or run.recent[-1].shown.happening == number:
             self._show(run, *_answered_in_public(event))
         return happening
 
     def _answer(self, run: LaneRun, number: int, event: Event) -> None:
         """From now on the same pass shown again is a repeat of what the guard said, not of what the gate had said."""
-        last = run.last
-        if last and last.shown.happening == number:
-            last.event, last.shown = event.id, msgspec.structs.replace(last.shown, outcome=event.outcome)
-            last.public = _answered_in_public(event)
+        for last in run.recent:
+            if last.shown.happening == number:
+                last.event, last.shown = event.id, msgspec.structs.replace(last.shown, outcome=event.outcome)
+                last.public = _answered_in_public(event)
 
     def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> Happening:
         """Open or refuse whatever was decided. Never silent, never stopped by a budget."""

@@ -161,6 +161,24 @@ def test_the_same_card_again_at_once_is_a_repeat_and_no_event(bench: Bench) -> N
     assert bench.events("passage")[0].repeats == 1
 
 
+@pytest.mark.parametrize("between", [text_of(REVOKED), text_of(OTHER), "https://example.com/", ""])
+def test_what_is_seen_in_between_makes_no_second_presentation_of_a_card(bench: Bench, between: str) -> None:
+    first = show(bench, text_of(CARD))
+    show(bench, between)
+    again = show(bench, text_of(CARD))
+    assert (again.outcome, again.repeat, again.happening) == ("grant", True, first.happening)
+    assert show(bench, between).repeat
+    assert len(bench.events("decided")) == 2
+
+
+def test_two_passes_in_turns_before_a_guard_are_one_question_each(bench: Bench) -> None:
+    asked = [show(bench, text_of(pass_)).happening for pass_ in (SUSPENDED, REVOKED, SUSPENDED, REVOKED, SUSPENDED)]
+    assert len(set(asked)) == 2 and list(bench.gate.refers) == [asked[0]]
+    bench.gate.rule(asked[0], True, "Lin", "known")
+    assert (show(bench, text_of(SUSPENDED)).outcome, show(bench, text_of(REVOKED)).outcome) == ("grant", "deny")
+    assert bench.parts["entry"].changes == [True]
+
+
 @pytest.mark.parametrize(("seconds", "repeat"), [(9.9, True), (10.1, False)])
 def test_a_repeat_ends_after_ten_seconds(bench: Bench, seconds: float, repeat: bool) -> None:
     show(bench, text_of(REVOKED))
