@@ -251,10 +251,12 @@ class Town:
         console.print("stopping")
 
     def _welcome(self, link: Any) -> str:
+        screens = "\n               ".join(f"[bold]{self.page}/screen/{lane.name}[/]" for lane in self.config.lane)
         return (
             f"Guards' page   [bold]{self.page}[/]\n"
             f"               {GUARD}  PIN [bold]{self.pins[GUARD]}[/]   (guard)\n"
             f"               {SUPERVISOR}  PIN [bold]{self.pins[SUPERVISOR]}[/]   (supervisor)\n"
+            f"Residents see  {screens}\n"
             f"Centre         [bold]{self.centre.url}[/]\n"
             f"               sign in with this link, once: {self.centre.url}{link['path']}\n\n"
             f"Simulated: cameras, barriers, lights, inputs ({self.folder / 'simulated'})\n"

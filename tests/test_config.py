@@ -142,3 +142,48 @@ def test_any_text_is_a_configuration_or_a_mistake_in_words(text: str) -> None:
             parse(whole)
         except ConfigError as wrong:
             assert str(wrong)
+
+
+# --- titles -----------------------------------------------------------------------------------------------------------
+
+
+def lanes(*tables: str) -> str:
+    return "".join(f'[[lane]]\npart = "simulated"\n{table}\n' for table in tables)
+
+
+@pytest.mark.parametrize(
+    ("direction", "title"),
+    [("in", ("入口", "Entry")), ("out", ("出口", "Exit")), ("both", ("出入口", "Entry and exit"))],
+)
+def test_a_lane_without_a_title_is_called_by_its_direction(direction: str, title: tuple[str, str]) -> None:
+    config = parse(lanes(f'name = "a"\ndirection = "{direction}"'))
+    assert config.title(config.lane[0]) == title
+
+
+def test_lanes_of_one_direction_are_told_apart_by_their_names() -> None:
+    config = parse(lanes('name = "north"\ndirection = "in"', 'name = "south"\ndirection = "in"\ntitle_zh = "南门"'))
+    assert [config.title(lane) for lane in config.lane] == [("入口 north", "Entry north"), ("南门", "Entry south")]
+
+
+def test_two_lanes_of_one_title_are_a_mistake() -> None:
+    same = ['name = "a"\ndirection = "in"\ntitle_en = "Gate"', 'name = "b"\ndirection = "out"\ntitle_en = "Gate"']
+    assert mistake(lanes(*same)) == "lane[1].title_en: 'Gate' is the title of lane[0] too"
+
+
+def test_a_title_that_fits_no_button_is_a_mistake() -> None:
+    long = f'name = "a"\ndirection = "in"\ntitle_zh = "{"门" * 31}"'
+    assert mistake(lanes(long)) == "lane[0].title_zh: longer than 30 characters"
+
+
+# --- HTTPS ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("given", "missing"), [("cert", "key"), ("key", "cert")])
+def test_a_certificate_and_its_key_come_together(given: str, missing: str) -> None:
+    wrong = mistake(SIMULATED + f'[guard]\ntls_{given} = "/etc/page.pem"\n')
+    assert wrong == f"guard.tls_{missing}: is missing, where guard.tls_{given} is set"
+
+
+def test_the_laptops_lanes_have_titles_people_use() -> None:
+    config = load(ROOT / "kiosk" / "laptop.toml")
+    assert [config.title(lane)[0] for lane in config.lane] == ["东门入口", "东门出口"]

@@ -279,6 +279,45 @@ def test_the_clock_is_confirmed_by_a_guard(stage: Stage, guard: Guard) -> None:
     assert guard.post("/time", date="2026-11-23", clock="soon").status_code == 400
 
 
+@pytest.mark.parametrize(("code", "says"), [("before_floor", "比门确知的时间还早"), ("known_already", "已经知道时间")])
+def test_a_time_the_core_does_not_take_is_said_where_the_guard_enters_it(
+    stage: Stage, guard: Guard, code: str, says: str
+) -> None:
+    stage.state.clock = "untrusted"
+    stage.refusals["ConfirmTime"] = code
+    answer = guard.post("/time", date="2016-11-23", clock="14:15")
+    assert answer.status_code == 409 and says in answer.text and 'type="date"' in answer.text
+
+
+def test_guards_read_titles_and_the_technician_the_names(stage: Stage, guard: Guard) -> None:
+    stage.state.lanes[0].held_before_restart = True
+    stage.state.lanes.append(lane_state("out", title_zh="东门出口", title_en="East gate, out"))
+    stage.happen(**PEOPLE["deny"])
+    guard.press("/open")
+    for path, titles in {"/": 5, "/more": 1, "/look-up": 0, "/present": 1, "/explain": 1, "/details": 1}.items():
+        page = guard.page(path)
+        seen = re.sub(r"<[^>]*>", " ", page)
+        assert seen.count("东门入口") >= titles, path
+        assert bool(re.search(r"\b(in|out)\b", seen)) == (path == "/details"), path
+    assert '<option value="out">东门出口</option>' in guard.page("/present")
+    guard.http.get("/prefer/language/en")
+    assert "East gate, out" in guard.page()
+
+
+def test_a_lane_without_a_title_is_called_by_its_name(stage: Stage, guard: Guard) -> None:
+    stage.state.lanes[0].title_zh = ""
+    assert "<small>in</small>" in guard.page()
+
+
+def test_a_reason_a_colleague_gave_clears_the_mark_on_every_page(stage: Stage, guard: Guard, app: Flask) -> None:
+    guard.post("/open", lane="in")
+    colleague = Guard(app, "李主管", "1357")
+    assert "补一句原因" in guard.page("/explain") and "badge ask" in guard.page()
+    colleague.post("/explain", happening="1", reason="papers")
+    assert "badge ask" not in guard.page() and "都写好了" in guard.page("/explain")
+    assert "核对过证件 · 李主管" in guard.page()
+
+
 def test_while_the_core_is_away_the_page_says_so_and_comes_back_by_itself(stage: Stage, guard: Guard) -> None:
     stage.stop()
     away = guard.http.get("/")

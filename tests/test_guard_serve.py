@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from kiosk.guard.serve import ServeError, serve
+from kiosk.guard.serve import ServeError, serve, tls_of
 from tests.browser.programs import Program, running
+from tests.test_agent_tls import AUTHORITY, GOOD, KEY, STRANGER
 
 PATIENCE = 15.0
 
@@ -160,6 +162,107 @@ def test_a_head_that_drips_is_cut_off_at_its_deadline(program: Program) -> None:
             break
     assert 1.0 < time.monotonic() - began < 6.0
     slow.close()
+
+
+# --- over HTTPS -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> tuple[str, str]:
+    (tmp_path / "page.pem").write_text(GOOD)
+    (tmp_path / "page.key").write_text(KEY)
+    return str(tmp_path / "page.pem"), str(tmp_path / "page.key")
+
+
+@pytest.fixture
+def safe(tmp_path: Path, papers: tuple[str, str]) -> Iterator[Program]:
+    with running(tmp_path, "--head-seconds", "1.5", "--cert", papers[0], "--key", papers[1]) as program:
+        yield program
+
+
+def trusting(authority: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=authority)
+
+
+def safe_connection(port: int, source: str = "127.0.0.1") -> http.client.HTTPSConnection:
+    return http.client.HTTPSConnection(
+        "127.0.0.1", port, timeout=PATIENCE, context=trusting(AUTHORITY), source_address=(source, 0)
+    )
+
+
+def test_the_page_is_served_over_https_and_its_cookie_goes_nowhere_else(safe: Program) -> None:
+    connection = safe_connection(safe.port)
+    body = urlencode({"name": "王建国", "pin": "2468"})
+    head = {"Content-Type": "application/x-www-form-urlencoded", "Origin": f"https://127.0.0.1:{safe.port}"}
+    connection.request("POST", "/sign-in", body, head)
+    answer = connection.getresponse()
+    assert answer.status == 303 and "Secure" in answer.getheader("Set-Cookie")
+    answer.read()
+    connection.request("GET", "/health")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_a_browser_that_does_not_trust_the_certificate_troubles_nobody_else(safe: Program) -> None:
+    with socket.create_connection(("127.0.0.1", safe.port), timeout=PATIENCE) as plain, pytest.raises(ssl.SSLError):
+        trusting(STRANGER).wrap_socket(plain, server_hostname="127.0.0.1")
+    assert safe_health(safe.port) == 200
+
+
+def safe_health(port: int, source: str = "127.0.0.1") -> int:
+    connection = safe_connection(port, source)
+    connection.request("GET", "/health")
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\n\r\n"], ids=["silence", "half a hello", "no TLS"]
+)
+def test_a_handshake_that_does_not_come_to_an_end_is_cut_off_at_the_same_deadline(safe: Program, sent: bytes) -> None:
+    began = time.monotonic()
+    with slow_connection(safe.port, sent) as slow:
+        assert is_hung_up(slow)
+    took = time.monotonic() - began
+    assert took < 6.0 and (took > 1.0 or sent.startswith(b"GET"))
+
+
+def test_silent_handshakes_count_against_their_address_and_leave_the_page_to_another(safe: Program) -> None:
+    silent = [slow_connection(safe.port, b"") for _ in range(300)]
+    assert safe_health(safe.port, "127.0.0.2") == 200
+    assert all(is_hung_up(connection) for connection in silent)
+    assert safe_health(safe.port) == 200
+    for connection in silent:
+        connection.close()
+
+
+def test_a_head_that_never_ends_is_cut_off_over_https_too(safe: Program) -> None:
+    plain = socket.create_connection(("127.0.0.1", safe.port), timeout=PATIENCE)
+    with trusting(AUTHORITY).wrap_socket(plain, server_hostname="127.0.0.1") as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+        began = time.monotonic()
+        assert is_hung_up(slow)
+        assert 1.0 < time.monotonic() - began < 6.0
+
+
+def test_without_papers_the_page_is_plain() -> None:
+    assert tls_of("", "") is None
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "says"),
+    [
+        ("page.pem", "none.key", "guard.tls_key: .*none.key: No such file"),
+        ("none.pem", "page.key", "guard.tls_cert: .*none.pem: No such file"),
+        ("page.key", "page.pem", "not a certificate and its key"),
+    ],
+)
+def test_papers_that_cannot_be_used_are_a_clear_error(
+    papers: tuple[str, str], tmp_path: Path, cert: str, key: str, says: str
+) -> None:
+    with pytest.raises(ServeError, match=says):
+        tls_of(str(tmp_path / cert), str(tmp_path / key))
 
 
 def test_a_port_in_use_is_a_clear_error() -> None:

@@ -197,7 +197,7 @@ def _spoken_reason(language: str, happening: Happening) -> str:
 
 def _badge(language: str, happening: Happening) -> Badge:
     if happening.kind == "explained":
-        return Badge("plain", MARKS["plain"], f"{given_reason(language, happening.reason)} ({happening.by})")
+        return Badge("plain", MARKS["plain"], f"{given_reason(language, happening.reason)} · {happening.by}")
     tone = "plain" if happening.kind == "passage" else TONES.get(happening.outcome, "plain")
     if happening.reason == "unanswered":
         return Badge("stop", MARKS["stop"], reason_sentence(language, "unanswered"))

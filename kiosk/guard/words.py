@@ -548,7 +548,7 @@ LANE: dict[str, Public] = {
 SCREEN: dict[str, Pair] = {
     "guided": ("提醒：{headline}。{line}", "{headline}. {line}"),
     "neighbour": ("{line}，或走{neighbour}", "{line}, or {neighbour}"),
-    "stale": ("名单是 {age}前的，照常验证", "List of {age} ago, still deciding"),
+    "stale": ("名单是{age}前的，照常验证", "List of {age} ago, still deciding"),
     "no_list": ("本门的名单还没到", "This gate has no list yet"),
     "demo": ("演示", "Demo"),
 }

@@ -69,7 +69,7 @@ class Stage:
             channel.WATCH: self._watch, channel.STATE: lambda _: self.state, channel.RULE: self._rule,
             channel.OVERRIDE: self._override, channel.EXPLAIN: self._explain, channel.HOLD: self._hold,
             channel.LOCKDOWN: self._lockdown, channel.LOOK_UP: self._look_up,
-            channel.PRESENT_TEXT: self._present_text, channel.CONFIRM_TIME: self._nothing,
+            channel.PRESENT_TEXT: self._present_text, channel.CONFIRM_TIME: self._confirm_time,
         }  # fmt: skip
         reader = {channel.PHOTO: self._photo, channel.SHOW: self._show}
         self._servers = [
@@ -182,7 +182,7 @@ class Stage:
         self.happen(outcome="grant", reason="ok", label="张*", source="phone")
         return Shown(outcome="grant", reason="ok", lane=asked.lane)
 
-    def _nothing(self, asked: Any) -> channel.Nothing:
+    def _confirm_time(self, asked: channel.ConfirmTime) -> channel.Nothing:
         self._session(asked)
         return channel.Nothing()
 
@@ -260,7 +260,7 @@ def main() -> None:
     parser.add_argument("--key", default="")
     options = parser.parse_args()
     stage = Stage(options.folder).start()
-    settings = GuardSettings(simulated=True, demo_passes=options.folder / "passes")
+    settings = GuardSettings(simulated=True, demo_passes=options.folder / "passes", secure_cookies=bool(options.cert))
     app = create_app(Core(stage.core_path, stage.reader_path), settings)
     tls = tls_of(options.cert, options.key)
     server = serve(app, "0.0.0.0", options.port, Limits(head_seconds=options.head_seconds), tls)

@@ -24,7 +24,7 @@ STATES: dict[str, tuple[list[str], str]] = {
     "open": (['lane phase="held"'], "门开着，请通行"),
     "closed": ([NEIGHBOUR, "lane lockdown=true"], "或走3号门"),
     "fault": ([NEIGHBOUR, 'lane signal="fault"'], "或走3号门"),
-    "stale": (["list stale 200000"], "名单是 2天前的"),
+    "stale": (["list stale 200000"], "名单是2天前的"),
     "untrusted": (["clock untrusted", "list none -1"], "本门的名单还没到"),
 }
 
