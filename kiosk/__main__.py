@@ -83,7 +83,7 @@ def core(config: Config) -> None:
     from hardware import open_lane
     from kiosk.clock import Clock
     from kiosk.core import Core, Live
-    from kiosk.gate import Gate, LaneRun
+    from kiosk.gate import DISK_SECONDS, Gate, LaneRun
     from kiosk.journal import Journal
     from kiosk.kept import Kept
     from kiosk.mirror import Mirror
@@ -98,7 +98,7 @@ def core(config: Config) -> None:
     except OSError as err:  # it decides all the same, and the journal goes on trying
         logging.getLogger("core").error("state=unwritable path=%s why=%r", config.core_state, err.strerror)
     anchor = _anchor(config)
-    kept = Kept(config.core_state / "kept.json")
+    kept = Kept(config.core_state / "kept.json", patience_s=DISK_SECONDS)
     clock = Clock(kept)
     journal = Journal(config.core_state, lambda: clock.now().utc_ms)
     mirror = Mirror(config.list_folder, anchor, _box(config), kept, clock.now)

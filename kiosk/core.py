@@ -32,6 +32,8 @@ from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce
 
 READER_SILENT_S = 3.0
 SYNC_SILENT_S = 45.0
+STARTING = "starting"
+"""Why a part is not well that has had no time yet to say so; no fault, and not fine either."""
 REFRESH_S = 0.5
 SLOW_LIST_S = 0.3
 RESTS_TIMES = 10
@@ -41,6 +43,7 @@ _LIVE_KEPT = 200
 _LIVE_FIRST = 50
 _QUEUE = 1000
 _LONGEST_WORD = 20
+_LAST_WRITE_S = 2.0
 
 log = logging.getLogger("core")
 
@@ -204,6 +207,7 @@ class Core:
         for server in self._servers:
             server.close()
         self._journal.close()
+        self._kept.settle(_LAST_WRITE_S)
         self._mirror.close()
 
     # --- reader ---
@@ -356,7 +360,8 @@ class Core:
         faults = ["relay"] if run.fault else []
         if any(camera.lane == lane for camera in self._config.camera):
             ok, why = self._camera(lane)
-            faults += [] if ok else ["reader_silent" if why == "reader_silent" else "camera"]
+            code = {"reader_silent": "reader_silent", STARTING: ""}.get(why, "camera")
+            faults += [code] if code and not ok else []
         return faults
 
     def _camera(self, lane: str) -> tuple[bool, str]:
@@ -364,13 +369,13 @@ class Core:
         since = self._monotonic() - (heard[0] if heard else self._heard.at)
         if since > READER_SILENT_S:
             return False, "reader_silent"
-        return (heard[1].ok, heard[1].why) if heard else (True, "")
+        return (heard[1].ok, heard[1].why) if heard else (False, STARTING)
 
     def _centre(self) -> tuple[bool, str, int]:
         heard, now = self._heard, self._monotonic()
         seen = -1 if heard.centre_at is None else int(now - heard.centre_at)
         if heard.sync is None or now - heard.sync_at > SYNC_SILENT_S:
-            return False, "sync_silent" if now - heard.sync_at > SYNC_SILENT_S else "starting", seen
+            return False, "sync_silent" if now - heard.sync_at > SYNC_SILENT_S else STARTING, seen
         return heard.sync.centre_ok, heard.sync.why, seen
 
     def _faults(self, centre_ok: bool) -> list[str]:

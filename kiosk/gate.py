@@ -452,8 +452,8 @@ class Gate:
         """Hold a lane open, or end that. After a restart a held lane is a question until a guard answers it."""
         run = self._run(lane)
         event, _ = self._record("hold", lane=lane, outcome="on" if on else "off", by=by)
+        self._drive(run, lanes.Hold(on))  # first the lane, then the books
         self._kept.change(held=_with(self._kept.now.held, lane, on))
-        self._drive(run, lanes.Hold(on))
         return self._announce("held_open", lane=lane, outcome=event.outcome, by=by, event=event.id)
 
     def lockdown(self, lane: str, on: bool, by: str, reason: str) -> Happening:

@@ -6,11 +6,14 @@ It changes seldom (a signed time statement, a lockdown, a lane held open), never
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 import msgspec
 
 from sync.durable import replace_durably
+
+RETRY_SECONDS = 10.0
 
 log = logging.getLogger("kept")
 
@@ -32,14 +35,18 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 class Kept:
     """The memory in a file. A damaged or missing file reads as a fresh memory: it only ever makes the gate careful.
 
-    A write that fails (full disk) is logged and kept in memory: the gate goes on. With ``writes=False`` nothing is ever
-    written: for whoever only looks.
+    A thread of its own writes: who changes something waits ``patience_s`` for the disk at most. A write that fails (a
+    full disk) is logged and tried again; until then the gate goes on with its memory. With ``writes=False`` nothing is
+    ever written: for whoever only looks.
     """
 
-    def __init__(self, path: Path, writes: bool = True):
+    def __init__(self, path: Path, writes: bool = True, patience_s: float = 5.0):
         self._path = path
         self._writes = writes
-        self.now = self._read()
+        self._patience_s = patience_s
+        self._lock = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self.now = self._tried = self._written = self._read()
 
     def _read(self) -> Memory:
         try:
@@ -51,13 +58,40 @@ class Kept:
             return Memory()
 
     def change(self, **fields: object) -> None:
-        """Replace some fields, durably if the disk allows."""
+        """Replace some fields, durably if the disk allows. From one thread at a time."""
         new = msgspec.structs.replace(self.now, **fields)
         if new == self.now:
             return
-        self.now = new
-        try:
-            if self._writes:
+        with self._lock:
+            self.now = new
+            if not self._writes:
+                return
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._write_on, name="kept", daemon=True)
+                self._thread.start()
+            self._lock.notify_all()
+            self._lock.wait_for(lambda: self._tried is new, self._patience_s)
+
+    def settle(self, seconds: float) -> bool:
+        """Wait until all is written; whether it is."""
+        with self._lock:
+            return not self._writes or self._lock.wait_for(lambda: self._written is self.now, seconds)
+
+    def _write_on(self) -> None:
+        why = ""
+        while True:
+            with self._lock:
+                self._lock.wait_for(lambda: self._tried is not self.now, RETRY_SECONDS if why else None)
+                new = self.now
+            try:
                 replace_durably(self._path, msgspec.json.encode(new))
-        except OSError as err:
-            log.error("kept=unwritten why=%r", err.strerror)
+                failed = ""
+            except OSError as err:
+                failed = err.strerror or str(err)
+            if failed and failed != why:
+                log.error("kept=unwritten why=%r", failed)
+            why = failed
+            with self._lock:
+                self._tried = new
+                self._written = self._written if failed else new
+                self._lock.notify_all()

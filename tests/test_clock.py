@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,22 @@ def test_the_centre_corrects_what_a_guard_said(machine: Machine) -> None:
     machine.clock.confirm(NOON_MS + DAY_MS)
     machine.hear(NOON_MS)
     assert (machine.state, machine.clock.now().utc_ms) == ("trusted", NOON_MS)
+
+
+def test_a_memory_whose_disk_hangs_holds_nobody_and_is_written_when_it_can_be(tmp_path: Path) -> None:
+    path = tmp_path / "kept.json"
+    hanging = path.with_name("kept.json.new")
+    os.mkfifo(hanging)  # opening it to write waits for a reader
+    kept = Kept(path, patience_s=0.05)
+    kept.change(lockdown=("entry",))
+    kept.change(floor_ms=5)
+    assert (kept.now.lockdown, kept.now.floor_ms) == (("entry",), 5)
+    assert not kept.settle(0.01)
+    reader = os.open(hanging, os.O_RDONLY | os.O_NONBLOCK)
+    hanging.unlink()
+    os.close(reader)
+    assert kept.settle(20.0)
+    assert (Kept(path).now.lockdown, Kept(path).now.floor_ms) == (("entry",), 5)
 
 
 def test_a_damaged_memory_reads_as_a_fresh_one_and_is_replaced(machine: Machine) -> None:
