@@ -22,6 +22,8 @@ BUFFERS = 4
 """One being exposed, one waiting, one held by the decoder, one in hand; the default of 6 costs 3 MB more."""
 MANUAL_FOCUS = 0
 """libcamera's AfModeEnum.Manual."""
+LUMA_FIRST = ("YUV420", "YVU420", "NV12", "NV21")
+"""Formats whose buffer begins with the whole luma plane, one byte a pixel."""
 
 
 class PiCamera:
@@ -44,6 +46,8 @@ class PiCamera:
                 )
             )
             self._main = self._picam2.camera_configuration()["main"]
+            if self._main["format"] not in LUMA_FIRST:
+                raise HardwareError(f"it gives {self._main['format']} pictures, not YUV420; is it a Pi camera?")
             self._picam2.start()
         except Exception as err:
             self._give_back()

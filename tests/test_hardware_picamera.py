@@ -55,6 +55,7 @@ class Picamera2:
     cameras: ClassVar[list[dict[str, Any]]] = [{"Model": "imx708"}]
     fault: Exception | None = None
     delivers = True
+    gives = "NV12"
     made: ClassVar[list[Picamera2]] = []
 
     def __init__(self, index: int) -> None:
@@ -80,7 +81,7 @@ class Picamera2:
         self.asked = asked
 
     def camera_configuration(self) -> dict[str, Any]:
-        return {"main": {"size": SIZE, "stride": STRIDE, "format": "NV12"}}
+        return {"main": {"size": SIZE, "stride": STRIDE, "format": self.gives}}
 
     def start(self) -> None:
         pass
@@ -202,3 +203,9 @@ def test_a_closed_camera_gives_no_frames(library: type[Picamera2]) -> None:
     camera.close()
     with pytest.raises(HardwareError, match="closed"), camera.frame():
         pass
+
+
+def test_a_camera_whose_pictures_do_not_begin_with_luma_is_refused(library: type[Picamera2]) -> None:
+    library.gives = "BGR888"
+    with pytest.raises(HardwareError, match="it gives BGR888 pictures, not YUV420"):
+        opened()
