@@ -118,15 +118,16 @@ def test_signing_out_ends_the_session_in_the_core(stage: Stage, guard: Guard) ->
     assert guard.http.get_cookie("gate_session") is None
 
 
-@pytest.mark.parametrize("token", ["", "guessed"])
+@pytest.mark.parametrize("token", ["", "guessed", "猜"])
 def test_a_form_without_its_token_does_nothing(stage: Stage, guard: Guard, token: str) -> None:
     guard.token = token
     assert guard.post("/open", lane="in").status_code == 403
     assert not any(isinstance(question, channel.Override) for question in stage.asked)
 
 
-def test_a_form_from_another_site_does_nothing_even_with_the_token(guard: Guard) -> None:
-    headers = {"Origin": "http://elsewhere.example"}
+@pytest.mark.parametrize("origin", ["http://elsewhere.example", "null", "http://["])
+def test_a_form_from_another_site_does_nothing_even_with_the_token(guard: Guard, origin: str) -> None:
+    headers = {"Origin": origin}
     fields = {"form_token": guard.token, "lane": "in"}
     assert guard.http.post("/open", data=fields, headers=headers).status_code == 403
     assert guard.http.post("/sign-in", data={"name": "x", "pin": "1"}, headers=headers).status_code == 403
@@ -368,7 +369,16 @@ def test_english_is_one_tap_away_and_remembered(guard: Guard) -> None:
     assert 'lang="en"' in page and "Waiting for a pass" in page and "All is well" in page
 
 
-@pytest.mark.parametrize("target", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//elsewhere.example",
+        "https://elsewhere.example",
+        "/\\elsewhere.example",
+        "/\t/elsewhere.example",
+        "/\n/elsewhere.example",
+    ],
+)
 def test_choosing_a_language_never_leads_to_another_site(app: Flask, target: str) -> None:
     assert app.test_client().get("/prefer/language/en", query_string={"to": target}).location == "/"
 

@@ -27,13 +27,21 @@ def form_token(session_token: str) -> str:
 
 
 def token_is_good(session_token: str, given: str) -> bool:
-    return hmac.compare_digest(form_token(session_token), given)
+    return hmac.compare_digest(form_token(session_token).encode(), given.encode("utf-8", "replace"))
 
 
 def origin_is_ours(request: Request) -> bool:
     """False only if the browser says that another site sent this."""
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    try:
+        return origin is None or urlsplit(origin).netloc == request.host
+    except ValueError:
+        return False
+
+
+def is_ours(target: str) -> bool:
+    """Whether an address leads to a page of ours. Browsers drop tabs and line ends, and read a backslash as a slash."""
+    return target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
 
 
 def is_this_machine(request: Request) -> bool:

@@ -220,7 +220,7 @@ def prefer(what: str, choice: str) -> Answer:
     if choice not in PREFERENCES.get(what, ()):
         abort(404)
     target = request.args.get("to", "/")
-    response = redirect(target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/", 303)
+    response = redirect(target if doors.is_ours(target) else "/", 303)
     response.set_cookie(f"gate_{what}", choice, max_age=YEAR_SECONDS, samesite="Strict", httponly=True)
     return response
 
