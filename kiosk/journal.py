@@ -35,6 +35,8 @@ PRUNE_EVERY_MS = 3_600_000
 _PRUNED_AT_ONCE = 2000
 _TAIL = 500
 _SEARCHED_FOR_USES = 50_000
+_TIDY_IDLE, _TIDY_ANYWAY = 250, 1000
+"""Commits after which the write-ahead log is taken into the file: after a passage, and at the latest."""
 _READ_AT_ONCE = 1000
 _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN,
             sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_IOERR}  # fmt: skip
@@ -161,9 +163,11 @@ class _File:
         self.path = path
         self.journal_id = path.stem.removeprefix("journal-")
         self._conn = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+        self._commits = 0
         try:
             with _telling_damage():
                 self._conn.execute("PRAGMA journal_mode = WAL")
+                self._conn.execute("PRAGMA wal_autocheckpoint = 0")  # that is for :meth:`tidy`
                 self.seq, self.chain = self._last()
                 self.counted, self.steps = _uses(self._conn)
                 self.flush()
@@ -196,6 +200,7 @@ class _File:
                 raise damage from err
             raise
         self.seq, self.chain = seq, link
+        self._commits += 1
         if urgent:
             self.flushed = seq
 
@@ -209,6 +214,12 @@ class _File:
         except (OverflowError, UnicodeError, sqlite3.DataError) as err:
             raise _Unwritable(entry, f"{entry.event.kind}: {err}") from err
         return seq, link
+
+    def tidy(self, idle: bool) -> None:
+        """Take the write-ahead log into the file, which takes a card its time: while nobody waits, or when it must."""
+        if self._commits >= (_TIDY_IDLE if idle else _TIDY_ANYWAY):
+            self._conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._commits = 0
 
     def flush(self) -> None:
         """Have all that is committed on the card. Raises OSError (try again)."""
@@ -404,6 +415,8 @@ class Journal:
         else:
             self._written(entries)
             self._prune()
+            with contextlib.suppress(sqlite3.Error):  # the next write meets the same, and says so
+                self._file.tidy(idle=not any(entry.urgent for entry in entries))
             return
         with self._lock:
             if not self._closing:

@@ -541,6 +541,17 @@ def test_closing_twice_is_once(tmp_path: Path) -> None:
     assert saved.wait(0)
 
 
+def test_the_write_ahead_log_does_not_grow_without_end(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        for number in range(1200):
+            journal.append(event(number), urgent=number % 50 == 0).wait(10)
+        (log,) = tmp_path.glob("journal-*.db-wal")
+        (path,) = tmp_path.glob("journal-*.db")
+        assert log.stat().st_size < 1_500_000 and path.stat().st_size > 100_000
+        journal.append(event(1200)).wait(10)
+        assert len(whole(journal)) == 1201
+
+
 # --- uses -------------------------------------------------------------------------------------------------------------
 
 
