@@ -244,6 +244,7 @@ def test_without_script_the_post_still_opens(browser, program: Program) -> None:
     post.page.fill("[name=name]", "王建国")
     post.page.fill("[name=pin]", "2468")
     post.page.click("button.act")
+    post.page.wait_for_selector(".panel")
     program.say("deny")
     post.page.reload()
     post.page.click(".act.open")
