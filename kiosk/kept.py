@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from sync.durable import replace_durably
+from sync.protocol import Signed
 
 RETRY_SECONDS = 10.0
 
@@ -21,7 +22,8 @@ log = logging.getLogger("kept")
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """``floor_ms``: time cannot be before this; ``rtc_agreed``: the hardware clock agreed with the last statement;
     ``seen``: the highest revision of each signed item in ``seen_epoch``, and ``past_epochs`` the epochs before it, so
-    that an older one never comes back."""
+    that an older one never comes back; ``rule`` the signed rules last in force, so that none is lifted by leaving it
+    out of the list."""
 
     floor_ms: int = 0
     rtc_agreed: bool = False
@@ -30,6 +32,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     seen: dict[str, int] = {}
     seen_epoch: str = ""
     past_epochs: tuple[str, ...] = ()
+    rule: Signed | None = None
 
 
 class Kept:

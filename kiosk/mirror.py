@@ -170,10 +170,22 @@ class Mirror:
                 continue
             fresh.append(change)
         self._remember(fresh)
+        forged += self._left_out(signed)
         vouched = Vouched(forged=forged, not_understood=not_understood)
         for _, body in self._good.values():
             vouched = self._with(vouched, body)
         self.vouched = vouched
+
+    def _left_out(self, signed: list[Signed]) -> int:
+        """The rules last in force stay so over a restart, whatever the list has in their place; 1 if it has none."""
+        kept = self._kept.now.rule
+        if kept is None or not self._is_ours(kept):
+            return 0
+        name = (kept.purpose, kept.item)
+        if name not in self._good:
+            with suppress(KeyError, msgspec.MsgspecError):
+                self._good[name] = (kept, _read_body(kept))
+        return int(name not in {(change.purpose, change.item) for change in signed})
 
     def _is_ours(self, change: Signed) -> bool:
         anchor = self._anchor
@@ -192,7 +204,8 @@ class Mirror:
         if begun != epoch:
             epoch, seen, past = begun, {}, (*past, epoch) if epoch else past
         seen |= {f"{change.purpose} {change.item}": change.revision for change in changes if change.epoch == epoch}
-        self._kept.change(seen=seen, seen_epoch=epoch, past_epochs=past)
+        rule = next((change for change in changes if change.purpose == "rule" and change.epoch == epoch), kept.rule)
+        self._kept.change(seen=seen, seen_epoch=epoch, past_epochs=past, rule=rule)
 
     def _with(self, so_far: Vouched, body: Body) -> Vouched:
         replace = msgspec.structs.replace

@@ -179,6 +179,16 @@ def test_an_older_revision_does_not_come_back_after_a_restart_or_in_another_file
     assert "wang" not in vouched.accounts and vouched.forged == 1
 
 
+@pytest.mark.parametrize("instead", [[], [signed("rule", "rules", Rules(), 99, root=OTHER_ROOT)]])
+def test_rules_are_not_lifted_by_leaving_them_out_of_the_list_over_a_restart(core: Core, instead: list[Signed]) -> None:
+    core.write([ROW], [*usual_changes(), rules(7, admits=("resident",))])
+    core.mirror.close()
+    others = [change for change in usual_changes() if change.purpose != "rule"]
+    write_list(core.folder, [ROW], [*others, *instead], 2)
+    for vouched in (core.restart().vouched, core.restart().vouched):
+        assert (vouched.rules.admits, vouched.forged) == (("resident",), 1)
+
+
 def test_a_new_epoch_begins_at_any_revision_and_the_one_before_it_never_comes_back(core: Core) -> None:
     core.write([ROW], [rules(900, passback_s=9)])
     begun = signed("rule", "rules", Rules(passback_s=2), 5, epoch="e2")
@@ -186,7 +196,7 @@ def test_a_new_epoch_begins_at_any_revision_and_the_one_before_it_never_comes_ba
     core.mirror.close()
     write_list(core.folder, [ROW], [rules(901, passback_s=9)], 3)
     vouched = core.restart().vouched
-    assert (vouched.rules.passback_s, vouched.forged) == (Rules().passback_s, 1)
+    assert (vouched.rules.passback_s, vouched.forged) == (2, 1)
     assert core.write([ROW], [begun], 4, epoch="e2").vouched.rules.passback_s == 2
 
 
