@@ -309,7 +309,8 @@ def main() -> None:
         written, size, taken = written_by(asked.passages, Path(disk) / "passages")
         table.add_row(f"written for {asked.passages:,} passages", f"{written:.1f} MB", "", "", "< 50 MB")
         table.add_row("journal after them", f"{size:.1f} MB", "", f"{taken:.1f} ms each", "")
-    shutil.rmtree(asked.on, ignore_errors=True)
+    for folder in (asked.on, first.run, second.run):
+        shutil.rmtree(folder, ignore_errors=True)
     console.print(table)
 
 
