@@ -14,6 +14,7 @@ import logging
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -28,6 +29,7 @@ MAX_PHOTO_MESSAGE = 12 * 1024 * 1024
 """Room for a 4 MB photo, or for the frames of a simulated presentation."""
 BODY_SECONDS = 10.0
 MAX_PEERS = 16
+_ACCEPT_PAUSE_S = 0.1
 
 log = logging.getLogger("channel")
 
@@ -119,7 +121,10 @@ class Server:
             try:
                 peer, _ = self._listener.accept()
             except OSError:
-                return
+                if self._closing:
+                    return
+                time.sleep(_ACCEPT_PAUSE_S)  # out of descriptors for a moment is no reason to be deaf for ever
+                continue
             with self._lock:
                 full = self._closing or len(self._peers) >= MAX_PEERS
                 if not full:

@@ -196,6 +196,8 @@ def _problems(config: Config) -> Iterator[str]:
     for at, camera in enumerate(config.camera):
         if camera.lane not in names:
             yield f"camera[{at}].lane: no lane is named {camera.lane!r}"
+        if camera.lane in {other.lane for other in config.camera[:at]}:
+            yield f"camera[{at}].lane: {camera.lane!r} has a camera already"
     yield from _range_problems(config)
 
 

@@ -32,6 +32,8 @@ from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce
 
 READER_SILENT_S = 3.0
 SYNC_SILENT_S = 45.0
+LAST_PASSAGE_S = 6.0
+"""Less than the unit's TimeoutStopSec."""
 STARTING = "starting"
 """Why a part is not well that has had no time yet to say so; no fault, and not fine either."""
 REFRESH_S = 0.5
@@ -147,8 +149,15 @@ class Core:
             while not service.stopping.is_set():
                 self.turn()
                 service.alive()
+            self._see_them_through()
         finally:
             self.close()
+
+    def _see_them_through(self) -> None:
+        """An orderly stop does not drop an arm that we hold up on whoever is under it: they have a few seconds."""
+        end = self._monotonic() + LAST_PASSAGE_S
+        while self._monotonic() < end and any(run.somebody_is_under for run in self._gate.lanes.values()):
+            self.turn()
 
     def turn(self) -> None:
         """One turn of the loop: time goes on, then the next job, if one comes in time."""
@@ -200,6 +209,8 @@ class Core:
             self._withdrawn = True
             log.error("state=withdrawn")
             self._gate.record("withdrawn")
+            self._mirror.withdraw()
+            (self._config.core_state / "box.key").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Relays off first."""

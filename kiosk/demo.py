@@ -146,8 +146,10 @@ class Town:
     def _issue(self) -> None:
         self.pictures.mkdir(exist_ok=True)
         issue, home = self.issue, ("--dwelling", "3-2-501", "--household", "1")
-        issue("resident", "住户卡", "Resident's card", "--holder", "张伟", *home, "--active", "--phone")
-        self._phone("resident", "住户手机", "Resident's phone")
+        issue("resident", "住户卡", "Resident's card", "--holder", "张伟", *home, "--active")
+        other = ("--holder", "吴敏", "--dwelling", "4-1-802", "--household", "2", "--active", "--phone")
+        issue("neighbour", "邻居的卡", "Neighbour's card", *other)
+        self._phone("neighbour", "邻居的手机", "Neighbour's phone")
         issue("vehicle", "车辆卡", "Car", "--kind", "vehicle", "--plate", "鄂A12345", *home, "--active")
         issue("visitor", "访客卡", "Visitor's card", "--kind", "visitor", "--holder", "陈晨", "--active")
         issue("revoked", "已挂失的卡", "Lost and revoked", "--holder", "李娜", "--dwelling", "5-1-302", "--active")

@@ -21,7 +21,7 @@ from kiosk.channel import FoundPass, FoundPasses, Happening, Presentation, Refus
 from kiosk.clock import Clock
 from kiosk.config import LaneSection, ScreenSection
 from kiosk.journal import Journal, Saved, UseRow, Uses, new_event_id
-from kiosk.judge import Decision, Judge, Whose
+from kiosk.judge import Decision, Judge, Whose, person_of
 from kiosk.kept import Kept
 from kiosk.mirror import Mirror
 from kiosk.policy import PLEASE_SEE_GUARD, Verdict, in_public
@@ -150,6 +150,11 @@ class LaneRun:
             if self._faults.pop(part, ""):
                 log.info("lane=%s part=%s fault=over", self.section.name, part)
 
+    @property
+    def somebody_is_under(self) -> bool:
+        """Whether the arm would fall on them if this lane's request to open ended now."""
+        return self.section.mode == "hold" and (self.state.passing or self.state.cleared_at is not None)
+
     def close(self) -> None:
         """Relay off first, then everything else."""
         for name, part in (("relay", self.parts.relay), ("lights", self.parts.lights), ("inputs", self.parts.inputs)):
@@ -194,6 +199,7 @@ class Gate:
     def begin(self) -> None:
         """Close what a crash left open, resume lockdown, and take the inputs as they stand. Opens nothing."""
         self._record("boot", why=f"{len(self._journal.earlier)} events found")
+        self._resume_lockdown()
         self._close_interrupted()
         for run in self.lanes.values():
             run.levels = dict(run.parts.inputs.read())
@@ -201,6 +207,12 @@ class Gate:
                 if run.levels.get(name):
                     self._take_level(run, name, True)
             self._drive(run, lanes.Tick())
+
+    def _resume_lockdown(self) -> None:
+        """The journal's word counts, also where the memory of it was damaged."""
+        for event in self._journal.earlier:
+            if event.kind == "lockdown" and event.lane in self.lanes:
+                self._kept.change(lockdown=_with(self._kept.now.lockdown, event.lane, event.outcome == "on"))
 
     def _close_interrupted(self) -> None:
         passed = {event.about for event in self._journal.earlier if event.kind == "passage"}
@@ -244,12 +256,11 @@ class Gate:
         return msgspec.structs.replace(last.shown, repeat=True)
 
     def _under_way(self, run: LaneRun) -> dict[int, int]:
-        """When each credential last began a passage in this direction that has not been counted yet."""
+        """When each person last began a passage in this direction that has not been counted yet."""
         return {
-            opening.whose.credential: opening.commanded_ms
+            opening.whose.person: opening.commanded_ms
             for opening in self.openings.values()
-            if opening.whose.credential is not None
-            and self.lanes[opening.lane].section.direction == run.section.direction
+            if opening.whose.person is not None and self.lanes[opening.lane].section.direction == run.section.direction
         }
 
     def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> Shown:
@@ -274,7 +285,7 @@ class Gate:
         happening = self._announce_decision(run, shown, decision, event)
         answer = Shown(outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number)
         public = _decided_in_public(verdict)
-        run.recent.append(Last(decision.whose.credential, mark, self._monotonic(), event.id, answer, public))
+        run.recent.append(Last(decision.credential, mark, self._monotonic(), event.id, answer, public))
         log.info(
             "lane=%s outcome=%s reason=%s source=%s engine=%s frames=%d",
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
@@ -288,7 +299,8 @@ class Gate:
     def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> Happening:
         verdict, row, reading = decision.verdict, decision.row, decision.reading
         refer_s = self._mirror.vouched.rules.refer_s
-        last = self._uses.last_ms(decision.whose.credential) if decision.whose.credential is not None else None
+        who = decision.whose.person
+        last = self._uses.last_ms(who) if who is not None else None
         happening = self._announce(
             "decision",
             lane=shown.lane,
@@ -337,9 +349,9 @@ class Gate:
                 continue
             run = self.lanes[opening.lane]
             use = None
-            credential = opening.whose.credential
-            if end.outcome != "not_passed" and credential is not None:
-                use = UseRow(credential, opening.commanded_ms, run.section.direction, opening.whose.household)
+            who = opening.whose.person
+            if end.outcome != "not_passed" and who is not None:
+                use = UseRow(who, opening.commanded_ms, run.section.direction, opening.whose.household)
                 self._uses.count(use)
             repeats = sum(last.repeats for last in run.recent if last.event == end.about)
             self._record(
@@ -469,7 +481,7 @@ class Gate:
         found: dict[str, FoundPass] = {}
         for row in rows:
             key = row.number or str(credential_id(row.scope, row.serial))
-            last = self._uses.last_ms(credential_id(row.scope, row.serial)) or 0
+            last = self._uses.last_ms(person_of(row.scope, row.serial, row)) or 0
             if key in found:  # the card and the phone of one pass are one line
                 found[key].last_passage_ms = max(found[key].last_passage_ms, last)
                 continue

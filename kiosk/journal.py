@@ -51,9 +51,9 @@ def new_event_id() -> str:
 
 
 class UseRow(msgspec.Struct, frozen=True):
-    """One counted passage: which credential (scope << 32 | serial), when, in which direction, of which household."""
+    """One counted passage: whose (:func:`kiosk.judge.person_of`), when, in which direction, of which household."""
 
-    credential: int
+    person: int
     at_ms: int
     direction: str
     household: int = 0
@@ -528,7 +528,7 @@ class Uses:
     """The counted passages of the last days, in memory: what passback and quotas ask. Not thread-safe."""
 
     def __init__(self, counted: Iterable[UseRow] = (), steps: dict[int, int] | None = None):
-        self._by_credential: dict[int, list[UseRow]] = {}
+        self._by_person: dict[int, list[UseRow]] = {}
         self._by_household: dict[int, list[UseRow]] = {}
         self.steps = dict(steps or {})
         """The last accepted digit step by credential."""
@@ -536,27 +536,27 @@ class Uses:
             self.count(row)
 
     def count(self, row: UseRow) -> None:
-        self._by_credential.setdefault(row.credential, []).append(row)
+        self._by_person.setdefault(row.person, []).append(row)
         if row.household:
             self._by_household.setdefault(row.household, []).append(row)
 
-    def last_ms(self, credential: int, direction: str | None = None, until_ms: int | None = None) -> int | None:
-        """When it was last used, in that direction and not after that time, if they are named."""
-        rows = self._by_credential.get(credential, ())
+    def last_ms(self, person: int, direction: str | None = None, until_ms: int | None = None) -> int | None:
+        """When they last passed, in that direction and not after that time, if they are named."""
+        rows = self._by_person.get(person, ())
         times = (row.at_ms for row in rows if direction in (None, row.direction))
         return max((at for at in times if until_ms is None or at <= until_ms), default=None)
 
-    def today(self, credential: int, household: int, day_start_ms: int) -> tuple[int, int]:
-        """Entries since then: of the credential, and of its household."""
+    def today(self, person: int, household: int, day_start_ms: int) -> tuple[int, int]:
+        """Entries since then: of the person, and of the household."""
 
         def entries(rows: Iterable[UseRow]) -> int:
             return sum(1 for row in rows if row.at_ms >= day_start_ms and row.direction != "out")
 
-        return entries(self._by_credential.get(credential, ())), entries(self._by_household.get(household, ()))
+        return entries(self._by_person.get(person, ())), entries(self._by_household.get(household, ()))
 
     def forget(self, before_ms: int) -> None:
         """Drop what is older, so that memory stays small."""
-        for index in (self._by_credential, self._by_household):
+        for index in (self._by_person, self._by_household):
             for key in list(index):
                 kept = [row for row in index[key] if row.at_ms >= before_ms]
                 if kept:

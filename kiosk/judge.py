@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, time
 
@@ -23,8 +24,16 @@ does (a restart without time): it says nothing about how long ago it was."""
 class Whose(msgspec.Struct, frozen=True):
     """Whose passage it will be, for passback and quotas; nobody's, where a guard opens without a presentation."""
 
-    credential: int | None = None
+    person: int | None = None
     household: int = 0
+
+
+def person_of(scope: int, serial: int, row: CredentialRow | None) -> int:
+    """Whose use it is: card and phone of one pass are one person; what is not listed counts for itself."""
+    if row is None or not row.number:
+        return credential_id(scope, serial)
+    mark = hashlib.blake2b(row.number.encode(), digest_size=7).digest()
+    return 1 << 56 | int.from_bytes(mark, "big")  # above every credential's own number
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -36,11 +45,19 @@ class Decision(msgspec.Struct, frozen=True):
     step: tuple[int, int] | None = None
 
     @property
-    def whose(self) -> Whose:
+    def credential(self) -> int | None:
+        """Which credential it was; None for what was not one of ours."""
         shown = self.reading
+        return credential_id(shown.scope, shown.serial) if isinstance(shown, Credential) else None
+
+    @property
+    def whose(self) -> Whose:
+        shown, row = self.reading, self.row
         if not isinstance(shown, Credential):
             return Whose()
-        return Whose(credential_id(shown.scope, shown.serial), self.row.household if self.row else 0)
+        # A household's quota is its residents': not its car's, nor its visitors'.
+        household = row.household if row and row.kind == "resident" else 0
+        return Whose(person_of(shown.scope, shown.serial, row), household)
 
 
 class Judge:
@@ -54,7 +71,7 @@ class Judge:
         self._now = now
 
     def judge(self, reading: Reading, lane: str, direction: Direction, under_way: Mapping[int, int]) -> Decision:
-        """The decision at a lane. ``under_way``: by credential, when a passage began that is not counted yet."""
+        """The decision at a lane. ``under_way``: by person, when a passage began that is not counted yet."""
         now, rules = self._now(), self._mirror.vouched.rules
         at = Lane(name=lane, direction=direction, lockdown=lane in self._kept.now.lockdown)
         age = self._mirror.list_state()
@@ -84,11 +101,11 @@ class Judge:
         now: Now,
         under_way: Mapping[int, int],
     ) -> Use:
-        number = credential_id(shown.scope, shown.serial)
-        counted = self._uses.last_ms(number, direction, now.utc_ms + _AHEAD_MS)
-        last = max((at for at in (counted, under_way.get(number)) if at is not None), default=None)
+        who = person_of(shown.scope, shown.serial, row)
+        counted = self._uses.last_ms(who, direction, now.utc_ms + _AHEAD_MS)
+        last = max((at for at in (counted, under_way.get(who)) if at is not None), default=None)
         midnight = datetime.combine(now.local.date(), time(), now.zone)
-        person, household = self._uses.today(number, row.household if row else 0, int(midnight.timestamp() * 1000))
+        person, household = self._uses.today(who, row.household if row else 0, int(midnight.timestamp() * 1000))
         return Use(
             since_last_s=None if last is None else max(0.0, (now.utc_ms - last) / 1000),
             person_today=person,

@@ -90,6 +90,7 @@ class Mirror:
         self._box = box
         self._kept = kept
         self._now = now
+        self._withdrawn = False
         self._reader: ListReader | None = None
         self._version = -1
         self._meta: dict[str, str] = {}
@@ -106,6 +107,8 @@ class Mirror:
     def refresh(self) -> bool:
         """Follow ``current`` and what was written to it; whether anything changed. Keeps the old list if the new one
         fails, and goes without one only where there never was a whole one."""
+        if self._withdrawn:
+            return False
         path = get_current(self._folder)
         try:
             if path is not None and (self._reader is None or self._reader.path != path):
@@ -119,6 +122,13 @@ class Mirror:
                 log.error("list=unusable why=%r", str(err))
             self.why = str(err)
         return False
+
+    def withdraw(self) -> None:
+        """Forget list, keys and accounts for good: this device is no gate any more."""
+        self._withdrawn, self.why = True, "withdrawn"
+        self._good.clear()
+        self.vouched = Vouched(withdrawn=True, compound=self.vouched.compound, gate_name=self.vouched.gate_name)
+        self.close()
 
     def _switch(self, reader: ListReader) -> None:
         old, self._reader = self._reader, reader

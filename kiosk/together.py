@@ -25,6 +25,7 @@ class Child:
         self._command = command
         self._log_file = log_file
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
         self._process = self._start()
         self._thread = threading.Thread(target=self._watch, name=f"watch-{name}", daemon=True)
         self._thread.start()
@@ -44,9 +45,11 @@ class Child:
             if self._stopping.is_set():
                 return
             log.warning("process=%s ended=%d", self.name, code)
-            if self._stopping.wait(RESTART_S):
-                return
-            self._process = self._start()
+            self._stopping.wait(RESTART_S)
+            with self._lock:
+                if self._stopping.is_set():
+                    return
+                self._process = self._start()
 
     @property
     def pid(self) -> int:
@@ -60,7 +63,8 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end, and make it end if it does not. Idempotent."""
-        self._stopping.set()
+        with self._lock:
+            self._stopping.set()
         self._process.terminate()
         try:
             self._process.wait(STOP_S)

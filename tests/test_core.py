@@ -30,16 +30,19 @@ from kiosk.core import Core, Live
 from kiosk.journal import Journal
 from kiosk.post import Post
 from kiosk.service import Service
-from sync.protocol import Acknowledged, EventsAfter, SyncState
+from sync.protocol import Acknowledged, EventsAfter, SyncState, WithdrawalBody
 from tests.gate_parts import (
     ANCHOR,
     BOX,
+    DEVICE,
+    GATE,
     NOON_MS,
     PIN,
     Bench,
     credential,
     read_events,
     row_of,
+    signed,
     statement,
     text_of,
     usual_changes,
@@ -72,8 +75,9 @@ class Here:
     def _run(self) -> None:
         """Everything on the loop's own thread, which the list belongs to."""
         self.bench = bench = Bench(self._folder / "gate", ROWS, tell=self.live.tell)
+        config = replace(CONFIG, gate=replace(CONFIG.gate, state=str(self._folder)))
         self.core = Core(
-            CONFIG, ANCHOR, bench.gate, self.live, bench.journal, bench.mirror, bench.clock, bench.kept,
+            config, ANCHOR, bench.gate, self.live, bench.journal, bench.mirror, bench.clock, bench.kept,
             Post(lambda: bench.mirror.vouched.accounts, lambda: self.now), lambda: self.now,
         )  # fmt: skip
         self.core.begin()
@@ -321,6 +325,22 @@ def test_a_list_that_sync_has_put_in_force_is_followed_at_once(core: Here) -> No
     write_list(core.bench.folder / "list", [replace(row_of(CARD), state="revoked")], usual_changes(), 2)
     assert core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True, list_changed=True)).ok
     assert core.present().reason == "revoked"
+
+
+def test_a_withdrawn_gate_forgets_whom_it_knew_and_what_was_sealed_for_it(core: Here, tmp_path: Path) -> None:
+    token = core.token()
+    box = tmp_path / "core" / "box.key"
+    box.parent.mkdir(exist_ok=True)
+    box.write_bytes(b"k" * 32)
+    order = signed("withdrawal", DEVICE, WithdrawalBody(GATE, DEVICE, NOON_MS), 9)
+    write_list(core.bench.folder / "list", ROWS, [*usual_changes(), order], 2)
+    told = core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True, list_changed=True))
+    assert (told.ok, told.why) == (False, "withdrawn")
+    assert not box.exists()
+    assert "withdrawn" in core.state().faults
+    assert core.present().reason == "foreign_scope"
+    assert refusal(lambda: core.guard(ch.OVERRIDE, ch.Override(token, "entry", True))) == "not_signed_in"
+    assert "withdrawn" in [event.kind for event in core.bench.events()]
 
 
 def test_a_list_that_cannot_be_used_is_told_to_sync_and_the_old_one_stays(core: Here) -> None:

@@ -42,7 +42,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
 
     def build(**fields: Any) -> Bench:
-        made.append(Bench(tmp_path / f"gate{len(made)}", ROWS, **fields))
+        made.append(Bench(tmp_path / f"gate{len(made)}", **{"rows": ROWS, **fields}))
         return made[-1]
 
     yield build
@@ -209,6 +209,24 @@ def test_a_second_passage_within_the_passback_time_is_for_the_guard(bench: Bench
     shown = show(bench, text_of(CARD))
     assert (shown.outcome, shown.reason, bench.parts["entry"].shown.value) == ("refer", "passback", "yellow")
     bench.go(180)
+    assert show(bench, text_of(CARD)).outcome == "grant"
+
+
+def test_card_and_phone_of_one_pass_are_one_person(make: Callable[..., Bench]) -> None:
+    rows = [row_of(CARD, number="A-1"), row_of(PHONE, number="A-1")]
+    bench = make(rows=rows)
+    show(bench, text_of(CARD))
+    assert show(bench, text_of(PHONE, bench.time.utc_ms)).reason == "passback", "while the passage is open"
+    bench.drive_through()
+    bench.go(40)
+    assert show(bench, text_of(PHONE, bench.time.utc_ms)).reason == "passback"
+
+
+def test_a_households_car_does_not_use_up_its_residents_quota(make: Callable[..., Bench]) -> None:
+    car = credential(60, kind="vehicle")
+    bench = make(rows=[row_of(CARD), row_of(car)], changes=usual_changes(quota_household_day=1))
+    show(bench, text_of(car))
+    bench.drive_through()
     assert show(bench, text_of(CARD)).outcome == "grant"
 
 
@@ -508,6 +526,28 @@ def test_lockdown_goes_on_after_a_restart_until_it_is_ended(bench: Bench) -> Non
     bench.gate.lockdown("entry", False, "Zhao", "over")
     bench.restart()
     assert show(bench, text_of(CARD)).outcome == "grant"
+
+
+def test_an_orderly_stop_knows_who_is_under_an_arm_that_is_held_up(make: Callable[..., Bench]) -> None:
+    bench = make(mode="hold", inputs=("passage",))
+    lane = bench.gate.lanes["entry"]
+    show(bench, text_of(CARD))
+    assert not lane.somebody_is_under, "the car has not moved yet"
+    bench.gate.input_changed("entry", "passage", True)
+    assert lane.somebody_is_under
+    bench.gate.input_changed("entry", "passage", False)
+    assert lane.somebody_is_under, "while the settling time runs"
+    bench.go(2)
+    assert not lane.somebody_is_under
+
+
+def test_lockdown_goes_on_though_the_memory_of_it_was_damaged(bench: Bench) -> None:
+    bench.gate.lockdown("entry", True, "Zhao", "drill")
+    bench.events()
+    bench.stop()
+    (bench.folder / "kept.json").write_bytes(b"\0" * 40)
+    bench.start()
+    assert show(bench, text_of(CARD)).reason == "lockdown"
 
 
 # --- restarts and kills -----------------------------------------------------------------------------------------------

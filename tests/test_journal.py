@@ -108,12 +108,12 @@ def test_a_journal_goes_on_where_it_was_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_use_and_a_step_come_back_with_their_event(tmp_path: Path) -> None:
-    use = UseRow(credential=7 << 32 | 5, at_ms=NOON_MS, direction="in", household=12)
+    use = UseRow(person=7 << 32 | 5, at_ms=NOON_MS, direction="in", household=12)
     with opened(tmp_path) as journal:
-        journal.append(event(1), use=use, step=(use.credential, 99)).wait(5)
-    assert read_uses(tmp_path).last_ms(use.credential) == NOON_MS
+        journal.append(event(1), use=use, step=(use.person, 99)).wait(5)
+    assert read_uses(tmp_path).last_ms(use.person) == NOON_MS
     with opened(tmp_path) as journal:
-        assert (journal.counted, journal.steps) == ([use], {use.credential: 99})
+        assert (journal.counted, journal.steps) == ([use], {use.person: 99})
 
 
 # --- kills ------------------------------------------------------------------------------------------------------------
@@ -486,7 +486,7 @@ def test_old_uses_are_not_remembered(tmp_path: Path, now: Now) -> None:
         journal.append(event(3, at_ms=1000), use=UseRow(3, 1000, "in"))  # by a clock that did not know the time
         journal.append(event(4, at_ms=now.ms), use=UseRow(2, now.ms + 5, "in"), step=(2, 10)).wait(5)
     with opened(tmp_path, now) as journal:
-        assert [(use.credential, use.at_ms) for use in journal.counted] == [(2, now.ms), (2, now.ms + 5)]
+        assert [(use.person, use.at_ms) for use in journal.counted] == [(2, now.ms), (2, now.ms + 5)]
         assert journal.steps == {2: 10}
 
 
