@@ -28,7 +28,7 @@ from sync.protocol import (
 from sync.server import compounds, fleet, passes
 from sync.server.app import centre_of
 from sync.server.centre import Centre
-from sync.server.events import find_events
+from sync.server.events import Chosen, find_events
 from tests.wsgi_adapter import WsgiAdapter, WsgiApp, session_on
 
 URL = "http://127.0.0.1:8080"
@@ -214,6 +214,6 @@ def states(gate: Gate) -> dict[int, str]:
 
 
 def stored(centre: Centre) -> list[tuple[str, int]]:
-    found, more = find_events(centre, 7, None, rows=100_000)
+    found, more = find_events(centre, 7, Chosen(), rows=100_000)
     assert not more
     return sorted((event.journal_id, event.seq) for event in found)

@@ -37,7 +37,7 @@ from sync.protocol import (
     read_enrolment_code,
     trusts,
 )
-from sync.server import compounds, fleet, guards, passes
+from sync.server import bulk, compounds, fleet, guards, passes
 from sync.server.app import centre_of, close_app, create_app
 from sync.server.centre import CentreError
 from sync.server.settings import Settings
@@ -420,12 +420,12 @@ def test_extending_everybody_prints_nothing_again_and_leaves_visitors(world: Wor
     gate = world.gate().enrol()
     gate.follow()
     before = gate.revision
-    assert passes.extend_all(world.centre, 7, until, "test") == 3
+    assert bulk.extend_all(world.centre, 7, bulk.Extension(until_ms=until), "test") == 3
     assert gate.follow() == 1 and gate.revision == before + 6
     assert sum(row.valid_until_ms == until for row in gate.rows.values()) == 6
     assert passes.get_pass(world.centre, visitor.number).valid_until_ms == visitor.valid_until_ms
     assert [passes.credential_text(world.centre, p.number, "card") for p in made] == texts
-    assert passes.extend_all(world.centre, 7, until, "test") == 0
+    assert bulk.extend_all(world.centre, 7, bulk.Extension(until_ms=until), "test") == 0
 
 
 def test_attention_reaches_the_gate(world: World) -> None:

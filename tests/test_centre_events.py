@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sync.protocol import CHAIN_START, MAX_BATCH, MAX_EVENT_CHARACTERS, Event, EventReceipt, EventUpload, chain
 from sync.server import fleet
 from sync.server.app import close_app
-from sync.server.events import find_events, read_event
+from sync.server.events import Chosen, find_events, read_event
 from sync.server.load import Load, Tries
 from tests.test_centre import Gate, World, code_of
 
@@ -152,7 +152,7 @@ def test_unknown_fields_and_odd_texts_are_kept_as_they_are(world: World, gate: G
     odd = ' { "kind":"new-kind", "at_ms": 5, "id":"x", "future": {"a": [1, 2.50, "é✓"]}, "lane":"北门"} '
     assert send(gate, Journal([odd]).batch(1, 1)) == 1
     assert kept(world) == [(1, odd)]
-    (shown,), more = find_events(world.centre, 7, "g1")
+    (shown,), more = find_events(world.centre, 7, Chosen(gate="g1"))
     assert (shown.kind, shown.lane, shown.at_ms, more) == ("new-kind", "北门", 5, False)
 
 
@@ -205,10 +205,10 @@ def test_a_withdrawn_device_may_still_hand_in_what_it_saw(world: World, gate: Ga
 
 def test_events_of_a_gate_are_shown_newest_first_and_paged(world: World, gate: Gate) -> None:
     send(gate, Journal([event(n) for n in range(1, 8)]).batch(1, 7))
-    pages = [find_events(world.centre, 7, "g1", page, 3) for page in (1, 2, 3)]
+    pages = [find_events(world.centre, 7, Chosen(gate="g1"), page, 3) for page in (1, 2, 3)]
     assert [[e.seq for e in found] for found, _ in pages] == [[7, 6, 5], [4, 3, 2], [1]]
     assert [more for _, more in pages] == [True, True, False]
-    assert find_events(world.centre, 8, None) == ([], False)
+    assert find_events(world.centre, 8, Chosen()) == ([], False)
 
 
 # Shedding load

@@ -172,17 +172,6 @@ def test_an_enrolment_code_is_shown_once(world: World, office: Office) -> None:
     assert office.post("/c/7/gates", name="东门").status_code == 409
 
 
-def test_rules_are_saved_together_or_not_at_all(world: World, office: Office) -> None:
-    page = office.get("/c/7/rules").text
-    found = re.findall(r'<textarea name="(\w+)"[^>]*>([^<]*)</textarea>', page)
-    fields = {name: html.unescape(value) for name, value in found}
-    assert office.post("/c/7/rules", **(fields | {"passback_s": "99", "accepts": "[8]"})).status_code == 302
-    rules = compounds.read_rules(compounds.read_compound(world.centre, 7))
-    assert (rules.passback_s, rules.accepts) == (99, (8,))
-    for wrong in ("x", "-1", '"y"', "1,"):
-        assert office.post("/c/7/rules", **(fields | {"passback_s": wrong})).status_code == 409
-
-
 def test_text_fields_are_shown_as_text(world: World, office: Office) -> None:
     nasty = "<script>alert(1)</script>'\""
     made = office.post("/c/7/passes", kind="resident", label="*" + nasty, dwelling=nasty, plate=nasty)

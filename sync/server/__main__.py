@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from sync.credential import KIND_NUMBERS, Medium
-from sync.server import card, compounds, events, fleet, guards, passes, staff
+from sync.server import bulk, card, compounds, events, fleet, guards, passes, staff
 from sync.server.centre import Centre, CentreError, Compound, open_centre
 from sync.server.settings import Settings
 from sync.server.store import StoreError
@@ -315,7 +315,7 @@ def extend(shell: Shell, centre: Centre, number: str | None, compound: str | Non
         return _say_pass(shell, passes.extend(centre, number, passes.read_time(ends, timezone, True), shell.by))
     found = compounds.find_compound(centre, compound or "")
     until_ms = passes.read_time(ends, found.timezone, True)
-    count = passes.extend_all(centre, found.compound_id, until_ms, shell.by)
+    count = bulk.extend_all(centre, found.compound_id, bulk.Extension(until_ms=until_ms), shell.by)
     done = {"compound": found.compound_id, "extended": count, "valid_until_ms": until_ms}
     return shell.say(done, f"{count} passes extended.")
 
@@ -426,7 +426,8 @@ def set_rule(shell: Shell, centre: Centre, compound: str, key: str, value: str) 
     """
     compound_id = _id(centre, compound)
     if key == "all":
-        rules = compounds.set_rules(centre, compound_id, compounds.parse_rules(value), shell.by)
+        rules = compounds.parse_rules(value)
+        compounds.set_rules(centre, compound_id, rules, shell.by)
     else:
         rules = compounds.set_rule(centre, compound_id, key, value, shell.by)
     shell.say(rules, f"{key} is set.")
@@ -510,7 +511,7 @@ def list_events(shell: Shell, centre: Centre, compound: str, gate: str | None, p
     """
     compound_id = _id(centre, compound)
     gate_id = fleet.find_gate(centre, compound_id, gate).gate if gate else None
-    found, _ = events.find_events(centre, compound_id, gate_id, page, rows)
+    found, _ = events.find_events(centre, compound_id, events.Chosen(gate=gate_id), page, rows)
     words = "\n".join(f"{e.at_ms}  {e.device}  {e.seq:>6}  {e.kind:<10} {e.outcome:<6} {e.reason}" for e in found)
     shell.say(found, words)
 

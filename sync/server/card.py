@@ -15,6 +15,12 @@ QUIET_MODULES = 4
 _PNG_PIXELS_PER_MODULE = 12
 
 
+def building(dwelling: str) -> str:
+    """What a card says of a dwelling: its building, never the room; a lost card must not lead home."""
+    first, dash, _ = dwelling.replace("－", "-").partition("-")
+    return first if dash and len(first) <= 8 else ""
+
+
 def draw(text: str) -> segno.QRCode:
     """The code of a credential at ECC Q: version 7 for a card, without digits."""
     return segno.make(text, error="q", boost_error=False, micro=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,7 +12,7 @@ from nacl.signing import SigningKey
 from sqlalchemy import Connection, insert, select, text, update
 
 from sync.credential import KIND_NUMBERS
-from sync.protocol import CodeKeyBody, CompoundBody, KeyBody, Rules
+from sync.protocol import CodeKeyBody, CompoundBody, KeyBody, Rules, Window
 from sync.server import tables
 from sync.server.centre import Centre, CentreError, Compound, Writing, all_compounds, get_compound
 
@@ -159,12 +160,25 @@ def read_rules(compound: Compound) -> Rules:
     return msgspec.json.decode(compound.rules, type=Rules)
 
 
-def set_rules(centre: Centre, compound_id: int, rules: Rules, by: str) -> Rules:
-    """Put all rules at once. Raises CentreError where they contradict themselves."""
+class RulesChanged(CentreError):
+    """Somebody else changed the rules since they were looked at."""
+
+
+def rules_mark(compound: Compound) -> str:
+    """Says which rules somebody looked at."""
+    return hashlib.blake2b(compound.rules.encode(), digest_size=8).hexdigest()
+
+
+def set_rules(centre: Centre, compound_id: int, rules: Rules, by: str, seen: str | None = None) -> int:
+    """Put all rules at once; how many of them changed. ``seen`` is the mark of the rules that were looked at.
+
+    Raises CentreError where they contradict themselves, RulesChanged where ``seen`` is not what is in force.
+    """
     _check_rules(rules)
     with centre.writing(compound_id, by) as writing:
-        _put_rules(writing, rules, "rules")
-    return rules
+        if seen is not None and seen != rules_mark(writing.compound):
+            raise RulesChanged("Somebody else changed the rules in the meantime.", "规则刚被别人改过。")
+        return _put_rules(writing, rules)
 
 
 def set_rule(centre: Centre, compound_id: int, key: str, value: str, by: str) -> Rules:
@@ -181,7 +195,7 @@ def set_rule(centre: Centre, compound_id: int, key: str, value: str, by: str) ->
         except msgspec.ValidationError as err:
             raise CentreError(f"{key} cannot be {value!r}: {err}") from err
         _check_rules(rules)
-        _put_rules(writing, rules, key)
+        _put_rules(writing, rules)
     return rules
 
 
@@ -213,9 +227,9 @@ def _check_rules(rules: Rules) -> None:
             f"There is no kind {wrong[0]!r}. Kinds are: {', '.join(KIND_NUMBERS)}.", f"没有这个类别：{wrong[0]}。"
         )
     windows = [window for windows in rules.hours.values() for window in windows]
-    if any(not 0 <= w.from_minute < w.to_minute <= 1440 or not set(w.days) <= set(range(1, 8)) for w in windows):
+    if not all(_is_window(window) for window in windows):
         raise CentreError(
-            "Hours go from minute 0 to 1440 of a day, on weekdays 1 (Monday) to 7.",
+            "Hours go from minute 0 to 1440 of a day, on weekdays 1 (Monday) to 7; over midnight they end earlier.",
             "时段为一天的0至1440分钟，星期为1（周一）至7。",
         )
     counted = (
@@ -230,14 +244,31 @@ def _check_rules(rules: Rules) -> None:
         )
 
 
-def _put_rules(writing: Writing, rules: Rules, about: str) -> None:
+def _is_window(window: Window) -> bool:
+    """One that ends before it begins goes over midnight; it belongs to the day on which it began."""
+    begins, ends = 0 <= window.from_minute < 1440, 0 < window.to_minute <= 1440
+    return begins and ends and window.from_minute != window.to_minute and set(window.days) <= set(range(1, 8))
+
+
+def _put_rules(writing: Writing, rules: Rules) -> int:
+    """Publish the rules and record each change with its old and new value; how many there were."""
+    before = msgspec.to_builtins(read_rules(writing.compound))
+    changed = {key: value for key, value in msgspec.to_builtins(rules).items() if before[key] != value}
+    if not changed:
+        return 0
     writing.conn.execute(
         update(tables.compound)
         .where(tables.compound.c.compound_id == writing.compound_id)
         .values(rules=msgspec.json.encode(rules).decode())
     )
     writing.sign("rule", "rules", rules)
-    writing.audit("set-rule", about)
+    for key, value in changed.items():
+        writing.audit("set-rule", f"{key}: {_json(before[key])} → {_json(value)}")
+    return len(changed)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 # After a restored backup

@@ -24,6 +24,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """An event as people see it."""
 
     device: str
+    gate: str
+    gate_name: str
     journal_id: str
     seq: int
     at_ms: int
@@ -33,6 +35,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     scope: int
     serial: int
+    number: str
+    """The pass, where the credential is one of ours."""
     event: str
 
 
@@ -169,17 +173,37 @@ def _advance(conn: Connection, device: Device, upload: EventUpload, texts: list[
     )  # fmt: skip
 
 
-def find_events(centre: Centre, compound_id: int, gate_id: str | None, page: int = 1,
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events to look at; what is empty does not choose."""
+
+    gate: str | None = None
+    kind: str = ""
+    outcome: str = ""
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+
+def find_events(centre: Centre, compound_id: int, chosen: Chosen, page: int = 1,
                 rows: int = PAGE_ROWS) -> tuple[list[Kept], bool]:  # fmt: skip
-    """Events of one gate (None: of the compound), newest first, and whether there are more."""
-    of_gate = "AND d.gate_id = :gate " if gate_id is not None else ""
+    """Events of a compound, newest first, with the pass where it is known; and whether there are more."""
+    wanted = {
+        "gate": ("d.gate_id = :gate", chosen.gate), "kind": ("e.kind = :kind", chosen.kind or None),
+        "outcome": ("e.outcome = :outcome", chosen.outcome or None),
+        "from_ms": ("e.at_ms >= :from_ms", chosen.from_ms), "until_ms": ("e.at_ms < :until_ms", chosen.until_ms),
+    }  # fmt: skip
+    choose = "".join(f" AND {condition}" for condition, value in wanted.values() if value is not None)
     found = text(
-        "SELECT e.device_id AS device, e.journal_id, e.seq, e.at_ms, e.kind, e.lane, e.outcome, e.reason, e.scope, "  # noqa: S608
-        "e.serial, e.event FROM event e JOIN device d ON d.compound_id = e.compound_id AND d.device_id = e.device_id "
-        f"WHERE e.compound_id = :compound {of_gate}"
+        "SELECT e.device_id AS device, g.gate_id AS gate, g.name AS gate_name, e.journal_id, e.seq, e.at_ms, e.kind, "  # noqa: S608 (constants)
+        "e.lane, e.outcome, e.reason, e.scope, e.serial, e.event, coalesce(p.number, '') AS number FROM event e "
+        "JOIN device d ON d.compound_id = e.compound_id AND d.device_id = e.device_id "
+        "JOIN gate g ON g.compound_id = e.compound_id AND g.gate_id = d.gate_id "
+        "LEFT JOIN credential c ON c.compound_id = e.compound_id AND c.scope = e.scope AND c.serial = e.serial "
+        "LEFT JOIN pass p ON p.compound_id = c.compound_id AND p.pass_id = c.pass_id "
+        f"WHERE e.compound_id = :compound{choose} "
         "ORDER BY e.at_ms DESC, e.device_id, e.journal_id, e.seq DESC LIMIT :limit OFFSET :offset"
     )
-    values = {"compound": compound_id, "limit": rows + 1, "offset": (max(1, page) - 1) * rows}
+    values: dict[str, Any] = {"compound": compound_id, "limit": rows + 1, "offset": (max(1, page) - 1) * rows}
+    values |= {name: value for name, (_, value) in wanted.items() if value is not None}
     with centre.store.read() as conn:
-        kept = [Kept(**row) for row in conn.execute(found, values | ({"gate": gate_id} if gate_id else {})).mappings()]
+        kept = [Kept(**row) for row in conn.execute(found, values).mappings()]
     return kept[:rows], len(kept) > rows

@@ -42,7 +42,15 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     state: str = ""
     enrolled_ms: int = 0
     seen_ms: int = 0
+    seen_epoch: str = ""
     seen_revision: int = 0
+    events_ms: int = 0
+    """When its last events came in."""
+
+    def lag(self, compound: Compound) -> int | None:
+        """How many changes its list is behind; None where it has to take the whole list, or has none yet."""
+        known = self.seen_epoch == compound.epoch and self.seen_revision > 0
+        return max(0, compound.revision - self.seen_revision) if known else None
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -123,7 +131,9 @@ def _hash(secret: str) -> bytes:
 _GATES = (
     "SELECT g.compound_id AS compound, g.gate_id AS gate, g.name, g.neighbour_zh, g.neighbour_en, "
     "coalesce(d.device_id, '') AS device, coalesce(d.state, '') AS state, coalesce(d.enrolled_ms, 0) AS enrolled_ms, "
-    "coalesce(d.seen_ms, 0) AS seen_ms, coalesce(d.seen_revision, 0) AS seen_revision FROM gate g "
+    "coalesce(d.seen_ms, 0) AS seen_ms, coalesce(d.seen_epoch, '') AS seen_epoch, "
+    "coalesce(d.seen_revision, 0) AS seen_revision, coalesce((SELECT max(j.last_ms) FROM journal j "
+    "WHERE j.compound_id = d.compound_id AND j.device_id = d.device_id), 0) AS events_ms FROM gate g "
     "LEFT JOIN device d ON d.compound_id = g.compound_id AND d.device_id = ("
     "SELECT n.device_id FROM device n WHERE n.compound_id = g.compound_id AND n.gate_id = g.gate_id "
     "AND n.state <> 'replaced' ORDER BY n.state, n.enrolled_ms DESC LIMIT 1) "  # active comes before withdrawn

@@ -34,8 +34,6 @@ from sync.server.compounds import signing_key
 
 SHORT_CODE_ALPHABET = "2346789ACDEFGHJKMNPQRTUVWXY"  # nothing that looks or sounds like another in it
 SHORT_CODE_CHARACTERS = 6
-EXTENDED_KINDS = ("resident", "household_staff", "property_staff", "shop", "official", "vehicle")
-"""Kinds that are extended with the whole compound; a visitor's or contractor's day is not."""
 PAGE_ROWS = 50
 DEFAULT_VALIDITY_MS = 30 * 24 * HOUR_MS
 _MAX_HOURS = 0xFFFF
@@ -119,6 +117,18 @@ def read_time(words: str, timezone: str, end_of_day: bool) -> int:
             f"{words!r} is not a date. Write it like 2026-12-31 or 2026-12-31T18:00.",
             f"{words} 不是日期，请写成 2026-12-31。",
         ) from err
+
+
+def shown_state(found: Pass, now_ms: int) -> str:
+    """What people are told: the worst of a pass's state and its time. ``expired`` and ``not_yet_valid`` are no states
+    of a pass; they come and go by themselves, at the very millisecond at which gates change their mind."""
+    if found.state in ("revoked", "suspended"):
+        return found.state
+    if now_ms >= found.valid_until_ms:
+        return "expired"
+    if found.state == "active" and now_ms < found.valid_from_ms:
+        return "not_yet_valid"
+    return found.state
 
 
 def compound_of(number: str) -> int:
@@ -272,27 +282,6 @@ def extend(centre: Centre, number: str, until_ms: int, by: str) -> Pass:
         _must_not_be_revoked(found)
         _set(writing, found, valid_until_ms=until_ms)
         return _done(writing, "extend", number)
-
-
-def extend_all(centre: Centre, compound_id: int, until_ms: int, by: str,
-               kinds: Sequence[str] = EXTENDED_KINDS) -> int:  # fmt: skip
-    """Extend every pass of these kinds that is not revoked and ends earlier, in one transaction; how many."""
-    with centre.writing(compound_id, by) as writing:
-        columns = tables.pass_.c
-        chosen_passes = (
-            columns.compound_id == compound_id, columns.kind.in_(kinds), columns.state != "revoked",
-            columns.valid_until_ms < until_ms,
-        )  # fmt: skip
-        live = update(tables.credential).where(
-            tables.credential.c.compound_id == compound_id,
-            tables.credential.c.state.in_(("printed", "active")),
-            tables.credential.c.pass_id.in_(select(columns.pass_id).where(*chosen_passes)),
-        )
-        writing.conn.execute(live.values(revision=0))
-        changed = writing.conn.execute(update(tables.pass_).where(*chosen_passes).values(valid_until_ms=until_ms))
-        writing.touch()
-        writing.audit("extend-all", f"{changed.rowcount} passes")
-        return changed.rowcount
 
 
 def suspend(centre: Centre, number: str, by: str) -> Pass:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from sync.credential import HOUR_MS
 from sync.protocol import CHAIN_START, EventUpload, SnapshotHead, chain
-from sync.server import passes
+from sync.server import bulk, passes
 from sync.server.app import close_app
 from tests.test_centre import NOW, Gate, World
 
@@ -53,7 +53,7 @@ def measure(world: World, wanted: int) -> None:
     many("time statement", lambda: gate.post("/time", {"v": 1, "nonce": "A" * 22 + "=="}), 1000)
     upload = Uploads(gate)
     many("100 events (flushed to disk)", upload.send, 200)
-    once("extend every pass", lambda: passes.extend_all(world.centre, 7, NOW + 365 * 24 * HOUR_MS, "bench"))
+    once("extend every pass", lambda: bulk.extend_all(world.centre, 7, bulk.Extension(until_ms=NOW + 365 * 24 * HOUR_MS), "bench"))
 
 
 class Uploads:

@@ -1,0 +1,52 @@
+"""What a browser asked, and how pages tell times: shared by the views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import g, render_template, request
+
+from sync.server import words
+from sync.server.centre import CentreError, NoSuchThing
+
+View = Callable[..., Any]
+Route = tuple[str, View, tuple[str, ...]]
+_MOST_PAGES = 1_000_000
+
+
+def language() -> words.Language:
+    """The language of the page being made."""
+    return "en" if g.get("language") == "en" else "zh"
+
+
+def page_number() -> int:
+    """Of the query; 1 for what is no page."""
+    return max(1, min(request.args.get("page", 1, type=int), _MOST_PAGES))
+
+
+def zone() -> ZoneInfo | Any:
+    """The timezone of the compound whose page it is."""
+    return ZoneInfo(g.compound.timezone) if g.get("compound") else UTC
+
+
+def local(utc_ms: int, seconds: bool = False) -> str:
+    """A time in the compound's timezone, as people write it."""
+    return datetime.fromtimestamp(utc_ms / 1000, zone()).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def why(error: CentreError) -> str:
+    """What cannot be done, in the language of the page."""
+    return (language() != "en" and error.chinese) or str(error)
+
+
+def or_again(act: Callable[[], Any], template: str, again: Callable[[], dict[str, Any]]) -> Any:
+    """What ``act`` answers; where it cannot be done, the page again with why, and with what was written in it."""
+    try:
+        return act()
+    except NoSuchThing:
+        raise
+    except CentreError as error:
+        return render_template(template, wrong=why(error), form=request.form, **again()), 409

@@ -1,0 +1,239 @@
+"""The pages of a compound's gates, their events, its guards and its rules."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+from flask import abort, g, redirect, render_template, request, url_for
+
+from sync.protocol import Event
+from sync.server import audit, compounds, events, fleet, guards, passes, rule_form, troubles, words
+from sync.server.asked import Route, language, local, or_again, page_number
+from sync.server.centre import Centre, CentreError, Compound
+
+_AWAY_MS = 10 * 60_000
+"""A gate asks at least every few minutes; one that has not for so long is out of contact."""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """An event in words."""
+
+    at: str
+    gate: str
+    gate_name: str
+    lane: str
+    kind: str
+    what: str
+    outcome: str
+    outcome_words: str
+    reason: str
+    number: str
+    details: list[str]
+
+
+class Site:
+    """Views over gates, events, guards and rules. Each is given the compound of its address."""
+
+    def __init__(self, centre: Centre):
+        self._centre = centre
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            ("gates", self.gates, ("GET", "POST")),
+            ("gates/<gate_id>/code", self.gate_code, ("POST",)),
+            ("gates/<gate_id>/withdraw", self.gate_withdraw, ("POST",)),
+            ("gates/<gate_id>/events", self.gate_events, ("GET",)),
+            ("events", self.events, ("GET",)),
+            ("guards", self.guards, ("GET", "POST")),
+            ("guards/<account>", self.guard, ("POST",)),
+            ("rules", self.rules, ("GET", "POST")),
+        )
+
+    # Gates
+
+    def gates(self, compound: Compound) -> Any:
+        """Gates with their devices; a new one shows its enrolment code once."""
+        if request.method == "POST":
+            return or_again(lambda: self._add_gate(compound), "gates.html", lambda: self._gates(compound))
+        return render_template("gates.html", form={}, **self._gates(compound))
+
+    def _add_gate(self, compound: Compound) -> str:
+        name = request.form.get("name", "").strip()
+        return self._show_code(compound, fleet.add_gate(self._centre, compound.compound_id, name, g.staff.account))
+
+    def _show_code(self, compound: Compound, code: fleet.Code) -> str:
+        """Once, large, with the line to type; nothing else is on that page."""
+        url = request.url_root.rstrip("/")
+        return render_template("code.html", code=code, url=url, until=local(code.ends_ms))
+
+    def _gates(self, compound: Compound) -> dict[str, Any]:
+        found, now_ms = fleet.list_gates(self._centre, compound.compound_id), self._centre.now_ms()
+
+        def lag(gate: fleet.Gate) -> str:
+            behind = gate.lag(compound)
+            if behind is None:
+                return words.say(language(), "list_whole")
+            return words.say(language(), "list_behind" if behind else "list_newest").format(n=behind)
+
+        return {
+            "found": found, "lag": lag, "ago": lambda at_ms: words.ago(language(), max(0, now_ms - at_ms) // 1000),
+            "away": lambda gate: gate.state == "active" and now_ms - gate.seen_ms > _AWAY_MS,
+        }  # fmt: skip
+
+    def gate_code(self, compound: Compound, gate_id: str) -> Any:
+        """Another enrolment code, shown once."""
+        code = fleet.new_code(self._centre, compound.compound_id, gate_id, g.staff.account)
+        return self._show_code(compound, code)
+
+    def gate_withdraw(self, compound: Compound, gate_id: str) -> Any:
+        """The root-signed order to wipe."""
+        fleet.withdraw(self._centre, compound.compound_id, gate_id, g.staff.account)
+        return redirect(url_for("pages.gates", compound_id=compound.compound_id))
+
+    # Events
+
+    def gate_events(self, compound: Compound, gate_id: str) -> Any:
+        """Events of one gate, the newest first."""
+        return self._events(compound, fleet.find_gate(self._centre, compound.compound_id, gate_id))
+
+    def events(self, compound: Compound) -> Any:
+        """Events of the whole compound."""
+        return self._events(compound, None)
+
+    def _events(self, compound: Compound, gate: fleet.Gate | None) -> str:
+        asked = {name: request.args.get(name, "")[:40] for name in ("kind", "outcome", "day")}
+        from_ms, until_ms = _day(asked["day"], compound.timezone)
+        gate_id = gate.gate if gate else None
+        chosen = events.Chosen(
+            gate=gate_id, kind=asked["kind"], outcome=asked["outcome"], from_ms=from_ms, until_ms=until_ms
+        )
+        page = page_number()
+        found, more = events.find_events(self._centre, compound.compound_id, chosen, page)
+        found_troubles = troubles.find_troubles(self._centre, compound.compound_id, gate_id)
+        counts = {what: sum(t.count for t in found_troubles if t.what == what) for what in troubles.SORTS}
+        return render_template(
+            "events.html", gate=gate, found=_lines(found), page=page, more=more, asked=asked,
+            troubles=found_troubles[:50], counts={what: count for what, count in counts.items() if count},
+            kinds_known=_family("event"), outcomes_known=_family("outcome"),
+        )  # fmt: skip
+
+    # Guards
+
+    def guards(self, compound: Compound) -> Any:
+        """Guard accounts."""
+        if request.method == "POST":
+            return or_again(lambda: self._add_guard(compound), "guards.html", lambda: self._guards(compound))
+        return render_template("guards.html", form={}, **self._guards(compound))
+
+    def _guards(self, compound: Compound) -> dict[str, Any]:
+        return {"found": guards.list_guards(self._centre, compound.compound_id), "roles": guards.ROLES}
+
+    def _add_guard(self, compound: Compound) -> Any:
+        role = cast(guards.Role, request.form.get("role", ""))
+        name, pin = request.form.get("name", "").strip(), request.form.get("pin", "")
+        guards.add_guard(self._centre, compound.compound_id, name, role, pin, g.staff.account)
+        return redirect(request.path)
+
+    def guard(self, compound: Compound, account: str) -> Any:
+        """A new PIN, or stopped, or let in again."""
+        what, by = request.form.get("do", ""), g.staff.account
+        if what == "pin":
+            guards.change_guard(self._centre, compound.compound_id, account, by, pin=request.form.get("pin", ""))
+        elif what in ("stop", "let_in"):
+            guards.change_guard(self._centre, compound.compound_id, account, by, active=what == "let_in")
+        else:
+            abort(400)
+        return redirect(url_for("pages.guards", compound_id=compound.compound_id))
+
+    # Rules
+
+    def rules(self, compound: Compound) -> Any:
+        """Every rule, saved together or not at all; on any error what was written stays in the form."""
+        old, zone = compounds.read_rules(compound), compound.timezone
+        if request.method == "GET":
+            return self._show_rules(compound, rule_form.write(old, zone))
+        form = rule_form.Form(dict(request.form.lists()), more=request.form.get("more", ""))
+        if "more" in request.form:
+            return self._show_rules(compound, form)
+        rules = rule_form.read(form, old, zone)
+        if rules is None:
+            return self._show_rules(compound, form), 409
+        try:
+            seen = request.form.get("seen", "")
+            done = compounds.set_rules(self._centre, compound.compound_id, rules, g.staff.account, seen)
+        except compounds.RulesChanged:
+            now = compounds.read_compound(self._centre, compound.compound_id)
+            return self._show_rules(now, form, "rules_changed"), 409
+        return redirect(url_for("pages.rules", compound_id=compound.compound_id, saved=done))
+
+    def _show_rules(self, compound: Compound, form: rule_form.Form, warning: str = "") -> str:
+        zone, rules = compound.timezone, compounds.read_rules(compound)
+        log = [
+            (entry, *rule_form.change_in_words(entry.about, language(), zone))
+            for entry in audit.newest(self._centre, compound.compound_id, "set-rule")
+        ]
+        begun = [stage for stage in rules.enforcement if stage.from_ms <= self._centre.now_ms()]
+        return render_template(
+            "rules.html", form=form, warning=warning, log=log, mark=compounds.rules_mark(compound),
+            saved=request.args.get("saved", type=int), stages=rule_form.STAGES, passback=rule_form.PASSBACK,
+            in_force=max(begun, key=lambda stage: stage.from_ms).stage if begun else "strict",
+            told=lambda error: words.pick(language(), error),
+        )  # fmt: skip
+
+
+def _day(text: str, timezone: str) -> tuple[int | None, int | None]:
+    """The moments a local day begins and ends; (None, None) for what is no day."""
+    try:
+        return tuple(passes.read_time(text, timezone, end) for end in (False, True))  # type: ignore[return-value]
+    except CentreError:
+        return None, None
+
+
+def _family(family: str) -> list[str]:
+    return [key.removeprefix(f"{family}.") for key in words.WORDS if key.startswith(f"{family}.")]
+
+
+def _lines(found: list[events.Kept]) -> list[Line]:
+    """In words; an event about another one on the page is about its pass, too."""
+    read = [(kept, _read(kept)) for kept in found]
+    numbers = {event.id: kept.number for kept, event in read if kept.number and event.id}
+    return [_line(kept, event, kept.number or numbers.get(event.about, "")) for kept, event in read]
+
+
+def _read(kept: events.Kept) -> Event:
+    event = events.read_event(kept.event)
+    return event if isinstance(event, Event) else Event(id="", kind=kept.kind, at_ms=kept.at_ms)
+
+
+def _line(kept: events.Kept, event: Event, number: str) -> Line:
+    tongue = language()
+    return Line(
+        at=local(kept.at_ms, seconds=True), gate=kept.gate, gate_name=kept.gate_name, lane=kept.lane, kind=kept.kind,
+        what=words.coded(tongue, "event", kept.kind), outcome=kept.outcome,
+        outcome_words=words.coded(tongue, "outcome", kept.outcome) if kept.outcome else "",
+        reason=words.coded(tongue, "reason", kept.reason) if kept.reason else "", number=number,
+        details=_details(event, tongue),
+    )  # fmt: skip
+
+
+def _details(event: Event, tongue: words.Language) -> list[str]:
+    """What else an officer may want to know of an event."""
+
+    def say(key: str) -> str:
+        return words.say(tongue, key)
+
+    also = (", " if tongue == "en" else "、").join(words.coded(tongue, "reason", reason) for reason in event.also)
+    softened = event.guidance if event.guidance != "ok" else ""
+    told = (
+        (softened, f"{say('softened')} {words.coded(tongue, 'reason', softened)}"),
+        (event.also, f"{say('also')} {also}"),
+        (event.source in ("guard_button", "exit_button"), words.coded(tongue, "reason", event.source)),
+        (event.by, f"{say('by')} {event.by}"),
+        (event.why, words.coded(tongue, "reason", event.why)),
+        (event.count, f"{say('count')} {event.count}"),
+        (event.repeats, f"{say('repeats')} {event.repeats}"),
+        (event.clock == "untrusted", say("clock_untrusted")),
+        (event.slow_disk, say("slow_disk")),
+    )  # fmt: skip
+    return [line for said, line in told if said]
