@@ -37,6 +37,12 @@ def local(utc_ms: int, seconds: bool = False) -> str:
     return datetime.fromtimestamp(utc_ms / 1000, zone()).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
+def until(utc_ms: int) -> str:
+    """The end of a validity: one at midnight is the end of the day before, as people say it."""
+    told = local(utc_ms)
+    return f"{local(utc_ms - 1)[:10]} 24:00" if told.endswith(" 00:00") else told
+
+
 def why(error: CentreError) -> str:
     """What cannot be done, in the language of the page."""
     return (language() != "en" and error.chinese) or str(error)

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import DIGITS_STEP_S, KIND_NUMBERS, digits_at
 from sync.server import bulk, card, passes
-from sync.server.asked import Route, local, or_again, page_number
+from sync.server.asked import Route, or_again, page_number, until
 from sync.server.centre import Centre, CentreError, Compound
 from sync.server.passes import Order, Pass
 
@@ -106,7 +106,7 @@ class Desk:
         extension = self._extension(compound, draft)
         if extension is None:
             return render_template("extend.html", **draft), 409 if request.method == "POST" else 200
-        draft["new_end"] = local(extension.until_ms - 1)
+        draft["new_end"] = until(extension.until_ms)
         if request.method == "POST" and "sure" not in request.form:
             draft["wrong"] = "extend_tick"
         elif request.method == "POST":

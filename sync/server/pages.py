@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import KIND_NUMBERS
 from sync.server import passes, staff, words
-from sync.server.asked import Route, View, language, local, why
+from sync.server.asked import Route, View, language, local, until, why
 from sync.server.centre import Centre, CentreError, NoSuchThing
 from sync.server.desk import Desk
 from sync.server.load import Tries
@@ -71,7 +71,8 @@ class Pages:
         tongue = language()
         return {
             "t": lambda key: words.say(tongue, key), "language": tongue, "kinds": list(KIND_NUMBERS),
-            "staff": g.get("staff"), "compound": g.get("compound"), "local": local, "here": _other_language,
+            "staff": g.get("staff"), "compound": g.get("compound"), "local": local,
+            "until_words": until, "both": words.WORDS.get, "here": _other_language,
         }  # fmt: skip
 
     def _signed_in(self, view: View) -> View:

@@ -78,7 +78,7 @@ class Site:
 
         return {
             "found": found, "lag": lag, "ago": lambda at_ms: words.ago(language(), max(0, now_ms - at_ms) // 1000),
-            "away": lambda gate: gate.state == "active" and now_ms - gate.seen_ms > _AWAY_MS,
+            "away": lambda gate: gate.state == "active" and now_ms - max(gate.seen_ms, gate.enrolled_ms) > _AWAY_MS,
         }  # fmt: skip
 
     def gate_code(self, compound: Compound, gate_id: str) -> Any:
@@ -178,8 +178,14 @@ class Site:
             "rules.html", form=form, warning=warning, log=log, mark=compounds.rules_mark(compound),
             saved=request.args.get("saved", type=int), stages=rule_form.STAGES, passback=rule_form.PASSBACK,
             in_force=max(begun, key=lambda stage: stage.from_ms).stage if begun else "strict",
-            told=lambda error: words.pick(language(), error),
+            told=lambda error: words.pick(language(), error), about=_about,
         )  # fmt: skip
+
+
+def _about(field: str) -> str:
+    """Which rule a field of the form belongs to, as the page calls it."""
+    section = {"stage": "enforcement", "hours": "hours", "lane": "lane_kinds"}.get(field.partition("-")[0], field)
+    return words.say(language(), f"rule.{section}")
 
 
 def _day(text: str, timezone: str) -> tuple[int | None, int | None]:
@@ -220,19 +226,19 @@ def _line(kept: events.Kept, event: Event, number: str) -> Line:
 def _details(event: Event, tongue: words.Language) -> list[str]:
     """What else an officer may want to know of an event."""
 
-    def say(key: str) -> str:
-        return words.say(tongue, key)
+    def say(key: str, said: object = "") -> str:
+        return words.say(tongue, key).format(said=said)
 
     also = (", " if tongue == "en" else "、").join(words.coded(tongue, "reason", reason) for reason in event.also)
     softened = event.guidance if event.guidance != "ok" else ""
     told = (
-        (softened, f"{say('softened')} {words.coded(tongue, 'reason', softened)}"),
-        (event.also, f"{say('also')} {also}"),
+        (softened, say("softened", words.coded(tongue, "reason", softened))),
+        (event.also, say("also", also)),
         (event.source in ("guard_button", "exit_button"), words.coded(tongue, "reason", event.source)),
-        (event.by, f"{say('by')} {event.by}"),
+        (event.by, say("by", event.by)),
         (event.why, words.coded(tongue, "reason", event.why)),
-        (event.count, f"{say('count')} {event.count}"),
-        (event.repeats, f"{say('repeats')} {event.repeats}"),
+        (event.count, say("count", event.count)),
+        (event.repeats, say("repeats", event.repeats)),
         (event.clock == "untrusted", say("clock_untrusted")),
         (event.slow_disk, say("slow_disk")),
     )  # fmt: skip

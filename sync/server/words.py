@@ -58,7 +58,6 @@ WORDS: Mapping[str, Pair] = {
     "phone_hint": ("每30秒换一次，截图无效。", "Changes every 30 seconds; a picture of it is no use."),
     "phone_offline": ("连不上中心，码可能已过时。", "The centre cannot be reached; the code may be out of date."),
     "card_until": ("有效期以闸口核验为准", "Valid as checked at the gate"),
-    "card_lost": ("遗失请到物业挂失", "Lost? Tell the property office"),
     "credentials": ("凭证", "Credentials"),
     "serial": ("序号", "Serial"),
     "medium": ("形式", "Medium"),
@@ -126,22 +125,16 @@ WORDS: Mapping[str, Pair] = {
     "not_yet_hint": ("还没到生效日，闸口还不放行。", "Its first day has not come; it opens nothing yet."),
     "revoke_ask": ("注销后不能恢复，要用只能另办。", "For good: it cannot be taken back, only issued anew."),
     "revoke_yes": ("确认注销", "Yes, revoke"),
-    "more_actions": ("挂失、补办、留意", "Suspend, reissue, look twice"),
+    "more_actions": ("暂停、补办、留意", "Suspend, reissue, look twice"),
     "extend_hint": ("原卡照用，不用重印。", "The card stays as it is; nothing is printed again."),
     "print_hint": (
         "打印时选86×54毫米纸、缩放100%、无页边距；第二页是背面。",
         "Print on 86 × 54 mm at 100 %, without margins; the second page is the back.",
     ),
-    "card_how_1": (
-        "进出小区请主动出示，码对准镜头，离15厘米左右。",
-        "Show it at every gate: the code to the camera, about 15 cm away.",
-    ),
+    "card_how_1": ("主动出示，码对准镜头，离15厘米左右。", "Hold the code to the camera, 15 cm away."),
     "card_how_2": ("一人一证，不要借给别人。", "One person, one pass; do not lend it."),
     "card_how_3": ("读不出来？把短码报给保安。", "Not read? Tell the guard the short code."),
-    "card_how_4": (
-        "遗失请马上到物业挂失，捡到请交还任何一个门口。",
-        "Lost? Tell the property office. Found? Hand it in at any gate.",
-    ),
+    "card_how_4": ("遗失马上到物业挂失；捡到请交任何门口。", "Lost? Tell the property office. Found? To any gate."),
     # Extending everybody
     "extend_all": ("全部延期", "Extend everybody"),
     "extend_all_hint": (
@@ -189,6 +182,10 @@ WORDS: Mapping[str, Pair] = {
     "gate_device": ("设备", "Device"),
     "gate_none_hint": ("还没有设备：用登记码在设备上登记。", "No device yet: enrol one with an enrolment code."),
     "code_title": ("登记码", "enrolment code"),
+    "code_ca": (
+        "中心用自己的证书时，再加：--ca 证书文件。",
+        "Where the centre has a certificate of its own, add: --ca FILE.",
+    ),
     "code_until": ("有效到", "Good until"),
     "code_how": (
         "怎么用（给技术员）：在闸口设备上、程序目录里运行这一行：",
@@ -295,11 +292,11 @@ WORDS: Mapping[str, Pair] = {
     "reason.refused_check": ("不配合核对", "would not be checked"),
     "reason.mistake": ("按错了", "pressed by mistake"),
     "reason.other": ("其他", "other"),
-    "softened": ("本应拦下：", "would have been stopped:"),
-    "also": ("另有：", "also:"),
-    "by": ("经手：", "by"),
-    "repeats": ("重复出示：", "shown again:"),
-    "count": ("条数：", "events:"),
+    "softened": ("本应拦下：{said}", "would have been stopped: {said}"),
+    "also": ("另有：{said}", "also: {said}"),
+    "by": ("经手：{said}", "by {said}"),
+    "repeats": ("又出示{said}次", "shown {said} times more"),
+    "count": ("{said}条", "{said} events"),
     "clock_untrusted": ("闸口时间不准", "the gate's clock was not sure"),
     "slow_disk": ("存盘慢，先开了门", "slow disk: opened first"),
     # Rules
@@ -326,7 +323,7 @@ WORDS: Mapping[str, Pair] = {
     "none": ("无", "none"),
     "no_limit": ("不限", "no limit"),
     "choose": ("请选择", "choose"),
-    "now": ("现在：", "Now:"),
+    "now": ("现在：", "Now: "),
     "rule.enforcement": ("执行阶段", "How strictly"),
     "rule.enforcement.hint": (
         "从哪天起怎样执行。没有填，或还没到最早的日期，就是严格。出口任何时候都不拦。",
@@ -366,8 +363,8 @@ WORDS: Mapping[str, Pair] = {
     "day.7": ("日", "Su"),
     "rule.admits": ("现在放行的类别", "Kinds admitted now"),
     "rule.admits.hint": (
-        "按目前的响应级别，哪些人可以进。其他人交给保安说明。",
-        "Who may come in at the present response level.",
+        "按目前的响应级别，哪些人可以进。不在内的不放行，屏上只说“请到值班室”。",
+        "Who may come in at the present response level. Others are refused; the screen says only “see the guard”.",
     ),
     "rule.lane_kinds": ("通道只收哪些类别", "Kinds a lane takes"),
     "rule.lane_kinds.hint": (
