@@ -26,7 +26,7 @@ TEXT
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PYTHON=/usr/bin/python3 # Debian's: another python3 may come first on PATH
-PIP_QUIET=(--quiet --disable-pip-version-check --no-input)
+PIP_QUIET=(-qq --disable-pip-version-check --no-input) # errors only
 
 # --- saying what happens ---------------------------------------------------------------------------------------------
 
