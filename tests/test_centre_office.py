@@ -321,6 +321,9 @@ def test_a_new_gates_code_comes_with_the_line_to_type(world: World, office: Offi
     page = office.post("/c/7/gates", name="东门").text
     code = re.search(r"<code>([^<]+)</code>", page)
     assert code and f"sudo ./setup.sh gate --enrol {code[1]} --centre http://localhost" in page
+    again = office.post("/c/7/gates/g1/code").text
+    other = re.search(r'<a href="([^"]+lang=en[^"]*)"', again)
+    assert other and office.get(other[1]).status_code == 200, "that page answers forms only, and has no address"
 
 
 def test_what_was_written_in_a_form_is_still_there_when_it_was_wrong(world: World, office: Office) -> None:

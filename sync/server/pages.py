@@ -147,9 +147,11 @@ class Pages:
 
 
 def _other_language() -> str:
-    """This page's address in the other language, with what else was asked; of a page that only takes forms, none."""
-    asked = dict(request.args.items()) | {"lang": "zh" if language() == "en" else "en"}
-    return "?" + urlencode(asked)
+    """This page in the other language, with what else was asked; the first page, from one that only answers forms."""
+    tongue = "zh" if language() == "en" else "en"
+    if request.url_rule is not None and "GET" not in (request.url_rule.methods or ()):
+        return url_for("pages.compounds", lang=tongue)
+    return "?" + urlencode(dict(request.args.items()) | {"lang": tongue})
 
 
 def _protect(response: Response) -> Response:
