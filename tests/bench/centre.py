@@ -53,7 +53,10 @@ def measure(world: World, wanted: int) -> None:
     many("time statement", lambda: gate.post("/time", {"v": 1, "nonce": "A" * 22 + "=="}), 1000)
     upload = Uploads(gate)
     many("100 events (flushed to disk)", upload.send, 200)
-    once("extend every pass", lambda: bulk.extend_all(world.centre, 7, bulk.Extension(until_ms=NOW + 365 * 24 * HOUR_MS), "bench"))
+    once(
+        "extend every pass",
+        lambda: bulk.extend_all(world.centre, 7, bulk.Extension(until_ms=NOW + 365 * 24 * HOUR_MS), "bench"),
+    )
 
 
 class Uploads:
