@@ -18,7 +18,7 @@ from kiosk.guard.live import Live
 
 PREFERENCES = {"language": words.LANGUAGES, "theme": ("auto", "day", "night"), "size": ("normal", "large")}
 YEAR_SECONDS = 31_536_000
-PUBLIC_ENDPOINTS = frozenset({"static", "frame.sign_in", "frame.prefer", "frame.health", "screen.page", "screen.now"})
+PUBLIC_ENDPOINTS = frozenset({"static", "frame.sign_in", "frame.prefer", "screen.health", "screen.page", "screen.now"})
 
 routes = Blueprint("frame", __name__)
 
@@ -223,24 +223,3 @@ def prefer(what: str, choice: str) -> Answer:
     response = redirect(target if doors.is_ours(target) else "/", 303)
     response.set_cookie(f"gate_{what}", choice, max_age=YEAR_SECONDS, samesite="Strict", httponly=True)
     return response
-
-
-@routes.get("/health")
-def health() -> Answer:
-    """For a monitor: no sign-in, nothing personal. 503 while the core does not answer."""
-    try:
-        state = post().core.ask(channel.STATE, channel.Nothing())
-    except ChannelError:
-        return as_json({"ok": False, "core": False}, 503)
-    return as_json(
-        {
-            "ok": not state.faults,
-            "core": True,
-            "faults": state.faults,
-            "clock": state.clock,
-            "list": state.list_state,
-            "list_age_s": state.list_age_s,
-            "centre_ok": state.centre_ok,
-            "simulated": state.simulated,
-        }
-    )

@@ -1,7 +1,7 @@
 """The residents' screen of a lane: no sign-in, nothing personal, and for the display on this very device only.
 
 The page asks ``/screen/LANE/now`` a few times a second and shows the face it is given; after three seconds without an
-answer it shows that nothing is read here, and goes on asking.
+answer it shows that nothing is read here, and goes on asking. ``/health`` tells a monitor how the gate is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ routes = Blueprint("screen", __name__)
 
 
 class Screens:
-    """The gate's state for all screens: asked of the core at most four times a second, however many of them look."""
+    """The gate's state for whoever has no session, screens and monitors: asked of the core at most four times a
+    second, however many look."""
 
     def __init__(self, core: Core, monotonic: Callable[[], float] = time.monotonic):
         self.version = _version()
@@ -102,3 +103,23 @@ def now(lane: str) -> Answer:
         "page": _screens().version,
     }
     return as_json(faces_now, 200 if answers else 503)
+
+
+@routes.get("/health")
+def health() -> Answer:
+    """For a monitor: no sign-in, nothing personal, and no question to the core of its own."""
+    state, answers = _screens().state()
+    if state is None or not answers:
+        return as_json({"ok": False, "core": False}, 503)
+    return as_json(
+        {
+            "ok": not state.faults,
+            "core": True,
+            "faults": state.faults,
+            "clock": state.clock,
+            "list": state.list_state,
+            "list_age_s": state.list_age_s,
+            "centre_ok": state.centre_ok,
+            "simulated": state.simulated,
+        }
+    )
