@@ -12,6 +12,7 @@ import numpy as np
 
 from kiosk.channel import STATE, ChannelError, Client, LaneState, Nothing, State
 from kiosk.config import Config
+from kiosk.journal import open_existing
 from kiosk.mirror import Anchor
 from sync.cache import ListError, check, get_current
 
@@ -79,7 +80,7 @@ def _journal(config: Config) -> Iterator[Finding]:
 
 def _sound(path: Path) -> Finding:
     try:
-        with contextlib.closing(sqlite3.connect(path, timeout=2)) as conn:
+        with contextlib.closing(open_existing(path, 2)) as conn:
             conn.execute("PRAGMA query_only = 1")
             (found,) = conn.execute("PRAGMA quick_check(1)").fetchone()
             (newest,) = conn.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()

@@ -268,9 +268,15 @@ def _uses(conn: sqlite3.Connection) -> tuple[list[UseRow], dict[int, int]]:
     return counted[::-1], steps
 
 
+def open_existing(path: Path, timeout: float) -> sqlite3.Connection:
+    """A journal to read from. Raises sqlite3.Error where it is not there: SQLite would otherwise make an empty one in
+    the place of a journal that was set aside a moment ago."""
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=timeout, isolation_level=None)
+
+
 def _read(path: Path, asked: EventsAfter, flushed: int) -> EventBatch:
     """Raises _Damaged, or sqlite3.Error (try again)."""
-    with contextlib.closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as conn, _telling_damage():
+    with contextlib.closing(open_existing(path, 5)) as conn, _telling_damage():
         conn.execute("PRAGMA query_only = 1")
         conn.execute("BEGIN")  # one moment for all of it
         oldest, newest = conn.execute("SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM event").fetchone()
@@ -516,7 +522,7 @@ def read_uses(folder: Path) -> Uses:
     for path in sorted(folder.glob("journal-*.db"), reverse=True):
         with (
             contextlib.suppress(sqlite3.Error, _Damaged),
-            contextlib.closing(sqlite3.connect(path, timeout=2)) as conn,
+            contextlib.closing(open_existing(path, 2)) as conn,
             _telling_damage(),
         ):
             conn.execute("PRAGMA query_only = 1")

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kiosk.journal import KEPT_DAYS_MS, KEPT_IN_MEMORY, PRUNE_EVERY_MS, Journal, UseRow, Uses, read_uses
+from kiosk.journal import KEPT_DAYS_MS, KEPT_IN_MEMORY, PRUNE_EVERY_MS, Journal, UseRow, Uses, open_existing, read_uses
 from sync.protocol import CHAIN_START, Event, EventBatch, EventsAfter, chain
 from tests.gate_parts import DAY_MS, NOON_MS
 
@@ -388,6 +388,13 @@ def test_a_reader_that_makes_losses_up_is_believed_once_at_most(tmp_path: Path, 
                 journal.read(EventsAfter(journal.health().journal_id, said))
             assert until(lambda: readable(journal))
     assert len(damaged_copies(tmp_path)) == 1
+
+
+def test_reading_a_journal_that_was_just_set_aside_leaves_no_empty_one_in_its_place(tmp_path: Path) -> None:
+    gone = tmp_path / "journal-0123456789abcdef.db"
+    with pytest.raises(sqlite3.Error):
+        open_existing(gone, 1)
+    assert not gone.exists()
 
 
 @pytest.mark.parametrize(("seq", "limit"), [(-5, 10), (0, -1), (-(2**62), 0)])
