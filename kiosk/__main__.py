@@ -195,7 +195,7 @@ def sync(config: Config) -> None:
     from kiosk.channel import Client
     from kiosk.courier import CoreOverSocket
     from kiosk.service import Service, log_to_stdout
-    from sync.agent import build_agent
+    from sync.agent import EnrolError, build_agent
 
     log_to_stdout()
     os.umask(0o007)  # the core reads the list under its own user, through the common group
@@ -209,9 +209,12 @@ def sync(config: Config) -> None:
             service.alive()
         return
     core_side = CoreOverSocket(Client(config.socket("core-sync")))
-    agent = build_agent(
-        core_side, config.list_folder, config.sync_state, anchor.compound, anchor.root_public, ca=config.centre.ca
-    )
+    try:
+        agent = build_agent(
+            core_side, config.list_folder, config.sync_state, anchor.compound, anchor.root_public, ca=config.centre.ca
+        )
+    except (EnrolError, OSError) as err:
+        raise click.ClickException(f"sync cannot start: {err}") from err
     service.ready(f"centre={config.centre.url}")
     agent.run(service.stopping, service.alive)
     service.stop()

@@ -111,6 +111,17 @@ def test_a_broken_anchor_is_one_sentence(device: Device) -> None:
     assert done.returncode == 1 and "enrol this gate again" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_damaged_identity_of_sync_is_one_sentence(device: Device) -> None:
+    device.enrol()
+    identity = device.folder / "state" / "sync" / "identity.json"
+    identity.parent.mkdir()
+    identity.write_text("{")
+    done = kiosk("sync", config=device.config)
+    assert done.returncode == 1
+    assert str(identity) in done.stderr and "--replace" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_socket_that_cannot_be_made_is_one_sentence(device: Device) -> None:
     (device.folder / "run").write_text("in the way")
     done = kiosk("core", config=device.config)
