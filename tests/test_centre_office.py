@@ -17,9 +17,10 @@ from kiosk.guard.words import OTHER_REASONS, OVERRIDE_REASONS
 from kiosk.policy import REASONS
 from sync.credential import HOUR_MS, KIND_NUMBERS
 from sync.protocol import CHAIN_START, Event, EventUpload, Rules, StageFrom, Window
-from sync.server import audit, bulk, compounds, fleet, passes, rule_form, staff, words
+from sync.server import audit, bulk, compounds, fleet, passes, staff, words
 from sync.server.app import close_app
 from sync.server.centre import CentreError
+from sync.server.office import rule_form
 from sync.server.troubles import find_troubles
 from tests.test_centre import NOW, World
 from tests.test_centre_events import Journal, event, send

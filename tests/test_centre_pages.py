@@ -232,9 +232,9 @@ def test_the_cookie_is_closed_to_scripts_and_other_sites(tmp_path: Path) -> None
 
 def test_every_word_is_there_in_both_languages_and_every_used_word_is_known() -> None:
     assert all(all(both) and both[0] != both[1] for key, both in words.WORDS.items() if key != "pin")
-    templates = Path(words.__file__).parent / "templates"
+    templates = Path(words.__file__).parents[1] / "templates"
     used = {
-        key for path in templates.glob("*.html") for key in re.findall(r"\bt\('([a-z_.]+)'\)", path.read_text("utf-8"))
+        key for path in templates.rglob("*.html") for key in re.findall(r"\bt\('([a-z_.]+)'\)", path.read_text("utf-8"))
     }
     assert used and used <= set(words.WORDS)
 

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from sync.credential import KIND_NUMBERS, Medium
-from sync.server import bulk, card, compounds, events, fleet, guards, passes, staff
+from sync.server import bulk, card, compounds, events, fleet, guards, passes, roles, staff
 from sync.server.centre import Centre, CentreError, Compound, open_centre
 from sync.server.settings import Settings
 from sync.server.store import StoreError
@@ -460,12 +460,13 @@ def add_guard(shell: Shell, centre: Centre, compound: str, name: str, role: guar
 @_command("add-staff")
 @click.argument("account")
 @click.option("--name", default="", help="The person's name.")
+@click.option("--role", type=click.Choice(roles.ROLES), help="Default: town with --everywhere, otherwise property.")
 @click.option("--everywhere", is_flag=True, help="May see every compound.")
 @click.option("--compound", "named", multiple=True, help="May see this compound; may be given several times.")
 @click.option("--password", "ask", is_flag=True, help="Ask for a password now instead of printing a one-time link.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-def add_staff(shell: Shell, centre: Centre, account: str, name: str, everywhere: bool, named: tuple[str, ...],
-              ask: bool, password_stdin: bool) -> None:  # fmt: skip
+def add_staff(shell: Shell, centre: Centre, account: str, name: str, role: roles.Role | None, everywhere: bool,
+              named: tuple[str, ...], ask: bool, password_stdin: bool) -> None:  # fmt: skip
     """An account for the pages; prints a one-time link behind which its owner chooses a password.
 
     \b
@@ -476,7 +477,8 @@ def add_staff(shell: Shell, centre: Centre, account: str, name: str, everywhere:
     chosen = _secret("Password", password_stdin) if ask or password_stdin else None
     if chosen is not None:
         staff.check_password(chosen)
-    link = staff.add_staff(centre, account, name, everywhere, [_id(centre, wanted) for wanted in named])
+    role = role or ("town" if everywhere else "property")
+    link = staff.add_staff(centre, account, name, everywhere, [_id(centre, wanted) for wanted in named], role)
     if chosen is not None:
         staff.set_password(centre, account, chosen)
         return shell.say({"account": account}, f"Account {account} may sign in.")

@@ -14,9 +14,10 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sync.protocol import API
-from sync.server import pages
 from sync.server.api import GateApi, refuse
 from sync.server.centre import Centre, open_centre
+from sync.server.office.frame import Office
+from sync.server.pages import explain
 from sync.server.presence import Presence, Watch
 from sync.server.settings import Settings
 
@@ -44,7 +45,7 @@ def create_app(settings: Settings) -> Flask:
     api = GateApi(centre, presence).blueprint()
     CSRFProtect(app).exempt(api)  # gates send a token in a header, which no other site can make a browser send
     app.register_blueprint(api)
-    app.register_blueprint(pages.Pages(centre).blueprint())
+    app.register_blueprint(Office(centre).blueprint())
     for kind in (HTTPException, OperationalError):
         app.register_error_handler(kind, _explain)
     watch = Watch(centre, presence)
@@ -64,7 +65,7 @@ def _explain(error: Exception) -> ResponseReturnValue:
         error = ServiceUnavailable()
     code = error.code if isinstance(error, HTTPException) and error.code else 500
     if not request.path.startswith(API):
-        return pages.explain(error)
+        return explain(error)
     words = error.description if isinstance(error, HTTPException) and error.description else "The centre failed."
     return refuse(code, "busy" if code == 503 else f"http_{code}", words, _BUSY_S if code == 503 else None)
 

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from flask import g, render_template, request
 
-from sync.server import words
+from sync.server import roles, words
 from sync.server.centre import CentreError, NoSuchThing
 
 View = Callable[..., Any]
-Route = tuple[str, View, tuple[str, ...]]
+
+
+class Route(NamedTuple):
+    """A page behind the sign-in, and the right it needs. ``rule`` is below the compound's address, or, where it begins
+    with ``/``, of the whole town; the view is named by its function. ``to_change``: another right for anything but
+    reading."""
+
+    rule: str
+    view: View
+    methods: tuple[str, ...]
+    right: roles.Right
+    to_change: roles.Right | None = None
+
+
 _MOST_PAGES = 1_000_000
 
 

@@ -49,6 +49,8 @@ class Compound(msgspec.Struct, frozen=True, kw_only=True):
     sealed_code_key: bytes
     rules: str
     created_ms: int
+    community_zh: str = ""
+    community_en: str = ""
 
 
 class Writing:
@@ -60,7 +62,7 @@ class Writing:
         self.compound = compound
         self.compound_id = compound.compound_id
         self.now_ms = now_ms
-        self._by = by
+        self.by = by
         self._unsigned: list[feed.Unsigned] = []
         self._touched = False
 
@@ -79,11 +81,11 @@ class Writing:
         self._unsigned = [feed.Unsigned(s.purpose, s.item, s.body, s.must) for s in in_force]
         self._touched = True
 
-    def audit(self, what: str, about: str) -> None:
-        """Record who did what about which object; never a secret."""
+    def audit(self, what: str, about: str, household: int = 0, why: str = "") -> None:
+        """Record who did what about which object, and whose record that is; never a secret."""
         row = {
-            "compound_id": self.compound_id, "audit_id": secrets.token_hex(8), "at_ms": self.now_ms, "by": self._by,
-            "what": what, "about": about,
+            "compound_id": self.compound_id, "audit_id": secrets.token_hex(8), "at_ms": self.now_ms, "by": self.by,
+            "what": what, "about": about, "household": household, "why": why,
         }  # fmt: skip
         self.conn.execute(insert(tables.audit).values(row))
 

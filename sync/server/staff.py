@@ -17,7 +17,7 @@ from nacl import pwhash
 from nacl.exceptions import CryptoError
 from sqlalchemy import Connection, insert, select, update
 
-from sync.server import tables
+from sync.server import roles, tables
 from sync.server.centre import Centre, CentreError, Compound, NoSuchThing, all_compounds, get_compound
 
 LINK_LASTS_MS = 24 * 3_600_000
@@ -33,6 +33,7 @@ class Staff(msgspec.Struct, frozen=True, kw_only=True):
 
     account: str
     name: str
+    role: roles.Role
     everywhere: bool
     version: int
 
@@ -45,8 +46,11 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     ends_ms: int
 
 
-def add_staff(centre: Centre, account: str, name: str, everywhere: bool, compound_ids: Sequence[int]) -> Link:
+def add_staff(centre: Centre, account: str, name: str, everywhere: bool, compound_ids: Sequence[int],
+              role: roles.Role = "property") -> Link:  # fmt: skip
     """A new account, for every compound or for those named. Raises CentreError."""
+    if role not in roles.ROLES:
+        raise CentreError(f"There is no role {role!r}. Roles are: {', '.join(roles.ROLES)}.", "没有这个职责。")
     if not (account.isascii() and account.isalnum() and 2 <= len(account) <= 32):
         raise CentreError("An account is 2 to 32 letters and digits.")
     if not everywhere and not compound_ids:
@@ -56,7 +60,7 @@ def add_staff(centre: Centre, account: str, name: str, everywhere: bool, compoun
         if _row(conn, account) is not None:
             raise CentreError(f"There is an account {account} already.")
         row = {"account": account, "name": name or account, "link_hash": _hash(secret), "link_ends_ms": ends_ms,
-               "everywhere": everywhere, "active": True}  # fmt: skip
+               "role": role, "everywhere": everywhere, "active": True}  # fmt: skip
         conn.execute(insert(tables.staff).values(row))
         for compound_id in compound_ids:
             get_compound(conn, compound_id)
@@ -159,7 +163,9 @@ def _row(conn: Connection, account: str) -> Any:
 
 
 def _staff(row: Any) -> Staff:
-    return Staff(account=row.account, name=row.name, everywhere=bool(row.everywhere), version=row.version)
+    return Staff(
+        account=row.account, name=row.name, role=row.role, everywhere=bool(row.everywhere), version=row.version
+    )
 
 
 def _hash(secret: str) -> bytes:

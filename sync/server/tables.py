@@ -1,7 +1,10 @@
 """The tables of the centre. ``compound_id`` is part of every primary and unique key, so that a compound can move to a
-machine of its own; only ``staff``, people who may serve several compounds, stands outside.
+machine of its own. Outside stand ``staff``, people who may serve several compounds, and ``area`` and ``setting``, small
+lists of the whole town.
 
-Times are UTC milliseconds. A column named ``sealed_*`` holds bytes only the key file can open (vault.py).
+Times are UTC milliseconds, days are ``2026-12-31`` in the compound's timezone, an empty text is "not known". A column
+named ``sealed_*`` holds bytes only the key file can open, a column named ``*_mark`` a keyed hash that finds what is
+sealed beside it (vault.py).
 """
 
 from __future__ import annotations
@@ -66,11 +69,13 @@ compound = Table(
     _bytes("sealed_code_key"),
     _text("rules"),
     _number("created_ms"),
+    _text("community_zh", ""),
+    _text("community_en", ""),
 )
 
 counter = _of_compound(
     "counter",
-    _text("name"),  # pass, gate, account, serial/SCOPE
+    _text("name"),  # pass, gate, account, serial/SCOPE, household, person, vehicle, dwelling, desk, visitor
     _number("value"),
     keys=("name",),
 )
@@ -245,8 +250,10 @@ audit = _of_compound(
     _text("by"),
     _text("what"),
     _text("about"),
+    _number("household", 0),  # whose record it is about; 0: nobody's
+    _text("why", ""),
     keys=("audit_id",),
-    extra=(Index("audit_at", "compound_id", "at_ms"),),
+    extra=(Index("audit_at", "compound_id", "at_ms"), Index("audit_household", "compound_id", "household", "at_ms")),
 )
 
 staff = Table(
@@ -254,6 +261,7 @@ staff = Table(
     metadata,
     Column("account", Text, primary_key=True),
     _text("name"),
+    _text("role", "property"),
     _text("password_hash", ""),  # empty: no password set yet, only the one-time link works
     _bytes("link_hash"),
     _number("link_ends_ms", 0),
@@ -268,3 +276,263 @@ staff_compound = _of_compound(
     keys=("account",),
     extra=(ForeignKeyConstraint(["account"], ["staff.account"]), Index("staff_compound_account", "account")),
 )
+
+# Who lives here
+
+dwelling = _of_compound(
+    "dwelling",
+    _number("dwelling_id"),
+    _text("building"),
+    _text("unit", ""),
+    _number("floor", 0),  # 0: not known
+    _text("room"),
+    _text("name"),  # as people say it: 3-2-501
+    _text("place"),  # sorts as people count: building, unit, floor, room
+    _text("found", ""),  # what a visit found: vacant, not_here, moved, refused, present
+    _number("found_ms", 0),
+    Column("proposed", Boolean, nullable=False),  # typed by a resident; not of the register until somebody takes it
+    keys=("dwelling_id",),
+    extra=(
+        UniqueConstraint("compound_id", "building", "unit", "room"),
+        Index("dwelling_place", "compound_id", "place"),
+        Index("dwelling_name", "compound_id", "name"),
+    ),
+)
+
+visit = _of_compound(
+    "visit",
+    _number("dwelling_id"),
+    _text("visit_id"),
+    _number("at_ms"),
+    _text("by"),
+    _text("found"),
+    _text("note", ""),
+    keys=("dwelling_id", "visit_id"),
+    extra=(ForeignKeyConstraint(["compound_id", "dwelling_id"], ["dwelling.compound_id", "dwelling.dwelling_id"]),),
+)
+
+household = _of_compound(
+    "household",
+    _number("household_id"),
+    _text("number"),  # 7-H00123
+    _text("state"),  # applied, correct, observe, approved, not_here, cancelled, moved
+    _number("dwelling_id", 0),  # 0: not in the register
+    _text("dwelling"),  # its name, or what was typed
+    _text("source"),  # online, paper
+    _text("language"),
+    _bytes("link_mark"),
+    _bytes("phone_mark"),
+    _bytes("sealed_phone"),
+    _text("phone_masked", ""),
+    _number("submitted_ms"),
+    _number("decided_ms", 0),
+    _text("decided_by", ""),
+    _text("told", ""),  # what the resident is told: to correct, or why not yet
+    _number("not_before_ms", 0),
+    _text("evidence", ""),
+    _text("warnings", ""),  # codes, comma between
+    _number("desk_id", 0),  # where it collects; 0: no slot
+    _number("slot_ms", 0),
+    _text("letter_version"),
+    _number("letter_signed_ms"),
+    _text("letter_name"),
+    _bytes("sealed_signature"),  # SVG path, empty on paper
+    _number("observed_until_ms", 0),  # home quarantine
+    _number("printed_ms", 0),
+    _number("collected_ms", 0),
+    _text("collected_by", ""),
+    _text("collected_note", ""),
+    _text("objection", ""),
+    _number("ended_ms", 0),  # cancelled or moved
+    keys=("household_id",),
+    extra=(
+        UniqueConstraint("compound_id", "number"),
+        Index("household_link", "link_mark"),
+        Index("household_dwelling", "compound_id", "dwelling_id"),
+        Index("household_state", "compound_id", "state", "submitted_ms"),
+        Index("household_slot", "compound_id", "desk_id", "slot_ms"),
+        Index("household_phone", "compound_id", "phone_mark"),
+    ),
+)
+
+
+def _of_household(name: str, *columns: Column[Any], keys: tuple[str, ...], extra: tuple[SchemaItem, ...] = ()) -> Table:
+    owner = ForeignKeyConstraint(["compound_id", "household_id"], ["household.compound_id", "household.household_id"])
+    index = Index(f"{name}_household", "compound_id", "household_id")
+    return _of_compound(name, _number("household_id"), *columns, keys=keys, extra=(owner, index, *extra))
+
+
+person = _of_household(
+    "person",
+    _number("person_id"),
+    _number("place"),  # 0: who applied
+    _text("name"),
+    _text("kind"),  # resident, household_staff
+    _text("relation"),  # owner, tenant, family, other
+    _text("doc_kind"),  # id_card, hk_macau, taiwan, passport, none (a newborn)
+    _bytes("sealed_doc"),
+    _bytes("doc_mark"),
+    _text("doc_masked"),
+    _text("sex", ""),  # m, f
+    _text("birth", ""),
+    _bytes("sealed_phone"),
+    _bytes("phone_mark"),
+    _text("phone_masked", ""),
+    _text("province", ""),  # registered residence
+    _text("city", ""),
+    _text("arrived", ""),  # in town, a day
+    _text("came_from", ""),
+    _text("transport", ""),  # train, plane, coach, car, other, none
+    _text("transport_number", ""),
+    _text("contact", ""),  # with an epidemic area or a case: yes, no
+    _text("health", ""),  # well, fever, cough, other
+    _text("quarantine", ""),  # at home now: yes, no
+    Column("known", Boolean, nullable=False),  # on the list the community had before
+    _number("pass_id", 0),
+    keys=("person_id",),
+    extra=(
+        Index("person_doc", "compound_id", "doc_mark"),
+        Index("person_phone", "compound_id", "phone_mark"),
+        Index("person_name", "compound_id", "name"),
+        Index("person_pass", "compound_id", "pass_id"),
+    ),
+)
+
+journey = _of_household(
+    "journey",
+    _number("person_id"),
+    _number("seq"),
+    _text("province"),
+    _text("city"),
+    _text("district", ""),
+    _text("from_day"),
+    _text("until_day"),
+    keys=("person_id", "seq"),
+    extra=(ForeignKeyConstraint(["compound_id", "person_id"], ["person.compound_id", "person.person_id"]),),
+)
+
+vehicle = _of_household(
+    "vehicle",
+    _number("vehicle_id"),
+    _text("plate"),
+    _number("pass_id", 0),
+    keys=("vehicle_id",),
+    extra=(Index("vehicle_plate", "compound_id", "plate"), Index("vehicle_pass", "compound_id", "pass_id")),
+)
+
+visitor = _of_household(
+    "visitor",
+    _number("visitor_id"),
+    _text("label"),
+    _text("plate", ""),
+    _text("day"),
+    _number("pass_id"),
+    _number("created_ms"),
+    keys=("visitor_id",),
+)
+
+notice = _of_household(
+    "notice",
+    _text("notice_id"),
+    _number("at_ms"),
+    _text("kind"),
+    _bytes("sealed_phone"),
+    _text("words"),
+    _number("sent_ms", 0),
+    _number("tries", 0),
+    keys=("notice_id",),
+    extra=(Index("notice_sent", "compound_id", "sent_ms"),),
+)
+
+draft = _of_compound(
+    "draft",
+    _bytes("draft_mark"),
+    _number("household_id", 0),  # whose correction it is; 0: a new application
+    _bytes("sealed_body"),
+    _number("updated_ms"),
+    keys=("draft_mark",),
+    extra=(Index("draft_household", "compound_id", "household_id"),),
+)
+
+desk = _of_compound(
+    "desk",
+    _number("desk_id"),
+    _text("name_zh"),
+    _text("name_en"),
+    _text("place_zh"),
+    _text("place_en"),
+    _number("capacity"),  # households in a quarter of an hour
+    _text("hours"),  # JSON: [[from minute, to minute], …] of a day
+    _text("from_day"),
+    _text("until_day"),
+    _text("weekdays"),  # 1 (Monday) … 7, comma between
+    _text("buildings", ""),  # whom it is for, comma between; empty: everybody
+    Column("paper", Boolean, nullable=False),  # for people who apply on paper
+    keys=("desk_id",),
+)
+
+activation = _of_compound(
+    "activation",
+    _bytes("code_mark"),
+    _number("pass_id"),
+    _number("ends_ms"),
+    _number("used_ms", 0),
+    keys=("code_mark",),
+    extra=(ForeignKeyConstraint(["compound_id", "pass_id"], ["pass.compound_id", "pass.pass_id"]),),
+)
+
+browser = _of_compound(
+    "browser",
+    _bytes("browser_mark"),
+    _number("pass_id"),
+    _number("since_ms"),
+    keys=("browser_mark",),
+    extra=(
+        ForeignKeyConstraint(["compound_id", "pass_id"], ["pass.compound_id", "pass.pass_id"]),
+        Index("browser_pass", "compound_id", "pass_id"),
+    ),
+)
+
+roster = _of_compound("roster", _bytes("doc_mark"), keys=("doc_mark",))  # whom the community knew before
+
+export = _of_compound(
+    "export",
+    _text("export_id"),
+    _number("at_ms"),
+    _text("by"),
+    _text("what"),
+    _text("chosen"),
+    _text("why", ""),
+    Column("whole", Boolean, nullable=False),  # with full document numbers
+    _number("rows"),
+    _text("households"),  # JSON: whose records are in it
+    keys=("export_id",),
+    extra=(Index("export_at", "compound_id", "at_ms"),),
+)
+
+erasure = _of_compound(
+    "erasure",
+    _text("erasure_id"),
+    _number("at_ms"),
+    _text("by"),
+    _text("counts"),  # JSON: kind of data -> rows deleted
+    _text("digest"),
+    keys=("erasure_id",),
+)
+
+coverage = _of_compound("coverage", _number("as_of_ms"), _text("figures"), keys=())
+
+area = Table(
+    "area",
+    metadata,
+    Column("area_id", Integer, primary_key=True),
+    _text("province"),
+    _text("city", ""),
+    _text("district", ""),
+    _text("from_day"),
+    _text("until_day", ""),  # empty: still
+    _text("added_by"),
+    _number("added_ms"),
+)
+
+setting = Table("setting", metadata, Column("name", Text, primary_key=True), _text("value"))

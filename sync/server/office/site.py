@@ -8,9 +8,10 @@ import msgspec
 from flask import abort, g, redirect, render_template, request, url_for
 
 from sync.protocol import Event
-from sync.server import audit, compounds, events, fleet, guards, passes, rule_form, troubles, words
+from sync.server import audit, compounds, events, fleet, guards, passes, troubles, words
 from sync.server.asked import Route, language, local, or_again, page_number
 from sync.server.centre import Centre, CentreError, Compound
+from sync.server.office import rule_form
 
 _AWAY_MS = 10 * 60_000
 """A gate asks at least every few minutes; one that has not for so long is out of contact."""
@@ -39,15 +40,16 @@ class Site:
         self._centre = centre
 
     def routes(self) -> tuple[Route, ...]:
+        read, post = ("GET",), ("GET", "POST")
         return (
-            ("gates", self.gates, ("GET", "POST")),
-            ("gates/<gate_id>/code", self.gate_code, ("POST",)),
-            ("gates/<gate_id>/withdraw", self.gate_withdraw, ("POST",)),
-            ("gates/<gate_id>/events", self.gate_events, ("GET",)),
-            ("events", self.events, ("GET",)),
-            ("guards", self.guards, ("GET", "POST")),
-            ("guards/<account>", self.guard, ("POST",)),
-            ("rules", self.rules, ("GET", "POST")),
+            Route("gates", self.gates, post, "gates", "gate_change"),
+            Route("gates/<gate_id>/code", self.gate_code, ("POST",), "gate_change"),
+            Route("gates/<gate_id>/withdraw", self.gate_withdraw, ("POST",), "gate_change"),
+            Route("gates/<gate_id>/events", self.gate_events, read, "events"),
+            Route("events", self.events, read, "events"),
+            Route("guards", self.guards, post, "guards"),
+            Route("guards/<account>", self.guard, ("POST",), "guards"),
+            Route("rules", self.rules, post, "rules"),
         )
 
     # Gates
@@ -55,8 +57,8 @@ class Site:
     def gates(self, compound: Compound) -> Any:
         """Gates with their devices; a new one shows its enrolment code once."""
         if request.method == "POST":
-            return or_again(lambda: self._add_gate(compound), "gates.html", lambda: self._gates(compound))
-        return render_template("gates.html", form={}, **self._gates(compound))
+            return or_again(lambda: self._add_gate(compound), "office/gates.html", lambda: self._gates(compound))
+        return render_template("office/gates.html", form={}, **self._gates(compound))
 
     def _add_gate(self, compound: Compound) -> str:
         name = request.form.get("name", "").strip()
@@ -65,7 +67,7 @@ class Site:
     def _show_code(self, compound: Compound, code: fleet.Code) -> str:
         """Once, large, with the line to type; nothing else is on that page."""
         url = request.url_root.rstrip("/")
-        return render_template("code.html", code=code, url=url, until=local(code.ends_ms))
+        return render_template("office/code.html", code=code, url=url, until=local(code.ends_ms))
 
     def _gates(self, compound: Compound) -> dict[str, Any]:
         found, now_ms = fleet.list_gates(self._centre, compound.compound_id), self._centre.now_ms()
@@ -89,7 +91,7 @@ class Site:
     def gate_withdraw(self, compound: Compound, gate_id: str) -> Any:
         """The root-signed order to wipe."""
         fleet.withdraw(self._centre, compound.compound_id, gate_id, g.staff.account)
-        return redirect(url_for("pages.gates", compound_id=compound.compound_id))
+        return redirect(url_for("office.gates", compound_id=compound.compound_id))
 
     # Events
 
@@ -113,7 +115,7 @@ class Site:
         found_troubles = troubles.find_troubles(self._centre, compound.compound_id, gate_id)
         counts = {what: sum(t.count for t in found_troubles if t.what == what) for what in troubles.SORTS}
         return render_template(
-            "events.html", gate=gate, found=_lines(found), page=page, more=more, asked=asked,
+            "office/events.html", gate=gate, found=_lines(found), page=page, more=more, asked=asked,
             troubles=found_troubles[:50], counts={what: count for what, count in counts.items() if count},
             kinds_known=_family("event"), outcomes_known=_family("outcome"),
         )  # fmt: skip
@@ -123,8 +125,8 @@ class Site:
     def guards(self, compound: Compound) -> Any:
         """Guard accounts."""
         if request.method == "POST":
-            return or_again(lambda: self._add_guard(compound), "guards.html", lambda: self._guards(compound))
-        return render_template("guards.html", form={}, **self._guards(compound))
+            return or_again(lambda: self._add_guard(compound), "office/guards.html", lambda: self._guards(compound))
+        return render_template("office/guards.html", form={}, **self._guards(compound))
 
     def _guards(self, compound: Compound) -> dict[str, Any]:
         return {"found": guards.list_guards(self._centre, compound.compound_id), "roles": guards.ROLES}
@@ -144,7 +146,7 @@ class Site:
             guards.change_guard(self._centre, compound.compound_id, account, by, active=what == "let_in")
         else:
             abort(400)
-        return redirect(url_for("pages.guards", compound_id=compound.compound_id))
+        return redirect(url_for("office.guards", compound_id=compound.compound_id))
 
     # Rules
 
@@ -165,7 +167,7 @@ class Site:
         except compounds.RulesChanged:
             now = compounds.read_compound(self._centre, compound.compound_id)
             return self._show_rules(now, form, "rules_changed"), 409
-        return redirect(url_for("pages.rules", compound_id=compound.compound_id, saved=done))
+        return redirect(url_for("office.rules", compound_id=compound.compound_id, saved=done))
 
     def _show_rules(self, compound: Compound, form: rule_form.Form, warning: str = "") -> str:
         zone, rules = compound.timezone, compounds.read_rules(compound)
@@ -175,7 +177,7 @@ class Site:
         ]
         begun = [stage for stage in rules.enforcement if stage.from_ms <= self._centre.now_ms()]
         return render_template(
-            "rules.html", form=form, warning=warning, log=log, mark=compounds.rules_mark(compound),
+            "office/rules.html", form=form, warning=warning, log=log, mark=compounds.rules_mark(compound),
             saved=request.args.get("saved", type=int), stages=rule_form.STAGES, passback=rule_form.PASSBACK,
             in_force=max(begun, key=lambda stage: stage.from_ms).stage if begun else "strict",
             told=lambda error: words.pick(language(), error), about=_about,

@@ -26,20 +26,21 @@ class Desk:
         self._centre = centre
 
     def routes(self) -> tuple[Route, ...]:
+        read, post = ("GET",), ("GET", "POST")
         return (
-            ("passes", self.passes, ("GET", "POST")),
-            ("passes/<number>", self.one_pass, ("GET", "POST")),
-            ("passes/<number>/card", self.card, ("GET",)),
-            ("passes/<number>/phone", self.phone, ("GET",)),
-            ("passes/<number>/phone.svg", self.phone_svg, ("GET",)),
-            ("extend", self.extend_all, ("GET", "POST")),
+            Route("passes", self.passes, post, "passes", "pass_change"),
+            Route("passes/<number>", self.one_pass, post, "passes", "pass_change"),
+            Route("passes/<number>/card", self.card, read, "collect"),
+            Route("passes/<number>/phone", self.phone, read, "pass_change"),
+            Route("passes/<number>/phone.svg", self.phone_svg, read, "pass_change"),
+            Route("extend", self.extend_all, post, "pass_change"),
         )
 
     def passes(self, compound: Compound) -> Any:
         """Search, and issue."""
         if request.method == "POST":
-            return or_again(lambda: self._issue(compound), "passes.html", lambda: self._found(compound))
-        return render_template("passes.html", form={}, **self._found(compound))
+            return or_again(lambda: self._issue(compound), "office/passes.html", lambda: self._found(compound))
+        return render_template("office/passes.html", form={}, **self._found(compound))
 
     def _found(self, compound: Compound) -> dict[str, Any]:
         term, page = request.args.get("q", "").strip()[:64], page_number()
@@ -51,7 +52,7 @@ class Desk:
 
     def _issue(self, compound: Compound) -> AnyResponse:
         made = passes.issue(self._centre, compound.compound_id, self._order(compound), g.staff.account)
-        return redirect(url_for("pages.one_pass", compound_id=compound.compound_id, number=made.number))
+        return redirect(url_for("office.one_pass", compound_id=compound.compound_id, number=made.number))
 
     def _order(self, compound: Compound) -> Order:
         form, now_ms = request.form, self._centre.now_ms()
@@ -70,7 +71,7 @@ class Desk:
             return redirect(request.path)
         found = passes.get_pass(self._centre, number)
         live = {c.medium for c in found.credentials if c.state in ("printed", "active")}
-        return render_template("pass.html", found=found, live=live, shown=self._shown(found))
+        return render_template("office/pass.html", found=found, live=live, shown=self._shown(found))
 
     def _act(self, compound: Compound, number: str, what: str) -> None:
         centre, by = self._centre, g.staff.account
@@ -102,10 +103,10 @@ class Desk:
             "ended": "ended" in asked, "done": request.args.get("done", type=int), "count": None, "wrong": "",
         }  # fmt: skip
         if draft["done"] is not None or not ("until" in asked or "kind" in asked):
-            return render_template("extend.html", **draft | {"chosen": bulk.EXTENDED_KINDS})
+            return render_template("office/extend.html", **draft | {"chosen": bulk.EXTENDED_KINDS})
         extension = self._extension(compound, draft)
         if extension is None:
-            return render_template("extend.html", **draft), 409 if request.method == "POST" else 200
+            return render_template("office/extend.html", **draft), 409 if request.method == "POST" else 200
         draft["new_end"] = until(extension.until_ms)
         if request.method == "POST" and "sure" not in request.form:
             draft["wrong"] = "extend_tick"
@@ -113,11 +114,11 @@ class Desk:
             counted = request.form.get("counted", -1, type=int)
             try:
                 done = bulk.extend_all(self._centre, compound.compound_id, extension, g.staff.account, counted)
-                return redirect(url_for("pages.extend_all", compound_id=compound.compound_id, done=done))
+                return redirect(url_for("office.extend_all", compound_id=compound.compound_id, done=done))
             except bulk.OtherCount:
                 draft["wrong"] = "extend_recount"
         draft["count"] = bulk.count(self._centre, compound.compound_id, extension)
-        return render_template("extend.html", **draft), 409 if draft["wrong"] else 200
+        return render_template("office/extend.html", **draft), 409 if draft["wrong"] else 200
 
     def _extension(self, compound: Compound, draft: dict[str, Any]) -> bulk.Extension | None:
         """What the form asks for; None where ``draft`` now says what is wrong with it."""
@@ -142,14 +143,14 @@ class Desk:
         found = passes.get_pass(self._centre, number)
         code = card.svg(passes.credential_text(self._centre, number, "card"))
         return render_template(
-            "card.html", found=found, building=card.building(found.dwelling),
+            "office/card.html", found=found, building=card.building(found.dwelling),
             code=Markup(code),  # noqa: S704 (drawn by us, no text in it)
         )  # fmt: skip
 
     def phone(self, compound: Compound, number: str) -> Any:
         """The live phone code; opening it is recorded."""
         passes.phone_code(self._centre, number, g.staff.account)
-        return render_template("phone.html", found=passes.get_pass(self._centre, number))
+        return render_template("office/phone.html", found=passes.get_pass(self._centre, number))
 
     def phone_svg(self, compound: Compound, number: str) -> Any:
         """The phone's code at this moment, by the centre's clock; ``Next-In`` says in how many ms it changes."""

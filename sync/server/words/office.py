@@ -1,13 +1,10 @@
-"""Every word of the pages, Chinese and English."""
+"""What the pages of passes, gates, events, guards and rules say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
-Language = Literal["zh", "en"]
-Pair = tuple[str, str]
-"""Chinese, English."""
+from sync.server.words.pairs import Pair
 
 WORDS: Mapping[str, Pair] = {
     "title": ("出入证中心", "Pass centre"),
@@ -109,6 +106,7 @@ WORDS: Mapping[str, Pair] = {
     "older": ("更早的", "Older"),
     "back": ("返回", "Back"),
     "not_found": ("没有这个页面，或您无权查看。", "There is no such page, or it is not yours to see."),
+    "not_allowed": ("您的职责不含这一项。", "Your role does not include this."),
     "not_done": ("没有办成", "Not done"),
     "form_expired": ("页面放得太久了，请返回重新填写。", "The page was open too long; go back and try again."),
     "broken": ("中心出错了，已记录。请稍后再试。", "The centre failed, and noted it. Try again later."),
@@ -410,25 +408,3 @@ WORDS: Mapping[str, Pair] = {
     "section.when": ("什么时候、多少次", "When, and how often"),
     "section.list": ("断网和保安", "Without the network, and guards"),
 }
-
-
-def say(language: Language, key: str) -> str:
-    """The words for a key. Raises KeyError for one that is not in the catalogue."""
-    return pick(language, WORDS[key])
-
-
-def coded(language: Language, family: str, code: str) -> str:
-    """The words for a code of a closed list; a newer gate's code that is not in it stays as it is."""
-    return pick(language, WORDS.get(f"{family}.{code}", (code, code)))
-
-
-def pick(language: Language, pair: Pair) -> str:
-    return pair[language == "en"]
-
-
-def ago(language: Language, past_s: int) -> str:
-    """How long ago, in the largest unit that says it."""
-    for seconds, key in ((86400, "ago_days"), (3600, "ago_hours"), (60, "ago_minutes")):
-        if past_s >= seconds:
-            return say(language, key).format(n=past_s // seconds)
-    return say(language, "ago_now")

@@ -1,0 +1,163 @@
+"""The frame of the signed-in pages: who, where, and whether they may.
+
+Every look-up carries the compound of the address, and the account is asked whether it may see that compound before
+anything else happens: another compound's object is 404, as if it did not exist. What the account's role may not do is
+403. A route without a right cannot be made.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from sync.server import pages, passes, roles, staff
+from sync.server.asked import Route, View
+from sync.server.centre import Centre, NoSuchThing
+from sync.server.load import Tries
+from sync.server.office.passes import Desk
+from sync.server.office.site import Site
+
+_SESSION_MS = 12 * 3_600_000
+_WRONG_PASSWORDS = 8
+_WRONG_PASSWORDS_WINDOW_S = 600
+
+MENU: tuple[tuple[str, str, roles.Right], ...] = (
+    ("passes", "passes", "passes"),
+    ("gates", "gates", "gates"),
+    ("events", "events", "events"),
+    ("guards", "guards", "guards"),
+    ("rules", "rules", "rules"),
+)
+"""(view, word, right) of a compound's pages, in the order of the day's work."""
+
+
+class Office:
+    """The pages of one centre."""
+
+    def __init__(self, centre: Centre):
+        self._centre = centre
+        self._addresses = Tries(_WRONG_PASSWORDS * 4, _WRONG_PASSWORDS_WINDOW_S)
+        self._accounts = Tries(_WRONG_PASSWORDS, _WRONG_PASSWORDS_WINDOW_S)
+
+    def blueprint(self) -> Blueprint:
+        found = pages.dress(Blueprint("office", __name__))
+        found.app_context_processor(pages.context)
+        found.app_context_processor(lambda: {"may": self._may, "menu": self._menu})
+        open_to_all: tuple[tuple[str, View, tuple[str, ...]], ...] = (
+            ("/sign-in", self.sign_in, ("GET", "POST")),
+            ("/sign-out", self.sign_out, ("POST",)),
+            ("/welcome/<secret>", self.welcome, ("GET", "POST")),
+            ("/", self._signed_in(self.compounds), ("GET",)),
+        )
+        for rule, view, methods in open_to_all:
+            found.add_url_rule(rule, view.__name__, view, methods=methods)
+        for route in self._rooms():
+            town = route.rule.startswith("/")
+            guarded = self._signed_in(self._allowed(route) if town else self._scoped(route))
+            rule = route.rule if town else f"/c/<int:compound_id>/{route.rule}"
+            found.add_url_rule(rule, route.view.__name__, guarded, methods=route.methods)
+        return found
+
+    def _rooms(self) -> tuple[Route, ...]:
+        """Every page behind the sign-in."""
+        return (*Desk(self._centre).routes(), *Site(self._centre).routes())
+
+    # Who may what, where
+
+    def _signed_in(self, view: View) -> View:
+        @wraps(view)
+        def signed_in(**kwargs: Any) -> Any:
+            fresh = session.get("since", 0) + _SESSION_MS > self._centre.now_ms()
+            who = (
+                staff.get_staff(self._centre, session.get("account", ""), session.get("version", 0)) if fresh else None
+            )
+            if who is None:
+                return redirect(url_for("office.sign_in"))
+            g.staff = who
+            return view(**kwargs)
+
+        return signed_in
+
+    def _allowed(self, route: Route) -> View:
+        """A page of the whole town: the role decides; which compounds are in it is the view's to ask."""
+
+        @wraps(route.view)
+        def allowed(**kwargs: Any) -> Any:
+            _must_have(route)
+            return route.view(**kwargs)
+
+        return allowed
+
+    def _scoped(self, route: Route) -> View:
+        @wraps(route.view)
+        def scoped(compound_id: int, **kwargs: Any) -> Any:
+            mine = {compound.compound_id: compound for compound in staff.compounds_of(self._centre, g.staff)}
+            if compound_id not in mine:
+                abort(404)
+            if "number" in kwargs and passes.compound_of(kwargs["number"]) != compound_id:
+                abort(404)
+            g.compound = mine[compound_id]
+            _must_have(route)
+            return route.view(g.compound, **kwargs)
+
+        return scoped
+
+    def _may(self, right: roles.Right) -> bool:
+        return "staff" in g and roles.may(g.staff.role, right)
+
+    def _menu(self) -> list[tuple[str, str]]:
+        """(endpoint, word) of the pages of the compound that this account may open."""
+        return [(f"office.{name}", word) for name, word, right in MENU if self._may(right)]
+
+    def sign_in(self) -> Any:
+        """Account and password; tries are limited per account and per address."""
+        wrong = ""
+        if request.method == "POST":
+            account, address = request.form.get("account", "")[:64], request.remote_addr or ""
+            if self._accounts.wait_s(account) or self._addresses.wait_s(address):
+                return render_template("office/sign_in.html", wrong="too_many"), 429
+            who = staff.sign_in(self._centre, account, request.form.get("password", ""))
+            if who is not None:
+                return self._begin(who)
+            self._accounts.wrong(account)
+            self._addresses.wrong(address)
+            wrong = "wrong_password"
+        return render_template("office/sign_in.html", wrong=wrong), 403 if wrong else 200
+
+    def _begin(self, who: staff.Staff) -> AnyResponse:
+        language = session.get("language", "zh")
+        session.clear()
+        session.update(account=who.account, version=who.version, since=self._centre.now_ms(), language=language)
+        return redirect(url_for("office.compounds"))
+
+    def sign_out(self) -> AnyResponse:
+        session.clear()
+        return redirect(url_for("office.sign_in"))
+
+    def welcome(self, secret: str) -> Any:
+        """Behind a one-time link: choose a password."""
+        address = request.remote_addr or ""
+        if self._addresses.wait_s(address):
+            return render_template("office/sign_in.html", wrong="too_many"), 429
+        try:
+            who = staff.read_link(self._centre, secret)
+            if request.method == "POST":
+                return self._begin(staff.use_link(self._centre, secret, request.form.get("password", "")))
+        except NoSuchThing:
+            self._addresses.wrong(address)
+            raise
+        return render_template("office/welcome.html", who=who)
+
+    def compounds(self) -> Any:
+        """The compounds this account may see."""
+        return render_template("office/compounds.html", found=staff.compounds_of(self._centre, g.staff))
+
+
+def _must_have(route: Route) -> None:
+    """What a page does with a GET may need less than what it does with a POST. Aborts with 403."""
+    right = route.right if request.method in ("GET", "HEAD") or route.to_change is None else route.to_change
+    if not roles.may(g.staff.role, right):
+        abort(403)
