@@ -19,6 +19,7 @@ from sync.server.centre import Centre, open_centre
 from sync.server.office.frame import Office
 from sync.server.pages import explain
 from sync.server.presence import Presence, Watch
+from sync.server.residents.frame import Residents
 from sync.server.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ def create_app(settings: Settings) -> Flask:
     CSRFProtect(app).exempt(api)  # gates send a token in a header, which no other site can make a browser send
     app.register_blueprint(api)
     app.register_blueprint(Office(centre).blueprint())
+    app.register_blueprint(Residents(centre).blueprint())
     for kind in (HTTPException, OperationalError):
         app.register_error_handler(kind, _explain)
     watch = Watch(centre, presence)

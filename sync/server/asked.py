@@ -27,6 +27,14 @@ class Route(NamedTuple):
     to_change: roles.Right | None = None
 
 
+class OpenRoute(NamedTuple):
+    """A page anybody may open: what protects its objects is an unguessable part of the address, or a cookie."""
+
+    rule: str
+    view: View
+    methods: tuple[str, ...]
+
+
 _MOST_PAGES = 1_000_000
 
 

@@ -17,8 +17,15 @@ from sync.server import pages, passes, roles, staff
 from sync.server.asked import Route, View
 from sync.server.centre import Centre, NoSuchThing
 from sync.server.load import Tries
+from sync.server.office.accounts import Accounts
+from sync.server.office.collection import Collection
+from sync.server.office.dwellings import Dwellings
 from sync.server.office.passes import Desk
+from sync.server.office.poster import Poster
+from sync.server.office.registers import Registers
+from sync.server.office.review import Review
 from sync.server.office.site import Site
+from sync.server.office.town import TownPages
 
 _SESSION_MS = 12 * 3_600_000
 _WRONG_PASSWORDS = 8
@@ -63,7 +70,8 @@ class Office:
 
     def _rooms(self) -> tuple[Route, ...]:
         """Every page behind the sign-in."""
-        return (*Desk(self._centre).routes(), *Site(self._centre).routes())
+        rooms = (Review, Collection, Dwellings, Registers, Desk, Site, Poster, TownPages, Accounts)
+        return tuple(route for room in rooms for route in room(self._centre).routes())
 
     # Who may what, where
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sync.server.words import office
+from sync.server.words import accounts, collection, dwellings, office, registers, residents, review, status, town
 from sync.server.words.pairs import Language, Pair, pick
 
 __all__ = ["WORDS", "Language", "Pair", "ago", "coded", "pick", "say"]
@@ -20,7 +20,10 @@ def _catalogue(*rooms: Mapping[str, Pair]) -> dict[str, Pair]:
     return found
 
 
-WORDS: Mapping[str, Pair] = _catalogue(office.WORDS)
+WORDS: Mapping[str, Pair] = _catalogue(
+    office.WORDS, residents.WORDS, status.WORDS, review.WORDS, collection.WORDS, dwellings.WORDS, registers.WORDS,
+    town.WORDS, accounts.WORDS,
+)  # fmt: skip
 
 
 def say(language: Language, key: str) -> str:

@@ -1,0 +1,16 @@
+"""The compound's poster, texts for owners' groups, and door slips."""
+
+from __future__ import annotations
+
+from sync.server.asked import Route
+from sync.server.centre import Centre
+
+
+class Poster:
+    """Views of one centre."""
+
+    def __init__(self, centre: Centre):
+        self._centre = centre
+
+    def routes(self) -> tuple[Route, ...]:
+        return ()

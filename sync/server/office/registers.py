@@ -1,0 +1,16 @@
+"""Tables that make themselves: residents, vehicles, applications; and their exports."""
+
+from __future__ import annotations
+
+from sync.server.asked import Route
+from sync.server.centre import Centre
+
+
+class Registers:
+    """Views of one centre."""
+
+    def __init__(self, centre: Centre):
+        self._centre = centre
+
+    def routes(self) -> tuple[Route, ...]:
+        return ()

@@ -1,0 +1,40 @@
+"""The frame of the residents' pages: no account, a cookie for the draft, everything under the compound's address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Blueprint, g
+
+from sync.server import compounds, pages
+from sync.server.centre import Centre
+from sync.server.residents.form import Form
+from sync.server.residents.phone import Phone
+from sync.server.residents.status import Status
+
+
+class Residents:
+    """The pages of one centre that anybody may open."""
+
+    def __init__(self, centre: Centre):
+        self._centre = centre
+
+    def blueprint(self) -> Blueprint:
+        found = pages.dress(Blueprint("residents", __name__))
+        rooms = (Form(self._centre), Status(self._centre), Phone(self._centre))
+        for route in (route for room in rooms for route in room.routes()):
+            view = self._scoped(route.view) if "<int:compound_id>" in route.rule else route.view
+            found.add_url_rule(route.rule, route.view.__name__, view, methods=route.methods)
+        return found
+
+    def _scoped(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """The compound of the address, as the view's first argument. Another one's objects are the view's to refuse."""
+
+        @wraps(view)
+        def scoped(compound_id: int, **kwargs: Any) -> Any:
+            g.compound = compounds.read_compound(self._centre, compound_id)
+            return view(g.compound, **kwargs)
+
+        return scoped

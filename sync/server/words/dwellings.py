@@ -1,0 +1,9 @@
+"""What the pages of the dwelling register say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sync.server.words.pairs import Pair
+
+WORDS: Mapping[str, Pair] = {}
