@@ -11,20 +11,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from kiosk.guard.words import OTHER_REASONS, OVERRIDE_REASONS
 from kiosk.policy import REASONS
 from sync.credential import HOUR_MS, KIND_NUMBERS
 from sync.protocol import CHAIN_START, Event, EventUpload, Rules, StageFrom, Window
-from sync.server import audit, bulk, compounds, fleet, passes, staff, words
+from sync.server import audit, bulk, compounds, fleet, passes, words
 from sync.server.app import close_app
 from sync.server.centre import CentreError
 from sync.server.office import rule_form
 from sync.server.troubles import find_troubles
 from tests.test_centre import NOW, World
 from tests.test_centre_events import Journal, event, send
-from tests.test_centre_pages import Office, furnish, path_of, scoped_rules
+from tests.test_centre_pages import Office
 
 ZONE = "Asia/Shanghai"
 DAY_MS = 24 * HOUR_MS
@@ -332,41 +331,6 @@ def test_what_was_written_in_a_form_is_still_there_when_it_was_wrong(world: Worl
     assert answer.status_code == 409 and 'value="3-2-501"' in answer.text and 'value="shop" selected' in answer.text
     world.gate()
     assert 'value="东门"' in office.post("/c/7/gates", name="东门").text
-
-
-# Rights: every route, for every sort of account
-
-
-@pytest.mark.parametrize("who", ["nobody", "other", "mine", "everywhere", "stopped"])
-def test_every_route_asks_who_is_there_and_whose_it_is(world: World, who: str) -> None:
-    office = Office(world, who, everywhere=who == "everywhere", mine=(8,) if who == "other" else (7,))
-    objects = furnish(world, 7)
-    if who == "nobody":
-        office.post("/sign-out", page="/")
-    if who == "stopped":
-        with world.centre.store.write() as conn:
-            conn.execute(text("UPDATE staff SET active = :no WHERE account = 'stopped'"), {"no": False})
-    before = compounds.read_compound(world.centre, 7).revision
-    wanted = {"nobody": 302, "stopped": 302, "other": 404, "mine": 200, "everywhere": 200}[who]
-    asked = 0
-    for rule in scoped_rules(world):
-        path = path_of(rule, 7, objects)
-        if "GET" in (rule.methods or ()):
-            answer = office.get(path)
-            assert answer.status_code == wanted, path
-            assert wanted != 302 or answer.location == "/sign-in"
-            asked += 1
-        if "POST" in (rule.methods or ()) and wanted != 200:
-            page = "/sign-in" if wanted == 302 else "/"
-            answer = office.post(path, page=page, do="revoke", name="x", pin="493817", until="2027-06-30", sure="1")
-            assert answer.status_code == wanted, path
-            asked += 1
-    methods = {"GET", "POST"} if wanted != 200 else {"GET"}
-    assert asked == sum(len(methods & (rule.methods or set())) for rule in scoped_rules(world)) > 10
-    assert compounds.read_compound(world.centre, 7).revision == before
-    if who == "mine":
-        assert office.get(f"/c/8/passes/{objects['number']}").status_code == 404
-    assert staff.sign_in(world.centre, who, "wrong") is None
 
 
 def test_a_link_of_another_compound_is_never_drawn(world: World, office: Office) -> None:

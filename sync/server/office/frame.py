@@ -61,14 +61,14 @@ class Office:
         )
         for rule, view, methods in open_to_all:
             found.add_url_rule(rule, view.__name__, view, methods=methods)
-        for route in self._rooms():
+        for route in self.rooms():
             town = route.rule.startswith("/")
             guarded = self._signed_in(self._allowed(route) if town else self._scoped(route))
             rule = route.rule if town else f"/c/<int:compound_id>/{route.rule}"
             found.add_url_rule(rule, route.view.__name__, guarded, methods=route.methods)
         return found
 
-    def _rooms(self) -> tuple[Route, ...]:
+    def rooms(self) -> tuple[Route, ...]:
         """Every page behind the sign-in."""
         rooms = (Review, Collection, Dwellings, Registers, Desk, Site, Poster, TownPages, Accounts)
         return tuple(route for room in rooms for route in room(self._centre).routes())
