@@ -150,21 +150,27 @@ def issue(centre: Centre, compound_id: int, order: Order, by: str) -> Pass:
 
 def issue_many(centre: Centre, compound_id: int, orders: Sequence[Order], by: str) -> list[Pass]:
     """New passes in one transaction: all of them or none."""
+    with centre.writing(compound_id, by) as writing:
+        rows = issue_in(writing, centre, orders)
+        return _get_passes(writing.conn, compound_id, [row["number"] for row in rows])
+
+
+def issue_in(writing: Writing, centre: Centre, orders: Sequence[Order]) -> list[dict[str, Any]]:
+    """The same inside a transaction that does more; the new rows of ``pass``, in the order of ``orders``."""
     for order in orders:
         _check_order(order)
-    with centre.writing(compound_id, by) as writing:
-        first = next_number(writing.conn, compound_id, "pass", len(orders))
-        codes = _short_codes(writing.conn, compound_id, len(orders))
-        rows = [
-            _pass_row(writing, order, pass_id, code)
-            for pass_id, (order, code) in enumerate(zip(orders, codes, strict=True), first)
-        ]
-        writing.conn.execute(insert(tables.pass_), rows)
-        both = zip(rows, orders, strict=True)
-        wanted = [(row, medium, row["state"]) for row, order in both for medium in _media(order)]
-        _add_credentials(writing, centre, wanted)
-        writing.audit("issue", rows[0]["number"] if len(rows) == 1 else f"{rows[0]['number']} … {rows[-1]['number']}")
-        return _get_passes(writing.conn, compound_id, [row["number"] for row in rows])
+    first = next_number(writing.conn, writing.compound_id, "pass", len(orders))
+    codes = _short_codes(writing.conn, writing.compound_id, len(orders))
+    rows = [
+        _pass_row(writing, order, pass_id, code)
+        for pass_id, (order, code) in enumerate(zip(orders, codes, strict=True), first)
+    ]
+    writing.conn.execute(insert(tables.pass_), rows)
+    both = zip(rows, orders, strict=True)
+    wanted = [(row, medium, row["state"]) for row, order in both for medium in _media(order)]
+    _add_credentials(writing, centre, wanted)
+    writing.audit("issue", rows[0]["number"] if len(rows) == 1 else f"{rows[0]['number']} … {rows[-1]['number']}")
+    return rows
 
 
 def _check_order(order: Order) -> None:
@@ -264,13 +270,18 @@ def _credential_row(writing: Writing, scope: int, serial: int, key_id: int, owne
 def hand_over(centre: Centre, number: str, by: str) -> Pass:
     """printed → active: from now on it opens. Raises CentreError where it is not a printed one."""
     with centre.writing(compound_of(number), by) as writing:
-        found = _get_pass(writing, number)
-        _must_live(found)
-        in_hand = update(tables.credential).where(*_of(writing, found), tables.credential.c.state == "printed")
-        if not writing.conn.execute(in_hand.values(state="active", revision=0, changed_ms=writing.now_ms)).rowcount:
-            raise CentreError(f"Pass {number} was handed over already.", f"{number} 已经交付过了。")
-        _set(writing, found, state="active")
-        return _done(writing, "hand-over", number)
+        return hand_over_in(writing, number)
+
+
+def hand_over_in(writing: Writing, number: str) -> Pass:
+    """The same inside a transaction that does more."""
+    found = _get_pass(writing, number)
+    _must_live(found)
+    in_hand = update(tables.credential).where(*_of(writing, found), tables.credential.c.state == "printed")
+    if not writing.conn.execute(in_hand.values(state="active", revision=0, changed_ms=writing.now_ms)).rowcount:
+        raise CentreError(f"Pass {number} was handed over already.", f"{number} 已经交付过了。")
+    _set(writing, found, state="active")
+    return _done(writing, "hand-over", number)
 
 
 def extend(centre: Centre, number: str, until_ms: int, by: str) -> Pass:
@@ -309,10 +320,15 @@ def resume(centre: Centre, number: str, by: str) -> Pass:
 def revoke(centre: Centre, number: str, by: str) -> Pass:
     """End a pass for good: its credentials never open again. Raises CentreError where it is revoked already."""
     with centre.writing(compound_of(number), by) as writing:
-        found = _get_pass(writing, number)
-        _must_not_be_revoked(found)
-        _set(writing, found, state="revoked")
-        return _done(writing, "revoke", number)
+        return revoke_in(writing, number)
+
+
+def revoke_in(writing: Writing, number: str) -> Pass:
+    """The same inside a transaction that does more."""
+    found = _get_pass(writing, number)
+    _must_not_be_revoked(found)
+    _set(writing, found, state="revoked")
+    return _done(writing, "revoke", number)
 
 
 def delete(centre: Centre, number: str, by: str) -> None:
@@ -337,8 +353,13 @@ def prune(centre: Centre, compound_id: int, before_ms: int) -> int:
 def set_attention(centre: Centre, number: str, attention: bool, by: str) -> Pass:
     """Ask the guard to look twice at this pass, or no longer."""
     with centre.writing(compound_of(number), by) as writing:
-        _set(writing, _get_pass(writing, number), attention=attention)
-        return _done(writing, "attention" if attention else "no-attention", number)
+        return set_attention_in(writing, number, attention)
+
+
+def set_attention_in(writing: Writing, number: str, attention: bool) -> Pass:
+    """The same inside a transaction that does more."""
+    _set(writing, _get_pass(writing, number), attention=attention)
+    return _done(writing, "attention" if attention else "no-attention", number)
 
 
 def reissue(centre: Centre, number: str, media: Sequence[Medium], by: str, printed: bool = False) -> Pass:
@@ -348,19 +369,24 @@ def reissue(centre: Centre, number: str, media: Sequence[Medium], by: str, print
     A medium the pass does not have yet is added. Raises CentreError.
     """
     with centre.writing(compound_of(number), by) as writing:
-        found = _get_pass(writing, number)
-        _must_not_be_revoked(found)
-        columns = tables.credential.c
-        old = writing.conn.execute(
-            select(columns.serial, columns.medium, columns.state).where(*_of(writing, found), _live(columns))
-        ).all()
-        states = {credential.medium: credential.state for credential in old}
-        default = "active" if "active" in states.values() else "printed"
-        gone = update(tables.credential).where(*_of(writing, found), _live(columns), columns.medium.in_(media))
-        writing.conn.execute(gone.values(state="superseded", revision=0, changed_ms=writing.now_ms))
-        wanted = [(found, medium, "printed" if printed else states.get(medium, default)) for medium in media]
-        _add_credentials(writing, centre, wanted)
-        return _done(writing, f"reissue-{'-'.join(media)}", number)
+        return reissue_in(writing, centre, number, media, printed)
+
+
+def reissue_in(writing: Writing, centre: Centre, number: str, media: Sequence[Medium], printed: bool = False) -> Pass:
+    """The same inside a transaction that does more."""
+    found = _get_pass(writing, number)
+    _must_not_be_revoked(found)
+    columns = tables.credential.c
+    old = writing.conn.execute(
+        select(columns.serial, columns.medium, columns.state).where(*_of(writing, found), _live(columns))
+    ).all()
+    states = {credential.medium: credential.state for credential in old}
+    default = "active" if "active" in states.values() else "printed"
+    gone = update(tables.credential).where(*_of(writing, found), _live(columns), columns.medium.in_(media))
+    writing.conn.execute(gone.values(state="superseded", revision=0, changed_ms=writing.now_ms))
+    wanted = [(found, medium, "printed" if printed else states.get(medium, default)) for medium in media]
+    _add_credentials(writing, centre, wanted)
+    return _done(writing, f"reissue-{'-'.join(media)}", number)
 
 
 def _live(columns: Any) -> Any:

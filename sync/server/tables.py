@@ -320,6 +320,7 @@ household = _of_compound(
     _text("dwelling"),  # its name, or what was typed
     _text("source"),  # online, paper
     _text("language"),
+    _number("link_version", 1),
     _bytes("link_mark"),
     _bytes("phone_mark"),
     _bytes("sealed_phone"),

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("dwelling", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("link_version", sa.BigInteger(), server_default="1", nullable=False),
         sa.Column("link_mark", sa.LargeBinary(), nullable=False),
         sa.Column("phone_mark", sa.LargeBinary(), nullable=False),
         sa.Column("sealed_phone", sa.LargeBinary(), nullable=False),
