@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Connection, Table, insert, select
 
 from sync.server import tables
 from sync.server.centre import Centre
+
+PAGE_ROWS = 100
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +22,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     what: str
     about: str
+
+
+class Record(Entry, frozen=True, kw_only=True):
+    """One record with whose record it is about, and what it was for."""
+
+    household: int = 0
+    why: str = ""
 
 
 def newest(centre: Centre, compound_id: int, what: str, rows: int = 20) -> list[Entry]:
@@ -29,3 +42,44 @@ def newest(centre: Centre, compound_id: int, what: str, rows: int = 20) -> list[
     )
     with centre.store.read() as conn:
         return [Entry(**row) for row in conn.execute(wanted).mappings()]
+
+
+def note_town(conn: Connection, now_ms: int, by: str, what: str, about: str) -> None:
+    """Record what was done to the whole town: accounts, areas, periods; never a secret."""
+    row = {"audit_id": secrets.token_hex(8), "at_ms": now_ms, "by": by, "what": what, "about": about}
+    conn.execute(insert(tables.town_audit).values(row))
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """Which records: by whom, of which kind, from when until before when. Empty and 0: any."""
+
+    by: str = ""
+    what: str = ""
+    from_ms: int = 0
+    until_ms: int = 0
+
+
+def find(centre: Centre, compound_id: int, chosen: Chosen, page: int = 1) -> tuple[list[Record], bool]:
+    """Records of a compound, the newest first, 100 a page; and whether there are more."""
+    return _find(centre, tables.audit, (tables.audit.c.compound_id == compound_id,), chosen, page)
+
+
+def find_town(centre: Centre, chosen: Chosen, page: int = 1) -> tuple[list[Record], bool]:
+    """The same of what was done to the whole town."""
+    return _find(centre, tables.town_audit, (), chosen, page)
+
+
+def _find(centre: Centre, table: Table, where: Sequence[Any], chosen: Chosen, page: int) -> tuple[list[Record], bool]:
+    columns = table.c
+    names = [name for name in Record.__struct_fields__ if name in columns]
+    wanted = select(*(columns[name] for name in names)).where(*where)
+    for value, condition in (
+        (chosen.by, columns.by == chosen.by), (chosen.what, columns.what == chosen.what),
+        (chosen.from_ms, columns.at_ms >= chosen.from_ms), (chosen.until_ms, columns.at_ms < chosen.until_ms),
+    ):  # fmt: skip
+        wanted = wanted.where(condition) if value else wanted
+    order = (columns.at_ms.desc(), columns.audit_id)
+    with centre.store.read() as conn:
+        found = conn.execute(wanted.order_by(*order).limit(PAGE_ROWS + 1).offset((page - 1) * PAGE_ROWS)).mappings()
+        records = [Record(**row) for row in found]
+    return records[:PAGE_ROWS], len(records) > PAGE_ROWS

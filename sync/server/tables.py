@@ -1,6 +1,6 @@
 """The tables of the centre. ``compound_id`` is part of every primary and unique key, so that a compound can move to a
-machine of its own. Outside stand ``staff``, people who may serve several compounds, and ``area`` and ``setting``, small
-lists of the whole town.
+machine of its own. Outside stand ``staff``, people who may serve several compounds, and ``area``, ``setting`` and
+``town_audit``, small lists of the whole town.
 
 Times are UTC milliseconds, days are ``2026-12-31`` in the compound's timezone, an empty text is "not known". A column
 named ``sealed_*`` holds bytes only the key file can open, a column named ``*_mark`` a keyed hash that finds what is
@@ -71,6 +71,7 @@ compound = Table(
     _number("created_ms"),
     _text("community_zh", ""),
     _text("community_en", ""),
+    _number("wide", 0),  # 1: no compound but a wider scope, whose passes are good in those that accept it
 )
 
 counter = _of_compound(
@@ -149,6 +150,7 @@ pass_ = _of_compound(
     Column("attention", Boolean, nullable=False),
     _text("lanes", ""),
     _number("created_ms"),
+    _number("home", 0),  # the wider scope it is mirrored from; 0: issued here
     keys=("pass_id",),
     extra=(
         UniqueConstraint("compound_id", "number"),
@@ -229,7 +231,10 @@ event = _of_compound(
     _number("serial"),
     _text("event"),
     keys=("device_id", "journal_id", "seq"),
-    extra=(Index("event_at", "compound_id", "device_id", "at_ms"),),
+    extra=(
+        Index("event_at", "compound_id", "device_id", "at_ms"),
+        Index("event_serial", "compound_id", "scope", "serial", "at_ms"),
+    ),
 )
 
 quarantine = _of_compound(
@@ -288,7 +293,7 @@ dwelling = _of_compound(
     _text("room"),
     _text("name"),  # as people say it: 3-2-501
     _text("place"),  # sorts as people count: building, unit, floor, room
-    _text("found", ""),  # what a visit found: vacant, not_here, moved, refused, present
+    _text("found", ""),  # what a visit found: present, nobody, vacant, not_here, moved, refused; dismissed if proposed
     _number("found_ms", 0),
     Column("proposed", Boolean, nullable=False),  # typed by a resident; not of the register until somebody takes it
     keys=("dwelling_id",),
@@ -349,7 +354,7 @@ household = _of_compound(
     extra=(
         UniqueConstraint("compound_id", "number"),
         Index("household_link", "link_mark"),
-        Index("household_dwelling", "compound_id", "dwelling_id"),
+        Index("household_dwelling", "compound_id", "dwelling_id", "state", "collected_ms"),
         Index("household_state", "compound_id", "state", "submitted_ms"),
         Index("household_slot", "compound_id", "desk_id", "slot_ms"),
         Index("household_phone", "compound_id", "phone_mark"),
@@ -494,6 +499,15 @@ browser = _of_compound(
     ),
 )
 
+upload = _of_compound(
+    "upload",
+    _bytes("upload_mark"),
+    _text("what"),  # dwellings, roster
+    _number("at_ms"),
+    _bytes("sealed_rows"),  # read from a file and shown; what is taken over is exactly this
+    keys=("upload_mark",),
+)
+
 roster = _of_compound("roster", _bytes("doc_mark"), keys=("doc_mark",))  # whom the community knew before
 
 export = _of_compound(
@@ -537,3 +551,14 @@ area = Table(
 )
 
 setting = Table("setting", metadata, Column("name", Text, primary_key=True), _text("value"))
+
+town_audit = Table(
+    "town_audit",  # accounts, areas, periods: what is done to the whole town
+    metadata,
+    Column("audit_id", Text, primary_key=True),
+    _number("at_ms"),
+    _text("by"),
+    _text("what"),
+    _text("about"),
+    Index("town_audit_at", "at_ms"),
+)

@@ -11,10 +11,13 @@ def upgrade() -> None:
     """Make the new tables; accounts get a role: whoever saw every compound is of the town."""
     op.add_column("compound", sa.Column("community_zh", sa.Text(), server_default="", nullable=False))
     op.add_column("compound", sa.Column("community_en", sa.Text(), server_default="", nullable=False))
+    op.add_column("compound", sa.Column("wide", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("pass", sa.Column("home", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("audit", sa.Column("household", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("audit", sa.Column("why", sa.Text(), server_default="", nullable=False))
     op.add_column("staff", sa.Column("role", sa.Text(), server_default="property", nullable=False))
     op.execute("UPDATE staff SET role = 'town' WHERE everywhere")
+    op.create_index("event_serial", "event", ["compound_id", "scope", "serial", "at_ms"], unique=False)
     op.create_index("audit_household", "audit", ["compound_id", "household", "at_ms"], unique=False)
     op.create_table(
         "dwelling",
@@ -87,7 +90,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("compound_id", "household_id"),
         sa.UniqueConstraint("compound_id", "number"),
     )
-    op.create_index("household_dwelling", "household", ["compound_id", "dwelling_id"], unique=False)
+    op.create_index(
+        "household_dwelling", "household", ["compound_id", "dwelling_id", "state", "collected_ms"], unique=False
+    )
     op.create_index("household_link", "household", ["link_mark"], unique=False)
     op.create_index("household_phone", "household", ["compound_id", "phone_mark"], unique=False)
     op.create_index("household_slot", "household", ["compound_id", "desk_id", "slot_ms"], unique=False)
@@ -245,6 +250,16 @@ def upgrade() -> None:
     )
     op.create_index("browser_pass", "browser", ["compound_id", "pass_id"], unique=False)
     op.create_table(
+        "upload",
+        sa.Column("compound_id", sa.Integer(), nullable=False),
+        sa.Column("upload_mark", sa.LargeBinary(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("sealed_rows", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["compound_id"], ["compound.compound_id"]),
+        sa.PrimaryKeyConstraint("compound_id", "upload_mark"),
+    )
+    op.create_table(
         "roster",
         sa.Column("compound_id", sa.Integer(), nullable=False),
         sa.Column("doc_mark", sa.LargeBinary(), nullable=False),
@@ -304,3 +319,13 @@ def upgrade() -> None:
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+    op.create_table(
+        "town_audit",
+        sa.Column("audit_id", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("audit_id"),
+    )
+    op.create_index("town_audit_at", "town_audit", ["at_ms"], unique=False)
