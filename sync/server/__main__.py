@@ -142,6 +142,24 @@ def add_compound(
     shell.say(_compound(made), f"Compound {made.compound_id}, {made.name_zh}, is there.")
 
 
+@_command("add-scope")
+@click.argument("name_zh")
+@click.argument("name_en")
+@click.option("--id", "scope", type=int, help="Its number; default: the next one.")
+@click.option("--timezone", default="Asia/Shanghai")
+def add_scope(shell: Shell, centre: Centre, name_zh: str, name_en: str, scope: int | None, timezone: str) -> None:
+    """A wider scope: its passes are good in every compound whose rule "accepts" names it.
+
+    \b
+    Examples:
+      python -m sync.server add-scope 全镇公务 "Town officials" --id 9001
+      python -m sync.server set-rule 7 accepts '[9001]'
+      python -m sync.server issue 9001 --kind official --holder 陈明
+    """
+    made = compounds.add_compound(centre, name_zh, name_en, timezone, scope, shell.by, wide=True)
+    shell.say(_compound(made), f"Scope {made.compound_id}, {made.name_zh}, is there.")
+
+
 def _compound(made: Compound) -> dict[str, Any]:
     return {
         "compound": made.compound_id, "name_zh": made.name_zh, "name_en": made.name_en, "timezone": made.timezone,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -51,6 +52,8 @@ class Compound(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
     community_zh: str = ""
     community_en: str = ""
+    wide: int = 0
+    """1: no compound but a wider scope (scopes.py)."""
 
 
 class Writing:
@@ -105,6 +108,8 @@ class Centre:
         self.store = store
         self.vault = vault
         self.wakes = Wakes()
+        self.listeners: list[Callable[[int], None]] = []
+        """Called after a commit that changed what gates of a compound know."""
 
     def now_ms(self) -> int:
         return self.settings.clock()
@@ -118,6 +123,8 @@ class Centre:
             revision = writing.publish(self.vault)
         if revision is not None:
             self.wakes.tell(compound_id, revision)
+            for heard in self.listeners:
+                heard(compound_id)
 
     def close(self) -> None:
         """Idempotent. Ends every open wake-up stream."""
@@ -133,10 +140,14 @@ def open_centre(settings: Settings) -> Centre:
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = settings.state / DATABASE
     url = settings.database_url or sqlite_url(path)
+    from sync.server.scopes import heed  # it writes through a centre, which is made here
+
     vault = open_vault(settings.state, new=not path.exists())
     store = Store(url)
     store.upgrade()
-    return Centre(settings, store, vault)
+    centre = Centre(settings, store, vault)
+    centre.listeners.append(partial(heed, centre))
+    return centre
 
 
 def get_compound(conn: Connection, compound_id: int) -> Compound:
@@ -148,7 +159,12 @@ def get_compound(conn: Connection, compound_id: int) -> Compound:
 
 
 def all_compounds(conn: Connection) -> list[Compound]:
-    """In order of their numbers."""
+    """Compounds, without wider scopes, in order of their numbers."""
+    return [compound for compound in all_places(conn) if not compound.wide]
+
+
+def all_places(conn: Connection) -> list[Compound]:
+    """Compounds and wider scopes, in order of their numbers."""
     rows = conn.execute(select(tables.compound).order_by(tables.compound.c.compound_id)).mappings()
     return [_compound(dict(row)) for row in rows]
 

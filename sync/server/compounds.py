@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select, text, update
 from sync.credential import KIND_NUMBERS
 from sync.protocol import CodeKeyBody, CompoundBody, KeyBody, Rules, Window
 from sync.server import tables
-from sync.server.centre import Centre, CentreError, Compound, Writing, all_compounds, get_compound
+from sync.server.centre import Centre, CentreError, Compound, Writing, all_compounds, all_places, get_compound
 
 MAX_SCOPE = (1 << 24) - 1
 _EPOCH_BYTES = 8
@@ -22,16 +22,18 @@ _KEY_GIVEN_MS = 30 * 24 * 3_600_000
 _FAR_ABOVE = 1_000_000
 
 
-def add_compound(centre: Centre, name_zh: str, name_en: str, timezone: str, compound_id: int | None,
-                 by: str) -> Compound:  # fmt: skip
-    """A new compound with root key, first signing key, code key and default rules, published as revisions 1 … 4.
+def add_compound(centre: Centre, name_zh: str, name_en: str, timezone: str, compound_id: int | None, by: str,
+                 wide: bool = False) -> Compound:  # fmt: skip
+    """A new compound with root key, first signing key, code key and default rules, published as revisions 1 … 4; or,
+    ``wide``, a wider scope, which has all of that and no gates of its own.
 
     Raises CentreError for a name or number already taken, or an unknown timezone.
     """
     _check_names(name_zh, name_en, timezone)
     with centre.store.write() as conn:
         compound_id = _free_place(conn, name_zh, compound_id)
-        conn.execute(insert(tables.compound).values(_new_compound(centre, compound_id, name_zh, name_en, timezone)))
+        row = _new_compound(centre, compound_id, name_zh, name_en, timezone) | {"wide": int(wide)}
+        conn.execute(insert(tables.compound).values(row))
         writing = Writing(conn, get_compound(conn, compound_id), centre.now_ms(), by)
         add_signing_key(writing, centre, compound_id)
         writing.sign("code_key", str(compound_id), CodeKeyBody(compound_id, {}))
@@ -54,7 +56,7 @@ def _check_names(name_zh: str, name_en: str, timezone: str) -> None:
 
 
 def _free_place(conn: Connection, name_zh: str, wanted: int | None) -> int:
-    known = all_compounds(conn)
+    known = all_places(conn)
     if any(compound.name_zh == name_zh for compound in known):
         raise CentreError(f"There is a compound called {name_zh} already.")
     number = wanted if wanted is not None else max((c.compound_id for c in known), default=0) + 1
@@ -79,7 +81,7 @@ def _new_compound(centre: Centre, compound_id: int, name_zh: str, name_en: str, 
 def find_compound(centre: Centre, wanted: str) -> Compound:
     """A compound by its number or its exact name. Raises CentreError."""
     with centre.store.read() as conn:
-        for compound in all_compounds(conn):
+        for compound in all_places(conn):
             if wanted in (str(compound.compound_id), compound.name_zh, compound.name_en):
                 return compound
     raise CentreError(f"There is no compound {wanted!r}.")

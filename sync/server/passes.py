@@ -453,10 +453,10 @@ def get_pass(centre: Centre, number: str) -> Pass:
 
 
 def find_passes(centre: Centre, compound_id: int, term: str, page: int = 1) -> tuple[list[Pass], bool]:
-    """Passes of one compound whose number, dwelling, plate or short code begins with ``term``, by number, 50 a page;
-    and whether there are more."""
+    """Passes issued in one compound whose number, dwelling, plate or short code begins with ``term``, by number, 50 a
+    page; and whether there are more."""
     columns = tables.pass_.c
-    found = select(columns.number).where(columns.compound_id == compound_id)
+    found = select(columns.number).where(columns.compound_id == compound_id, columns.home == 0)
     if term:
         begins = [c.startswith(term, autoescape=True) for c in (columns.number, columns.dwelling, columns.plate)]
         found = found.where(begins[0] | begins[1] | begins[2] | (columns.short_code == term.upper()))

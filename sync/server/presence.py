@@ -12,7 +12,8 @@ import threading
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync.server.centre import Centre, all_compounds
+from sync.server import scopes
+from sync.server.centre import Centre, all_places
 from sync.server.fleet import Device
 
 _log = logging.getLogger(__name__)
@@ -87,11 +88,12 @@ class Watch:
                 self.look()
                 if looks % _WRITE_EVERY == 0:
                     self._presence.write()
+                    scopes.follow_all(self._centre)
             except SQLAlchemyError as err:
                 _log.warning("watch=failed why=%s", type(err).__name__)
 
     def look(self) -> None:
         """Tell every compound's newest revision to those who wait."""
         with self._centre.store.read() as conn:
-            for compound in all_compounds(conn):
+            for compound in all_places(conn):
                 self._centre.wakes.tell(compound.compound_id, compound.revision)

@@ -18,7 +18,7 @@ from nacl.exceptions import CryptoError
 from sqlalchemy import Connection, insert, select, update
 
 from sync.server import roles, tables
-from sync.server.centre import Centre, CentreError, Compound, NoSuchThing, all_compounds, get_compound
+from sync.server.centre import Centre, CentreError, Compound, NoSuchThing, all_compounds, all_places, get_compound
 
 LINK_LASTS_MS = 24 * 3_600_000
 PASSWORD_CHARACTERS = range(10, 201)
@@ -146,6 +146,14 @@ def get_staff(centre: Centre, account: str, version: int) -> Staff | None:
     with centre.store.read() as conn:
         row = _row(conn, account)
     return _staff(row) if row is not None and row.active and row.version == version else None
+
+
+def places_of(centre: Centre, staff: Staff) -> list[Compound]:
+    """The compounds an account may see, and for whoever sees all of them the wider scopes, too."""
+    if not staff.everywhere:
+        return compounds_of(centre, staff)
+    with centre.store.read() as conn:
+        return all_places(conn)
 
 
 def compounds_of(centre: Centre, staff: Staff) -> list[Compound]:

@@ -102,7 +102,7 @@ class Office:
     def _scoped(self, route: Route) -> View:
         @wraps(route.view)
         def scoped(compound_id: int, **kwargs: Any) -> Any:
-            mine = {compound.compound_id: compound for compound in staff.compounds_of(self._centre, g.staff)}
+            mine = {compound.compound_id: compound for compound in staff.places_of(self._centre, g.staff)}
             if compound_id not in mine:
                 abort(404)
             if "number" in kwargs and passes.compound_of(kwargs["number"]) != compound_id:
