@@ -56,6 +56,8 @@ ROWS: dict[str, Row] = {
     "office.guards": ("guards", "guards", "compound"),
     "office.guard": (None, "guards", "compound"),
     "office.rules": ("rules", "rules", "compound"),
+    # residents: the form
+    "residents.entry": (None, None, "open"),
 }
 FORMS: dict[str, dict[str, str]] = {
     "office.one_pass": {"do": "suspend"},

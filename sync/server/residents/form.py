@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from flask import render_template
+
 from sync.server.asked import OpenRoute
-from sync.server.centre import Centre
+from sync.server.centre import Centre, Compound
 
 
 class Form:
@@ -13,4 +17,8 @@ class Form:
         self._centre = centre
 
     def routes(self) -> tuple[OpenRoute, ...]:
-        return ()
+        return (OpenRoute("/j/<int:compound_id>", self.entry, ("GET",)),)
+
+    def entry(self, compound: Compound) -> Any:
+        """Where the poster's code leads."""
+        return render_template("residents/entry.html")
