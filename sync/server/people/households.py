@@ -164,24 +164,36 @@ def household_number(compound_id: int, household_id: int) -> str:
 
 def _put_household(writing: Writing, vault: Vault, application: Application, household_id: int,
                    old: Household | None) -> None:  # fmt: skip
+    dwelling_id = _dwelling_id(writing, application)
+    if old is None:
+        row = new_row(vault, application, writing.compound_id, household_id, dwelling_id, writing.now_ms)
+        writing.conn.execute(insert(tables.household).values(row))
+    else:
+        set_state(writing, household_id, **_said(vault, application, dwelling_id, writing.now_ms))
+
+
+def new_row(vault: Vault, application: Application, compound_id: int, household_id: int, dwelling_id: int,
+            now_ms: int) -> dict[str, Any]:  # fmt: skip
+    """The row of a household that has just applied; what was written has been checked."""
+    link = link_of(vault, compound_id, household_id, 1)
+    return _said(vault, application, dwelling_id, now_ms) | {
+        "compound_id": compound_id, "household_id": household_id,
+        "number": household_number(compound_id, household_id), "link_mark": vault.mark("link", link),
+    }  # fmt: skip
+
+
+def _said(vault: Vault, application: Application, dwelling_id: int, now_ms: int) -> dict[str, Any]:
+    """What a form says of the household itself."""
     phone = identity.check_phone(application.people[0].phone)
-    values: dict[str, Any] = {
-        "state": "applied", "dwelling_id": _dwelling_id(writing, application),
-        "dwelling": identity.one_line(application.dwelling), "source": "paper" if application.paper else "online",
-        "language": application.language, "phone_mark": vault.mark("phone", phone),
-        "sealed_phone": vault.seal_text(phone), "phone_masked": identity.mask_phone(phone),
-        "submitted_ms": writing.now_ms, "letter_version": application.letter_version,
-        "letter_signed_ms": writing.now_ms, "letter_name": identity.check_name(application.letter_name),
+    return {
+        "state": "applied", "dwelling_id": dwelling_id, "dwelling": identity.one_line(application.dwelling),
+        "source": "paper" if application.paper else "online", "language": application.language,
+        "phone_mark": vault.mark("phone", phone), "sealed_phone": vault.seal_text(phone),
+        "phone_masked": identity.mask_phone(phone), "submitted_ms": now_ms,
+        "letter_version": application.letter_version, "letter_signed_ms": now_ms,
+        "letter_name": identity.check_name(application.letter_name),
         "sealed_signature": vault.seal_text(application.signature), "told": "",
     }  # fmt: skip
-    if old is None:
-        link = link_of(vault, writing.compound_id, household_id, 1)
-        values |= {"compound_id": writing.compound_id, "household_id": household_id,
-                   "number": household_number(writing.compound_id, household_id),
-                   "link_mark": vault.mark("link", link)}  # fmt: skip
-        writing.conn.execute(insert(tables.household).values(values))
-    else:
-        set_state(writing, household_id, **values)
 
 
 def _dwelling_id(writing: Writing, application: Application) -> int:
@@ -208,27 +220,34 @@ def _put_people(writing: Writing, vault: Vault, application: Application, househ
 def add_person(writing: Writing, vault: Vault, applicant: Applicant, household_id: int, person_id: int, place: int,
                today: date) -> None:  # fmt: skip
     """One person with journeys; what was written has been checked."""
+    keys = {"compound_id": writing.compound_id, "household_id": household_id, "person_id": person_id}
+    row = keys | {"place": place} | person_row(vault, applicant, today)
+    writing.conn.execute(insert(tables.person).values(row | {"known": _known(writing, row["doc_mark"])}))
+    if stays := journey_rows(applicant):
+        writing.conn.execute(insert(tables.journey), [keys | stay for stay in stays])
+
+
+def person_row(vault: Vault, applicant: Applicant, today: date) -> dict[str, Any]:
+    """What a form says of a person, sealed where it must be: all but the keys, the place and whether it was known."""
     document = identity.check_document(applicant.doc_kind, applicant.doc_number, today)
     phone = identity.check_phone(applicant.phone) if applicant.phone else ""
-    doc_mark = vault.mark("doc", document.text)
     row = {
-        "compound_id": writing.compound_id, "household_id": household_id, "person_id": person_id, "place": place,
         "name": identity.check_name(applicant.name), "kind": applicant.kind, "relation": applicant.relation,
-        "doc_kind": document.kind, "sealed_doc": vault.seal_text(document.number), "doc_mark": doc_mark,
-        "doc_masked": document.masked, "sex": document.sex or applicant.sex, "birth": document.birth or applicant.birth,
+        "doc_kind": document.kind, "sealed_doc": vault.seal_text(document.number),
+        "doc_mark": vault.mark("doc", document.text), "doc_masked": document.masked,
+        "sex": document.sex or applicant.sex, "birth": document.birth or applicant.birth,
         "sealed_phone": vault.seal_text(phone), "phone_mark": vault.mark("phone", phone),
-        "phone_masked": identity.mask_phone(phone) if phone else "", "known": _known(writing, doc_mark),
+        "phone_masked": identity.mask_phone(phone) if phone else "",
     }  # fmt: skip
     same = ("province", "city", "arrived", "came_from", "transport", "transport_number", "contact", "health",
             "quarantine")  # fmt: skip
-    writing.conn.execute(insert(tables.person).values(row | {name: getattr(applicant, name).strip() for name in same}))
-    stays = [
-        {"compound_id": writing.compound_id, "household_id": household_id, "person_id": person_id, "seq": seq,
-         **msgspec.structs.asdict(stay)}
-        for seq, stay in enumerate(applicant.journeys if applicant.stayed == "no" else [], 1)
-    ]  # fmt: skip
-    if stays:
-        writing.conn.execute(insert(tables.journey), stays)
+    return row | {name: getattr(applicant, name).strip() for name in same}
+
+
+def journey_rows(applicant: Applicant) -> list[dict[str, Any]]:
+    """Somebody's stays elsewhere, without the keys."""
+    stays = applicant.journeys if applicant.stayed == "no" else []
+    return [{"seq": seq, **msgspec.structs.asdict(stay)} for seq, stay in enumerate(stays, 1)]
 
 
 def _known(writing: Writing, doc_mark: bytes) -> bool:
