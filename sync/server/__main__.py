@@ -487,6 +487,9 @@ def add_staff(shell: Shell, centre: Centre, account: str, name: str, role: roles
               named: tuple[str, ...], ask: bool, password_stdin: bool) -> None:  # fmt: skip
     """An account for the pages; prints a one-time link behind which its owner chooses a password.
 
+    The first account of a town is made here, with --everywhere; it makes the others on the page "Accounts". There is no
+    default password.
+
     \b
     Examples:
       python -m sync.server add-staff wang --name 王芳 --everywhere
@@ -496,7 +499,7 @@ def add_staff(shell: Shell, centre: Centre, account: str, name: str, role: roles
     if chosen is not None:
         staff.check_password(chosen)
     role = role or ("town" if everywhere else "property")
-    link = staff.add_staff(centre, account, name, everywhere, [_id(centre, wanted) for wanted in named], role)
+    link = staff.add_staff(centre, account, name, everywhere, [_id(centre, wanted) for wanted in named], role, shell.by)
     if chosen is not None:
         staff.set_password(centre, account, chosen)
         return shell.say({"account": account}, f"Account {account} may sign in.")
@@ -507,7 +510,7 @@ def add_staff(shell: Shell, centre: Centre, account: str, name: str, role: roles
 @click.argument("account")
 def staff_link(shell: Shell, centre: Centre, account: str) -> None:
     """Another one-time link for an account whose password is forgotten."""
-    link = staff.new_link(centre, account)
+    link = staff.new_link(centre, account, shell.by)
     shell.say(link, f"Open this path of the centre within a day to choose a password:\n{link.path}")
 
 

@@ -270,7 +270,7 @@ staff = Table(
     _text("password_hash", ""),  # empty: no password set yet, only the one-time link works
     _bytes("link_hash"),
     _number("link_ends_ms", 0),
-    _number("version", 1),  # changes with the password, and ends every session made before
+    _number("version", 1),  # changes with password, role and compounds, and ends every session made before
     Column("everywhere", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
 )
@@ -446,6 +446,7 @@ notice = _of_household(
     _text("words"),
     _number("sent_ms", 0),
     _number("tries", 0),
+    _number("tried_ms", 0),
     keys=("notice_id",),
     extra=(Index("notice_sent", "compound_id", "sent_ms"),),
 )

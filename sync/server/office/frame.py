@@ -8,6 +8,7 @@ anything else happens: another compound's object is 404, as if it did not exist.
 from __future__ import annotations
 
 from functools import wraps
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
@@ -17,7 +18,7 @@ from sync.server import pages, passes, roles, staff
 from sync.server.asked import Route, View
 from sync.server.centre import Centre, NoSuchThing
 from sync.server.load import Tries
-from sync.server.office.accounts import Accounts
+from sync.server.office.accounts import Accounts, Me
 from sync.server.office.collection import Collection
 from sync.server.office.dwellings import Dwellings
 from sync.server.office.passes import Desk
@@ -32,6 +33,7 @@ _WRONG_PASSWORDS = 8
 _WRONG_PASSWORDS_WINDOW_S = 600
 
 MENU: tuple[tuple[str, str, roles.Right], ...] = (
+    ("dwellings", "dwellings", "dwellings"),
     ("passes", "passes", "passes"),
     ("gates", "gates", "gates"),
     ("events", "events", "events"),
@@ -40,24 +42,29 @@ MENU: tuple[tuple[str, str, roles.Right], ...] = (
 )
 """(view, word, right) of a compound's pages, in the order of the day's work."""
 
+TOWN_MENU: tuple[tuple[str, str, roles.Right], ...] = (("accounts", "accounts.title", "accounts"),)
+"""The same of the pages of the whole town."""
+
 
 class Office:
     """The pages of one centre."""
 
     def __init__(self, centre: Centre):
         self._centre = centre
+        self._pairs = Tries(_WRONG_PASSWORDS, _WRONG_PASSWORDS_WINDOW_S)
         self._addresses = Tries(_WRONG_PASSWORDS * 4, _WRONG_PASSWORDS_WINDOW_S)
-        self._accounts = Tries(_WRONG_PASSWORDS, _WRONG_PASSWORDS_WINDOW_S)
+        self._accounts = Tries(_WRONG_PASSWORDS * 16, _WRONG_PASSWORDS_WINDOW_S)
 
     def blueprint(self) -> Blueprint:
         found = pages.dress(Blueprint("office", __name__))
         found.app_context_processor(pages.context)
-        found.app_context_processor(lambda: {"may": self._may, "menu": self._menu})
+        found.app_context_processor(lambda: {"may": self._may, "menu": self._menu, "town_menu": self._town_menu})
         open_to_all: tuple[tuple[str, View, tuple[str, ...]], ...] = (
             ("/sign-in", self.sign_in, ("GET", "POST")),
             ("/sign-out", self.sign_out, ("POST",)),
             ("/welcome/<secret>", self.welcome, ("GET", "POST")),
             ("/", self._signed_in(self.compounds), ("GET",)),
+            ("/me", self._signed_in(Me(self._centre).me), ("GET", "POST")),
         )
         for rule, view, methods in open_to_all:
             found.add_url_rule(rule, view.__name__, view, methods=methods)
@@ -120,18 +127,25 @@ class Office:
         """(endpoint, word) of the pages of the compound that this account may open."""
         return [(f"office.{name}", word) for name, word, right in MENU if self._may(right)]
 
+    def _town_menu(self) -> list[tuple[str, str]]:
+        """The same of the pages of the whole town."""
+        return [(f"office.{name}", word) for name, word, right in TOWN_MENU if self._may(right)]
+
     def sign_in(self) -> Any:
-        """Account and password; tries are limited per account and per address."""
+        """Account and password. Wrong ones are limited for an account from one address, so that a stranger elsewhere
+        cannot lock its owner out; for an address, whatever the accounts; and, far higher, for an account from
+        everywhere."""
         wrong = ""
         if request.method == "POST":
-            account, address = request.form.get("account", "")[:64], request.remote_addr or ""
-            if self._accounts.wait_s(account) or self._addresses.wait_s(address):
+            account, address = request.form.get("account", "")[:64], _address()
+            tried = ((self._pairs, f"{account} {address}"), (self._addresses, address), (self._accounts, account))
+            if any(tries.wait_s(who) for tries, who in tried):
                 return render_template("office/sign_in.html", wrong="too_many"), 429
             who = staff.sign_in(self._centre, account, request.form.get("password", ""))
             if who is not None:
                 return self._begin(who)
-            self._accounts.wrong(account)
-            self._addresses.wrong(address)
+            for tries, whose in tried:
+                tries.wrong(whose)
             wrong = "wrong_password"
         return render_template("office/sign_in.html", wrong=wrong), 403 if wrong else 200
 
@@ -147,7 +161,7 @@ class Office:
 
     def welcome(self, secret: str) -> Any:
         """Behind a one-time link: choose a password."""
-        address = request.remote_addr or ""
+        address = _address()
         if self._addresses.wait_s(address):
             return render_template("office/sign_in.html", wrong="too_many"), 429
         try:
@@ -162,6 +176,15 @@ class Office:
     def compounds(self) -> Any:
         """The compounds this account may see."""
         return render_template("office/compounds.html", found=staff.compounds_of(self._centre, g.staff))
+
+
+def _address() -> str:
+    """Who asks, for counting: an IPv6 customer has a whole /64 of addresses, and is one."""
+    try:
+        address = ip_address(request.remote_addr or "")
+    except ValueError:
+        return ""
+    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
 
 
 def _must_have(route: Route) -> None:

@@ -1,4 +1,4 @@
-"""What the pages of accounts, areas and retention say."""
+"""What the pages of accounts, areas, retention and the record say."""
 
 from __future__ import annotations
 
@@ -6,4 +6,59 @@ from collections.abc import Mapping
 
 from sync.server.words.pairs import Pair
 
-WORDS: Mapping[str, Pair] = {}
+WORDS: Mapping[str, Pair] = {
+    "accounts.title": ("账号", "Accounts"),
+    "accounts.name": ("姓名", "Name"),
+    "accounts.where": ("哪些小区", "Which compounds"),
+    "accounts.where_hint": ("只能看到勾选的小区。镇级账号总是所有小区。",
+                            "Sees the ticked compounds only. Accounts of the town always see all."),
+    "accounts.everywhere": ("所有小区，包括以后新增的", "every compound, those to come, too"),
+    "accounts.new": ("新建账号", "New account"),
+    "accounts.account_hint": ("登录时用，英文字母和数字", "for signing in; letters and digits"),
+    "accounts.make": ("新建，显示一次性链接", "Make it, show its one-time link"),
+    "accounts.active": ("在用", "in use"),
+    "accounts.waits": ("等本人设密码", "waits for its owner's password"),
+    "accounts.link_over": ("链接已过期，没设密码", "link has ended, no password"),
+    "accounts.link_until": ("链接有效到", "link good until"),
+    "accounts.change": ("更改", "Change"),
+    "accounts.change_hint": ("改了职责或小区，本人要重新登录。",
+                             "With another role or other compounds its owner has to sign in again."),
+    "accounts.new_link": ("新的一次性链接", "New one-time link"),
+    "accounts.new_link_hint": ("忘记密码时用：用了链接，旧密码和已登录的浏览器才失效。",
+                               "For a forgotten password: old password and sessions end when the link is used."),
+    "accounts.stop_hint": ("停用马上生效，已登录的也退出。", "Stopping works at once, and signs out."),
+    "accounts.link_title": ("一次性链接", "One-time link"),
+    "accounts.link_once": ("只显示这一次。请当面或打电话交给本人，不要发到群里。打开后由本人设密码，用过即失效。",
+                           "Shown this once. Give it to its owner in person or by telephone, never in a group. "
+                           "Its owner chooses a password behind it; it works once."),
+    "accounts.link_done": ("已交给本人", "I have passed it on"),
+    "accounts.role.town": ("镇级", "town"),
+    "accounts.role.community": ("社区", "community"),
+    "accounts.role.inspector": ("督查", "inspector"),
+    "accounts.role.property": ("物业经理", "property manager"),
+    "accounts.role.clerk": ("领证窗口", "desk clerk"),
+    "accounts.role.supervisor": ("保安主管", "guard supervisor"),
+    "accounts.role.technician": ("技术员", "technician"),
+    "accounts.does.town": ("全镇数字、规则、账号、保管期限；看不到住户资料",
+                           "numbers, rules, accounts and retention of the whole town; sees no resident's record"),
+    "accounts.does.community": ("本社区各小区的数字；看不到住户资料",
+                                "numbers of the community's compounds; sees no resident's record"),
+    "accounts.does.inspector": ("只读：数字、保管期限、操作记录；看不到住户资料",
+                                "reads only: numbers, retention, who did what; sees no resident's record"),
+    "accounts.does.property": ("本小区的全部工作：审核、发证、房屋、表格、门口",
+                               "all work of the compound: review, passes, dwellings, tables, gates"),
+    "accounts.does.clerk": ("打印、发证、代填纸质表", "prints and hands over passes, enters forms on paper"),
+    "accounts.does.supervisor": ("保安账号、门口、事件", "guards' accounts, gates, events"),
+    "accounts.does.technician": ("登记和收回门口设备", "enrols and withdraws devices at gates"),
+    "me.title": ("我的账号", "My account"),
+    "me.password": ("换密码", "Change the password"),
+    "me.old": ("现在的密码", "Present password"),
+    "me.new": ("新密码", "New password"),
+    "me.wrong_old": ("现在的密码不对，没有更改。", "The present password is wrong; nothing was changed."),
+    "me.password_hint": ("换密码后，其他浏览器都会退出。忘记密码请找镇级账号要新链接。",
+                         "Every other browser is signed out. Forgotten? Ask an account of the town for a new link."),
+    "me.changed": ("密码已换，其他浏览器已退出。", "The password is changed; other browsers are signed out."),
+    "me.everywhere": ("在所有浏览器退出", "Sign out everywhere"),
+    "me.everywhere_hint": ("手机丢了，或在别人的电脑上忘了退出时用。",
+                           "For a lost phone, or a session left open on somebody else's computer."),
+}  # fmt: skip
