@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from sync.server import audit
+from sync.server import audit, compounds, tables
 from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.people import areas
 from sync.server.people.application import Journey
 from sync.server.people.areas import Area
+from sync.server.people.households import local_day
 from tests import people
 from tests.test_centre import World
+from tests.test_centre_pages import Office
 
 HUBEI = Area(area_id=1, province="湖北", from_day="2027-01-01")
 WUHAN = Area(area_id=2, province="湖北省", city="武汉", from_day="2027-01-01", until_day="2027-01-31")
@@ -127,3 +130,35 @@ def test_undecided_applications_are_counted_once_in_every_compound(world: World)
     with centre.store.read() as conn:
         found = areas.list_areas(conn)
         assert areas.count_undecided(conn, found) == {1: 2, 2: 0}
+
+
+# The page
+
+
+def test_the_page_keeps_the_list_and_compares_every_undecided_application_anew(world: World) -> None:
+    zhang = Office(world, "zhang", everywhere=True, role="town")
+    today = local_day(compounds.read_compound(world.centre, 7), world.now_ms).isoformat()
+    away = people.applicant(stayed="no", journeys=[stay(from_day=today, until_day=today)])
+    done = people.apply(world.centre, 7, people.application(people=[away]))
+
+    def warned() -> bool:
+        with world.centre.store.read() as conn:
+            row = conn.execute(select(tables.household.c.warnings)).scalar_one()
+        return "travel" in row.split(",")
+
+    assert not warned() and done.household_id
+    assert zhang.post("/areas", province="湖北", city="武汉", from_day="2027-01-01").status_code == 302
+    assert warned() and ">1</td>" in zhang.get("/areas").text
+    assert zhang.post("/areas/1", do="end", until_day="2027-01-02").status_code == 302
+    assert not warned() and "2027-01-02" in zhang.get("/areas").text
+    assert zhang.post("/areas/1", do="end", until_day="2026-01-02").status_code == 409
+    assert zhang.post("/areas/1", do="end", until_day="").status_code == 302 and warned()
+    assert zhang.post("/areas/1", do="remove").status_code == 302 and not warned()
+    assert zhang.post("/areas/1", do="remove").status_code == 404
+
+
+def test_what_was_written_of_a_wrong_area_is_still_there(world: World) -> None:
+    zhang = Office(world, "zhang", everywhere=True, role="town")
+    answer = zhang.post("/areas", province="湖北", district="江汉", from_day="2027-01-01")
+    assert answer.status_code == 409
+    assert all(f'value="{value}"' in answer.text for value in ("湖北", "江汉", "2027-01-01"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, func, insert, select, update
 
 from sync.server import fleet, guards, passes, roles, staff, tables, words
 from sync.server.app import close_app
@@ -105,13 +105,17 @@ def settle(world: World, compound: int, pass_number: str) -> dict[str, str | int
         add(tables.vehicle, household_id=at, vehicle_id=ids["vehicle"], plate=f"粤B{at:05d}")
         add(tables.visitor, household_id=at, visitor_id=ids["visitor"], label="陈*", day="2027-01-15", pass_id=pass_id,
             created_ms=now_ms)  # fmt: skip
+        area_id = conn.execute(select(func.count()).select_from(tables.area)).scalar_one() + 1
+        area = {"area_id": area_id, "province": "湖北", "from_day": f"2027-01-{area_id:02d}", "added_by": "test",
+                "added_ms": now_ms}  # fmt: skip
+        conn.execute(insert(tables.area).values(area))
         add(tables.desk, desk_id=ids["desk"], name_zh="物业一楼", name_en="Ground floor", place_zh="1号楼",
             place_en="1", capacity=6, hours="[[540, 1080]]", from_day="2027-01-01", until_day="2027-12-31",
             weekdays="1,2,3,4,5,6,7", paper=False)  # fmt: skip
     return {
         "household_id": at, "household": f"{compound}-H{at:05d}", "person_id": ids["person"], "link": link,
         "vehicle_id": ids["vehicle"], "visitor_id": ids["visitor"], "dwelling_id": ids["dwelling"],
-        "desk_id": ids["desk"],
+        "desk_id": ids["desk"], "area_id": area_id,
     }  # fmt: skip
 
 

@@ -60,6 +60,8 @@ ROWS: dict[str, Row] = {
     # accounts, areas, retention, the record
     "office.accounts": ("accounts", "accounts", "town"),
     "office.one_account": ("accounts", "accounts", "town"),
+    "office.areas": ("areas", "areas", "town"),
+    "office.one_area": (None, "areas", "town"),
     # residents: the form
     "residents.entry": (None, None, "open"),
 }
@@ -67,6 +69,8 @@ FORMS: dict[str, dict[str, str]] = {
     "office.one_pass": {"do": "suspend"},
     "office.guard": {"do": "stop"},
     "office.accounts": {"account": "hacker1", "name": "x", "role": "town"},
+    "office.areas": {"province": "湖北", "from_day": "2027-01-01"},
+    "office.one_area": {"do": "remove"},
     "office.one_account": {"do": "save", "name": "x", "role": "clerk", "compound": "7"},
 }
 WHO: dict[roles.Right, str] = {

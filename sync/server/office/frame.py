@@ -19,6 +19,7 @@ from sync.server.asked import Route, View
 from sync.server.centre import Centre, NoSuchThing
 from sync.server.load import Tries
 from sync.server.office.accounts import Accounts, Me
+from sync.server.office.areas import Areas
 from sync.server.office.collection import Collection
 from sync.server.office.dwellings import Dwellings
 from sync.server.office.passes import Desk
@@ -42,7 +43,10 @@ MENU: tuple[tuple[str, str, roles.Right], ...] = (
 )
 """(view, word, right) of a compound's pages, in the order of the day's work."""
 
-TOWN_MENU: tuple[tuple[str, str, roles.Right], ...] = (("accounts", "accounts.title", "accounts"),)
+TOWN_MENU: tuple[tuple[str, str, roles.Right], ...] = (
+    ("areas", "areas.title", "areas"),
+    ("accounts", "accounts.title", "accounts"),
+)
 """The same of the pages of the whole town."""
 
 
@@ -77,7 +81,7 @@ class Office:
 
     def rooms(self) -> tuple[Route, ...]:
         """Every page behind the sign-in."""
-        rooms = (Review, Collection, Dwellings, Registers, Desk, Site, Poster, TownPages, Accounts)
+        rooms = (Review, Collection, Dwellings, Registers, Desk, Site, Poster, TownPages, Accounts, Areas)
         return tuple(route for room in rooms for route in room(self._centre).routes())
 
     # Who may what, where
