@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sync.server import passes
+from sync.credential import digits_at
+from sync.server import fleet, moving_code, passes, words
 from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.people import phone_pass
 from tests.test_centre import World
+from tests.test_centre_pages import token_of
 
 
 @pytest.fixture
@@ -134,3 +140,193 @@ def test_neither_code_nor_secret_lies_in_the_database(world: World) -> None:
     world.centre.close()
     everything = b"".join(path.read_bytes() for path in world.state.glob("centre.db*"))
     assert code.encode() not in everything and secret.encode() not in everything
+
+
+# The code a browser draws by itself
+
+TEXTS = st.text(alphabet=moving_code.ALPHABET, min_size=120, max_size=120).map(lambda rest: f"G1{rest}")
+DIGITS = st.text(alphabet="0123456789", min_size=8, max_size=8)
+
+
+def turned(text: str, tail: str) -> int:
+    """What the script in the browser does."""
+    modules = moving_code.base(text)
+    for bit, move in zip(moving_code.bits_of(tail), moving_code.moves(), strict=True):
+        modules ^= move if bit == "1" else 0
+    return modules
+
+
+@given(TEXTS, DIGITS)
+@settings(max_examples=60, deadline=None)
+def test_turning_modules_over_gives_the_very_code_that_is_drawn_for_the_digits(text: str, digits: str) -> None:
+    mask = moving_code.draw(text + "0" * 9).mask
+    assert turned(text, f".{digits}") == moving_code.matrix_of(moving_code.draw(f"{text}.{digits}", mask))
+
+
+def test_a_credential_of_ours_with_its_digits_is_one_of_these(world: World) -> None:
+    number = world.issue(phone=True).number
+    code = passes.read_phone_code(world.centre, number)
+    tail = f".{digits_at(code.secret, world.now_ms // 30_000)}"
+    mask = moving_code.draw(code.text + "0" * 9).mask
+    assert turned(code.text, tail) == moving_code.matrix_of(moving_code.draw(code.text + tail, mask))
+
+
+def test_matrices_are_packed_row_by_row() -> None:
+    found = moving_code.packed(moving_code.moves()[0])
+    assert len(found) == 211 and int.from_bytes(found, "big") >> 7 == moving_code.moves()[0]
+    assert int.from_bytes(moving_code.packed(moving_code.base("G1" + "0" * 120))[:1], "big") == 0b11111110
+
+
+# The page
+
+
+def opened(world: World, number: str, client: Any = None) -> Any:
+    """A browser in which a pass was activated at the desk."""
+    client = client or world.app.test_client()
+    path = phone_pass.activation_path(7, offer(world, number))
+    token = token_of(client, path)
+    answer = client.post(path, data={"csrf_token": token})
+    assert (answer.status_code, answer.location) == (302, "/j/7/p"), answer.text
+    return client
+
+
+def test_looking_at_a_code_does_not_use_it_up_and_the_button_does(world: World) -> None:
+    number = world.issue(label="王*").number
+    path = phone_pass.activation_path(7, offer(world, number))
+    client = world.app.test_client()
+    assert [client.get(path).status_code for _ in range(2)] == [200, 200]
+    assert client.post(path, data={"csrf_token": token_of(client, path)}).status_code == 302
+    assert client.get(path).status_code == 404
+    page = client.get("/j/7/p")
+    assert page.status_code == 200 and "王*" in page.text and page.headers["Referrer-Policy"] == "same-origin"
+
+
+def test_only_the_activated_browser_sees_the_pass(world: World) -> None:
+    made = world.issue(label="王*")
+    client = opened(world, made.number)
+    assert made.short_code in client.get("/j/7/p").text
+    stranger = world.app.test_client()
+    for path in ("/j/7/p", "/j/7/p/bundle", f"/j/7/p/{made.number}/code.svg", "/j/7/p/end", "/j/8/p"):
+        answer = stranger.get(path)
+        assert answer.status_code == 404 and made.short_code not in answer.text
+    assert client.get("/j/8/p").status_code == 404
+    opened(world, made.number)
+    assert client.get("/j/7/p").status_code == 404, "another phone has it now"
+
+
+def test_the_cookie_is_for_the_server_alone_and_lasts_400_days(world: World) -> None:
+    number = world.issue().number
+    client = world.app.test_client()
+    path = phone_pass.activation_path(7, offer(world, number))
+    answer = client.post(path, data={"csrf_token": token_of(client, path)})
+    cookie = next(line for line in answer.headers.getlist("Set-Cookie") if line.startswith("pass_7="))
+    assert {"HttpOnly", "SameSite=Lax", "Path=/j/7", "Max-Age=34560000"} <= set(cookie.split("; "))
+
+
+def test_several_passes_in_one_browser(world: World) -> None:
+    one, two, other = (world.issue(label=f"{name}*").number for name in "王李赵")
+    client = opened(world, two, opened(world, one))
+    opened(world, other)
+    assert [p["number"] for p in client.get("/j/7/p/bundle").json["passes"]] == [two, one]
+    opened(world, one)
+    assert [p["label"] for p in client.get("/j/7/p/bundle").json["passes"]] == ["李*"]
+
+
+def test_the_code_on_the_page_is_what_the_bundle_makes_at_the_centres_time(world: World) -> None:
+    number = world.issue().number
+    client = opened(world, number)
+    bundle = client.get("/j/7/p/bundle?moves=1").json
+    one = bundle["passes"][0]
+    code = passes.read_phone_code(world.centre, number)
+    assert base64.b64decode(one["secret"]) == code.secret and bundle["now_ms"] == world.now_ms
+    tail = f".{digits_at(code.secret, world.now_ms // 30_000)}"
+    modules = unpacked(one["base"])
+    for bit, move in zip(moving_code.bits_of(tail), bundle["moves"], strict=True):
+        modules ^= unpacked(move) if bit == "1" else 0
+    mask = moving_code.draw(code.text + "0" * 9).mask
+    assert modules == moving_code.matrix_of(moving_code.draw(code.text + tail, mask))
+    answer = client.get(f"/j/7/p/{number}/code.svg")
+    assert answer.text == moving_code.picture(code.text + tail) and answer.text in client.get("/j/7/p").text
+    assert int(answer.headers["Next-In"]) == 30_000 - world.now_ms % 30_000
+    assert "moves" not in client.get("/j/7/p/bundle").json
+
+
+def unpacked(text: str) -> int:
+    return int.from_bytes(base64.b64decode(text), "big") >> 7
+
+
+def test_what_became_of_the_pass_is_told_in_its_place(world: World) -> None:
+    number = world.issue().number
+    client = opened(world, number)
+
+    def told() -> str:
+        shown = client.get("/j/7/p/bundle").json["passes"][0]
+        assert ("secret" in shown) == ("base" in shown) == (not shown["told"][0])
+        page = client.get("/j/7/p").text
+        assert ("<svg" in page) == ("base" in shown) and shown["told"][0] in page
+        return str(shown["told"][0])
+
+    assert told() == ""
+    passes.suspend(world.centre, number, "wang")
+    assert told() == words.say("zh", "phone_suspended")
+    passes.resume(world.centre, number, "wang")
+    world.now_ms += 31 * 24 * 3_600_000
+    assert told() == words.say("zh", "phone_expired")
+    passes.extend(world.centre, number, world.now_ms + 1, "wang")
+    assert told() == ""
+    passes.revoke(world.centre, number, "wang")
+    assert told() == words.say("zh", "phone_gone")
+
+
+def test_a_withdrawn_gate_changes_the_digits_and_the_bundle_has_them(world: World) -> None:
+    number = world.issue().number
+    client = opened(world, number)
+    before = client.get("/j/7/p/bundle").json["passes"][0]
+    world.gate().enrol()
+    fleet.withdraw(world.centre, 7, "g1", "wang")
+    after = client.get("/j/7/p/bundle").json["passes"][0]
+    assert after["base"] == before["base"] and after["secret"] != before["secret"]
+
+
+def test_a_new_card_leaves_the_phone_as_it_is(world: World) -> None:
+    number = world.issue().number
+    client = opened(world, number)
+    before = client.get("/j/7/p/bundle").json
+    passes.reissue(world.centre, number, ("card",), "wang", printed=True)
+    assert client.get("/j/7/p/bundle").json == before
+    offer(world, number)
+
+
+def test_the_page_to_keep_holds_no_code_and_nobodys_name(world: World) -> None:
+    client = opened(world, world.issue(label="王*").number)
+    kept = client.get("/j/7/p?bare=1").text
+    assert "<svg" not in kept and "王*" not in kept and 'id="card"' in kept
+
+
+def test_passes_are_taken_off_a_phone(world: World) -> None:
+    client = opened(world, world.issue().number)
+    assert client.post("/j/7/p/end", data={"csrf_token": token_of(client, "/j/7/p/end")}).status_code == 200
+    assert client.get("/j/7/p").status_code == 404
+    assert client.get_cookie("pass_7", path="/j/7") is None
+
+
+def test_wrong_codes_and_wrong_cookies_are_limited_per_address(world: World) -> None:
+    number = world.issue().number
+    client = world.app.test_client()
+    statuses = [client.get(f"/j/7/p/a/wrong{n}").status_code for n in range(21)]
+    assert statuses == [404] * 20 + [429]
+    path = phone_pass.activation_path(7, offer(world, number))
+    assert client.get(path).status_code == 429
+    assert client.get(path, environ_base={"REMOTE_ADDR": "10.0.0.9"}).status_code == 200
+
+
+def test_a_browser_that_asks_for_ever_is_told_to_wait(world: World) -> None:
+    client = opened(world, world.issue().number)
+    statuses = [client.get("/j/7/p/bundle").status_code for _ in range(201)]
+    assert statuses == [200] * 200 + [429]
+
+
+def test_the_worker_may_answer_for_the_residents_pages_only(world: World) -> None:
+    with world.client.get("/j/worker.js") as answer:
+        pass
+    assert answer.headers["Service-Worker-Allowed"] == "/j/" and "javascript" in answer.headers["Content-Type"]

@@ -7,14 +7,16 @@ mark is kept here; whoever activates again moves the pass to the other browser. 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
+from sync.credential import DIGITS_STEP_S, digits_at
 from sync.server import passes, tables
 from sync.server.centre import Centre, CentreError, NoSuchThing, Writing
-from sync.server.passes import Pass
+from sync.server.passes import Pass, PhoneCode
 from sync.server.vault import Vault
 
 CODE_LASTS_MS = 15 * 60_000
@@ -36,6 +38,19 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     kind: str
     plate: str
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """A pass on its phone. ``code`` is None where it has none to show; ``state`` says why."""
+
+    number: str
+    kind: str
+    label: str
+    plate: str
+    short_code: str
+    valid_until_ms: int
+    state: str
+    code: PhoneCode | None = None
 
 
 def activation_path(compound_id: int, code: str) -> str:
@@ -110,7 +125,8 @@ def end_browser(writing: Writing, number: str) -> None:
     found = _pass_row(writing.conn, writing.compound_id, tables.pass_.c.number == number)
     columns = tables.browser.c
     mine = (columns.compound_id == writing.compound_id, columns.pass_id == found["pass_id"])
-    writing.conn.execute(delete(tables.browser).where(*mine))
+    if writing.conn.execute(delete(tables.browser).where(*mine)).rowcount:
+        writing.audit("phone-end", number, found["household"])
     _end_codes(writing, found["pass_id"])
 
 
@@ -125,10 +141,37 @@ def has_browser(conn: Connection, compound_id: int, number: str) -> bool:
     return conn.execute(wanted).first() is not None
 
 
-def shows_code(found: Pass, now_ms: int) -> bool:
-    """Whether a pass has a code to show on a phone at this moment."""
-    live = any(one.medium == "phone" and one.state == "active" for one in found.credentials)
-    return live and passes.shown_state(found, now_ms) == "active"
+def passes_of(centre: Centre, compound_id: int, browser_secrets: Sequence[str]) -> dict[str, str]:
+    """Secret → number of the pass, of those that are still known, in their order."""
+    found: dict[str, str] = {}
+    with centre.store.read() as conn:
+        for secret in browser_secrets:
+            try:
+                found[secret] = pass_of_browser(conn, centre.vault, compound_id, secret)
+            except NoSuchThing:
+                continue
+    return found
+
+
+def read_shown(centre: Centre, number: str) -> Shown:
+    """A pass as its phone shows it at this moment. Raises NoSuchThing."""
+    found = passes.get_pass(centre, number)
+    state = passes.shown_state(found, centre.now_ms())
+    if state == "active" and not _has_phone(found):
+        state = "superseded"
+    same = {name: getattr(found, name) for name in ("number", "kind", "label", "plate", "short_code", "valid_until_ms")}
+    code = passes.read_phone_code(centre, number) if state in ("active", "not_yet_valid") else None
+    return Shown(state=state, code=code, **same)
+
+
+def _has_phone(found: Pass) -> bool:
+    return any(one.medium == "phone" and one.state == "active" for one in found.credentials)
+
+
+def text_at(code: PhoneCode, now_ms: int) -> tuple[str, int]:
+    """The 131 characters of a moment, and in how many milliseconds they change."""
+    step, into_ms = divmod(now_ms, DIGITS_STEP_S * 1000)
+    return f"{code.text}.{digits_at(code.secret, step)}", DIGITS_STEP_S * 1000 - into_ms
 
 
 def _mark(vault: Vault, purpose: str, secret: str) -> bytes:

@@ -2,15 +2,186 @@
 
 from __future__ import annotations
 
-from sync.server.asked import OpenRoute
-from sync.server.centre import Centre
+import base64
+from typing import Any
+
+from flask import current_app, jsonify, make_response, redirect, render_template, request, url_for
+from markupsafe import Markup
+from werkzeug.exceptions import NotFound, TooManyRequests
+from werkzeug.wrappers import Response as AnyResponse
+
+from sync.credential import DIGITS_STEP_S
+from sync.server import moving_code, words
+from sync.server.asked import OpenRoute, until
+from sync.server.centre import Centre, Compound, NoSuchThing
+from sync.server.load import Tries
+from sync.server.people import phone_pass
+from sync.server.people.phone_pass import Shown
+
+COOKIE_S = 400 * 86_400
+MOST_PASSES = 12
+"""Passes one browser shows: a parent's, with those of the children."""
+_WINDOW_S = 600
+_WRONG_CODES = 20
+_BUNDLES = 200
+_NO_CODE = {"suspended": "phone_suspended", "expired": "phone_expired"}
+
+
+def cookie_name(compound_id: int) -> str:
+    """What a browser with a pass of this compound sends along."""
+    return f"pass_{compound_id}"
 
 
 class Phone:
-    """Views of one centre."""
+    """Views of one centre. Nothing here is logged: addresses and cookies are secrets."""
 
     def __init__(self, centre: Centre):
         self._centre = centre
+        self._wrong = Tries(_WRONG_CODES, _WINDOW_S)
+        self._bundles = Tries(_BUNDLES, _WINDOW_S)
 
     def routes(self) -> tuple[OpenRoute, ...]:
-        return ()
+        read, post = ("GET",), ("GET", "POST")
+        return (
+            OpenRoute("/j/worker.js", self.phone_worker, read),
+            OpenRoute("/j/<int:compound_id>/p", self.phone_pass, read),
+            OpenRoute("/j/<int:compound_id>/p/bundle", self.phone_bundle, read),
+            OpenRoute("/j/<int:compound_id>/p/end", self.phone_end, post),
+            OpenRoute("/j/<int:compound_id>/p/a/<code>", self.phone_activate, post),
+            OpenRoute("/j/<int:compound_id>/p/<number>/code.svg", self.phone_code, read),
+        )
+
+    # Activating
+
+    def phone_activate(self, compound: Compound, code: str) -> Any:
+        """Whose pass it is, and a button: a scanner that looks ahead must not use the code up."""
+        self._may_try()
+        try:
+            offer = phone_pass.read_activation(self._centre, compound.compound_id, code)
+            if request.method == "GET":
+                return render_template("residents/phone_activate.html", offer=offer)
+            done = phone_pass.activate(self._centre, compound.compound_id, code)
+        except NoSuchThing:
+            self._wrong.wrong(request.remote_addr or "")
+            return render_template("residents/phone_none.html", why="phone_code_over"), 404
+        kept = [secret for secret in self._mine(compound) if secret != done.browser_secret]
+        answer = redirect(url_for("residents.phone_pass", compound_id=compound.compound_id))
+        return self._keep(compound, answer, [done.browser_secret, *kept][:MOST_PASSES])
+
+    def _may_try(self) -> None:
+        if wait_s := self._wrong.wait_s(request.remote_addr or ""):
+            raise TooManyRequests(retry_after=wait_s)
+
+    def _mine(self, compound: Compound) -> dict[str, str]:
+        """Secret → pass number, of this browser's passes."""
+        sent = request.cookies.get(cookie_name(compound.compound_id), "").split(".")[:MOST_PASSES]
+        return phone_pass.passes_of(self._centre, compound.compound_id, [secret for secret in sent if secret])
+
+    def _keep(self, compound: Compound, answer: AnyResponse, secrets: list[str]) -> AnyResponse:
+        """Give the browser its cookie, or take it away where it shows nothing any more."""
+        secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+        answer.set_cookie(
+            cookie_name(compound.compound_id), ".".join(secrets), max_age=COOKIE_S if secrets else 0, httponly=True,
+            samesite="Lax", secure=secure, path=f"/j/{compound.compound_id}",
+        )  # fmt: skip
+        return answer
+
+    # Showing
+
+    def phone_pass(self, compound: Compound) -> Any:
+        """Every pass of this browser, with its code at once; ``bare``: without, to be kept for a time without network,
+        when the script fills it in."""
+        mine = self._mine(compound)
+        if not mine:
+            none = make_response(render_template("residents/phone_none.html", why=""), 404)
+            return self._keep(compound, none, []) if cookie_name(compound.compound_id) in request.cookies else none
+        bare = "bare" in request.args
+        shown = [] if bare else [phone_pass.read_shown(self._centre, number) for number in mine.values()]
+        page = render_template(
+            "residents/phone.html", shown=shown, told=_told, drawn=self._drawn, step_s=DIGITS_STEP_S,
+            size=moving_code.SIZE,
+        )  # fmt: skip
+        return self._keep(compound, make_response(page), list(mine))
+
+    def _drawn(self, shown: Shown) -> Markup:
+        """The code of this moment; empty where there is none."""
+        if shown.code is None:
+            return Markup("")
+        text, _ = phone_pass.text_at(shown.code, self._centre.now_ms())
+        return Markup(moving_code.picture(text))  # noqa: S704 (drawn by us, no text in it)
+
+    def phone_code(self, compound: Compound, number: str) -> Any:
+        """The code of this moment for a browser that cannot draw it; ``Next-In`` says in how many ms it changes."""
+        if number not in self._asked(compound).values():
+            raise NotFound
+        shown = phone_pass.read_shown(self._centre, number)
+        if shown.code is None:
+            raise NotFound
+        text, next_in_ms = phone_pass.text_at(shown.code, self._centre.now_ms())
+        drawn = make_response(moving_code.picture(text))
+        drawn.headers.update({"Content-Type": "image/svg+xml", "Next-In": str(next_in_ms)})
+        return drawn
+
+    def phone_bundle(self, compound: Compound) -> Any:
+        """What the browser needs to draw its codes without us, and the centre's time. With ``moves``, the matrices that
+        are the same for everybody, too."""
+        mine = self._asked(compound)
+        passes = [_bundled(phone_pass.read_shown(self._centre, number)) for number in mine.values()]
+        bundle: dict[str, Any] = {"v": 1, "now_ms": self._centre.now_ms(), "passes": passes}
+        if "moves" in request.args:
+            bundle["moves"] = [_base64(moving_code.packed(move)) for move in moving_code.moves()]
+        return jsonify(bundle)
+
+    def _asked(self, compound: Compound) -> dict[str, str]:
+        """This browser's passes, for a program. Aborts with 404 where it has none, with 429 where it asks too often."""
+        self._may_try()
+        mine = self._mine(compound)
+        if not mine:
+            self._wrong.wrong(request.remote_addr or "")
+            raise NotFound
+        who = next(iter(mine.values()))
+        if wait_s := self._bundles.wait_s(who):
+            raise TooManyRequests(retry_after=wait_s)
+        self._bundles.wrong(who)
+        return mine
+
+    def phone_end(self, compound: Compound) -> Any:
+        """Take the passes off this phone; after a question."""
+        mine = self._mine(compound)
+        if not mine:
+            return render_template("residents/phone_none.html", why=""), 404
+        if request.method == "GET":
+            return render_template("residents/phone_end.html")
+        with self._centre.writing(compound.compound_id, "resident") as writing:
+            for number in mine.values():
+                phone_pass.end_browser(writing, number)
+        answer = make_response(render_template("residents/phone_none.html", why="phone_taken_off"))
+        return self._keep(compound, answer, [])
+
+    def phone_worker(self) -> Any:
+        """The script that keeps the page of the phone pass for a time without network."""
+        worker = current_app.send_static_file("worker.js")
+        worker.headers["Service-Worker-Allowed"] = "/j/"
+        return worker
+
+
+def _told(shown: Shown) -> words.Pair:
+    """What is said in place of a code; empty where there is one."""
+    if shown.code is not None:
+        return "", ""
+    return words.WORDS[_NO_CODE.get(shown.state, "phone_gone")]
+
+
+def _bundled(shown: Shown) -> dict[str, Any]:
+    bundled: dict[str, Any] = {
+        "number": shown.number, "label": shown.label, "plate": shown.plate, "short_code": shown.short_code,
+        "kind": words.WORDS[f"kind.{shown.kind}"], "until": until(shown.valid_until_ms), "told": _told(shown),
+    }  # fmt: skip
+    if shown.code is not None:
+        matrix = moving_code.packed(moving_code.base(shown.code.text))
+        bundled |= {"base": _base64(matrix), "secret": _base64(shown.code.secret)}
+    return bundled
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
