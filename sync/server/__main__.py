@@ -539,5 +539,31 @@ def list_events(shell: Shell, centre: Centre, compound: str, gate: str | None, p
     shell.say(found, words)
 
 
+@_command("demo-data")
+@click.option("--compounds", "number", default=42, type=click.IntRange(1, 500))
+@click.option("--residents", default=140_000, type=click.IntRange(1, 5_000_000), help="In all compounds together.")
+@click.option("--seed", default=1, help="The same seed makes the same people, if on the same day.")
+@click.option("--add", is_flag=True, help="Go on where the centre has compounds already.")
+def demo_data(shell: Shell, centre: Centre, number: int, residents: int, seed: int, add: bool) -> None:
+    """A town of people who do not exist, for demonstrations and measurements; no account comes with it.
+
+    Keys, links and short codes are drawn anew each time.
+
+    \b
+    Example: python -m sync.server --state ./demo demo-data --compounds 3 --residents 900
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from sync.server.people.demo import make_town
+
+    console = Console(stderr=True, quiet=shell.as_json)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("People", total=residents)
+        made = make_town(centre, number, residents, seed, add, "demo-data", lambda more: progress.advance(task, more))
+    words = f"{made.compounds} compounds, {made.dwellings:,} dwellings, {made.households:,} households, "
+    shell.say(made, f"{words}{made.residents:,} people, {made.passes:,} passes, {made.events:,} events of gates.")
+
+
 if __name__ == "__main__":
     main(prog_name="python -m sync.server")
