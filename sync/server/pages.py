@@ -75,4 +75,5 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, HTTPException) and error.code == 403:
         return render_template("error.html", key="not_allowed", why=""), 403
     code = error.code if isinstance(error, HTTPException) and error.code else 500
-    return render_template("error.html", key="broken" if code >= 500 else "not_done", why=""), code
+    key = "too_large" if code == 413 else "broken" if code >= 500 else "not_done"
+    return render_template("error.html", key=key, why=""), code

@@ -1,0 +1,134 @@
+"""Knocking at doors: what a visit found, and which doors are worth a knock because nobody of theirs was seen."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Literal, get_args
+
+import msgspec
+from sqlalchemy import Connection, func, insert, select, update
+
+from sync.server import passes, tables
+from sync.server.centre import CentreError, Writing
+from sync.server.people.dwellings import get_dwelling
+
+Found = Literal["present", "nobody", "refused", "vacant", "not_here", "moved"]
+FOUND: tuple[Found, ...] = get_args(Found)
+LONGEST_NOTE = 300
+IDLE_MS = 14 * 86_400_000
+PAGE_ROWS = 100
+
+_p, _c, _e, _d = tables.pass_.c, tables.credential.c, tables.event.c, tables.dwelling.c
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """A note of one visit."""
+
+    at_ms: int
+    by: str
+    found: str
+    note: str
+
+
+class Resident(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who applied from a dwelling. ``label`` is masked."""
+
+    label: str
+    kind: str
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """A household's application with its people."""
+
+    household_id: int
+    number: str
+    state: str
+    collected_ms: int
+    people: tuple[Resident, ...]
+
+
+class Idle(msgspec.Struct, frozen=True, kw_only=True):
+    """An active pass that no gate has let through lately. ``last_ms`` is 0 where the events kept show no passage,
+    ``dwelling_id`` where the register has no such dwelling."""
+
+    number: str
+    label: str
+    dwelling: str
+    dwelling_id: int
+    last_ms: int
+
+
+def add_visit(writing: Writing, dwelling_id: int, found: str, note: str) -> None:
+    """Record a visit. What it found becomes the dwelling's, except that nobody at home unsays nothing known before.
+
+    Raises NoSuchThing or CentreError.
+    """
+    dwelling = get_dwelling(writing.conn, writing.compound_id, dwelling_id)
+    note = " ".join(note.split())
+    if found not in FOUND:
+        raise CentreError("Say what the visit found.", "请选择上门看到的情况。")
+    if len(note) > LONGEST_NOTE or not note.isprintable():
+        raise CentreError(f"A note has at most {LONGEST_NOTE} characters.", f"备注最多{LONGEST_NOTE}个字。")
+    row = {"compound_id": writing.compound_id, "dwelling_id": dwelling_id, "visit_id": secrets.token_hex(8),
+           "at_ms": writing.now_ms, "by": writing.by, "found": found, "note": note}  # fmt: skip
+    writing.conn.execute(insert(tables.visit).values(row))
+    if found != "nobody" or dwelling.found in ("", "nobody"):
+        columns = tables.dwelling.c
+        mine = (columns.compound_id == writing.compound_id, columns.dwelling_id == dwelling_id)
+        writing.conn.execute(update(tables.dwelling).where(*mine).values(found=found, found_ms=writing.now_ms))
+    writing.audit("visit", f"{dwelling.name}: {found}")
+
+
+def list_visits(conn: Connection, compound_id: int, dwelling_id: int) -> list[Visit]:
+    """Visits of a dwelling, the newest first; at most 100."""
+    columns = tables.visit.c
+    wanted = (
+        select(columns.at_ms, columns.by, columns.found, columns.note)
+        .where(columns.compound_id == compound_id, columns.dwelling_id == dwelling_id)
+        .order_by(columns.at_ms.desc(), columns.visit_id).limit(100)
+    )  # fmt: skip
+    return [Visit(**row) for row in conn.execute(wanted).mappings()]
+
+
+def cases(conn: Connection, compound_id: int, dwelling_id: int) -> list[Case]:
+    """Applications from a dwelling, the newest first."""
+    h, person = tables.household.c, tables.person.c
+    columns = (h.household_id, h.number, h.state, h.collected_ms)
+    mine = (h.compound_id == compound_id, h.dwelling_id == dwelling_id)
+    households = conn.execute(select(*columns).where(*mine).order_by(h.household_id.desc()).limit(50)).all()
+    ids = [row.household_id for row in households]
+    people: dict[int, list[Resident]] = {household_id: [] for household_id in ids}
+    theirs = (person.compound_id == compound_id, person.household_id.in_(ids))
+    for row in conn.execute(
+        select(person.household_id, person.name, person.kind).where(*theirs).order_by(person.place, person.person_id)
+    ):
+        people[row.household_id].append(Resident(label=passes.masked(row.name), kind=row.kind))
+    return [Case(people=tuple(people[row.household_id]), **row._mapping) for row in households]
+
+
+def find_idle(conn: Connection, compound_id: int, now_ms: int, page: int) -> tuple[list[Idle], bool]:
+    """Active passes of residents, older than 14 days and still valid, with which nobody came through a gate of this
+    compound in that time; by dwelling, a page of them, and whether there are more.
+
+    Read off the ``decided`` events: a grant counts as a passage, whether or not a sensor saw it, and so does a yellow
+    case, whatever the guard ruled: the person was there.
+    """
+    since_ms = now_ms - IDLE_MS
+    seen = (
+        _c.compound_id == _p.compound_id, _c.pass_id == _p.pass_id, _e.compound_id == _c.compound_id,
+        _e.scope == _c.scope, _e.serial == _c.serial, _e.kind == "decided", _e.outcome.in_(("grant", "refer")),
+    )  # fmt: skip
+    last_ms: Any = select(func.coalesce(func.max(_e.at_ms), 0)).where(*seen).correlate(tables.pass_).scalar_subquery()
+    lately = select(_e.at_ms).where(*seen, _e.at_ms >= since_ms).correlate(tables.pass_).exists()
+    wanted = (
+        select(_p.number, _p.label, _p.dwelling, func.coalesce(_d.dwelling_id, 0).label("dwelling_id"),
+               last_ms.label("last_ms"))
+        .join(tables.dwelling, (_d.compound_id == _p.compound_id) & (_d.name == _p.dwelling) & ~_d.proposed,
+              isouter=True)
+        .where(_p.compound_id == compound_id, _p.state == "active", _p.kind == "resident", _p.created_ms < since_ms,
+               _p.valid_until_ms > now_ms, ~lately)
+        .order_by(func.coalesce(_d.place, "~"), _p.dwelling, _p.number)
+        .limit(PAGE_ROWS + 1).offset((max(1, page) - 1) * PAGE_ROWS)
+    )  # fmt: skip
+    found = [Idle(**row) for row in conn.execute(wanted).mappings()]
+    return found[:PAGE_ROWS], len(found) > PAGE_ROWS
