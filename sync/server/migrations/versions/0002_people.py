@@ -192,6 +192,7 @@ def upgrade() -> None:
         sa.Column("words", sa.Text(), nullable=False),
         sa.Column("sent_ms", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("tries", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("tried_ms", sa.BigInteger(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["compound_id"], ["compound.compound_id"]),
         sa.ForeignKeyConstraint(["compound_id", "household_id"], ["household.compound_id", "household.household_id"]),
         sa.PrimaryKeyConstraint("compound_id", "notice_id"),
