@@ -96,3 +96,10 @@ def _hash(path: Path) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32))
     return digest.hexdigest()
+
+
+def forget(state: Path, compound_id: int) -> None:
+    """Remove a compound's prepared lists, because of what is in them; the next gate that asks gets a new one. Who is
+    fetching one has it open, and gets the rest of it."""
+    for path in (state / _FOLDER / str(compound_id)).glob("list-*"):
+        path.unlink(missing_ok=True)

@@ -2,7 +2,8 @@
 
 SQLite by default: one serving process, WAL, ``synchronous=FULL`` (an acknowledged commit survives a power cut). A
 writing transaction begins with BEGIN IMMEDIATE, because one that reads first and writes later fails at once when
-another writer was faster, whatever the busy timeout.
+another writer was faster, whatever the busy timeout. ``secure_delete`` overwrites what is deleted or changed with
+zeros: people were promised that it is gone, and the price is a few pages more in a write.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, inspect, text
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from sync.server.migrations import HEAD
 
 _BUSY_TIMEOUT_MS = 15_000
+_UPGRADING = 0x67617465  # the lock on PostgreSQL of whoever brings the tables to the newest version
 
 
 class StoreError(Exception):
@@ -28,10 +30,10 @@ class StoreError(Exception):
 
 
 class Store:
-    """Transactions on one database. Thread-safe."""
+    """Transactions on one database. Thread-safe. Raises StoreError for an address that is none."""
 
     def __init__(self, url: str | URL):
-        self._engine = create_engine(url, pool_size=16, max_overflow=64)
+        self._engine = _make_engine(url)
         self.dialect = self._engine.dialect.name
         if self.dialect == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
@@ -54,20 +56,54 @@ class Store:
             with conn.begin():
                 yield conn
 
+    def is_new(self) -> bool:
+        """Whether no centre has ever used it. Raises StoreError."""
+        with _opening(), self.read() as conn:
+            return _version(conn) is None
+
     def upgrade(self) -> None:
-        """Bring the tables to the newest version. Safe to run from two programs at once."""
-        try:
+        """Bring the tables to the newest version. Safe to run from two programs at once. Raises StoreError."""
+        with _opening():
             with self.read() as conn:
                 if _version(conn) == HEAD:
                     return
             with self.write() as conn:
+                if self.dialect == "postgresql":
+                    conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADING})
                 _run_migrations(conn)
-        except DatabaseError as err:
-            raise StoreError(f"the database cannot be opened: {err.orig}") from err
+
+    def scrub(self) -> None:
+        """Leave no deleted row in the write-ahead log: fold it into the file and empty it. A reader that is busy just
+        now keeps it until the next time. Elsewhere than on SQLite this does nothing."""
+        if self.dialect == "sqlite":
+            with self._turn, self._engine.connect() as conn:
+                conn.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Idempotent."""
         self._engine.dispose()
+
+
+@contextmanager
+def _opening() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as err:
+        raise StoreError(f"the database cannot be opened: {err.orig}") from err
+
+
+def _make_engine(url: str | URL) -> Engine:
+    """What is wrong with an address is said without the address: a password may be in it."""
+    try:
+        chosen = make_url(url)
+        if chosen.drivername in ("postgresql", "postgres"):
+            chosen = chosen.set(drivername="postgresql+psycopg")
+        return create_engine(chosen, pool_size=16, max_overflow=64)
+    except (ArgumentError, ValueError):
+        words = "the database's address is not one; it looks like postgresql://USER:PASSWORD@HOST/NAME"
+        raise StoreError(words) from None
+    except ImportError as err:
+        raise StoreError(f"the database's driver is not installed: {err}") from None
 
 
 def sqlite_url(path: Path) -> URL:
@@ -92,7 +128,8 @@ def _run_migrations(conn: Connection) -> None:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours, see _begin_sqlite
-    for pragma in (f"busy_timeout = {_BUSY_TIMEOUT_MS}", "journal_mode = WAL", "synchronous = FULL", "foreign_keys=ON"):
+    pragmas = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
+    for pragma in (f"busy_timeout = {_BUSY_TIMEOUT_MS}", *pragmas):
         connection.execute(f"PRAGMA {pragma}")
 
 

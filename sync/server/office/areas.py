@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from flask import abort, g, redirect, render_template, request, url_for
 
 from sync.server import compounds
@@ -11,6 +12,8 @@ from sync.server.asked import Route, or_again
 from sync.server.centre import Centre
 from sync.server.people import areas, warnings
 from sync.server.people.areas import Area
+
+_FIELDS = ("province", "city", "district", "from_day", "until_day")
 
 
 class Areas:
@@ -37,9 +40,8 @@ class Areas:
             return {"found": found, "counts": areas.count_undecided(conn, found)}
 
     def _add(self) -> Any:
-        asked = {name: request.form.get(name, "").strip() for name in ("province", "city", "district")}
-        days = {name: request.form.get(name, "").strip() for name in ("from_day", "until_day")}
-        areas.add_area(self._centre, Area(**asked, **days), g.staff.account)
+        asked = {name: request.form.get(name, "").strip() for name in _FIELDS}
+        areas.add_area(self._centre, msgspec.convert(asked, Area), g.staff.account)
         return self._compared()
 
     def _compared(self) -> Any:
