@@ -62,6 +62,9 @@ ROWS: dict[str, Row] = {
     "office.one_account": ("accounts", "accounts", "town"),
     "office.areas": ("areas", "areas", "town"),
     "office.one_area": (None, "areas", "town"),
+    "office.retention": ("retention", "erase", "town"),
+    "office.certificate": ("retention", None, "compound"),
+    "office.certificate_text": ("retention", None, "compound"),
     # registers, exports, the town's first page
     "office.residents": ("people", "people", "compound"),
     "office.residents_export": ("export", "export", "compound"),
@@ -88,6 +91,19 @@ ROWS: dict[str, Row] = {
     "office.dwelling_roster_template": ("register", None, "compound"),
     # residents: the form
     "residents.entry": (None, None, "open"),
+    "residents.privacy": (None, None, "open"),
+    "residents.begin": (None, None, "open"),
+    "residents.forget": (None, None, "open"),
+    "residents.done": (None, None, "open"),
+    "residents.find_state": (None, None, "open"),
+    "residents.correct": (None, None, "open"),
+    "residents.form_where": (None, None, "open"),
+    "residents.form_residence": (None, None, "open"),
+    "residents.form_travel": (None, None, "open"),
+    "residents.form_family": (None, None, "open"),
+    "residents.form_person": (None, None, "open"),
+    "residents.form_review": (None, None, "open"),
+    "residents.form_letter": (None, None, "open"),
 }
 FORMS: dict[str, dict[str, str]] = {
     "office.one_pass": {"do": "suspend"},

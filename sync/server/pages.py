@@ -66,14 +66,15 @@ def _protect(response: Response) -> Response:
 def explain(error: Exception) -> tuple[str, int]:
     """An error as a page, in words, in the language of the session."""
     g.setdefault("language", session.get("language", "zh"))
+    page = "residents/error.html" if request.blueprint == "residents" else "error.html"
     if isinstance(error, NoSuchThing) or (isinstance(error, HTTPException) and error.code == 404):
-        return render_template("error.html", key="not_found", why=""), 404
+        return render_template(page, key="not_found", why=""), 404
     if isinstance(error, CSRFError):
-        return render_template("error.html", key="form_expired", why=""), 400
+        return render_template(page, key="form_expired", why=""), 400
     if isinstance(error, CentreError):
-        return render_template("error.html", key="not_done", why=why(error)), 409
+        return render_template(page, key="not_done", why=why(error)), 409
     if isinstance(error, HTTPException) and error.code == 403:
-        return render_template("error.html", key="not_allowed", why=""), 403
+        return render_template(page, key="not_allowed", why=""), 403
     code = error.code if isinstance(error, HTTPException) and error.code else 500
     key = "too_large" if code == 413 else "broken" if code >= 500 else "not_done"
-    return render_template("error.html", key=key, why=""), code
+    return render_template(page, key=key, why=""), code

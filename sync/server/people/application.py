@@ -46,7 +46,8 @@ class Journey(msgspec.Struct, frozen=True, kw_only=True):
 
 class Applicant(msgspec.Struct, kw_only=True):
     """One person, as written. ``stayed`` is "yes" where the person was in town for all of the 15 days, "no" where
-    ``journeys`` says where else."""
+    ``journeys`` says where else. ``same_residence`` and ``travelled`` are "yes" where a co-resident ticked that
+    registered residence, or arrival and journeys, are those of who applies: see ``copy_ticked``."""
 
     name: str = ""
     kind: str = "resident"
@@ -67,12 +68,14 @@ class Applicant(msgspec.Struct, kw_only=True):
     contact: str = ""
     health: str = ""
     quarantine: str = ""
+    same_residence: str = ""
+    travelled: str = ""
 
 
 class Application(msgspec.Struct, kw_only=True):
     """A household's form. The first of ``people`` is who applies. ``dwelling_id`` is 0 where the room is not in the
     register; ``dwelling`` is its name or what was typed. ``signature`` is an SVG path of M and L in a 1000 × 400 field;
-    on paper it is empty."""
+    on paper it is empty, and where ``sign_at_desk`` says that the household will sign a printed letter."""
 
     dwelling_id: int = 0
     building: str = ""
@@ -86,6 +89,20 @@ class Application(msgspec.Struct, kw_only=True):
     signature: str = ""
     language: str = "zh"
     paper: bool = False
+    sign_at_desk: bool = False
+
+
+def copy_ticked(application: Application) -> None:
+    """Give co-residents the residence and the journey they ticked to share with who applies: what that one corrects
+    later is corrected for them, too."""
+    for person in application.people[1:]:
+        first = application.people[0]
+        names: tuple[str, ...] = ("province", "city") if person.same_residence == "yes" else ()
+        if person.travelled == "yes":
+            names += ("arrived", "came_from", "transport", "transport_number", "stayed")
+            person.journeys = list(first.journeys)
+        for name in names:
+            setattr(person, name, getattr(first, name))
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +234,7 @@ def check_letter(application: Application) -> Iterator[Mistake]:
     """The commitment letter: a name, and on the phone a signature drawn by hand."""
     yield from _try("letter_name", lambda: identity.check_name(application.letter_name))
     drawn = application.signature
-    if application.paper and not drawn:
+    if (application.paper or application.sign_at_desk) and not drawn:
         return
     if len(drawn) < 40 or len(drawn) > MOST_SIGNATURE or not _SIGNATURE.fullmatch(drawn):
         yield Mistake(field="signature", words=("请用手指在框里签名。", "Please sign in the box with your finger."))

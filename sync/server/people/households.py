@@ -351,7 +351,7 @@ def read_application(conn: Connection, vault: Vault, household: Household) -> Ap
     rows = conn.execute(select(table).where(*mine).order_by(table.c.place)).mappings().all()
     stays = journeys_of(conn, household.compound_id, household.household_id)
     mine = (of.compound_id == household.compound_id, of.household_id == household.household_id)
-    drawn = conn.execute(select(of.sealed_signature).where(*mine)).scalar_one()
+    drawn = vault.unseal_text(conn.execute(select(of.sealed_signature).where(*mine)).scalar_one())
     home = tables.dwelling.c
     here = (home.compound_id == household.compound_id, home.dwelling_id == household.dwelling_id)
     return Application(
@@ -360,7 +360,8 @@ def read_application(conn: Connection, vault: Vault, household: Household) -> Ap
         people=[_applicant(row, vault, stays.get(row["person_id"], [])) for row in rows],
         plates=[vehicle.plate for vehicle in vehicles_of(conn, household.compound_id, household.household_id)],
         desk_id=household.desk_id, slot_ms=household.slot_ms, letter_version=household.letter_version,
-        letter_name=household.letter_name, signature=vault.unseal_text(drawn), paper=household.source == "paper",
+        letter_name=household.letter_name, signature=drawn, paper=household.source == "paper",
+        sign_at_desk=household.source == "online" and not drawn,
     )  # fmt: skip
 
 

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint, g
+from flask import Blueprint, g, request
+from flask_wtf.csrf import CSRFError
 
 from sync.server import compounds, pages
 from sync.server.centre import Centre
 from sync.server.residents.form import Form
 from sync.server.residents.phone import Phone
 from sync.server.residents.status import Status
+from sync.server.residents.steps import STEP_PAGES, Steps
 
 
 class Residents:
@@ -27,7 +29,15 @@ class Residents:
         for route in (route for room in rooms for route in room.routes()):
             view = self._scoped(route.view) if "<int:compound_id>" in route.rule else route.view
             found.add_url_rule(route.rule, route.view.__name__, view, methods=route.methods)
+        found.register_error_handler(CSRFError, self._expired)
         return found
+
+    def _expired(self, error: CSRFError) -> Any:
+        """A page whose token ran out. A step of the form comes again with all that was written; nothing is changed."""
+        g.compound = compounds.read_compound(self._centre, (request.view_args or {})["compound_id"])
+        if (request.endpoint or "").startswith(STEP_PAGES):
+            return Steps(self._centre).again()
+        return pages.explain(error)
 
     def _scoped(self, view: Callable[..., Any]) -> Callable[..., Any]:
         """The compound of the address, as the view's first argument. Another one's objects are the view's to refuse."""

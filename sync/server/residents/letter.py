@@ -1,0 +1,82 @@
+"""The commitment letter in its versions, the times to choose from, and where a household's page is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import count, takewhile
+from zoneinfo import ZoneInfo
+
+import msgspec
+from flask import request
+from sqlalchemy import Connection
+
+from sync.server import words
+from sync.server.people.slots import CollectionDesk, Slot
+from sync.server.people.town_setting import PUBLIC_URL, read_setting
+
+
+class Time(msgspec.Struct, frozen=True, kw_only=True):
+    """A quarter of an hour; ``value`` is what the form sends."""
+
+    value: str
+    label: str
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A desk's times of one day."""
+
+    desk: CollectionDesk
+    times: list[Time]
+
+
+class Day(msgspec.Struct, frozen=True, kw_only=True):
+    """What is free on a day. ``chosen``: the time that is ticked is in it."""
+
+    label: str
+    weekday: int
+    places: list[Place]
+    chosen: bool
+
+    @property
+    def free(self) -> int:
+        return sum(len(place.times) for place in self.places)
+
+
+def paragraphs(language: words.Language, version: str) -> list[str]:
+    """Title and sentences of a version; empty for one that is not known (any more)."""
+    keys = (f"letter.{version}.{number}" for number in count())
+    return [words.say(language, key) for key in takewhile(words.WORDS.__contains__, keys)]
+
+
+def slot_value(desk_id: int, at_ms: int) -> str:
+    return f"{desk_id}.{at_ms}" if desk_id else ""
+
+
+def days(offered: Iterable[Slot], desks: Sequence[CollectionDesk], zone: ZoneInfo, chosen: str) -> list[Day]:
+    """Offered slots by day, in it by desk, in it by time."""
+    by_id = {desk.desk_id: desk for desk in desks}
+    found: dict[tuple[str, int], dict[int, list[Time]]] = {}
+    for slot in sorted(offered, key=lambda one: (one.at_ms, one.desk_id)):
+        at = datetime.fromtimestamp(slot.at_ms / 1000, zone)
+        places = found.setdefault((f"{at:%m-%d}", at.isoweekday()), {})
+        time = Time(value=slot_value(slot.desk_id, slot.at_ms), label=f"{at:%H:%M}")
+        places.setdefault(slot.desk_id, []).append(time)
+    return [
+        Day(
+            label=label, weekday=weekday,
+            places=[Place(desk=by_id[desk], times=times) for desk, times in places.items()],
+            chosen=any(time.value == chosen for times in places.values() for time in times),
+        )
+        for (label, weekday), places in found.items()
+    ]  # fmt: skip
+
+
+def public_address(conn: Connection, path: str) -> str:
+    """An absolute address, under the name the town has set. Only without that is the browser's own word taken."""
+    return (read_setting(conn, PUBLIC_URL) or request.url_root).rstrip("/") + path
+
+
+def home_path(compound_id: int, link: str) -> str:
+    """Of a household's own page."""
+    return f"/j/{compound_id}/s/{link}"

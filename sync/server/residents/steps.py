@@ -1,0 +1,332 @@
+"""The steps of the form, one page each, kept in the draft with every step.
+
+What was written is kept before it is checked, so a mistake, a closed page or a page that was open for too long loses
+nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+from flask import g, redirect, render_template, request, url_for
+from sqlalchemy import Connection
+
+from sync.server.asked import OpenRoute, language, why
+from sync.server.centre import Centre, CentreError, Compound
+from sync.server.people import application as form
+from sync.server.people import drafts, households, identity, slots
+from sync.server.people.application import Applicant, Application, Mistake, copy_ticked
+from sync.server.people.drafts import Draft
+from sync.server.residents import fields, jar, letter
+
+STEPS = ("where", "residence", "travel", "family", "review", "letter")
+"""In this order; each has a page ``form_…`` and a template. A co-resident's is ``person``, reached from ``family``."""
+STEP_PAGES = "residents.form_"
+_NUMBERS = {"where": 1, "residence": 2, "travel": 3, "family": 4, "person": 4, "review": 5, "letter": 5}
+_CODES = {
+    "doc_kinds": identity.DOC_KINDS, "relations": form.RELATIONS, "transports": form.TRANSPORTS,
+    "healths": form.HEALTHS, "yes_no": ("yes", "no"), "most_people": form.MOST_PEOPLE,
+}  # fmt: skip
+
+
+class Asked(NamedTuple):
+    """One request for a step: which, of which compound and person, on what day there."""
+
+    step: str
+    compound: Compound
+    n: int
+    today: date
+
+
+class Steps:
+    """Views of one centre."""
+
+    def __init__(self, centre: Centre):
+        self._centre = centre
+
+    def routes(self) -> tuple[OpenRoute, ...]:
+        views = (self.form_where, self.form_residence, self.form_travel, self.form_family, self.form_person,
+                 self.form_review, self.form_letter)  # fmt: skip
+        rule = "/j/<int:compound_id>/form/"
+        return tuple(OpenRoute(rule + view.__name__.removeprefix("form_"), view, ("GET", "POST")) for view in views)
+
+    def form_where(self, compound: Compound) -> Any:
+        """Where, and who applies."""
+        return self._step("where", compound)
+
+    def form_residence(self, compound: Compound) -> Any:
+        """Registered residence, arrival."""
+        return self._step("residence", compound)
+
+    def form_travel(self, compound: Compound) -> Any:
+        """The last 15 days, and health."""
+        return self._step("travel", compound)
+
+    def form_family(self, compound: Compound) -> Any:
+        """Who else, and vehicles."""
+        return self._step("family", compound)
+
+    def form_person(self, compound: Compound) -> Any:
+        """One more person of the household."""
+        return self._step("person", compound)
+
+    def form_review(self, compound: Compound) -> Any:
+        """Everything once more, before signing."""
+        return self._step("review", compound)
+
+    def form_letter(self, compound: Compound) -> Any:
+        """The letter, the slot, and submitting."""
+        return self._step("letter", compound)
+
+    # One step
+
+    def _step(self, step: str, compound: Compound) -> Any:
+        asked = self._asked(step, compound)
+        if request.method == "POST":
+            return self._submit(asked) if step == "letter" else self._keep(asked)
+        draft = self._read(compound)
+        if draft is None or draft.submitted:
+            return redirect(_url("entry" if draft is None else "done", compound))
+        if asked.n > len(draft.application.people):
+            return redirect(_url("form_family", compound))
+        return self._page(asked, draft)
+
+    def _asked(self, step: str, compound: Compound) -> Asked:
+        n = request.args.get("n", 0, type=int) if step == "person" else 0
+        today = households.local_day(compound, self._centre.now_ms())
+        return Asked(step, compound, min(max(n, int(step == "person")), form.MOST_PEOPLE - 1), today)
+
+    def _read(self, compound: Compound) -> Draft | None:
+        with self._centre.store.read() as conn:
+            token, now_ms = jar.token(compound.compound_id), self._centre.now_ms()
+            return drafts.read(conn, self._centre.vault, compound.compound_id, token, now_ms)
+
+    def _keep(self, asked: Asked) -> Any:
+        """Put what was written into the draft, then go where it was asked for, or show what is wrong."""
+        compound_id, did = asked.compound.compound_id, request.form.get("do", "next")
+        token = jar.token(compound_id)
+        draft = drafts.change(self._centre, compound_id, token, _taking(asked))
+        if draft is None or draft.submitted:
+            return redirect(_url("entry" if draft is None else "done", asked.compound))
+        asked = asked._replace(n=min(asked.n, len(draft.application.people) - 1))
+        mistakes = list(_mistakes(asked, draft.application)) if did == "next" else []
+        if mistakes and asked.step == "person":
+            return redirect(_url("form_person", asked.compound, n=asked.n, check=1))
+        if mistakes:
+            return self._page(asked, draft, mistakes), 409
+        return jar.keep(redirect(self._after(asked, draft, did)), compound_id, token)
+
+    def _after(self, asked: Asked, draft: Draft, did: str) -> str:
+        """The next page's address."""
+        compound, to = asked.compound, request.args.get("to", "")
+        kept = {"to": to} if to == "review" else {}
+        if did == "add-person":
+            return _url("form_person", compound, n=len(draft.application.people))
+        if did == "narrow":
+            return _url("form_where", compound, unit=request.form.get("unit", "")[:20], _anchor="where", **kept)
+        if "journeys" in did:
+            rows = len(draft.application.people[asked.n].journeys) + did.startswith("add-")
+            at = {"n": asked.n} if asked.step == "person" else {}
+            anchor = f"people-{asked.n}-journeys-{max(rows - 1, 0)}"
+            return _url(f"form_{asked.step}", compound, rows=rows, _anchor=anchor, **at, **kept)
+        if to == "review":
+            return _url("form_review", compound)
+        return _url("form_family" if asked.step == "person" else f"form_{_beside(asked.step, 1)}", compound)
+
+    # Submitting
+
+    def _submit(self, asked: Asked) -> Any:
+        """One transaction; a second tap finds the stub of the first."""
+        compound_id = asked.compound.compound_id
+        token = jar.token(compound_id)
+        try:
+            done = drafts.submit(self._centre, compound_id, token, _taking(asked))
+        except CentreError as error:
+            return self._not_submitted(asked, error)
+        return jar.keep(redirect(_url("entry" if done is None else "done", asked.compound)), compound_id, token)
+
+    def _not_submitted(self, asked: Asked, error: CentreError) -> Any:
+        """The page again, with what was signed and chosen; a mistake of an earlier step leads to the review."""
+        draft = self._read(asked.compound)
+        if draft is None:
+            return redirect(_url("entry", asked.compound))
+        mistakes = list(error.mistakes) if isinstance(error, households.Incomplete) else []
+        if any(one.field not in ("letter_name", "signature") for one in mistakes):
+            return redirect(_url("form_review", asked.compound, check=1))
+        self._put_sent(asked, draft)
+        return self._page(asked, draft, mistakes, "" if mistakes else why(error)), 409
+
+    # Showing
+
+    def again(self) -> Any:
+        """The page of a step whose token ran out, with everything that was written on it. Nothing is kept yet: who
+        sent it is not known."""
+        step = (request.endpoint or "").removeprefix(STEP_PAGES)
+        asked = self._asked(step, g.compound)
+        draft = self._read(g.compound)
+        if draft is None or draft.submitted:
+            draft = Draft(application=Application(people=[Applicant()]))
+        self._put_sent(asked, draft)
+        return self._page(asked, draft, expired=True), 400
+
+    def _put_sent(self, asked: Asked, draft: Draft) -> None:
+        """What was sent, into a draft that is only shown."""
+        with self._centre.store.read() as conn:
+            _take(asked, conn, draft.application)
+
+    def _page(self, asked: Asked, draft: Draft, mistakes: list[Mistake] | None = None, trouble: str = "",
+              expired: bool = False) -> str:  # fmt: skip
+        wrote = draft.application
+        if mistakes is None and "check" in request.args:
+            mistakes = list(_mistakes(asked, wrote))
+        before = "form_family" if asked.step == "person" else f"form_{_beside(asked.step, -1)}"
+        known: dict[str, Any] = {
+            "application": wrote, "at_step": _NUMBERS[asked.step], "mistakes": mistakes or [], "n": asked.n,
+            "wrong": fields.wrong_fields(mistakes or [], language()), "trouble": trouble, "expired": expired,
+            "before": _url(before if asked.step != "where" else "entry", asked.compound),
+            "back_to_review": request.args.get("to") == "review", "today": asked.today.isoformat(),
+            "first_day": (asked.today - timedelta(days=form.JOURNEY_DAYS)).isoformat(),
+            "where_is": lambda field: _where_is(asked, field),
+            "rows": min(request.args.get("rows", 0, type=int), form.MOST_JOURNEYS),
+        }  # fmt: skip
+        return render_template(f"residents/{asked.step}.html", **known | _CODES | self._more(asked, draft))
+
+    def _more(self, asked: Asked, draft: Draft) -> dict[str, Any]:
+        """What only one step's page shows."""
+        more: dict[str, Callable[[], dict[str, Any]]] = {
+            "where": lambda: self._where(asked.compound, draft.application),
+            "family": lambda: {"incomplete": _incomplete(draft.application, asked.today)},
+            "person": lambda: _person(asked, draft.application),
+            "letter": lambda: self._letter(asked.compound, draft),
+        }
+        return more[asked.step]() if asked.step in more else {}
+
+    def _where(self, compound: Compound, wrote: Application) -> dict[str, Any]:
+        unit = request.values.get("unit", "")
+        with self._centre.store.read() as conn:
+            if wrote.dwelling_id and not unit:
+                unit = fields.unit_of(conn, compound.compound_id, wrote.dwelling_id)
+            return {"choices": fields.choices(conn, compound.compound_id, wrote.building, unit)}
+
+    def _letter(self, compound: Compound, draft: Draft) -> dict[str, Any]:
+        wrote, now_ms = draft.application, self._centre.now_ms()
+        with self._centre.store.read() as conn:
+            held = (0, 0)
+            if draft.household_id:
+                old = households.get_household(conn, compound.compound_id, draft.household_id)
+                held = old.desk_id, old.slot_ms
+            offered = slots.offer(conn, compound, wrote.building, now_ms, keep=held)
+            desks = slots.list_desks(conn, compound.compound_id)
+        if held[0] and held not in ((one.desk_id, one.at_ms) for one in offered):
+            offered.append(slots.Slot(desk_id=held[0], at_ms=held[1], left=1))
+        free = [letter.slot_value(one.desk_id, one.at_ms) for one in offered]
+        wanted = letter.slot_value(wrote.desk_id, wrote.slot_ms) or letter.slot_value(*held)
+        chosen = wanted if wanted in free else next(iter(free), "")
+        if not wrote.letter_name:
+            wrote = msgspec.structs.replace(wrote, letter_name=wrote.people[0].name)
+        return {
+            "application": wrote, "chosen": chosen, "letter": letter.paragraphs(language(), form.LETTER_VERSION),
+            "days": letter.days(offered, desks, ZoneInfo(compound.timezone), chosen),
+        }  # fmt: skip
+
+
+def _taking(asked: Asked) -> drafts.Act:
+    return lambda conn, wrote: _take(asked, conn, wrote)
+
+
+def _take(asked: Asked, conn: Connection, wrote: Application) -> None:
+    """Put into the form what the page of a step asks for, and nothing else."""
+    sent: fields.Sent = request.form
+    did = sent.get("do", "next")
+    if did.startswith("remove-journeys-"):
+        person, _, row = did.removeprefix("remove-journeys-").partition("-")
+        sent = fields.without_row(sent, f"people-{person}-journeys-{row}-")
+    first = wrote.people[0]
+    if asked.step == "where":
+        fields.read_where(sent, wrote)
+        fields.read_identity(sent, first, 0, asked.today)
+        fields.settle_dwelling(conn, asked.compound.compound_id, wrote, sent.get("unit"))
+    elif asked.step == "residence":
+        fields.read_residence(sent, first, 0)
+    elif asked.step == "travel":
+        fields.read_travel(sent, first, 0)
+        fields.read_health(sent, first, 0)
+    elif asked.step == "family":
+        fields.read_plates(sent, wrote)
+    elif asked.step == "person":
+        _take_person(asked, sent, wrote, did)
+    elif asked.step == "letter":
+        fields.read_letter(sent, wrote)
+        wrote.letter_version, wrote.language = form.LETTER_VERSION, language()
+    copy_ticked(wrote)
+
+
+def _take_person(asked: Asked, sent: fields.Sent, wrote: Application, did: str) -> None:
+    if did == "remove-person":
+        if asked.n < len(wrote.people):
+            del wrote.people[asked.n]
+        return
+    if asked.n >= len(wrote.people):
+        wrote.people.append(Applicant())
+    fields.read_person(sent, wrote.people[min(asked.n, len(wrote.people) - 1)], asked.n, asked.today)
+
+
+def _mistakes(asked: Asked, wrote: Application) -> Iterator[Mistake]:
+    """What is wrong on the page of a step; before signing, what is wrong on any."""
+    first = wrote.people[0]
+    if asked.step == "where":
+        yield from form.check_dwelling(wrote)
+        yield from form.check_identity(first, "people.0", asked.today, first=True)
+    elif asked.step == "residence":
+        yield from form.check_residence(first, "people.0", asked.today)
+    elif asked.step == "travel":
+        yield from form.check_health(first, "people.0", asked.today)
+    elif asked.step == "family":
+        yield from _family(wrote, asked.today)
+    elif asked.step == "person":
+        yield from form.check_person(wrote.people[asked.n], asked.n, asked.today)
+    elif asked.step == "review":
+        yield from (one for one in form.check(wrote, asked.today) if one.field not in ("letter_name", "signature"))
+
+
+def _family(wrote: Application, today: date) -> Iterator[Mistake]:
+    """What is wrong with a co-resident is told on that one's own page, here only that something is."""
+    for one in form.check_family(wrote, today):
+        if not re.fullmatch(r"people\.[0-9]+\..*", one.field):
+            yield one
+    for n in _incomplete(wrote, today):
+        name = wrote.people[n].name
+        yield Mistake(field=f"people.{n}", words=(f"{name}：还没填完整。", f"{name}: not complete yet."))
+
+
+def _incomplete(wrote: Application, today: date) -> list[int]:
+    """Places of co-residents of whom something is missing."""
+    return [n for n, person in enumerate(wrote.people) if n and any(form.check_person(person, n, today))]
+
+
+def _person(asked: Asked, wrote: Application) -> dict[str, Any]:
+    there = asked.n < len(wrote.people)
+    return {"person": wrote.people[asked.n] if there else Applicant(), "there": there}
+
+
+def _where_is(asked: Asked, field: str) -> str:
+    """The address of a mistake's field: on this page, or on the one where it can be changed."""
+    step, n = fields.step_of(field)
+    name = fields.field_name(field)
+    if asked.step != "review":
+        return f"#{name}"
+    at = {"n": n} if step == "person" else {}
+    return _url(f"form_{step}", asked.compound, to="review", check=1, _anchor=name, **at)
+
+
+def _beside(step: str, by: int) -> str:
+    return STEPS[STEPS.index(step) + by] if step in STEPS and 0 <= STEPS.index(step) + by < len(STEPS) else step
+
+
+def _url(view: str, compound: Compound, **more: Any) -> str:
+    return url_for(f"residents.{view}", compound_id=compound.compound_id, **more)
