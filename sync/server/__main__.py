@@ -16,6 +16,7 @@ import msgspec
 from sync.credential import KIND_NUMBERS, Medium
 from sync.server import bulk, card, compounds, events, fleet, guards, passes, roles, staff
 from sync.server.centre import Centre, CentreError, Compound, open_centre
+from sync.server.people import notices
 from sync.server.settings import Settings
 from sync.server.store import StoreError
 from sync.server.vault import VaultError
@@ -563,6 +564,30 @@ def demo_data(shell: Shell, centre: Centre, number: int, residents: int, seed: i
         made = make_town(centre, number, residents, seed, add, "demo-data", lambda more: progress.advance(task, more))
     words = f"{made.compounds} compounds, {made.dwellings:,} dwellings, {made.households:,} households, "
     shell.say(made, f"{words}{made.residents:,} people, {made.passes:,} passes, {made.events:,} events of gates.")
+
+
+@_command("send-notices")
+@click.option("--with", "program", required=True, metavar="PROGRAM",
+              help="Run once for each notice, which it reads from its standard input.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only say how many are due.")
+def send_notices(shell: Shell, centre: Centre, program: str, dry_run: bool) -> None:
+    """Send what households are to be told by SMS. A timer may run it every minute.
+
+    PROGRAM reads {"phone": …, "text": …, "kind": …, "id": …} and ends with 0 once the message is on its way; with
+    another code it is tried again later, five times in all. No message is sent twice: one whose program was cut off
+    is not tried again.
+
+    \b
+    Example: python -m sync.server send-notices --with /usr/local/bin/send-sms
+    """
+    if dry_run:
+        due = notices.count_due(centre)
+        return shell.say({"due": due}, f"{sum(due.values())} notices are due.")
+    try:
+        report = notices.send_due(centre, program)
+    except notices.NoProgram as err:
+        raise click.ClickException(str(err)) from err
+    return shell.say(report, f"{report.sent} sent, {report.failed} to be tried again, {report.unknown} uncertain.")
 
 
 if __name__ == "__main__":

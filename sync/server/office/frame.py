@@ -34,6 +34,7 @@ _WRONG_PASSWORDS = 8
 _WRONG_PASSWORDS_WINDOW_S = 600
 
 MENU: tuple[tuple[str, str, roles.Right], ...] = (
+    ("review", "review", "people"),
     ("dwellings", "dwellings", "dwellings"),
     ("passes", "passes", "passes"),
     ("gates", "gates", "gates"),
