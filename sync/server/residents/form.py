@@ -13,11 +13,10 @@ from sync.server import card, tables
 from sync.server.asked import OpenRoute, language, local
 from sync.server.centre import Centre, CentreError, Compound, NoSuchThing
 from sync.server.load import Tries
-from sync.server.people import drafts, households, identity, slots
+from sync.server.people import drafts, households, identity, retention, slots
 from sync.server.people.application import Applicant, Application
 from sync.server.people.drafts import Draft
 from sync.server.people.households import Household
-from sync.server.people.town_setting import MEASURE_END, read_last_day
 from sync.server.residents import jar, letter
 from sync.server.residents.steps import Steps
 from sync.server.words import say
@@ -59,14 +58,27 @@ class Form:
             return redirect(url_for(_PHONE_PAGE, compound_id=compound.compound_id))
         with self._centre.store.read() as conn:
             draft = self._draft(conn, compound)
-            shown = {"draft": draft, "kept_until": _kept_until(conn), "forgotten": "forgotten" in request.args}
+            if draft is not None and draft.submitted and not self._leads(conn, compound, draft.link):
+                draft = None
+            kept_until = _kept_until(conn)
         home = letter.home_path(compound.compound_id, draft.link) if draft else ""
-        return render_template("residents/entry.html", home=home, **shown)
+        forgotten = "forgotten" in request.args
+        return render_template(
+            "residents/entry.html", draft=draft, home=home, kept_until=kept_until, forgotten=forgotten
+        )
+
+    def _leads(self, conn: Connection, compound: Compound, link: str) -> bool:
+        """Whether a household's link still leads to it."""
+        try:
+            return bool(households.by_link(conn, self._centre.vault, compound.compound_id, link))
+        except NoSuchThing:
+            return False
 
     def privacy(self, compound: Compound) -> Any:
         """What is asked, why, who sees it, and until when."""
         with self._centre.store.read() as conn:
-            return render_template("residents/privacy.html", kept_until=_kept_until(conn))
+            kept_until = _kept_until(conn)
+        return render_template("residents/privacy.html", kept_until=kept_until, clocks=retention.clocks(self._centre))
 
     def _draft(self, conn: Connection, compound: Compound) -> Draft | None:
         token = jar.token(compound.compound_id)
@@ -169,8 +181,9 @@ class Form:
 
 def _kept_until(conn: Connection) -> str:
     """When applications are deleted, in the language of the page."""
-    ends = read_last_day(conn, MEASURE_END)
-    return say(language(), "privacy_until_day").format(day=ends) if ends else say(language(), "privacy_until_open")
+    periods = retention.read_periods(conn)
+    key = "privacy_until_day" if periods.measure_end else "privacy_until_open"
+    return say(language(), key).format(day=periods.measure_end, n=periods.days["household"])
 
 
 def _place(conn: Connection, found: Household) -> str:

@@ -81,18 +81,18 @@ _PRIVACY: Mapping[str, Pair] = {
     ),
     "privacy_until": ("保存到什么时候", "Kept until"),
     "privacy_until_day": (
-        "防控措施到{day}结束，结束后30天内删除。",
-        "The measure ends on {day}; within 30 days after that it is deleted.",
+        "防控措施到{day}结束，之后{n}天内删除。",
+        "The measure ends on {day}; within {n} days after that it is deleted.",
     ),
     "privacy_until_open": (
-        "防控措施结束后30天内删除；结束日期确定后会写在这里。",
-        "Deleted within 30 days after the measure ends; the day will stand here as soon as it is known.",
+        "防控措施结束后{n}天内删除；结束日期定下来会写在这里。",
+        "Deleted within {n} days after the measure ends; the day will stand here as soon as it is known.",
     ),
     "privacy_until_long": (
-        "出入记录保存30天。没提交的草稿30天后删除，您也可以随时删除。删除会留下证明，写明删了多少条。",
-        "Passages are kept for 30 days. A draft that is not submitted is deleted after 30 days, or by you at any "
-        "time. Each "
-        "deletion leaves a certificate of how much was deleted.",
+        "没提交的草稿您随时可以自己删除。到期的由系统删除，并留下证明，写明删了多少条。",
+        "You can delete a draft yourself at any time. What is due is deleted by the system, which leaves a "
+        "certificate of "
+        "how much was deleted.",
     ),
     "privacy_rights": ("您的权利", "Your rights"),
     "privacy_rights_short": (
@@ -362,7 +362,8 @@ _LAST: Mapping[str, Pair] = {
     "found_ask": ("查询", "Look up"),
     "found_nothing": (
         "编号和手机号对不上。请核对提交时填的手机号，或到物业查询。",
-        "Number and phone do not belong together. Check the phone number you applied with, or ask the property office.",
+        "Number and phone do not belong together. Check the phone number you applied with, or ask the property "
+        "office.",
     ),
     "found_only": (
         "这里只显示状态。更正、改约、挂失请用提交后保存的页面。",

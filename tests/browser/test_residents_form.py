@@ -1,0 +1,164 @@
+"""The residents' form in Chromium: a family applies on a phone, on a desk's screen, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.server.people import households
+from tests.browser.test_centre_office import CHROMIUM, PICTURES, SCREENS, Town, browser
+from tests.people import PHONE, add_desk, add_dwelling, id_number
+
+__all__ = ["browser"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    made = Town(tmp_path / "centre")
+    for building in ("1", "3"):
+        for unit in ("1", "2"):
+            for floor in range(1, 7):
+                for room in ("01", "02"):
+                    add_dwelling(made.centre, building=building, unit=unit, room=f"{floor}{room}")
+    add_desk(made.centre)
+    yield made
+    made.close()
+
+
+class Resident:
+    """Somebody with a browser."""
+
+    def __init__(self, browser: Any, town: Town, screen: str, language: str, script: bool = True):
+        width, height = SCREENS[screen]
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, has_touch=screen == "phone", java_script_enabled=script,
+            color_scheme="dark" if (screen, language) == ("phone", "en") else "light",
+        )  # fmt: skip
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda said: self.complaints.append(said.text) if "Policy" in said.text else None)
+        self.town, self.name, self.script = town, f"{screen}-{language}", script
+        self.go(f"/j/7?lang={language}")
+
+    def go(self, path: str) -> None:
+        self.page.goto(self.town.address + path)
+
+    def picture(self, name: str) -> None:
+        """A screenshot of the whole page, on which nothing may stick out at the side or complain."""
+        PICTURES.mkdir(exist_ok=True)
+        self.page.screenshot(path=str(PICTURES / f"form-{name}-{self.name}.png"), full_page=True)
+        assert self.complaints == []
+        if self.script:
+            wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, f"{name} is {wide} px too wide"
+
+    def tick(self, name: str, value: str) -> None:
+        self.page.check(f"input[name='{name}'][value='{value}']")
+
+    def fill(self, **fields: str) -> None:
+        for name, value in fields.items():
+            self.page.fill(f"[name='{name.replace('__', '-')}']", value)
+
+    def next(self) -> None:
+        self.page.click(".actions button.main")
+
+    def sign(self) -> None:
+        box = self.page.locator("#pad").bounding_box()
+        assert box
+        self.page.locator("#pad").scroll_into_view_if_needed()
+        box = self.page.locator("#pad").bounding_box()
+        mouse = self.page.mouse
+        for row in range(2):
+            mouse.move(box["x"] + 30, box["y"] + 30 + 30 * row)
+            mouse.down()
+            for step in range(1, 14):
+                mouse.move(box["x"] + 30 + 16 * step, box["y"] + 30 + 30 * row + (step * 37) % 41)
+            mouse.up()
+
+    def healthy(self, n: int) -> None:
+        for name, value in (("contact", "no"), ("health", "well"), ("quarantine", "no")):
+            self.tick(f"people-{n}-{name}", value)
+
+
+@pytest.mark.parametrize(("screen", "language"), [("phone", "zh"), ("phone", "en"), ("desk", "zh")])
+def test_a_family_applies(browser: Any, town: Town, screen: str, language: str) -> None:
+    one = Resident(browser, town, screen, language)
+    page = one.page
+    one.picture("1-entry")
+    page.click("main form button")
+    one.next()
+    one.picture("2-where-mistakes")
+    page.select_option("#building", "3")
+    page.select_option("#unit", "2")
+    page.select_option("#dwelling_id", label="501")
+    one.fill(people__0__name="张伟", people__0__doc_number=id_number(11), people__0__phone=PHONE)
+    one.tick("people-0-relation", "owner")
+    assert "1980-01-02" in page.inner_text("#people-0-read")
+    one.picture("3-where")
+    one.next()
+    one.fill(people__0__province="湖北", people__0__city="武汉", people__0__arrived="20150301")
+    one.fill(people__0__came_from="湖北孝感")
+    one.tick("people-0-transport", "train")
+    one.fill(people__0__transport_number="G1234")
+    one.picture("4-residence")
+    one.next()
+    one.picture("5-travel-empty")
+    one.tick("people-0-stayed", "no")
+    day = page.inner_text("#people-0-journeys legend .soft").split()[-1]
+    one.fill(people__0__journeys__0__province="湖北", people__0__journeys__0__city="武汉")
+    one.fill(people__0__journeys__0__from_day=day, people__0__journeys__0__until_day=day)
+    page.click("[data-add]")
+    one.fill(people__0__journeys__1__province="湖南", people__0__journeys__1__city="长沙")
+    one.fill(people__0__journeys__1__from_day=day, people__0__journeys__1__until_day=day)
+    page.click("[data-add]")
+    page.click("#people-0-journeys-2 [data-remove]")
+    one.healthy(0)
+    one.picture("6-travel")
+    one.next()
+    one.picture("7-family-empty")
+    page.click("button[value=add-person]")
+    one.tick("people-1-kind", "resident")
+    one.fill(people__1__name="张小宝", people__1__doc_number=id_number(13, "20180506"))
+    one.tick("people-1-relation", "family")
+    page.check("[name=people-1-same_residence]")
+    page.check("[name=people-1-travelled]")
+    one.healthy(1)
+    one.picture("8-person")
+    one.next()
+    one.fill(**{"plates__0": "粤BD12345"})
+    one.picture("9-family")
+    one.next()
+    one.picture("a-review")
+    one.next()
+    one.next()
+    one.picture("b-letter-mistakes")
+    one.sign()
+    one.picture("c-letter")
+    one.next()
+    page.wait_for_selector("#picture")
+    one.picture("d-done")
+    with town.centre.store.read() as conn:
+        found = households.get_household(conn, 7, 1)
+        wrote = households.read_application(conn, town.centre.vault, found)
+    assert found.dwelling == "3-2-501" and found.desk_id == 1
+    assert [stay.city for stay in wrote.people[1].journeys] == ["武汉", "长沙"]
+    one.go("/j/7")
+    one.picture("e-entry-again")
+    one.go("/j/7/privacy")
+    one.picture("f-privacy")
+    one.go("/j/7/state")
+    one.fill(number=found.number, phone=PHONE)
+    one.next()
+    one.picture("g-state")
+    one.context.close()
