@@ -298,23 +298,36 @@ def extend(centre: Centre, number: str, until_ms: int, by: str) -> Pass:
 def suspend(centre: Centre, number: str, by: str) -> Pass:
     """Stop a pass for a while. Raises CentreError where it is not in force."""
     with centre.writing(compound_of(number), by) as writing:
-        found = _get_pass(writing, number)
-        _must_live(found)
-        _set(writing, found, state="suspended")
-        return _done(writing, "suspend", number)
+        return suspend_in(writing, number)
+
+
+def suspend_in(writing: Writing, number: str) -> Pass:
+    """The same inside a transaction that does more."""
+    found = _get_pass(writing, number)
+    _must_live(found)
+    _set(writing, found, state="suspended")
+    return _done(writing, "suspend", number)
 
 
 def resume(centre: Centre, number: str, by: str) -> Pass:
     """A suspended pass becomes what it was before: active, or printed and not collected."""
     with centre.writing(compound_of(number), by) as writing:
-        found = _get_pass(writing, number)
-        if found["state"] != "suspended":
-            raise CentreError(f"Pass {number} is not suspended.", f"{number} 没有暂停。")
-        columns = tables.credential.c
-        active = select(columns.serial).where(*_of(writing, found), columns.state == "active")
-        handed = writing.conn.execute(active).first()
-        _set(writing, found, state="active" if handed else "printed")
-        return _done(writing, "resume", number)
+        return resume_in(writing, number)
+
+
+def resume_in(writing: Writing, number: str) -> Pass:
+    """The same inside a transaction that does more."""
+    found = _get_pass(writing, number)
+    if found["state"] != "suspended":
+        raise CentreError(f"Pass {number} is not suspended.", f"{number} 没有暂停。")
+    _set(writing, found, state=_in_hand(writing, found))
+    return _done(writing, "resume", number)
+
+
+def _in_hand(writing: Writing, owner: Any) -> str:
+    """``active`` where a credential in force was handed over, ``printed`` where all of them wait."""
+    active = select(tables.credential.c.serial).where(*_of(writing, owner), tables.credential.c.state == "active")
+    return "active" if writing.conn.execute(active).first() else "printed"
 
 
 def revoke(centre: Centre, number: str, by: str) -> Pass:
@@ -386,6 +399,8 @@ def reissue_in(writing: Writing, centre: Centre, number: str, media: Sequence[Me
     writing.conn.execute(gone.values(state="superseded", revision=0, changed_ms=writing.now_ms))
     wanted = [(found, medium, "printed" if printed else states.get(medium, default)) for medium in media]
     _add_credentials(writing, centre, wanted)
+    if printed and found["state"] == "active":
+        _set(writing, found, state=_in_hand(writing, found))
     return _done(writing, f"reissue-{'-'.join(media)}", number)
 
 
@@ -409,8 +424,9 @@ def _set(writing: Writing, owner: Any, **values: Any) -> None:
 
 
 def _done(writing: Writing, what: str, number: str) -> Pass:
-    writing.audit(what, number)
-    return _get_passes(writing.conn, writing.compound_id, [number])[0]
+    done = _get_passes(writing.conn, writing.compound_id, [number])[0]
+    writing.audit(what, number, done.household)
+    return done
 
 
 def _must_live(found: Any) -> None:
@@ -450,6 +466,11 @@ def get_pass(centre: Centre, number: str) -> Pass:
     if not found:
         raise NoSuchThing(f"There is no pass {number}.")
     return found[0]
+
+
+def read_passes(conn: Connection, compound_id: int, numbers: Sequence[str]) -> list[Pass]:
+    """Passes of one compound in the order of ``numbers``; those that do not exist are left out."""
+    return _get_passes(conn, compound_id, numbers)
 
 
 def find_passes(centre: Centre, compound_id: int, term: str, page: int = 1) -> tuple[list[Pass], bool]:
@@ -519,7 +540,7 @@ def phone_code(centre: Centre, number: str, by: str) -> PhoneCode:
     """What a phone needs to show this pass; the look is recorded. Raises NoSuchThing."""
     code = read_phone_code(centre, number)
     with centre.writing(compound_of(number), by) as writing:
-        writing.audit("phone-code", number)
+        writing.audit("phone-code", number, _get_pass(writing, number)["household"])
     return code
 
 
