@@ -207,3 +207,13 @@ def test_a_command_in_another_process_wakes_a_waiting_gate_and_sigterm_ends_it(s
     shell.json("revoke", "7-000001")
     assert next_revision() == first + 2
     stream.close()
+
+
+def test_what_is_due_is_told_and_then_deleted(shell: Shell) -> None:
+    shell.run("issue", "7", "--kind", "shop", "--from", "2021-01-01", "--until", "2021-02-01")
+    assert [(one["kind"], one["due"]) for one in shell.json("erase", "--dry-run")] == [("pass", 1)]
+    (made,) = shell.json("erase")
+    assert (made["compound_id"], made["counts"]) == (7, {"pass": 1})
+    assert shell.json("erase", "--compound", "7") == [] and shell.json("erase", "--dry-run") == []
+    assert shell.run("erase").output == "Nothing was due.\n"
+    assert "9" in shell.fails("erase", "--compound", "9")

@@ -105,6 +105,7 @@ def settle(world: World, compound: int, pass_number: str) -> dict[str, str | int
         add(tables.vehicle, household_id=at, vehicle_id=ids["vehicle"], plate=f"粤B{at:05d}")
         add(tables.visitor, household_id=at, visitor_id=ids["visitor"], label="陈*", day="2027-01-15", pass_id=pass_id,
             created_ms=now_ms)  # fmt: skip
+        add(tables.erasure, erasure_id=f"e{compound}x{at}", at_ms=now_ms, by="test", counts='{"person":1}', digest="0")
         area_id = conn.execute(select(func.count()).select_from(tables.area)).scalar_one() + 1
         area = {"area_id": area_id, "province": "湖北", "from_day": f"2027-01-{area_id:02d}", "added_by": "test",
                 "added_ms": now_ms}  # fmt: skip
@@ -115,7 +116,7 @@ def settle(world: World, compound: int, pass_number: str) -> dict[str, str | int
     return {
         "household_id": at, "household": f"{compound}-H{at:05d}", "person_id": ids["person"], "link": link,
         "vehicle_id": ids["vehicle"], "visitor_id": ids["visitor"], "dwelling_id": ids["dwelling"],
-        "desk_id": ids["desk"], "area_id": area_id,
+        "desk_id": ids["desk"], "area_id": area_id, "erasure_id": f"e{compound}x{at}",
     }  # fmt: skip
 
 

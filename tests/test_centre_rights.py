@@ -41,6 +41,13 @@ ROWS: dict[str, Row] = {
     "office.sign_out": (None, None, "open"),
     "office.compounds": (None, None, "town"),
     "office.me": (None, None, "town"),
+    # the review
+    "office.review": ("people", None, "compound"),
+    "office.case": ("people", "review", "compound"),
+    "office.reveal_number": (None, "reveal", "compound"),
+    "office.approve_clean": ("review", "review", "compound"),
+    "office.call_list": ("people", "review", "compound"),
+    "office.call_numbers": (None, "reveal", "compound"),
     # passes
     "office.passes": ("passes", "pass_change", "compound"),
     "office.one_pass": ("passes", "pass_change", "compound"),
@@ -63,6 +70,9 @@ ROWS: dict[str, Row] = {
     "office.areas": ("areas", "areas", "town"),
     "office.one_area": (None, "areas", "town"),
     "office.retention": ("retention", "erase", "town"),
+    "office.record": ("record", None, "compound"),
+    "office.record_exports": ("record", None, "compound"),
+    "office.town_record": ("record", None, "town"),
     "office.certificate": ("retention", None, "compound"),
     "office.certificate_text": ("retention", None, "compound"),
     # registers, exports, the town's first page
@@ -106,6 +116,9 @@ ROWS: dict[str, Row] = {
     "residents.form_letter": (None, None, "open"),
 }
 FORMS: dict[str, dict[str, str]] = {
+    "office.case": {"do": "quarantine_end", "seen": "applied"},
+    "office.reveal_number": {"which": "doc-{person_id}", "purpose": "identity"},
+    "office.call_list": {"household": "{household_id}", "note": "17:00"},
     "office.one_pass": {"do": "suspend"},
     "office.guard": {"do": "stop"},
     "office.dwellings": {"building": "3"},

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import click
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from sync.credential import KIND_NUMBERS, Medium
 from sync.server import bulk, card, compounds, events, fleet, guards, passes, roles, staff
 from sync.server.centre import Centre, CentreError, Compound, open_centre
-from sync.server.people import notices
+from sync.server.people import erasure, notices, retention
 from sync.server.settings import Settings
 from sync.server.store import StoreError
 from sync.server.vault import VaultError
@@ -26,16 +26,23 @@ R = TypeVar("R")
 _MEDIA: dict[str, tuple[Medium, ...]] = {"card": ("card",), "phone": ("phone",), "both": ("card", "phone")}
 
 
-class Shell:
-    """What every command shares: the state folder, how to print, who is acting."""
+class Place(NamedTuple):
+    """Where a centre is: its state folder, and its database where that is not in it."""
 
-    def __init__(self, state: Path, as_json: bool):
-        self.state = state
+    state: Path
+    database: str | None
+
+
+class Shell:
+    """What every command shares: where the centre is, how to print, who is acting."""
+
+    def __init__(self, place: Place, as_json: bool):
+        self.state, self._database = place
         self.as_json = as_json
         self.by = f"cli:{getpass.getuser()}"
 
     def settings(self, **kwargs: Any) -> Settings:
-        return Settings(state=self.state, **kwargs)
+        return Settings(state=self.state, database_url=self._database, **kwargs)
 
     def say(self, message: Any, words: str) -> None:
         """One line of JSON for programs, a sentence for people."""
@@ -71,8 +78,11 @@ def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), envvar="GATE_CENTRE_STATE",
               default=Path("/var/lib/gate-centre"), help="Folder of database, key file and snapshots.")  # fmt: skip
+@click.option("--database", envvar="GATE_CENTRE_DATABASE", metavar="ADDRESS", show_default=False,
+              help="postgresql://USER:PASSWORD@HOST/NAME instead of SQLite in the state folder. Better in "
+              "GATE_CENTRE_DATABASE: a command line is seen by everybody on this machine.")  # fmt: skip
 @click.pass_context
-def main(context: click.Context, state: Path) -> None:
+def main(context: click.Context, state: Path, database: str | None) -> None:
     """The centre: issues passes, feeds gates, takes their events.
 
     \b
@@ -84,7 +94,7 @@ def main(context: click.Context, state: Path) -> None:
 
     Commands may be used while the centre is running; gates learn within about a second.
     """
-    context.obj = state
+    context.obj = Place(state, database or None)
 
 
 @main.command()
@@ -96,7 +106,7 @@ def main(context: click.Context, state: Path) -> None:
 @click.option("--streams", default=300, type=click.IntRange(1, 5000), help="Gates that may wait for wake-ups.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_obj
-def run(state: Path, host: str, port: int, tls_cert: str | None, tls_key: str | None, proxies: int, streams: int,
+def run(place: Place, host: str, port: int, tls_cert: str | None, tls_key: str | None, proxies: int, streams: int,
         as_json: bool) -> None:  # fmt: skip
     """Serve gates and pages until SIGTERM.
 
@@ -108,12 +118,12 @@ def run(state: Path, host: str, port: int, tls_cert: str | None, tls_key: str | 
     if (tls_cert is None) != (tls_key is None):
         raise click.ClickException("--tls-cert and --tls-key belong together.")
     tls = (tls_cert, tls_key) if tls_cert and tls_key else None
-    shell = Shell(state, as_json)
+    shell = Shell(place, as_json)
     settings = shell.settings(proxies=proxies, streams=streams, secure_cookies=bool(tls or proxies))
     try:
         open_centre(settings).close()
     except (StoreError, VaultError, OSError) as err:
-        raise click.ClickException(f"The centre's state in {state} cannot be used: {err}") from err
+        raise click.ClickException(f"The centre's state in {place.state} cannot be used: {err}") from err
 
     def ready(chosen: int) -> None:
         url = f"{'https' if tls else 'http'}://{host}:{chosen}"
@@ -588,6 +598,32 @@ def send_notices(shell: Shell, centre: Centre, program: str, dry_run: bool) -> N
     except notices.NoProgram as err:
         raise click.ClickException(str(err)) from err
     return shell.say(report, f"{report.sent} sent, {report.failed} to be tried again, {report.unknown} uncertain.")
+
+
+@_command("erase")
+@click.option("--compound", "named", multiple=True, help="Only this compound; may be given several times.")
+@click.option("--dry-run", is_flag=True, help="Only say what is due.")
+def erase(shell: Shell, centre: Centre, named: tuple[str, ...], dry_run: bool) -> None:
+    """Delete what is due by the town's periods; each compound gets a certificate. Meant for a timer, once a day.
+
+    \b
+    Examples:
+      python -m sync.server erase --dry-run
+      python -m sync.server erase --compound 7
+    """
+    wanted = [_id(centre, one) for one in named]
+    if dry_run:
+        found = [one for one in retention.due(centre, wanted) if one.due]
+        words = "\n".join(f"{one.due:>8}  {one.kind}" for one in found) or "Nothing is due."
+        return shell.say(found, words)
+    made = erasure.erase_all(centre, shell.by, wanted)
+    words = "\n".join(_told(certificate) for certificate in made) or "Nothing was due."
+    return shell.say(made, words)
+
+
+def _told(made: erasure.Certificate) -> str:
+    counts = ", ".join(f"{kind} {count}" for kind, count in made.counts.items())
+    return f"Compound {made.compound_id}, certificate {made.erasure_id}: {counts}"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -48,9 +48,9 @@ def page_number() -> int:
     return max(1, min(request.args.get("page", 1, type=int), _MOST_PAGES))
 
 
-def zone() -> ZoneInfo | Any:
-    """The timezone of the compound whose page it is."""
-    return ZoneInfo(g.compound.timezone) if g.get("compound") else UTC
+def zone() -> ZoneInfo:
+    """The timezone of the compound whose page it is; on a page of the whole town that of its compounds."""
+    return ZoneInfo(g.compound.timezone if g.get("compound") else g.get("timezone", "UTC"))
 
 
 def local(utc_ms: int, seconds: bool = False) -> str:

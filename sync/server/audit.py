@@ -83,3 +83,26 @@ def _find(centre: Centre, table: Table, where: Sequence[Any], chosen: Chosen, pa
         found = conn.execute(wanted.order_by(*order).limit(PAGE_ROWS + 1).offset((page - 1) * PAGE_ROWS)).mappings()
         records = [Record(**row) for row in found]
     return records[:PAGE_ROWS], len(records) > PAGE_ROWS
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """A table somebody took out as a file. ``whole``: with full numbers in it."""
+
+    at_ms: int
+    by: str
+    what: str
+    chosen: str
+    why: str
+    whole: bool
+    rows: int
+
+
+def find_exports(centre: Centre, compound_id: int, page: int = 1) -> tuple[list[Exported], bool]:
+    """Exports of a compound, the newest first, 100 a page; and whether there are more."""
+    columns = tables.export.c
+    wanted = select(*(columns[name] for name in Exported.__struct_fields__)).where(columns.compound_id == compound_id)
+    order = (columns.at_ms.desc(), columns.export_id)
+    with centre.store.read() as conn:
+        rows = conn.execute(wanted.order_by(*order).limit(PAGE_ROWS + 1).offset((page - 1) * PAGE_ROWS)).mappings()
+        found = [Exported(**{**row, "whole": bool(row["whole"])}) for row in rows]
+    return found[:PAGE_ROWS], len(found) > PAGE_ROWS

@@ -24,7 +24,9 @@ from sync.server.office.collection import Collection
 from sync.server.office.dwellings import Dwellings
 from sync.server.office.passes import Desk
 from sync.server.office.poster import Poster
+from sync.server.office.record import RecordPages
 from sync.server.office.registers import Registers
+from sync.server.office.retention import Retention
 from sync.server.office.review import Review
 from sync.server.office.site import Site
 from sync.server.office.town import TownPages
@@ -35,18 +37,24 @@ _WRONG_PASSWORDS_WINDOW_S = 600
 
 MENU: tuple[tuple[str, str, roles.Right], ...] = (
     ("review", "review", "people"),
+    ("collect", "collect", "collect"),
     ("dwellings", "dwellings", "dwellings"),
+    ("residents", "registers", "people"),
     ("passes", "passes", "passes"),
     ("gates", "gates", "gates"),
     ("events", "events", "events"),
     ("guards", "guards", "guards"),
     ("rules", "rules", "rules"),
+    ("record", "record.title", "record"),
 )
 """(view, word, right) of a compound's pages, in the order of the day's work."""
 
 TOWN_MENU: tuple[tuple[str, str, roles.Right], ...] = (
+    ("town", "town_title", "coverage"),
     ("areas", "areas.title", "areas"),
     ("accounts", "accounts.title", "accounts"),
+    ("retention", "keep.title", "retention"),
+    ("town_record", "record.title", "record"),
 )
 """The same of the pages of the whole town."""
 
@@ -56,6 +64,7 @@ class Office:
 
     def __init__(self, centre: Centre):
         self._centre = centre
+        self._town = TownPages(centre)
         self._pairs = Tries(_WRONG_PASSWORDS, _WRONG_PASSWORDS_WINDOW_S)
         self._addresses = Tries(_WRONG_PASSWORDS * 4, _WRONG_PASSWORDS_WINDOW_S)
         self._accounts = Tries(_WRONG_PASSWORDS * 16, _WRONG_PASSWORDS_WINDOW_S)
@@ -82,7 +91,10 @@ class Office:
 
     def rooms(self) -> tuple[Route, ...]:
         """Every page behind the sign-in."""
-        rooms = (Review, Collection, Dwellings, Registers, Desk, Site, Poster, TownPages, Accounts, Areas)
+        rooms = (
+            Review, Collection, Dwellings, Registers, Desk, Site, Poster, TownPages, Accounts, Areas, Retention,
+            RecordPages,
+        )  # fmt: skip
         return tuple(route for room in rooms for route in room(self._centre).routes())
 
     # Who may what, where
@@ -107,6 +119,7 @@ class Office:
         @wraps(route.view)
         def allowed(**kwargs: Any) -> Any:
             _must_have(route)
+            g.timezone = next((one.timezone for one in staff.compounds_of(self._centre, g.staff)), "UTC")
             return route.view(**kwargs)
 
         return allowed
@@ -179,8 +192,11 @@ class Office:
         return render_template("office/welcome.html", who=who)
 
     def compounds(self) -> Any:
-        """The compounds this account may see."""
-        return render_template("office/compounds.html", found=staff.compounds_of(self._centre, g.staff))
+        """The compounds this account may see: their numbers, for who works with those or has several."""
+        mine = staff.compounds_of(self._centre, g.staff)
+        if self._may("coverage") and (len(mine) > 1 or not self._may("people")):
+            return self._town.town()
+        return render_template("office/compounds.html", found=mine)
 
 
 def _address() -> str:

@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, exists, func, or_, select
 
 from sync.server import audit, tables
-from sync.server.centre import Centre, CentreError, Compound, Writing
+from sync.server.centre import Centre, CentreError, Compound, Writing, all_compounds, get_compound
 from sync.server.passes import read_time
 from sync.server.people import deleting, identity
 from sync.server.people.deleting import Counts, Keys, table_of
@@ -120,6 +120,7 @@ ALL_KINDS: tuple[Kind, ...] = (
     _whole("notice", "sent", 7, tables.notice.c.notice_id, at=tables.notice.c.sent_ms,
            where=(tables.notice.c.sent_ms > 0,)),
     _whole("activation", "ends", 7, tables.activation.c.code_mark, at=tables.activation.c.ends_ms),
+    _whole("upload", "happened", 1, tables.upload.c.upload_mark, at=tables.upload.c.at_ms),
     _whole("visit", "measure", 30, tables.visit.c.dwelling_id, tables.visit.c.visit_id),
     _whole("roster", "measure", 30, tables.roster.c.doc_mark),
     _whole("passage", "happened", 30, _event.device_id, _event.journal_id, _event.seq, at=_event.at_ms),
@@ -209,6 +210,13 @@ def look(conn: Connection, compounds: Sequence[Compound], periods: Periods, now_
     """Every kind in these compounds together."""
     return [_sum(kind, periods, [_look(conn, kind, compound, periods, now_ms) for compound in compounds])
             for kind in ALL_KINDS]  # fmt: skip
+
+
+def due(centre: Centre, compound_ids: Sequence[int] = ()) -> list[Due]:
+    """What is due now in these compounds, or in all. Raises NoSuchThing."""
+    with centre.store.read() as conn:
+        wanted = [get_compound(conn, one) for one in compound_ids] or all_compounds(conn)
+        return look(conn, wanted, read_periods(conn), centre.now_ms())
 
 
 def _sum(kind: Kind, periods: Periods, found: Sequence[tuple[int, int]]) -> Due:
