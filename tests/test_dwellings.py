@@ -461,6 +461,7 @@ def test_the_export_is_recorded_and_nothing_in_it_is_a_formula(world: World, off
         dwellings.insert_many(writing, [Address("=HYPERLINK(1)", "", 0, "+1"), Address("@x", "", 0, "-1")])
     answer = office.post("/c/7/dwellings/missing.xlsx", building="", found="")
     assert answer.status_code == 200
+    assert answer.headers["Content-Disposition"].isascii()
     sheet = load_workbook(io.BytesIO(answer.data)).active
     rows = list(sheet.iter_rows(min_row=2))
     assert [row[1].value for row in rows] == ["1-101", "2-101", "=HYPERLINK(1)-+1", "@x--1"]

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import IO, Any
+from urllib.parse import quote
 
 import msgspec
 from flask import Response, abort, g, redirect, render_template, request, url_for
@@ -231,7 +232,7 @@ def _sent_table() -> list[Line]:
 def table_answer(file: IO[bytes], name: str) -> Response:
     """A table to take away, piece by piece; the file is closed with the answer."""
     answer = Response(_pieces(file), mimetype=XLSX)
-    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    answer.headers["Content-Disposition"] = f"attachment; filename=table.xlsx; filename*=UTF-8''{quote(name)}"
     return answer
 
 

@@ -6,7 +6,7 @@ import secrets
 from typing import Any, Literal, get_args
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, literal, select, update
 
 from sync.server import passes, tables
 from sync.server.centre import CentreError, Writing
@@ -113,22 +113,42 @@ def find_idle(conn: Connection, compound_id: int, now_ms: int, page: int) -> tup
     Read off the ``decided`` events: a grant counts as a passage, whether or not a sensor saw it, and so does a yellow
     case, whatever the guard ruled: the person was there.
     """
-    since_ms = now_ms - IDLE_MS
-    seen = (
-        _c.compound_id == _p.compound_id, _c.pass_id == _p.pass_id, _e.compound_id == _c.compound_id,
-        _e.scope == _c.scope, _e.serial == _c.serial, _e.kind == "decided", _e.outcome.in_(("grant", "refer")),
-    )  # fmt: skip
-    last_ms: Any = select(func.coalesce(func.max(_e.at_ms), 0)).where(*seen).correlate(tables.pass_).scalar_subquery()
-    lately = select(_e.at_ms).where(*seen, _e.at_ms >= since_ms).correlate(tables.pass_).exists()
-    wanted = (
-        select(_p.number, _p.label, _p.dwelling, func.coalesce(_d.dwelling_id, 0).label("dwelling_id"),
-               last_ms.label("last_ms"))
-        .join(tables.dwelling, (_d.compound_id == _p.compound_id) & (_d.name == _p.dwelling) & ~_d.proposed,
-              isouter=True)
-        .where(_p.compound_id == compound_id, _p.state == "active", _p.kind == "resident", _p.created_ms < since_ms,
-               _p.valid_until_ms > now_ms, ~lately)
-        .order_by(func.coalesce(_d.place, "~"), _p.dwelling, _p.number)
-        .limit(PAGE_ROWS + 1).offset((max(1, page) - 1) * PAGE_ROWS)
-    )  # fmt: skip
-    found = [Idle(**row) for row in conn.execute(wanted).mappings()]
+    first = (max(1, page) - 1) * PAGE_ROWS
+    wanted = _idle(compound_id, now_ms).limit(PAGE_ROWS + 1).offset(first).subquery()
+    columns = (wanted.c[name] for name in ("number", "label", "dwelling", "dwelling_id"))
+    last_ms = _per_credential(compound_id, wanted.c.pass_id, select(func.max(_e.at_ms)).where(*_seen(compound_id)))
+    last = func.coalesce(last_ms, 0).label("last_ms")
+    order = (wanted.c.place, wanted.c.dwelling, wanted.c.number)
+    found = [Idle(**row) for row in conn.execute(select(*columns, last).order_by(*order)).mappings()]
     return found[:PAGE_ROWS], len(found) > PAGE_ROWS
+
+
+def _idle(compound_id: int, now_ms: int) -> Select[Any]:
+    since_ms = now_ms - IDLE_MS
+    one = select(literal(1)).where(*_seen(compound_id), _e.at_ms >= since_ms).limit(1)
+    lately = _per_credential(compound_id, _p.pass_id, one)
+    there = (_d.compound_id == _p.compound_id) & (_d.name == _p.dwelling) & ~_d.proposed
+    place, dwelling_id = func.coalesce(_d.place, "~").label("place"), func.coalesce(_d.dwelling_id, 0)
+    return (
+        select(_p.pass_id, _p.number, _p.label, _p.dwelling, dwelling_id.label("dwelling_id"), place)
+        .join(tables.dwelling, there, isouter=True)
+        .where(_p.compound_id == compound_id, _p.state == "active", _p.kind == "resident", _p.created_ms < since_ms,
+               _p.valid_until_ms > now_ms, func.coalesce(lately, 0) == 0)
+        .order_by(place, _p.dwelling, _p.number)
+    )  # fmt: skip
+
+
+def _seen(compound_id: int) -> tuple[ColumnElement[bool], ...]:
+    """Events of a credential that are a passage."""
+    return (
+        _e.compound_id == compound_id, _e.scope == _c.scope, _e.serial == _c.serial, _e.kind == "decided",
+        _e.outcome.in_(("grant", "refer")),
+    )  # fmt: skip
+
+
+def _per_credential(compound_id: int, pass_id: Any, asked: Select[Any]) -> Any:
+    """The greatest answer over a pass's credentials. A query inside a query: the database then cannot begin with all
+    events of the compound, as it does with a join of which it has no statistics."""
+    answer = asked.correlate(tables.credential).scalar_subquery()
+    theirs = (_c.compound_id == compound_id, _c.pass_id == pass_id)
+    return select(func.max(answer)).where(*theirs).correlate_except(tables.credential).scalar_subquery()
