@@ -13,6 +13,7 @@ from sqlalchemy import Table, func, insert, select, update
 from sync.server import fleet, guards, passes, roles, staff, tables, words
 from sync.server.app import close_app
 from sync.server.centre import CentreError, next_number
+from sync.server.people import phone_pass
 from tests.test_centre import PIN, World
 
 PASSWORD = "correct horse 1"
@@ -67,6 +68,8 @@ def furnish(world: World, compound: int) -> dict[str, str | int]:
         "number": made.number, "gate_id": gate.enrolled.gate, "account": guard.account, "who": who,
         "secret": staff.add_staff(world.centre, who, "", False, (compound,)).path.rsplit("/", 1)[1],
     }  # fmt: skip
+    with world.centre.writing(compound, "test") as writing:
+        things["code"] = phone_pass.open_activation(writing, world.centre, made.number)
     return things | settle(world, compound, made.number)
 
 

@@ -99,6 +99,11 @@ ROWS: dict[str, Row] = {
     "office.dwelling_template": ("register", None, "compound"),
     "office.dwelling_roster": ("register", "register", "compound"),
     "office.dwelling_roster_template": ("register", None, "compound"),
+    # the poster
+    "office.poster": ("poster", None, "compound"),
+    "office.poster_paper": ("poster", None, "compound"),
+    "office.poster_texts": ("poster", None, "compound"),
+    "office.poster_slips": ("dwellings", None, "compound"),
     # residents: the form
     "residents.entry": (None, None, "open"),
     "residents.privacy": (None, None, "open"),
@@ -114,6 +119,23 @@ ROWS: dict[str, Row] = {
     "residents.form_person": (None, None, "open"),
     "residents.form_review": (None, None, "open"),
     "residents.form_letter": (None, None, "open"),
+    "residents.household": (None, None, "open"),
+    "residents.household_slot": (None, None, "open"),
+    "residents.household_cancel": (None, None, "open"),
+    "residents.household_moved": (None, None, "open"),
+    "residents.household_object": (None, None, "open"),
+    "residents.household_lost": (None, None, "open"),
+    "residents.household_plate": (None, None, "open"),
+    "residents.household_person": (None, None, "open"),
+    "residents.household_record": (None, None, "open"),
+    "residents.household_visitors": (None, None, "open"),
+    "residents.household_visitor": (None, None, "open"),
+    "residents.phone_worker": (None, None, "open"),
+    "residents.phone_pass": (None, None, "open"),
+    "residents.phone_bundle": (None, None, "open"),
+    "residents.phone_end": (None, None, "open"),
+    "residents.phone_activate": (None, None, "open"),
+    "residents.phone_code": (None, None, "open"),
 }
 FORMS: dict[str, dict[str, str]] = {
     "office.case": {"do": "quarantine_end", "seen": "applied"},
@@ -421,4 +443,5 @@ def test_who_may_change_is_not_sent_away(town: Town, endpoint: str) -> None:
                 if answer.status_code == 404:  # the one before has ended it for good
                     things = furnish(town.world, 7)
                     answer = town.change(role, case, endpoint, things, filled)
-                assert answer.status_code in DONE, (role, endpoint, filled, answer.status_code, answer.text)
+                nothing = {404} if endpoint in FORMS and not filled else set()  # an empty form names no object
+                assert answer.status_code in DONE | nothing, (role, endpoint, filled, answer.status_code, answer.text)

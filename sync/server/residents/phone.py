@@ -55,20 +55,21 @@ class Phone:
 
     def phone_activate(self, compound: Compound, code: str) -> Any:
         """Whose pass it is, and a button: a scanner that looks ahead must not use the code up."""
-        self._may_try()
         try:
             offer = phone_pass.read_activation(self._centre, compound.compound_id, code)
             if request.method == "GET":
                 return render_template("residents/phone_activate.html", offer=offer)
             done = phone_pass.activate(self._centre, compound.compound_id, code)
         except NoSuchThing:
-            self._wrong.wrong(request.remote_addr or "")
+            self._note_wrong()
             return render_template("residents/phone_none.html", why="phone_code_over"), 404
         kept = [secret for secret in self._mine(compound) if secret != done.browser_secret]
         answer = redirect(url_for("residents.phone_pass", compound_id=compound.compound_id))
         return self._keep(compound, answer, [done.browser_secret, *kept][:MOST_PASSES])
 
-    def _may_try(self) -> None:
+    def _note_wrong(self) -> None:
+        """Who guesses too often is told to wait; a right code or cookie is never stopped by what others did."""
+        self._wrong.wrong(request.remote_addr or "")
         if wait_s := self._wrong.wait_s(request.remote_addr or ""):
             raise TooManyRequests(retry_after=wait_s)
 
@@ -134,10 +135,9 @@ class Phone:
 
     def _asked(self, compound: Compound) -> dict[str, str]:
         """This browser's passes, for a program. Aborts with 404 where it has none, with 429 where it asks too often."""
-        self._may_try()
         mine = self._mine(compound)
         if not mine:
-            self._wrong.wrong(request.remote_addr or "")
+            self._note_wrong()
             raise NotFound
         who = next(iter(mine.values()))
         if wait_s := self._bundles.wait_s(who):
@@ -160,8 +160,9 @@ class Phone:
 
     def phone_worker(self) -> Any:
         """The script that keeps the page of the phone pass for a time without network."""
-        worker = current_app.send_static_file("worker.js")
-        worker.headers["Service-Worker-Allowed"] = "/j/"
+        with current_app.open_resource("static/worker.js") as script:
+            worker = make_response(script.read())
+        worker.headers.update({"Content-Type": "text/javascript; charset=utf-8", "Service-Worker-Allowed": "/j/"})
         return worker
 
 

@@ -56,17 +56,14 @@ class Status:
 
     # Whose page it is
 
-    def _may_try(self) -> None:
-        if wait_s := self._wrong.wait_s(request.remote_addr or ""):
-            raise TooManyRequests(retry_after=wait_s)
-
     def _whose(self, conn: Connection, compound: Compound, link: str) -> Household:
-        """Raises NoSuchThing; who guesses too often has to wait."""
-        self._may_try()
+        """Raises NoSuchThing; who guesses too often is told to wait, whoever has a right link never."""
         try:
             return households.by_link(conn, self._centre.vault, compound.compound_id, link)
         except NoSuchThing:
             self._wrong.wrong(request.remote_addr or "")
+            if wait_s := self._wrong.wait_s(request.remote_addr or ""):
+                raise TooManyRequests(retry_after=wait_s) from None
             raise
 
     def _read(self, compound: Compound, link: str) -> Household:
@@ -200,7 +197,7 @@ class Status:
         page = render_template(
             "residents/status_person.html", household=household, link=link, person=person, mistakes=mistakes,
             wrong=fields.wrong_fields(mistakes, language()), trouble=trouble, rows=_rows(person, did),
-            where_is=lambda field: f"#{fields.field_name(field)}",
+            where_is=lambda field: f"#{fields.field_name(field)}", label_of=fields.label_of,
             today=today.isoformat(), first_day=(today - timedelta(days=form.JOURNEY_DAYS)).isoformat(),
         )  # fmt: skip
         return _private(page, 409 if mistakes or trouble else 200)
