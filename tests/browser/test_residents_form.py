@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from sync.server.people import households
-from tests.browser.test_centre_office import CHROMIUM, PICTURES, SCREENS, Town, browser
+from tests.browser.test_centre_office import CHROMIUM, GHOSTSCRIPT, PICTURES, SCREENS, Officer, Town, browser
 from tests.people import PHONE, add_desk, add_dwelling, id_number
 
 __all__ = ["browser"]
@@ -57,6 +59,7 @@ class Resident:
     def picture(self, name: str) -> None:
         """A screenshot of the whole page, on which nothing may stick out at the side or complain."""
         PICTURES.mkdir(exist_ok=True)
+        self.page.wait_for_load_state()
         self.page.screenshot(path=str(PICTURES / f"form-{name}-{self.name}.png"), full_page=True)
         assert self.complaints == []
         if self.script:
@@ -161,4 +164,75 @@ def test_a_family_applies(browser: Any, town: Town, screen: str, language: str) 
     one.fill(number=found.number, phone=PHONE)
     one.next()
     one.picture("g-state")
+    one.context.close()
+
+
+# The poster
+
+
+def test_what_is_hung_up_is_printed_on_whole_sheets_and_its_code_leads_to_the_form(browser: Any, town: Town,
+                                                                                   tmp_path: Path) -> None:  # fmt: skip
+    officer = Officer(browser, town, "desk", "zh")
+    officer.sign_in()
+    for name, path, sheets in (("poster", "", 1), ("paper", "/paper", 2), ("slips", "/slips?building=3", 3)):
+        officer.go(f"/c/7/poster{path}")
+        officer.picture(f"poster-{name}")
+        printed = tmp_path / f"{name}.pdf"
+        officer.page.pdf(path=str(printed), prefer_css_page_size=True, print_background=True)
+        boxes = re.findall(rb"/MediaBox ?\[ ?0 0 ([0-9.]+) ([0-9.]+) ?\]", printed.read_bytes())
+        assert len(boxes) == sheets, f"{name} has {len(boxes)} pages"
+        assert all(abs(float(w) / 72 * 25.4 - 210) < 1 and abs(float(h) / 72 * 25.4 - 297) < 1 for w, h in boxes)
+        if GHOSTSCRIPT.exists():
+            to = PICTURES / f"poster-{name}-%d.png"
+            subprocess.run([GHOSTSCRIPT, "-q", "-dBATCH", "-dNOPAUSE", "-sDEVICE=png16m", "-r110", f"-sOutputFile={to}",
+                            str(printed)], check=True)  # fmt: skip
+    officer.go("/c/7/poster/texts")
+    officer.picture("poster-texts")
+    officer.close()
+    if GHOSTSCRIPT.exists():
+        decoder = pytest.importorskip("hardware.decoder")
+        load_picture = pytest.importorskip("kiosk.reader").load_picture
+        for name in ("poster", "slips"):
+            picture = load_picture((PICTURES / f"poster-{name}-1.png").read_bytes())
+            found = {one.text for one in decoder.QrDecoder().decode(picture, thorough=True)}
+            assert found == {f"{town.address}/j/7"}
+
+
+def test_the_form_needs_no_script(browser: Any, town: Town) -> None:
+    one = Resident(browser, town, "phone", "zh", script=False)
+    one.name += "-plain"
+    page = one.page
+    page.click("main form button")
+    page.select_option("#building", "3")
+    page.click("button.narrow")
+    page.select_option("#unit", "2")
+    page.click("button.narrow")
+    page.select_option("#dwelling_id", label="501")
+    one.fill(people__0__name="张伟", people__0__doc_number=id_number(11), people__0__phone=PHONE)
+    one.tick("people-0-relation", "owner")
+    one.picture("3-where")
+    page.press("[name=people-0-phone]", "Enter")
+    one.fill(people__0__province="湖北", people__0__city="武汉", people__0__arrived="2015/3/1", people__0__came_from="孝感")
+    one.tick("people-0-transport", "none")
+    one.next()
+    one.tick("people-0-stayed", "no")
+    page.click("button[value=add-journeys-0]")
+    day = page.inner_text("#people-0-journeys legend .soft").split()[-1]
+    one.fill(people__0__journeys__0__province="湖北", people__0__journeys__0__city="武汉")
+    one.fill(people__0__journeys__0__from_day=day, people__0__journeys__0__until_day=day)
+    page.click("button[value=add-journeys-0]")
+    one.fill(people__0__journeys__1__province="湖南", people__0__journeys__1__city="长沙")
+    page.click("button[value=remove-journeys-0-1]")
+    one.healthy(0)
+    one.picture("6-travel")
+    one.next()
+    one.next()
+    one.next()
+    one.picture("c-letter")
+    page.check("[name=sign_at_desk]")
+    one.next()
+    one.picture("d-done")
+    with town.centre.store.read() as conn:
+        wrote = households.read_application(conn, town.centre.vault, households.get_household(conn, 7, 1))
+    assert wrote.sign_at_desk and wrote.dwelling == "3-2-501" and [stay.city for stay in wrote.people[0].journeys] == ["武汉"]
     one.context.close()

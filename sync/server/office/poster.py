@@ -1,9 +1,35 @@
-"""The compound's poster, texts for owners' groups, and door slips."""
+"""What is printed and hung up, put into letter boxes and sent to owners' groups: all of it leads to the form."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+from flask import render_template, request
+
+from sync.server import card
 from sync.server.asked import Route
-from sync.server.centre import Centre
+from sync.server.centre import Centre, Compound, NoSuchThing
+from sync.server.people import application, applied
+from sync.server.people.town_setting import PUBLIC_URL, read_setting
+from sync.server.residents import letter
+
+SLIPS_A_SHEET = 8
+PAPER_PEOPLE = 3
+PAPER_JOURNEYS = 4
+_STILL_TO_APPLY: tuple[applied.State, ...] = ("none", "refused")
+
+
+class Code(msgspec.Struct, frozen=True, kw_only=True):
+    """A code to draw: an SVG path of its dark modules in a square of ``size``, the quiet zone included."""
+
+    path: str
+    size: int
+    quiet: int = card.QUIET_MODULES
+
+    def whole_mm(self, code_mm: float) -> float:
+        """How wide it is printed with its quiet zone, where the code itself is that wide."""
+        return round(code_mm * self.size / (self.size - 2 * self.quiet), 2)
 
 
 class Poster:
@@ -13,4 +39,64 @@ class Poster:
         self._centre = centre
 
     def routes(self) -> tuple[Route, ...]:
-        return ()
+        read = ("GET",)
+        return (
+            Route("poster", self.poster, read, "poster"),
+            Route("poster/paper", self.poster_paper, read, "poster"),
+            Route("poster/texts", self.poster_texts, read, "poster"),
+            Route("poster/slips", self.poster_slips, read, "dwellings"),
+        )
+
+    def poster(self, compound: Compound) -> Any:
+        """A4, to print."""
+        address, fixed = self._address(compound)
+        code = draw(address)
+        return render_template(
+            "office/poster.html", address=address, fixed=fixed, code=code, code_mm=code.whole_mm(120)
+        )
+
+    def poster_paper(self, compound: Compound) -> Any:
+        """The blank form and the letter, A4, for who does not use a phone."""
+        versions = {tongue: letter.paragraphs(tongue, application.LETTER_VERSION) for tongue in ("zh", "en")}
+        return render_template(
+            "office/poster_paper.html", letter=list(zip(versions["zh"], versions["en"], strict=True)),
+            people=range(1, PAPER_PEOPLE + 1), journeys=range(PAPER_JOURNEYS),
+        )  # fmt: skip
+
+    def poster_texts(self, compound: Compound) -> Any:
+        """Ready texts with the address in them."""
+        address, fixed = self._address(compound)
+        return render_template("office/poster_texts.html", address=address, fixed=fixed)
+
+    def poster_slips(self, compound: Compound) -> Any:
+        """A slip for each door of a building from which nobody has applied, eight on a sheet."""
+        address, fixed = self._address(compound)
+        building = request.args.get("building", "")
+        with self._centre.store.read() as conn:
+            counts = applied.counts(conn, compound.compound_id)
+            if building and building not in counts:
+                raise NoSuchThing("There is no such building.")
+            cells = applied.cells(conn, compound.compound_id, building) if building else []
+        doors = [cell.name for cell in cells if cell.state in _STILL_TO_APPLY]
+        sheets = [doors[at : at + SLIPS_A_SHEET] for at in range(0, len(doors), SLIPS_A_SHEET)]
+        missing = {name: sum(states[state] for state in _STILL_TO_APPLY) for name, states in counts.items()}
+        code = draw(address)
+        return render_template(
+            "office/poster_slips.html", address=address, fixed=fixed, code=code, code_mm=code.whole_mm(34),
+            sheets=sheets, doors=len(doors), missing=missing, building=building,
+        )  # fmt: skip
+
+    def _address(self, compound: Compound) -> tuple[str, bool]:
+        """Where the code leads, and whether that is the address the town has set."""
+        with self._centre.store.read() as conn:
+            address = letter.public_address(conn, f"/j/{compound.compound_id}")
+            return address, bool(read_setting(conn, PUBLIC_URL))
+
+
+def draw(address: str) -> Code:
+    """At ECC Q: a torn corner does not matter."""
+    code, quiet = card.draw(address), card.QUIET_MODULES
+    path = "".join(
+        f"M{x + quiet} {y + quiet}h1v1h-1z" for y, row in enumerate(code.matrix) for x, bit in enumerate(row) if bit & 1
+    )
+    return Code(path=path, size=len(code.matrix) + 2 * quiet)

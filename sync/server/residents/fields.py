@@ -42,6 +42,7 @@ _DAYS = ("birth", "arrived", "from_day", "until_day")
 _IDENTITY = ("name", "kind", "relation", "doc_kind", "doc_number", "sex", "birth", "phone")
 _RESIDENCE = ("province", "city", "arrived", "came_from", "transport", "transport_number")
 _HEALTH = ("contact", "health", "quarantine")
+_NO_LABEL = ("journeys", "plates", "people", "signature", "slot")
 _JOURNEY = Journey.__struct_fields__
 
 
@@ -209,6 +210,12 @@ def step_of(field: str) -> tuple[str, int]:
         return "person", int(parts[1])
     name = parts[2] if len(parts) > 2 else ""
     return "where" if name in _IDENTITY else "residence" if name in _RESIDENCE else "travel", 0
+
+
+def label_of(field: str) -> str:
+    """The word for the label of a field; empty where a mistake speaks for itself."""
+    name = field.rsplit(".", 1)[-1]
+    return "" if name.isdigit() or name in _NO_LABEL else f"form_{name}"
 
 
 def _take(form: Sent, person: Applicant, before: str, names: tuple[str, ...]) -> None:

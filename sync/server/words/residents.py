@@ -125,6 +125,7 @@ _STEPS: Mapping[str, Pair] = {
     "form_save": ("保存并回到核对", "Save, and back to the review"),
     "form_save_person": ("保存这个人", "Save this person"),
     "form_kept": ("每一步都会保存，关掉页面也不会丢。", "Each step is saved; closing the page loses nothing."),
+    "form_colon": ("：", ": "),
     "form_mistakes": ("还有几处要看一下", "Please look at these"),
     "form_expired_kept": (
         "您填的都还在下面，请再按一次按钮。",
@@ -185,7 +186,7 @@ _STEPS: Mapping[str, Pair] = {
         "To reach you if something is to be corrected or the time changes. With your number it shows you the state.",
     ),
     "form_residence": ("户籍地", "Registered residence"),
-    "form_province": ("省（自治区、直辖市）", "Province"),
+    "form_province": ("省份", "Province"),
     "form_province_hint": ("境外写国家或地区", "From abroad: country or region"),
     "form_city": ("市", "City"),
     "form_city_hint": ("直辖市写区", "A district, in a municipality"),
@@ -425,6 +426,75 @@ _LETTER: Mapping[str, Pair] = {
 _POSTER: Mapping[str, Pair] = {
     "poster_menu": ("海报", "Poster"),
     "poster_title": ("海报和通知", "Poster and notices"),
+    "poster_tab": ("海报", "Poster"),
+    "poster_tab_paper": ("纸质表和承诺书", "Form on paper, letter"),
+    "poster_tab_texts": ("群通知", "Texts for groups"),
+    "poster_tab_slips": ("门上贴条", "Door slips"),
+    "poster_leads": ("二维码打开：", "The code leads to:"),
+    "poster_not_fixed": (
+        "镇里还没有设置对外地址，这里用的是您现在打开的地址。先用手机扫一下，打得开再印。",
+        "The town has not set its public address; this is the one you have open now. Scan it with a phone before "
+        "printing.",
+    ),
+    "poster_print_hint": ("A4，用浏览器的“打印”，不缩放。", "A4: print with the browser, without scaling."),
+    "poster_call": ("扫码办理出入证", "Scan to apply for your pass"),
+    "poster_step.1": ("扫码填表签名", "Scan, fill in, sign"),
+    "poster_step.2": ("物业核对", "The office checks"),
+    "poster_step.3": ("按约定时间领证", "Collect at your time"),
+    "poster_no_phone": ("没有手机？到物业领纸质表。", "No phone? Ask the property office for a paper form."),
+    "poster_today": (
+        "还没有证？今天进出请找保安登记。",
+        "No pass yet? For today the guard registers you.",
+    ),
+    "poster_texts_hint": ("点一下选中，复制到业主群。", "Tap to select, then copy it to the owners' group."),
+    "poster_text_first_title": ("开始办理", "Applications begin"),
+    "poster_text_first": (
+        "【{name}】出入证开始办理，一户填一张表，约8分钟：{address}\n填好选时间，按时到物业领证，一人来就行。"
+        "没有手机的邻居请到物业领纸质表。",
+        "[{name}] You can now apply for passes, one form for each household, about 8 minutes: {address}\nChoose a "
+        "time and "
+        "collect at the property office; one person may come for all. Neighbours without a phone: a form on paper "
+        "is there.",
+    ),
+    "poster_text_again_title": ("提醒没填的", "Reminder"),
+    "poster_text_again": (
+        "【{name}】还没办出入证的邻居请尽快填写：{address}\n填到一半的可以接着填。老人孩子也要添加，一人一证。",
+        "[{name}] If you have not applied for passes yet, please do: {address}\nA form you began is still there. "
+        "Add old "
+        "people and children, too: one person, one pass.",
+    ),
+    "poster_text_collect_title": ("提醒领证", "Time to collect"),
+    "poster_text_collect": (
+        "【{name}】请按约定时间领证，带全家证件，戴口罩、隔开一米。忘了时间，用填表的手机打开：{address}",
+        "[{name}] Please collect your passes at your time, with everybody's documents, a mask on and a metre "
+        "apart. Forgot "
+        "the time? Open this on the phone you applied with: {address}",
+    ),
+    "poster_slips_hint": (
+        "每个还没申请的房间一张，空置、不住、搬走的不印。选楼栋：",
+        "One for each dwelling that has not applied; vacant, not living here and moved are left out. Choose a "
+        "building:",
+    ),
+    "poster_slips_count": ("{n}张，{sheets}页。", "{n} slips on {sheets} sheets."),
+    "poster_no_register": ("还没有房屋登记表。", "There is no dwelling register yet."),
+    "poster_slip": (
+        "您家还没有登记出入证。请扫码填写，约8分钟。",
+        "Your home has not applied for passes yet. Please scan and fill in the form, about 8 minutes.",
+    ),
+    "poster_paper_title": ("出入证申请表", "Application for passes"),
+    "poster_paper_sex_birth": ("性别、出生日期（有身份证不填）", "Sex, born (not with a mainland ID card)"),
+    "poster_paper_more": ("更多家人请另用一张。", "For more people use another sheet."),
+    "poster_paper_day": ("日期", "Date"),
+    "poster_paper_privacy": (
+        "以上信息只用于疫情防控中的出入管理，措施结束后按公布的期限删除，您可以查看和更正。",
+        "Used only for who may enter during the epidemic measure, deleted after its end as published; you may see "
+        "and correct "
+        "it.",
+    ),
+    "poster_paper_give": (
+        "填好交到物业，工作人员录入后给您编号和领证时间。",
+        "Hand it in at the property office: staff enter it and give you a number and a time.",
+    ),
 }
 
 WORDS: Mapping[str, Pair] = {
