@@ -39,6 +39,7 @@ MENU: tuple[tuple[str, str, roles.Right], ...] = (
     ("review", "review", "people"),
     ("collect", "collect", "collect"),
     ("dwellings", "dwellings", "dwellings"),
+    ("poster", "poster_menu", "poster"),
     ("residents", "registers", "people"),
     ("passes", "passes", "passes"),
     ("gates", "gates", "gates"),
