@@ -197,7 +197,8 @@ class Review:
         }  # fmt: skip
 
     def _called(self, compound: Compound) -> AnyResponse:
-        household_id = min(request.form.get("household", 0, type=int), case.LARGEST_ID)
+        if not (household_id := min(request.form.get("household", 0, type=int), case.LARGEST_ID)):
+            raise CentreError("Say which household was called.", "请选择打给哪一户。")
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
             case.note_called(writing, household_id, request.form.get("note", ""))
         return redirect(url_for("office.call_list", compound_id=compound.compound_id, page=page_number()))
