@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 from sqlalchemy import insert, select, text
 
@@ -131,6 +133,12 @@ def test_places_sort_as_people_count() -> None:
     wanted = ["2-1-901", "2-1-1001", "2-2-101", "10-1-101", "A座-101", "B座-101"]
     rows = [found for name in wanted if (found := read_words(name))]
     assert [row.name for row in sorted([*rows[3:], *rows[:3]], key=lambda row: row.place)] == wanted
+
+
+@given(st.text(max_size=120))
+def test_whatever_is_written_is_a_room_or_none(words: str) -> None:
+    found = read_words(words)
+    assert found is None or (found.building and found.room and found.name.isprintable())
 
 
 # By pattern
@@ -273,6 +281,15 @@ def test_what_is_no_table_is_one_clear_sentence(content: bytes) -> None:
     with pytest.raises(CentreError) as error:
         read(content)
     assert error.value.chinese and str(error.value) != error.value.chinese
+
+
+@given(st.binary(max_size=400))
+def test_whatever_is_sent_is_a_table_or_a_sentence(content: bytes) -> None:
+    for start in (b"", b"PK\x03\x04", "房屋\n".encode()):
+        try:
+            assert read(start + content) is not None
+        except CentreError as error:
+            assert error.chinese
 
 
 def test_a_table_may_have_fifty_thousand_lines_and_no_more() -> None:
@@ -550,12 +567,26 @@ def test_passes_without_passage_for_fourteen_days_are_a_visit_list(world: World)
     assert "2-101" in page and "3-101" not in page
 
 
+def test_idle_passes_are_looked_up_by_the_serials_of_their_credentials(world: World) -> None:
+    with world.centre.store.read() as conn:
+        compiled = visits._idle(7, NOW).compile(conn.engine, compile_kwargs={"literal_binds": True})
+        plan = [row[3] for row in conn.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))]
+    assert [step for step in plan if " event " in step] == [
+        "SEARCH event USING INDEX event_serial (compound_id=? AND scope=? AND serial=? AND at_ms>?)"
+    ]
+
+
 # Rooms residents wrote
 
 
 def listed(world: World) -> list[proposals.Proposal]:
     with world.centre.store.read() as conn:
         return proposals.list_proposals(conn, 7)
+
+
+def waiting(world: World) -> int:
+    with world.centre.store.read() as conn:
+        return proposals.count_proposals(conn, 7)
 
 
 def of_household(world: World, household_id: int) -> Any:
@@ -572,6 +603,7 @@ def test_a_written_room_is_taken_in_with_one_tap(world: World, office: Office) -
     gate.follow()
     (found,) = listed(world)
     assert (found.words, found.households, found.same) == ("3栋2单元501", 2, None)
+    assert waiting(world) == 1
     page = office.get("/c/7/dwellings/proposed")
     fields = dict(re.findall(r'type="hidden" name="(building|unit|floor|room)" value="([^"]*)"', page.text))
     done = office.post("/c/7/dwellings/proposed", do="take", words=found.words, **fields)
@@ -606,6 +638,7 @@ def test_a_dismissed_room_is_not_asked_about_again(world: World, office: Office)
     assert "<script>alert" not in page and "2-101" not in page and "1-101" not in page
     assert office.post("/c/7/dwellings/proposed", do="dismiss", words="<script>alert(1)</script>").status_code == 302
     assert listed(world) == [] and of_household(world, number)[0] == 0 and names(world) == []
+    assert waiting(world) == 0
     with world.centre.writing(7, "test") as writing:
         proposals.dismiss(writing, "<script>alert(1)</script>")
     assert office.post("/c/7/dwellings/proposed", do="eat", words="x").status_code == 400

@@ -7,6 +7,7 @@ somebody takes them in (proposals.py).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from sync.server.centre import NoSuchThing, Writing, get_compound, next_number
 from sync.server.people.address import Address, building_key, make_address, narrow, read_words
 
 __all__ = [
-    "Added", "Address", "Dwelling", "buildings", "count", "get_dwelling", "insert_many", "known_keys",
+    "Added", "Address", "Doors", "Dwelling", "buildings", "count", "get_dwelling", "insert_many", "known_keys",
     "make_address", "match", "remove_unused", "rooms", "units",
 ]  # fmt: skip
 
@@ -172,28 +173,47 @@ def known_keys(conn: Connection, compound_id: int) -> frozenset[tuple[str, str, 
 def match(conn: Connection, compound_id: int, words: str) -> int:
     """The dwelling of the register somebody means by ``3-2-501``, ``3栋2单元501室`` and the like; 0 where there is
     none, or more than one. Without its unit a room is known where only one unit of the building has it."""
-    name = narrow(get_compound(conn, compound_id).name_zh)
-    wanted = read_words(narrow(words).removeprefix(name)) or read_words(words)
-    if wanted is None:
-        return 0
-    found = {
-        dwelling_id
-        for building, unit in _entrances(conn, compound_id)
-        if building_key(building) == wanted.key[0] and (not wanted.unit or building_key(unit) == wanted.key[1])
-        for dwelling_id in _doors(conn, compound_id, building, unit, wanted.key[2])
-    }
-    return found.pop() if len(found) == 1 else 0
+    return Doors(conn, compound_id).match(words)
 
 
-def _entrances(conn: Connection, compound_id: int) -> list[tuple[str, str]]:
-    wanted = select(_columns.building, _columns.unit).where(_columns.compound_id == compound_id).distinct()
-    return [(building, unit) for building, unit in conn.execute(wanted)]
+class Doors:
+    """Finds dwellings of one compound by what people wrote. What it has read of the register it does not read again:
+    one for each transaction."""
 
+    def __init__(self, conn: Connection, compound_id: int):
+        self._conn, self._compound_id = conn, compound_id
+        self._rooms: dict[tuple[str, str], list[tuple[int, str]]] = {}
 
-def _doors(conn: Connection, compound_id: int, building: str, unit: str, room: str) -> list[int]:
-    chosen = (*_registered(compound_id), _columns.building == building, _columns.unit == unit)
-    wanted = select(_columns.dwelling_id, _columns.room).where(*chosen)
-    return [dwelling_id for dwelling_id, written in conn.execute(wanted) if building_key(written) == room]
+    @cached_property
+    def _name(self) -> str:
+        return narrow(get_compound(self._conn, self._compound_id).name_zh)
+
+    @cached_property
+    def _entrances(self) -> list[tuple[str, str]]:
+        wanted = select(_columns.building, _columns.unit).where(_columns.compound_id == self._compound_id).distinct()
+        return [(building, unit) for building, unit in self._conn.execute(wanted)]
+
+    def match(self, words: str) -> int:
+        """See ``match``."""
+        wanted = read_words(narrow(words).removeprefix(self._name)) or read_words(words)
+        if wanted is None:
+            return 0
+        building, unit, room = wanted.key
+        found = {
+            dwelling_id
+            for entrance in self._entrances
+            if building_key(entrance[0]) == building and (not wanted.unit or building_key(entrance[1]) == unit)
+            for dwelling_id, key in self._rooms_of(entrance)
+            if key == room
+        }
+        return found.pop() if len(found) == 1 else 0
+
+    def _rooms_of(self, entrance: tuple[str, str]) -> list[tuple[int, str]]:
+        if entrance not in self._rooms:
+            chosen = (*_registered(self._compound_id), _columns.building == entrance[0], _columns.unit == entrance[1])
+            rows = self._conn.execute(select(_columns.dwelling_id, _columns.room).where(*chosen))
+            self._rooms[entrance] = [(dwelling_id, building_key(room)) for dwelling_id, room in rows]
+        return self._rooms[entrance]
 
 
 def _registered(compound_id: int) -> tuple[Any, ...]:

@@ -39,21 +39,30 @@ def list_proposals(conn: Connection, compound_id: int) -> list[Proposal]:
     proposed = _proposed(conn, compound_id)
     rows = [(words, dwelling_id) for words, dwelling_id, found in proposed if found != DISMISSED]
     aside = {words for words, _, found in proposed if found == DISMISSED}
-    numbers = _written(conn, compound_id)
+    numbers, doors = _written(conn, compound_id), dwellings.Doors(conn, compound_id)
     rows += [(words, 0) for words in numbers if words not in aside and words not in {row[0] for row in rows}]
     return [
         Proposal(
             words=words, dwelling_id=dwelling_id,
             households=numbers.get(words, 0) + _pointing(conn, compound_id, dwelling_id),
-            read=read_words(words), same=_same(conn, compound_id, words),
+            read=read_words(words), same=_same(conn, compound_id, doors.match(words)),
         )
         for words, dwelling_id in sorted(rows)[:MOST]
     ]  # fmt: skip
 
 
 def count_proposals(conn: Connection, compound_id: int) -> int:
-    """How many wait for a decision, at most 200."""
-    return len(list_proposals(conn, compound_id))
+    """How many wait for a decision."""
+    known = select(_d.name).where(_d.compound_id == compound_id, _d.proposed)
+    proposed = (
+        select(func.count())
+        .select_from(tables.dwelling)
+        .where(_d.compound_id == compound_id, _d.proposed, _d.found != DISMISSED)
+    )
+    written = select(func.count(_h.dwelling.distinct())).where(
+        _h.compound_id == compound_id, _h.dwelling_id == 0, _h.state.in_(STANDING), _h.dwelling.not_in(known)
+    )
+    return conn.execute(proposed).scalar_one() + conn.execute(written).scalar_one()
 
 
 def _proposed(conn: Connection, compound_id: int) -> list[tuple[str, int, str]]:
@@ -77,9 +86,8 @@ def _pointing(conn: Connection, compound_id: int, dwelling_id: int) -> int:
     return conn.execute(select(func.count()).select_from(tables.household).where(*mine)).scalar_one()
 
 
-def _same(conn: Connection, compound_id: int, words: str) -> Dwelling | None:
-    found = dwellings.match(conn, compound_id, words)
-    return dwellings.get_dwelling(conn, compound_id, found) if found else None
+def _same(conn: Connection, compound_id: int, dwelling_id: int) -> Dwelling | None:
+    return dwellings.get_dwelling(conn, compound_id, dwelling_id) if dwelling_id else None
 
 
 def take_in(writing: Writing, words: str, address: Address) -> Dwelling:

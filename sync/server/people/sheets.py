@@ -1,6 +1,6 @@
 """Tables people send and take away: ``.xlsx`` and ``.csv`` in, ``.xlsx`` out.
 
-What comes in is hostile until it is read: archives that unfold to more than 64 MiB, XML with declarations of its own,
+What comes in is hostile until it is read: archives that unfold to more than 40 MiB, XML with declarations of its own,
 other formats under a table's name are one clear sentence. What goes out is inert: a cell that would be read as a
 formula is text, whatever program opens it.
 """
@@ -26,7 +26,7 @@ from sync.server.centre import CentreError
 MOST_ROWS = 50_000
 MOST_COLUMNS = 40
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_MOST_UNFOLDED = 64 << 20
+_MOST_UNFOLDED = 40 << 20
 _MOST_EMPTY_ROWS = 10_000
 _DECLARATIONS = tuple("<!DOCTYPE".encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be"))
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
