@@ -118,7 +118,7 @@ class Centre:
     def writing(self, compound_id: int, by: str) -> Iterator[Writing]:
         """The one way to change a compound. Gates are woken after the commit. Raises NoSuchThing."""
         with self.store.write() as conn:
-            writing = Writing(conn, get_compound(conn, compound_id), self.now_ms(), by)
+            writing = Writing(conn, get_compound(conn, compound_id, alone=True), self.now_ms(), by)
             yield writing
             revision = writing.publish(self.vault)
         if revision is not None:
@@ -139,20 +139,25 @@ def open_centre(settings: Settings) -> Centre:
     """
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = settings.state / DATABASE
-    url = settings.database_url or sqlite_url(path)
     from sync.server.scopes import heed  # it writes through a centre, which is made here
 
-    vault = open_vault(settings.state, new=not path.exists())
-    store = Store(url)
-    store.upgrade()
+    store = Store(settings.database_url or sqlite_url(path))
+    try:
+        vault = open_vault(settings.state, new=store.is_new() if settings.database_url else not path.exists())
+        store.upgrade()
+    except BaseException:
+        store.close()
+        raise
     centre = Centre(settings, store, vault)
     centre.listeners.append(partial(heed, centre))
     return centre
 
 
-def get_compound(conn: Connection, compound_id: int) -> Compound:
-    """Raises NoSuchThing."""
-    row = conn.execute(select(tables.compound).where(tables.compound.c.compound_id == compound_id)).mappings().first()
+def get_compound(conn: Connection, compound_id: int, alone: bool = False) -> Compound:
+    """Raises NoSuchThing. ``alone``: on PostgreSQL, whoever else wants to change this compound waits for this
+    transaction to end, as on SQLite everybody does, so that what it read stays true until it has written."""
+    wanted = select(tables.compound).where(tables.compound.c.compound_id == compound_id)
+    row = conn.execute(wanted.with_for_update(key_share=True) if alone else wanted).mappings().first()
     if row is None:
         raise NoSuchThing(f"There is no compound {compound_id}.")
     return _compound(dict(row))
