@@ -48,7 +48,9 @@ def settle(world: World) -> None:
     done = people.approved(world.centre, form=form)
     with world.centre.writing(7, "wang") as writing:
         households.set_state(writing, done.household_id, collected_ms=world.now_ms)
-    tenant = people.applicant(relation="tenant", province="广东", city="深圳", doc_number=people.id_number(1))
+    tenant = people.applicant(
+        relation="tenant", province="广东", city="深圳", doc_number=people.id_number(1, "19790102")
+    )
     rented = people.add_dwelling(world.centre, room="502")
     people.apply(world.centre, form=people.application(dwelling_id=rented, people=[tenant]))
     baby = people.applicant(doc_kind="none", doc_number="", sex="f", birth="2026-12-01", phone="", relation="family")
@@ -95,7 +97,7 @@ def test_households_people_and_vehicles(world: World) -> None:
 
 
 def test_one_document_in_two_households_of_a_compound_is_one_person(world: World) -> None:
-    same = people.id_number(1)
+    same = people.id_number(1, "19790102")
     for _ in range(2):
         form = people.application(people=[people.applicant(doc_number=same)])
         people.apply(world.centre, form=form)
@@ -103,7 +105,7 @@ def test_one_document_in_two_households_of_a_compound_is_one_person(world: World
 
 
 def test_who_was_on_the_earlier_list_is_known(world: World) -> None:
-    number = people.id_number(1)
+    number = people.id_number(1, "19790102")
     mark = world.centre.vault.mark("doc", f"id_card:{number}")
     with world.centre.store.write() as conn:
         conn.execute(insert(tables.roster).values(compound_id=7, doc_mark=mark))
@@ -136,7 +138,7 @@ def test_home_is_home_however_it_is_written(province: str, city: str, here: bool
 
 def both(world: World, **second: Any) -> None:
     """One person with a household in 7 and another in 8."""
-    number = people.id_number(1)
+    number = people.id_number(1, "19790102")
     people.apply(world.centre, 7, people.application(people=[people.applicant(doc_number=number)]))
     people.apply(world.centre, 8, people.application(people=[people.applicant(doc_number=number, **second)]))
     people.apply(world.centre, 8, people.application(people=[people.applicant()]))
@@ -201,10 +203,10 @@ def compound_of(number: int) -> Any:
 def test_what_is_kept_of_people_in_several_compounds_names_nobody(world: World) -> None:
     both(world)
     twice(world)
-    mark = world.centre.vault.mark("doc", f"id_card:{people.id_number(1)}")
+    mark = world.centre.vault.mark("doc", f"id_card:{people.id_number(1, '19790102')}")
     with world.centre.store.read() as conn:
         kept = conn.execute(select(tables.setting.c.value).where(tables.setting.c.name == "twice")).scalar_one()
-    assert "张伟" not in kept and mark.hex() not in kept and people.id_number(1) not in kept
+    assert "张伟" not in kept and mark.hex() not in kept and people.id_number(1, "19790102") not in kept
 
 
 # When it is counted
@@ -251,7 +253,11 @@ def test_nobodys_record_can_be_reached_from_the_numbers(world: World) -> None:
     settle(world)
     office = Office(world, "li", mine=(7, 8), role="community")
     shown = office.get("/town").text
-    assert not [secret for secret in ("张伟", "张小宝", "3-2-501", "138****", people.id_number(1)) if secret in shown]
+    assert not [
+        secret
+        for secret in ("张伟", "张小宝", "3-2-501", "138****", people.id_number(1, "19790102"))
+        if secret in shown
+    ]
     assert not re.findall(r'href="/c/\d+/(?:residents|households|applications)', shown)
 
 
@@ -277,7 +283,7 @@ def test_the_page_says_what_the_numbers_leave_out(world: World) -> None:
         for key in ("people", "occupied", "owners", "person", "unregistered", "away"):
             assert words.say(language, f"town_what.{key}").split("{")[0][:20] in shown, key
         assert words.say(language, "town_home_first") in shown
-    assert "东门" in shown and "1 households give a room" in shown
+    assert "东门" in shown and "not in the register: 1." in shown
 
 
 def test_home_and_communities_are_said_by_the_town(world: World) -> None:

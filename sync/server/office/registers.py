@@ -27,7 +27,8 @@ _NOTHING = b"no such mark"
 _EMPTY = "-"
 """How an address says the empty code: a building that is none."""
 _SHOWN: Mapping[Name, tuple[str, ...]] = {
-    "residents": ("name", "dwelling", "relation", "sex", "document", "phone", "residence", "known", "stage", "pass"),
+    "residents": ("name", "dwelling", "relation", "sex_age", "document", "phone", "residence", "known", "stage",
+                  "pass"),
     "vehicles": ("plate", "dwelling", "name", "phone", "energy", "stage", "pass"),
     "applications": ("household", "dwelling", "name", "phone", "people", "vehicles", "source", "warned", "stage",
                      "submitted", "slot"),
@@ -44,7 +45,7 @@ _WRITTEN: Mapping[Name, tuple[str, ...]] = {
 }  # fmt: skip
 """Columns of the file."""
 _SORTS = {"document": "doc_masked", "phone": "phone_masked", "pass": "pass_state", "submitted": "submitted_ms",
-          "slot": "slot_ms", "sex": "birth"}  # fmt: skip
+          "slot": "slot_ms", "sex_age": "birth"}  # fmt: skip
 _FIRST_IS_MOST = ("submitted_ms", "slot_ms", "people", "vehicles")
 """What is sorted the other way at the first tap: who taps "submitted" wants the newest."""
 
@@ -106,7 +107,7 @@ class Registers:
             "office/register.html", name=name, names=registers.NAMES, found=found, query=query, sizes=SIZES,
             columns=_SHOWN[name], cells=lambda row: [_say(at, row, column) for column in _SHOWN[name]],
             facets=[Choice.of(query, shape, facet, found.counts[facet], picked) for facet in shape.facets
-                    if facet != "registered" or at.home],
+                    if len(found.counts[facet]) > 1 or facet in picked],
             picked=[(facet, _option(facet, code), query.url(**{facet: _without(shape, facet)}))
                     for facet, code in picked.items()],
             sorts=[Sort.of(query, shape, column) for column in _SHOWN[name]], case=case,
@@ -311,14 +312,16 @@ def _say(at: At, row: Any, column: str, whole: Mapping[str, str] | None = None) 
 
 
 _CODED = {"relation": "relation", "kind": "kind", "known": "known", "stage": "stage", "pass_state": "pass",
-          "energy": "energy", "source": "source", "warned": "warned", "doc_kind": "doc"}  # fmt: skip
+          "energy": "energy", "source": "source", "doc_kind": "doc"}  # fmt: skip
 _MADE: Mapping[str, Callable[[At, Any, Mapping[str, str]], str | int]] = {
     "age": lambda at, row, whole: _age(at, row.birth),
     "sex": lambda at, row, whole: words.coded(language(), "registers_sex", row.sex),
+    "sex_age": lambda at, row, whole: f"{words.coded(language(), 'registers_sex', row.sex)} {_age(at, row.birth)}",
     "document": lambda at, row, whole: f"{words.coded(language(), 'registers_doc', row.doc_kind)} {row.doc_masked}",
     "doc_number": lambda at, row, whole: whole.get("sealed_doc", row.doc_masked),
     "phone": lambda at, row, whole: whole.get("sealed_phone", row.phone_masked),
     "residence": lambda at, row, whole: f"{row.province} {row.city}".strip(),
+    "warned": lambda at, row, whole: words.coded(language(), "registers_warned", "yes") if row.warned == "yes" else "",
     "pass": lambda at, row, whole: words.coded(language(), "registers_pass", row.pass_state),
     "submitted": lambda at, row, whole: _when(row.submitted_ms),
     "decided": lambda at, row, whole: _when(row.decided_ms),

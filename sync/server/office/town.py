@@ -25,6 +25,8 @@ _GATES_NAMED = 12
 COLUMNS = ("dwellings", "occupied", "applied", "collected", "missing", "owners", "tenants", "people", "here",
            "elsewhere", "known", "new", "vehicles")  # fmt: skip
 
+_OF_DWELLINGS = COLUMNS[:5]
+
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Compounds of one community, and their sum; ``total`` None where one row would only be said twice."""
@@ -43,10 +45,12 @@ class Town(msgspec.Struct, frozen=True, kw_only=True):
     home: Home | None
 
     def number(self, figures: Figures, column: str) -> int | None:
-        """A cell; None where nobody has said where home is."""
+        """A cell; None where it cannot be said: nobody has said where home is, or there is no dwelling register."""
         if column in ("here", "elsewhere"):
             here = None if self.home is None else figures.here(self.home)
             return figures.people - here if here is not None and column == "elsewhere" else here
+        if column in _OF_DWELLINGS and not figures.dwellings:
+            return None
         found: int = getattr(figures, column)
         return found
 
@@ -190,7 +194,7 @@ def _cells(found: Town, figures: Figures) -> list[str | int]:
 def told(found: Town, moment: Callable[[int], str]) -> str:
     """A few lines to paste into a chat: the numbers, and what they leave out."""
     total, figures = found.total, found.total.figures
-    values = {column: found.number(figures, column) for column in COLUMNS} | {
+    values = {column: found.number(figures, column) or 0 for column in COLUMNS} | {
         "compounds": total.compounds, "share": "–" if figures.share is None else f"{figures.share}%",
         "as_of": moment(total.as_of_ms) if total.as_of_ms else "–", "waiting": figures.waiting, "loose": figures.loose,
         "vacant": figures.of("vacant"), "elsewhere_homes": figures.of("not_here", "moved"),

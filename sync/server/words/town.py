@@ -42,12 +42,12 @@ WORDS: Mapping[str, Pair] = {
     "town_what": ("这些数字怎么算，没算什么", "What the numbers count, and what they leave out"),
     "town_what.people": (
         "人数：在册户里的人，按证件每人只算一次；合计里，{n}人在不止一个小区，也只算一次。",
-        "People: those of households on the register, each document once. In the total, {n} people who are in more "
-        "than one compound are counted once, too.",
+        "People: those of households on the register, each document once. In the total, people who are in more than "
+        "one compound are counted once, too: {n}.",
     ),
     "town_what.paperless": (
         "没有证件的孩子{n}人，按次计，同一个孩子可能算两次。",
-        "{n} children without a document are counted singly; the same child may be there twice.",
+        "Children without a document are counted singly, and the same child may be there twice: {n}.",
     ),
     "town_what.occupied": (
         "有人住：有申请的，加上上门见到人的。没人应门的房屋不在内，实际可能更多。",
@@ -61,16 +61,16 @@ WORDS: Mapping[str, Pair] = {
     "town_what.share": (
         "申请率 = 已申请 ÷（已申请 + 未申请 + 拒绝办理）。"
         "空置{vacant}套、不住这里或已搬走{moved}套不算在内；拒绝办理{refused}套算在内。",
-        "Applied, % = applied ÷ (applied + not applied + refused). {vacant} vacant dwellings and {moved} whose people "
-        "live elsewhere are not in it; {refused} that refused are.",
+        "Applied, % = applied ÷ (applied + not applied + refused). Not in it: vacant dwellings ({vacant}) and those "
+        "whose people live elsewhere ({moved}). In it: those that refused ({refused}).",
     ),
     "town_what.loose": (
         "{n}户的房号不在房号表：人算在内，房屋不算。",
-        "{n} households give a room that is not in the register: their people are counted, no dwelling is.",
+        "Households whose room is not in the register: {n}. Their people are counted, no dwelling is.",
     ),
     "town_what.waiting": (
         "{n}户还没有审核通过，已算在申请里，内容未经核对。",
-        "{n} households are not approved yet: they count as applied, and nobody has checked what they wrote.",
+        "Households that are not approved yet: {n}. They count as applied, and nobody has checked what they wrote.",
     ),
     "town_what.unregistered": (
         "还没有房号表，看不出谁没申请：",
@@ -91,8 +91,8 @@ WORDS: Mapping[str, Pair] = {
     "town_sheet": ("下载表格", "Download .xlsx"),
     "town_paste": ("一段话，可粘贴到群里", "A short text to paste into a chat"),
     "town_paste.head": (
-        "{compounds}个小区，截至{as_of}",
-        "{compounds} compounds, as of {as_of}",
+        "出入证申请情况，{compounds}个小区，截至{as_of}",
+        "Passes, {compounds} compounds, as of {as_of}",
     ),
     "town_paste.homes": (
         "房屋{dwellings}套：有人住{occupied}，已申请{applied}（{share}），已领证{collected}，未申请{missing}",
@@ -111,7 +111,7 @@ WORDS: Mapping[str, Pair] = {
     "town_paste.left_out": (
         "未算在内：空置{vacant}套，不住这里或已搬走{elsewhere_homes}套，房号不在表里{loose}户；待审核{waiting}户已算，未核对",
         "Left out: {vacant} vacant dwellings, {elsewhere_homes} whose people live elsewhere, {loose} households with a "
-        "room not in the register. {waiting} households are in it unchecked",
+        "room not in the register. Counted but not checked yet: {waiting} households",
     ),
     # Settings
     "town_settings": ("设置", "Settings"),
