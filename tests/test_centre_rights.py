@@ -48,6 +48,22 @@ ROWS: dict[str, Row] = {
     "office.approve_clean": ("review", "review", "compound"),
     "office.call_list": ("people", "review", "compound"),
     "office.call_numbers": (None, "reveal", "compound"),
+    # the collection desk, printing, desks, paper
+    "office.collect": ("collect", "collect", "compound"),
+    "office.collect_household": ("collect", "collect", "compound"),
+    "office.collect_approve": (None, "review", "compound"),
+    "office.collect_change": (None, "pass_change", "compound"),
+    "office.collect_print": (None, "collect", "compound"),
+    "office.collect_link": (None, "collect", "compound"),
+    "office.collect_phone": (None, "collect", "compound"),
+    "office.collect_phone_used": ("collect", None, "compound"),
+    "office.print_choose": ("collect", None, "compound"),
+    "office.print_sheet": (None, "collect", "compound"),
+    "office.print_anyway": (None, "review", "compound"),
+    "office.desks": ("people", "register", "compound"),
+    "office.one_desk": ("people", "register", "compound"),
+    "office.paper": ("collect", "collect", "compound"),
+    "office.paper_slip": ("collect", None, "compound"),
     # passes
     "office.passes": ("passes", "pass_change", "compound"),
     "office.one_pass": ("passes", "pass_change", "compound"),
@@ -72,7 +88,7 @@ ROWS: dict[str, Row] = {
     "office.retention": ("retention", "erase", "town"),
     "office.record": ("record", None, "compound"),
     "office.record_exports": ("record", None, "compound"),
-    "office.town_record": ("record", None, "town"),
+    "office.town_record": ("town_record", None, "town"),
     "office.certificate": ("retention", None, "compound"),
     "office.certificate_text": ("retention", None, "compound"),
     # registers, exports, the town's first page
@@ -141,6 +157,11 @@ FORMS: dict[str, dict[str, str]] = {
     "office.case": {"do": "quarantine_end", "seen": "applied"},
     "office.reveal_number": {"which": "doc-{person_id}", "purpose": "identity"},
     "office.call_list": {"household": "{household_id}", "note": "17:00"},
+    "office.collect": {"scan": "{household}"},
+    "office.collect_household": {"do": "hand_over", "card": "{number}", "check": "identity"},
+    "office.collect_change": {"do": "suspend", "pass": "{number}"},
+    "office.collect_print": {"card": "{number}"},
+    "office.print_anyway": {"sure": "1", "why": "x", "day": "2027-01-16"},
     "office.one_pass": {"do": "suspend"},
     "office.guard": {"do": "stop"},
     "office.dwellings": {"building": "3"},
@@ -180,6 +201,7 @@ WHO: dict[roles.Right, str] = {
     "retention": "town community inspector property",
     "erase": "town",
     "record": "town inspector property",
+    "town_record": "town inspector",
 }
 PLAIN = {"compound_id", "step"}
 """Variables of open pages that are no secret."""

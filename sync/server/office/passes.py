@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import abort, g, make_response, redirect, render_template, request, url_for
-from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import DIGITS_STEP_S, KIND_NUMBERS, digits_at
 from sync.server import bulk, card, passes
 from sync.server.asked import Route, or_again, page_number, until
-from sync.server.centre import Centre, CentreError, Compound
+from sync.server.centre import Centre, CentreError, Compound, NoSuchThing
 from sync.server.passes import Order, Pass
+from sync.server.people import printing
 
 _LONGEST_EXTENSION_MS = 400 * 86_400_000
 """A slip of the pen (2206 for 2026) must not make the passes of a whole compound good for ever."""
@@ -141,11 +141,11 @@ class Desk:
     def card(self, compound: Compound, number: str) -> Any:
         """A card to print, 86 × 54 mm, front and back."""
         found = passes.get_pass(self._centre, number)
-        code = card.svg(passes.credential_text(self._centre, number, "card"))
-        return render_template(
-            "office/card.html", found=found, building=card.building(found.dwelling),
-            code=Markup(code),  # noqa: S704 (drawn by us, no text in it)
-        )  # fmt: skip
+        with self._centre.store.read() as conn:
+            faces = printing.faces(conn, self._centre, compound.compound_id, [number])
+        if not faces:
+            raise NoSuchThing(f"Pass {number} has no card in force.")
+        return render_template("office/card.html", found=found, face=faces[0], code=card.drawn(faces[0].text))
 
     def phone(self, compound: Compound, number: str) -> Any:
         """The live phone code; opening it is recorded."""

@@ -107,6 +107,22 @@ def _times(desk: CollectionDesk, zone: ZoneInfo, now_ms: int) -> Iterator[int]:
                     yield at_ms
 
 
+def day_span(compound: Compound, day: date) -> tuple[int, int]:
+    """First millisecond of a day in a compound, and of the day after."""
+    both = (datetime.combine(one, time.min, ZoneInfo(compound.timezone)) for one in (day, day + timedelta(days=1)))
+    begins, ends = (int(moment.timestamp() * 1000) for moment in both)
+    return begins, ends
+
+
+def has_quarter(desk: CollectionDesk, zone: ZoneInfo, at_ms: int) -> bool:
+    """Whether a desk is open in the quarter of an hour that begins then."""
+    at = datetime.fromtimestamp(at_ms / 1000, zone)
+    if at.isoweekday() not in desk.weekdays or not desk.from_day <= at.date().isoformat() <= desk.until_day:
+        return False
+    minute = at.hour * 60 + at.minute
+    return any(begins <= minute <= ends - 15 and (minute - begins) % 15 == 0 for begins, ends in desk.hours)
+
+
 def _taken(conn: Connection, compound_id: int, desk_id: int, from_ms: int, building: str = "") -> dict[int, int]:
     """Households by slot, from a moment on; of one building where it is given."""
     of, home = tables.household.c, tables.dwelling.c
