@@ -118,7 +118,7 @@ function live() {
       made.id = `p${one.number}`;
       put(made.querySelector(".kind"), one.kind);
       made.querySelector(".holder").textContent = [one.label, one.plate].join(" ").trim();
-      made.querySelector(".short").append(one.short_code);
+      made.querySelector(".shortcode").append(one.short_code);
       made.querySelector(".until > :last-child").textContent = one.until;
       if (one.base) made.querySelector(".code").append(canvas());
       else without(made, one.told);

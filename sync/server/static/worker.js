@@ -36,5 +36,5 @@ async function orKept(request, path) {
 async function part(event, path) {
   const page = await self.clients.get(event.clientId);
   const ours = page && PASS.test(new URL(page.url).pathname);
-  return ours ? keptOr(path, event.request) : fetch(event.request);
+  return ours ? keptOr(path, event.request) : orKept(event.request, path);
 }
