@@ -91,6 +91,12 @@ class TrueGate:
             self.time.go(min(self.gate.tick() + 0.001, end - self.time.s))
         self.gate.tick()
 
+    def skip(self, seconds: float) -> None:
+        """Nothing happens at the gate for a long time."""
+        self.world.now_ms += int(seconds * 1000)
+        self.time.go(seconds)
+        self.gate.tick()
+
     def hold_up(self, picture: Picture, difficulty: float = 0.5) -> Shown | None:
         """Hold a printed or shown code before the camera: tilted, blurred, badly lit, noisy. None: it was not read.
 
