@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from sync.server import audit, compounds, passes, tables, words
+from sync.server import audit, bulk, compounds, passes, tables, words
 from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.people import erasure, households, retention
@@ -472,6 +472,18 @@ def test_the_record_says_who_did_what_and_is_chosen_by_account_kind_and_day(worl
     assert "suspended a pass</td>" in wang.get(f"/c/7/record?day={day}").text
     assert "issued passes</td>" not in wang.get(f"/c/7/record?day={day}").text
     assert wang.get("/c/7/record?day=yesterday&by=%00&page=-3").status_code == 200
+
+
+def test_records_are_told_in_words_not_in_codes(world: World, zhang: Office) -> None:
+    compounds.set_rule(world.centre, 7, "passback_s", "300", "zhang")
+    world.issue()
+    bulk.extend_all(world.centre, 7, bulk.Extension(until_ms=world.now_ms + 90 * DAY_MS), "zhang")
+    set_end(world, draft=14)
+    whole = zhang.get("/c/7/record").text
+    assert "同一张证再次使用" in whole and "1 张 → 2027-04-15 16:00：居民、" in whole
+    shown = zhang.get("/record?lang=en").text
+    assert f"Last day of the measure: {LAST_DAY}, Unsent forms: 14 days" in shown and "zhang town" in shown
+    assert Office(world, "wang", mine=(7,)).get("/record").status_code == 403
 
 
 def test_a_long_record_is_paged(world: World) -> None:

@@ -32,18 +32,19 @@ Right = Literal[
     "retention",    # what is kept until when, and what was deleted
     "erase",        # end the measure, delete what is due
     "record",       # who did what, who opened whose record
+    "town_record",  # what was done to the whole town: accounts, areas, periods
 ]  # fmt: skip
 ROLES: tuple[Role, ...] = get_args(Role)
 RIGHTS: tuple[Right, ...] = get_args(Right)
 
-_OFFICE: frozenset[Right] = frozenset(RIGHTS) - {"accounts", "areas", "erase"}
+_OFFICE: frozenset[Right] = frozenset(RIGHTS) - {"accounts", "areas", "erase", "town_record"}
 MAY: Mapping[Role, frozenset[Right]] = {
     "town": frozenset(
         ("coverage", "passes", "pass_change", "gates", "gate_change", "events", "guards", "rules", "poster", "accounts",
-         "areas", "retention", "erase", "record")
+         "areas", "retention", "erase", "record", "town_record")
     ),
     "community": frozenset(("coverage", "poster", "retention")),
-    "inspector": frozenset(("coverage", "retention", "record")),
+    "inspector": frozenset(("coverage", "retention", "record", "town_record")),
     "property": _OFFICE,
     "clerk": frozenset(("people", "collect", "dwellings", "passes", "poster")),
     "supervisor": frozenset(("passes", "gates", "events", "guards")),

@@ -55,7 +55,7 @@ TOWN_MENU: tuple[tuple[str, str, roles.Right], ...] = (
     ("areas", "areas.title", "areas"),
     ("accounts", "accounts.title", "accounts"),
     ("retention", "keep.title", "retention"),
-    ("town_record", "record.title", "record"),
+    ("town_record", "record.title", "town_record"),
 )
 """The same of the pages of the whole town."""
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sync.server import audit, passes, tables, words
 from sync.server.asked import Route, language, page_number
 from sync.server.centre import Centre, CentreError, Compound
+from sync.server.office import told
 
 
 class RecordPages:
@@ -23,33 +24,36 @@ class RecordPages:
         return (
             Route("record", self.record, read, "record"),
             Route("record/exports", self.record_exports, read, "record"),
-            Route("/record", self.town_record, read, "record"),
+            Route("/record", self.town_record, read, "town_record"),
         )
 
     def record(self, compound: Compound) -> Any:
         """Of a compound, the newest first; chosen by account, kind and day."""
         asked, chosen = _asked(compound.timezone)
         found, more = audit.find(self._centre, compound.compound_id, chosen, page_number())
-        return self._page("compound", found, more, asked)
+        return self._page("compound", found, more, asked, compound.timezone)
 
     def town_record(self) -> Any:
         """Of the whole town: accounts, areas, periods."""
         asked, chosen = _asked(g.timezone)
         found, more = audit.find_town(self._centre, chosen, page_number())
-        return self._page("town", found, more, asked)
+        return self._page("town", found, more, asked, g.timezone)
 
-    def _page(self, where: str, found: list[audit.Record], more: bool, asked: dict[str, str]) -> str:
+    def _page(self, where: str, found: list[audit.Record], more: bool, asked: dict[str, str], timezone: str) -> str:
+        names = self._names()
         return render_template(
-            "office/record.html", where=where, found=found, more=more, page=page_number(), asked=asked,
-            names=self._names(), kinds_known=_kinds(), did=lambda code: words.coded(language(), "did", code),
+            "office/record.html", where=where, found=found, more=more, page=page_number(), asked=asked, names=names,
+            kinds_known=_kinds(), did=lambda code: words.coded(language(), "did", code),
+            by=lambda record: told.by(record.by, names), about=lambda record: told.about(record, timezone),
         )  # fmt: skip
 
     def record_exports(self, compound: Compound) -> Any:
         """Which tables were taken out, by whom and what for."""
         found, more = audit.find_exports(self._centre, compound.compound_id, page_number())
+        names = self._names()
         return render_template(
-            "office/record_exports.html", found=found, more=more, page=page_number(), names=self._names(),
-            told=lambda code: words.coded(language(), "exported", code),
+            "office/record_exports.html", found=found, more=more, page=page_number(), chosen=told.chosen,
+            by=lambda export: told.by(export.by, names), table=lambda code: words.coded(language(), "exported", code),
         )  # fmt: skip
 
     def _names(self) -> dict[str, str]:
