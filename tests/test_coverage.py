@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from openpyxl import load_workbook
 from sqlalchemy import insert, select, update
 
 from sync.server import compounds, staff, tables, words
+from sync.server.__main__ import main
 from sync.server.app import close_app
 from sync.server.centre import CentreError, all_compounds
 from sync.server.people import coverage, households
@@ -350,3 +352,10 @@ def test_an_account_without_a_compound_is_told(world: World) -> None:
     with world.centre.store.write() as conn:
         conn.execute(tables.staff_compound.delete())
     assert words.say("zh", "no_compounds") in office.get("/town").text
+
+
+def test_a_timer_counts_every_compound_by_a_command(world: World) -> None:
+    settle(world)
+    done = CliRunner().invoke(main, ["--state", str(world.state), "count"])
+    assert (done.exit_code, done.output.strip()) == (0, "2 compounds counted.")
+    assert [line.figures.people for line in lines(world) if line.figures] == [6, 0]

@@ -16,7 +16,7 @@ import msgspec
 from sync.credential import KIND_NUMBERS, Medium
 from sync.server import bulk, card, compounds, events, fleet, guards, passes, roles, staff
 from sync.server.centre import Centre, CentreError, Compound, open_centre
-from sync.server.people import erasure, notices, retention
+from sync.server.people import coverage, erasure, notices, retention
 from sync.server.settings import Settings
 from sync.server.store import StoreError
 from sync.server.vault import VaultError
@@ -598,6 +598,19 @@ def send_notices(shell: Shell, centre: Centre, program: str, dry_run: bool) -> N
     except notices.NoProgram as err:
         raise click.ClickException(str(err)) from err
     return shell.say(report, f"{report.sent} sent, {report.failed} to be tried again, {report.unknown} uncertain.")
+
+
+@_command("count")
+def count(shell: Shell, centre: Centre) -> None:
+    """Count every compound anew for the town's first page: who applied, who did not, who lives there. A timer may run
+    it every ten minutes; without one, the page counts a few compounds whenever it is opened.
+
+    \b
+    Example: python -m sync.server count
+    """
+    wanted = [one.compound_id for one in compounds.list_compounds(centre)]
+    counted = coverage.refresh(centre, wanted, shell.by, len(wanted), old_ms=0)
+    shell.say({"compounds": counted}, f"{counted} compounds counted.")
 
 
 @_command("erase")

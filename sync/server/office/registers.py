@@ -122,7 +122,7 @@ class Registers:
 
     def _sought(self, compound: Compound, name: Name) -> Query:
         """What the search form asks for. A full number goes into the address as its keyed hash only."""
-        term = request.form.get("q", "").strip()[:_LONGEST_TERM]
+        term = _clean(request.form.get("q", ""))
         marks = registers.marks_of(self._centre.vault, name, term, local_day(compound, self._centre.now_ms()))
         query = read_query(name)
         asked = msgspec.structs.replace(query.asked, term="" if marks else term, marks=marks)
@@ -193,12 +193,17 @@ def read_query(name: Name) -> Query:
     size = asked.get("size", SIZES[1], type=int)
     facets = ("building", "there", "stage", "collected", "relation", "kind", "registered", "known", "pass", "sex",
               "age", "energy", "source", "warned", "slot")  # fmt: skip
-    chosen = {facet: asked[facet][:_LONGEST_TERM].removeprefix(_EMPTY) for facet in facets if asked.get(facet)}
+    chosen = {facet: _clean(asked[facet]).removeprefix(_EMPTY) for facet in facets if asked.get(facet)}
     return Query(
         name=name, page=page_number(), size=size if size in SIZES else SIZES[1],
-        asked=Asked(term=asked.get("q", "").strip()[:_LONGEST_TERM], marks=_marks(asked.get("m", "")), chosen=chosen,
+        asked=Asked(term=_clean(asked.get("q", "")), marks=_marks(asked.get("m", "")), chosen=chosen,
                     sort=asked.get("sort", "")[:20], down=asked.get("down") == "1"),
     )  # fmt: skip
+
+
+def _clean(told: str) -> str:
+    """What a person can have typed, of a length nobody needs more of."""
+    return "".join(sign for sign in told if sign.isprintable()).strip()[:_LONGEST_TERM]
 
 
 def _marks(told: str) -> tuple[bytes, ...]:

@@ -18,7 +18,7 @@ from sync.server import audit, tables
 from sync.server.centre import Centre, CentreError, Compound, get_compound
 from sync.server.people import applied
 from sync.server.people.applied import State
-from sync.server.people.home import Home
+from sync.server.people.home import Home, put_setting
 from sync.server.people.households import LIVE_STATES
 from sync.server.people.identity import one_line
 
@@ -206,8 +206,7 @@ def count_twice(centre: Centre) -> Twice:
         found = Twice(as_of_ms=centre.now_ms(), people=_appearances(conn))
     kept = msgspec.json.encode(found).decode()
     with centre.store.write() as conn:
-        conn.execute(delete(tables.setting).where(tables.setting.c.name == _TWICE))
-        conn.execute(insert(tables.setting).values(name=_TWICE, value=kept))
+        put_setting(conn, _TWICE, kept)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from sync.server import audit, tables
 from sync.server.centre import Centre, CentreError
@@ -54,6 +54,11 @@ def put_home(centre: Centre, province: str, city: str, by: str) -> None:
                 f"Write province and city, at most {_LONGEST} characters each.", f"请填省和市，各不超过{_LONGEST}字。"
             )
     with centre.store.write() as conn:
-        conn.execute(delete(tables.setting).where(tables.setting.c.name == _NAME))
-        conn.execute(insert(tables.setting).values(name=_NAME, value=msgspec.json.encode(home).decode()))
+        put_setting(conn, _NAME, msgspec.json.encode(home).decode())
         audit.note_town(conn, centre.now_ms(), by, "home", f"{home.province} {home.city}")
+
+
+def put_setting(conn: Connection, name: str, value: str) -> None:
+    """Keep something of the whole town under a name."""
+    if not conn.execute(update(tables.setting).where(tables.setting.c.name == name).values(value=value)).rowcount:
+        conn.execute(insert(tables.setting).values(name=name, value=value))
