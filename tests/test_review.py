@@ -235,11 +235,13 @@ def test_passes_end_after_thirty_days_where_the_measures_end_is_past_or_no_day(w
             assert case.pass_end(conn, read_compound(world.centre, 7), world.now_ms) == 0
 
 
-@pytest.mark.parametrize(("language", "sentence"), [("zh", "请核对车牌号。"), ("en", "Please check the number plate.")])
+@pytest.mark.parametrize(
+    ("language", "sentence"), [("zh", "请核对车牌号。"), ("en", "Please check the number plate. ")]
+)
 def test_whoever_shall_correct_reads_why_in_their_language(world: World, language: str, sentence: str) -> None:
     done = apply(world.centre, 7, application(language=language))
     found = decide(world, done.household_id, "correct", ready=("plate", "nonsense"), own="  D 打头?\n")
-    assert (found.state, found.told) == ("correct", f"{sentence} D 打头?")
+    assert (found.state, found.told) == ("correct", f"{sentence}D 打头?")
     assert sentence in told(world)[0][1]
 
 
@@ -320,6 +322,26 @@ def test_whoever_is_added_later_waits_in_the_queue_and_gets_a_pass(world: World)
     assert queue(world, only="addition") == [] and told(world)[-1][0] == "addition"
     with pytest.raises(CentreError), world.centre.writing(7, "wang") as writing:
         case.issue_additions(writing, world.centre, done.household_id)
+
+
+def test_whoever_is_added_wrongly_is_taken_off_and_the_household_told_why(world: World) -> None:
+    done = approved(world.centre)
+    with world.centre.writing(7, "resident") as writing:
+        vehicle_id = households.add_vehicle(writing, done.household_id, "粤B12345")
+    for which, why in (
+        (f"vehicle-{vehicle_id}", " "),
+        ("person-1", "x"),
+        ("vehicle-99", "x"),
+        ("pass-1", "x"),
+        ("", "x"),
+    ):
+        with pytest.raises(CentreError), world.centre.writing(7, "wang") as writing:
+            case.drop_addition(writing, world.centre, done.household_id, which, why)
+    with world.centre.writing(7, "wang") as writing:
+        case.drop_addition(writing, world.centre, done.household_id, f"vehicle-{vehicle_id}", "不是本户的车")
+    assert queue(world, only="addition") == [] and "不是本户的车" in told(world)[-1][1]
+    with world.centre.store.read() as conn:
+        assert len(households.people_of(conn, 7, done.household_id)) == 1
 
 
 def test_applications_with_a_room_or_a_person_in_common_stand_beside_it(world: World, room: int) -> None:

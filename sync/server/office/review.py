@@ -21,7 +21,7 @@ from sync.server.words import coded
 
 _DECISIONS = ("approve", "correct", "observe", "not_here")
 _KEYS = {"approve": "a", "correct": "c", "observe": "o", "not_here": "n"}
-_DONE = (*_DECISIONS, "issue", "moved", "quarantine", "quarantine_end", "join")
+_DONE = (*_DECISIONS, "issue", "moved", "quarantine", "quarantine_end", "join", "drop")
 _OBSERVED_DAYS = 14
 _HOUSEHOLD = f"<int(max={case.LARGEST_ID}):household_id>"
 
@@ -128,6 +128,9 @@ class Review:
         form = request.form
         acts: dict[str, Callable[[], object]] = {
             "issue": lambda: case.issue_additions(writing, self._centre, household_id),
+            "drop": lambda: case.drop_addition(
+                writing, self._centre, household_id, form.get("which", ""), form.get("own-drop", "")
+            ),
             "moved": lambda: households.end(writing, household_id, "moved"),
             "quarantine": lambda: case.begin_quarantine(writing, household_id, form.get("until", "")),
             "quarantine_end": lambda: households.observe(writing, household_id, 0),
@@ -227,11 +230,8 @@ def _chosen(order: review.Order) -> review.Chosen:
 
 def _kept(chosen: review.Chosen) -> dict[str, Any]:
     """What links of a page carry on."""
-    return {
-        "chosen": chosen,
-        "kept": {"f": chosen.only, "by": chosen.order, "q": chosen.term},
-        "filters": review.FILTERS,
-    }
+    kept = {"f": chosen.only, "by": chosen.order} | ({"q": chosen.term} if chosen.term else {})
+    return {"chosen": chosen, "kept": kept, "filters": review.FILTERS}
 
 
 def _address(endpoint: str, compound: Compound, **values: Any) -> str:

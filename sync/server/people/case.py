@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, delete, select
 
 from sync.server import tables
 from sync.server.centre import Centre, CentreError, Compound, Writing
@@ -38,6 +38,7 @@ LARGEST_ID = 1 << 53
 """Numbers beyond it are nobody's."""
 _DRAWN = re.compile(r"[ML0-9 ]+")
 
+_MEMBERS: Mapping[str, Table] = {"person": tables.person, "vehicle": tables.vehicle}
 _h, _p, _a = tables.household.c, tables.person.c, tables.audit.c
 
 
@@ -238,7 +239,7 @@ def _told(household: Household, decision: Decision) -> str:
         raise CentreError(f"At most {LONGEST_TOLD} characters.", f"最多{LONGEST_TOLD}字。")
     if not ready and not own:
         raise CentreError("Say why, so that the resident knows what to do.", "请写明原因，让居民知道该怎么办。")
-    return " ".join([*ready, own]).strip()
+    return (" " if language == "en" else "").join(filter(None, [*ready, own]))
 
 
 def coming_day(writing: Writing, day: str, end_of_day: bool = False) -> int:
@@ -289,6 +290,39 @@ def issue_additions(writing: Writing, centre: Centre, household_id: int) -> int:
     writing.audit("issue-additions", f"{household.number}: {', '.join(numbers)}", household_id)
     notices.tell_additions(writing, centre.vault, household)
     return len(numbers)
+
+
+def drop_addition(writing: Writing, centre: Centre, household_id: int, which: str, words: str) -> None:
+    """Take a person or vehicle without a pass off an approved household, and tell it why. ``which``: ``person-12``.
+
+    Raises CentreError where it has a pass by now, or nothing is said.
+    """
+    household = households.get_household(writing.conn, writing.compound_id, household_id)
+    why = one_line(words)
+    if not why or len(why) > LONGEST_TOLD or not why.isprintable():
+        raise CentreError("Say why, so that the resident knows what to do.", "请写明原因，让居民知道该怎么办。")
+    what, _, member = which.partition("-")
+    if household.state != "approved" or what not in _MEMBERS or not member.isdecimal() or len(member) > 15:
+        raise CentreError("Nobody waits for a pass here.", "这一户没有待发的证。")
+    tables_of = (tables.journey, tables.person) if what == "person" else (tables.vehicle,)
+    if not _has_no_pass(writing, household_id, what, int(member)):
+        raise CentreError("It has a pass by now.", "已经发证了，请刷新再看。")
+    for table in tables_of:
+        writing.conn.execute(delete(table).where(*_member(writing, table, household_id, what, int(member))))
+    _look_again(writing, household_id)
+    writing.audit("drop-addition", f"{household.number} {which}", household_id, why)
+    notices.tell_dropped(writing, centre.vault, household, why)
+
+
+def _member(writing: Writing, table: Table, household_id: int, what: str, member: int) -> tuple[Any, ...]:
+    of = table.c
+    return of.compound_id == writing.compound_id, of.household_id == household_id, of[f"{what}_id"] == member
+
+
+def _has_no_pass(writing: Writing, household_id: int, what: str, member: int) -> bool:
+    table = _MEMBERS[what]
+    mine = _member(writing, table, household_id, what, member)
+    return writing.conn.execute(select(table.c.pass_id).where(*mine)).scalar() == 0
 
 
 def begin_quarantine(writing: Writing, household_id: int, day: str) -> None:

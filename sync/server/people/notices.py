@@ -103,6 +103,13 @@ def tell_additions(writing: Writing, vault: Vault, household: Household) -> None
     queue(writing, vault, household, "addition", words)
 
 
+def tell_dropped(writing: Writing, vault: Vault, household: Household, why: str) -> None:
+    """Tell a household that one it added gets no pass, and why."""
+    zh, en = NOTICES["dropped"]
+    words = (zh.format(number=household.number, why=why), en.format(number=household.number, why=why))
+    queue(writing, vault, household, "dropped", words)
+
+
 def _fields(conn: Connection, compound: Compound, household: Household) -> dict[str, dict[str, str]]:
     zone = ZoneInfo(compound.timezone)
 

@@ -38,11 +38,13 @@ _h, _p, _d = tables.household.c, tables.person.c, tables.dwelling.c
 
 class Concern(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to look at: of one person where ``person_id`` is not 0. ``shown`` is what shows it: another household's
-    number, an area and its days, how many."""
+    number, how many, an area; with the area's days, the last of them empty where it still is one."""
 
     code: str
     person_id: int = 0
     shown: str = ""
+    from_day: str = ""
+    until_day: str = ""
 
 
 def find_warnings(writing: Writing, household_id: int) -> tuple[str, ...]:
@@ -104,8 +106,8 @@ def _travel(conn: Connection, home: Row[Any], people: Sequence[Row[Any]], today:
     for person in people:
         told = stays.get(person.person_id, [])
         for area in _touched(areas, told, person, today):
-            shown = f"{area.place} {area.from_day} – {area.until_day}".rstrip()
-            yield Concern(code="travel", person_id=person.person_id, shown=shown)
+            days = {"from_day": area.from_day, "until_day": area.until_day}
+            yield Concern(code="travel", person_id=person.person_id, shown=area.place, **days)
         if not told and _first_day(today) < person.arrived != person.birth:
             yield Concern(code="arrived_lately", person_id=person.person_id, shown=person.arrived)
 

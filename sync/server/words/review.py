@@ -28,6 +28,7 @@ NOTICES: Mapping[str, Pair] = {
         "{number} 新增的证已备好，请到物业领取。",
         "{number}: the added passes are ready at the property office.",
     ),
+    "dropped": ("{number} 新增的一项没有发证：{why}", "{number}: one that you added gets no pass. {why}"),
     "page": (" 查看：{page}", " See {page}"),
 }
 """Short messages; what stands in braces is filled in when they are written."""
@@ -54,6 +55,9 @@ WORDS: Mapping[str, Pair] = {
         "Nothing found. Phone and ID numbers must be whole.",
     ),
     "review_found": ("查到的", "Found"),
+    "review_number": ("编号", "No."),
+    "review_still": ("至今", "now"),
+    "review_down": ("处理", "Decide"),
     "review_back_all": ("回到队列", "Back to the queue"),
     "review_slot": ("领证时间", "Slot"),
     "review_no_slot": ("未选时间", "no slot"),
@@ -191,6 +195,7 @@ WORDS: Mapping[str, Pair] = {
     "review_without_pass": ("待发证", "waits for a pass"),
     "review_letter": ("承诺书", "Commitment letter"),
     "review_letter_paper": ("纸质签名，请看原件", "Signed on paper: look at the sheet"),
+    "review_letter_desk": ("领证时当面签", "To be signed at the desk"),
     "review_signature_of": ("签名", "Signature of"),
     "review_history": ("处理记录", "What was done"),
     "review_did.apply": ("提交申请", "applied"),
@@ -301,6 +306,15 @@ WORDS: Mapping[str, Pair] = {
     # an approved household
     "review_additions": ("新增的人或车待发证", "Added people or vehicles wait for a pass"),
     "review_issue_yes": ("给新增的发证", "Make the added passes"),
+    "review_drop": ("不给其中一项发证", "Give one of them no pass"),
+    "review_drop_which": ("哪一项", "Which one"),
+    "review_drop_yes": ("移除并告知居民", "Take off and tell the resident"),
+    "review_done.drop": ("已移除并告知：", "Taken off and told: "),
+    "review_did.drop-addition": ("移除新增的一项", "took an addition off"),
+    "review_did.add-person": ("新增同住人", "added a person"),
+    "review_did.change-plate": ("更换车牌", "changed a plate"),
+    "review_did.slot": ("改领证时间", "changed the slot"),
+    "review_did.object": ("提出异议", "objected"),
     "review_quarantine": ("居家观察", "Home quarantine"),
     "review_quarantine_hint": (
         "到期前，闸口请保安看一下，别人看不到原因。",
