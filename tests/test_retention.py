@@ -251,6 +251,17 @@ def test_a_clock_runs_out_to_the_millisecond(world: World, kind: str) -> None:
     assert due(world, kind) == 0
 
 
+@pytest.mark.parametrize(("ahead_days", "goes"), [(30, False), (31, True), (10_000, True)])
+def test_a_gate_whose_clock_runs_far_ahead_keeps_nothing_for_ever(world: World, ahead_days: int, goes: bool) -> None:
+    now_ms = world.now_ms
+    world.now_ms += ahead_days * DAY_MS
+    _event(world)
+    world.now_ms = now_ms
+    assert due(world, "passage") == int(goes)
+    erasure.erase(world.centre, 7, "timer")
+    assert count(world, tables.event) == int(not goes)
+
+
 @pytest.mark.parametrize("state", ["applied", "correct", "observe"])
 def test_what_waits_for_a_decision_keeps_its_travel_and_health(world: World, state: str) -> None:
     _decided(world, state)

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import abort, g, redirect, render_template, request, session, url_for
 
-from sync.server import accounts, roles, staff
+from sync.server import accounts, card, roles, staff
 from sync.server.asked import Route, local, or_again, why
 from sync.server.centre import Centre, CentreError
 from sync.server.load import Tries
@@ -52,7 +52,8 @@ class Accounts:
     def _show_link(self, link: staff.Link) -> str:
         """Once, large; nothing else is on that page."""
         address = request.url_root.rstrip("/") + link.path
-        return render_template("office/link.html", link=link, address=address, until=local(link.ends_ms))
+        code = card.drawn(address)
+        return render_template("office/link.html", link=link, address=address, code=code, until=local(link.ends_ms))
 
     def one_account(self, who: str) -> Any:
         """One account: its name, role and compounds; another link; stopped or let in."""

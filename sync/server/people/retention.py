@@ -8,18 +8,18 @@ what was deleted, and numbers without people in them stay.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, or_, select
 
 from sync.server import audit, tables
 from sync.server.centre import Centre, CentreError, Compound, Writing, all_compounds, get_compound
 from sync.server.passes import read_time
 from sync.server.people import deleting, identity
 from sync.server.people.deleting import Counts, Keys, table_of
-from sync.server.people.households import local_day
 from sync.server.people.town_setting import MEASURE_END, put_setting, read_last_day, read_setting
 
 KEEP = "keep"
@@ -172,44 +172,54 @@ def set_periods(centre: Centre, periods: Periods, by: str) -> None:
 # What is due
 
 
-def _measure_over_ms(periods: Periods, compound: Compound) -> int:
-    """The moment the measure ended or will end; far away while it is in force."""
-    return read_time(periods.measure_end, compound.timezone, True) if periods.measure_end else _FUTURE_MS
+class _Place(NamedTuple):
+    """Compounds of one timezone, by the town's periods, at one moment."""
 
+    compound_ids: Sequence[int]
+    timezone: str
+    periods: Periods
+    now_ms: int
 
-def _due_now(kind: Kind, compound: Compound, periods: Periods, now_ms: int) -> ColumnElement[bool] | None:
-    """Which rows of a compound are due; None: none at all."""
-    mine, days = (kind.table.c.compound_id == compound.compound_id, *kind.where), periods.days[kind.code]
-    if kind.at is None:
-        over_ms = _measure_over_ms(periods, compound) + days * DAY_MS
-        return _all(mine) if now_ms >= over_ms else None
-    return _all((*mine, kind.at <= _began(kind, compound, days, now_ms)))
+    def rows(self, kind: Kind) -> tuple[ColumnElement[bool], ...]:
+        return kind.table.c.compound_id.in_(self.compound_ids), *kind.where
 
+    def over_ms(self, kind: Kind) -> int:
+        """When what hangs on the end of the measure is due; far away while it is in force."""
+        end = self.periods.measure_end
+        return read_time(end, self.timezone, True) + self.periods.days[kind.code] * DAY_MS if end else _FUTURE_MS
 
-def _all(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
-    first, *rest = conditions
-    for condition in rest:
-        first = first & condition
-    return first
+    def began(self, kind: Kind) -> int | str:
+        """Clocks that began then or before have run out."""
+        days = self.periods.days[kind.code]
+        if kind.after == "day":
+            today = datetime.fromtimestamp(self.now_ms / 1000, ZoneInfo(self.timezone)).date()
+            return (today - timedelta(days=days)).isoformat()
+        return self.now_ms - days * DAY_MS
 
-
-def _began(kind: Kind, compound: Compound, days: int, now_ms: int) -> int | str:
-    """Clocks that began then or before have run out now."""
-    if kind.after == "day":
-        return (local_day(compound, now_ms) - timedelta(days=days)).isoformat()
-    return now_ms - days * DAY_MS
+    def due(self, kind: Kind) -> ColumnElement[bool] | None:
+        """Which rows are due; None: none at all. A gate's own clock may be wrong: what it says happened long after now
+        is as old as nobody knows, and is due as well."""
+        if kind.at is None:
+            return and_(*self.rows(kind)) if self.now_ms >= self.over_ms(kind) else None
+        over = kind.at <= self.began(kind)
+        if kind.at is _event.at_ms:
+            over |= kind.at > self.now_ms + self.periods.days[kind.code] * DAY_MS
+        return and_(*self.rows(kind), over)
 
 
 def keys_due(conn: Connection, kind: Kind, compound: Compound, periods: Periods, now_ms: int, most: int) -> Keys:
     """The keys of at most so many rows that are due."""
-    which = _due_now(kind, compound, periods, now_ms) if most > 0 else None
+    which = _Place([compound.compound_id], compound.timezone, periods, now_ms).due(kind) if most > 0 else None
     return [] if which is None else conn.execute(select(*kind.keys).where(which).limit(most)).all()
 
 
 def look(conn: Connection, compounds: Sequence[Compound], periods: Periods, now_ms: int) -> list[Due]:
     """Every kind in these compounds together."""
-    return [_sum(kind, periods, [_look(conn, kind, compound, periods, now_ms) for compound in compounds])
-            for kind in ALL_KINDS]  # fmt: skip
+    zones: dict[str, list[int]] = {}
+    for compound in compounds:
+        zones.setdefault(compound.timezone, []).append(compound.compound_id)
+    places = [_Place(ids, zone, periods, now_ms) for zone, ids in zones.items()]
+    return [_look(conn, kind, places, periods.days[kind.code]) for kind in ALL_KINDS]
 
 
 def due(centre: Centre, compound_ids: Sequence[int] = ()) -> list[Due]:
@@ -219,31 +229,33 @@ def due(centre: Centre, compound_ids: Sequence[int] = ()) -> list[Due]:
         return look(conn, wanted, read_periods(conn), centre.now_ms())
 
 
-def _sum(kind: Kind, periods: Periods, found: Sequence[tuple[int, int]]) -> Due:
+def _look(conn: Connection, kind: Kind, places: Sequence[_Place], days: int) -> Due:
+    coming = [next_ms for next_ms in (_next_ms(conn, kind, place) for place in places) if next_ms]
     return Due(
-        kind=kind.code, after=kind.after, days=periods.days[kind.code], due=sum(due for due, _ in found),
-        next_ms=min((next_ms for _, next_ms in found if next_ms), default=0),
+        kind=kind.code, after=kind.after, days=days, due=sum(_count(conn, kind, place) for place in places),
+        next_ms=min(coming, default=0),
     )  # fmt: skip
 
 
-def _look(conn: Connection, kind: Kind, compound: Compound, periods: Periods, now_ms: int) -> tuple[int, int]:
-    """(due now, when the next one will be)."""
-    which = _due_now(kind, compound, periods, now_ms)
-    due = 0 if which is None else conn.execute(select(func.count()).select_from(kind.table).where(which)).scalar_one()
-    mine = (kind.table.c.compound_id == compound.compound_id, *kind.where)
-    days = periods.days[kind.code]
+def _count(conn: Connection, kind: Kind, place: _Place) -> int:
+    which = place.due(kind)
+    if which is None:
+        return 0
+    return conn.execute(select(func.count()).select_from(kind.table).where(which)).scalar_one()
+
+
+def _next_ms(conn: Connection, kind: Kind, place: _Place) -> int:
+    """When the next one will be due; 0: nobody knows, or there is none."""
+    mine = place.rows(kind)
     if kind.at is None:
-        waits = (
-            which is None and periods.measure_end and conn.execute(select(kind.keys[0]).where(*mine).limit(1)).first()
-        )
-        return due, _measure_over_ms(periods, compound) + days * DAY_MS if waits else 0
-    first = conn.execute(
-        select(func.min(kind.at)).where(*mine, kind.at > _began(kind, compound, days, now_ms))
-    ).scalar()
+        over_ms = place.over_ms(kind)
+        coming = place.now_ms < over_ms < _FUTURE_MS
+        return over_ms if coming and conn.execute(select(kind.keys[0]).where(*mine).limit(1)).first() else 0
+    first = conn.execute(select(func.min(kind.at)).where(*mine, kind.at > place.began(kind))).scalar()
     if first is None:
-        return due, 0
-    began_ms = read_time(first, compound.timezone, False) if kind.after == "day" else int(first)
-    return due, began_ms + days * DAY_MS
+        return 0
+    began_ms = read_time(first, place.timezone, False) if kind.after == "day" else int(first)
+    return began_ms + place.periods.days[kind.code] * DAY_MS
 
 
 def clocks(centre: Centre) -> list[Clock]:

@@ -29,9 +29,10 @@ WORDS: Mapping[str, Pair] = {
                                "For a forgotten password: old password and sessions end when the link is used."),
     "accounts.stop_hint": ("停用马上生效，已登录的也退出。", "Stopping works at once, and signs out."),
     "accounts.link_title": ("一次性链接", "One-time link"),
-    "accounts.link_once": ("只显示这一次。请当面或打电话交给本人，不要发到群里。打开后由本人设密码，用过即失效。",
-                           "Shown this once. Give it to its owner in person or by telephone, never in a group. "
-                           "Its owner chooses a password behind it; it works once."),
+    "accounts.link_once": ("只显示这一次。请让本人用自己的手机扫码，或单独发给本人，不要发到群里。"
+                           "本人打开后设密码，用过即失效。",
+                           "Shown this once. Let its owner scan it, or send it to nobody else, never to a group. Its "
+                           "owner chooses a password behind it; it works once."),
     "accounts.link_done": ("已交给本人", "I have passed it on"),
     "accounts.role.town": ("镇级", "town"),
     "accounts.role.community": ("社区", "community"),
@@ -218,6 +219,7 @@ WORDS: Mapping[str, Pair] = {
     "did.decide-observe": ("暂缓到某日", "not before a day"),
     "did.decide-not_here": ("认定不住这里", "does not live here"),
     "did.approve-clean": ("批量通过", "approved together"),
+    "did.drop-addition": ("移除新增的人、车", "took an added person or car off"),
     "did.issue-additions": ("给新增的人、车发证", "passes for people or cars added"),
     "did.object": ("住户提出异议", "the household objected"),
     "did.observe": ("开始居家观察", "home quarantine"),
