@@ -26,7 +26,8 @@ from sync.server.centre import Centre, CentreError, Compound, Writing, get_compo
 from sync.server.fleet import Device
 from sync.server.people import areas, dwellings, households, roster, slots
 from sync.server.people.application import Application
-from sync.server.people.made_up import EPIDEMIC_AREAS, MEAN_SIZE, MadeUp, draw_sizes
+from sync.server.people.home import get_home, put_home
+from sync.server.people.made_up import EPIDEMIC_AREAS, MEAN_SIZE, REGIONS, MadeUp, draw_sizes
 from sync.server.people.pattern import Pattern
 from sync.server.people.warnings import find_warnings
 
@@ -86,7 +87,7 @@ def make_town(centre: Centre, number: int, residents: int, seed: int, add: bool,
         raise CentreError("A town has 1 to 500 compounds, and at least one resident in each.")
     if compounds.list_compounds(centre) and not add:
         raise CentreError("This centre has compounds already; demonstration data is for an empty one. --add goes on.")
-    _list_areas(centre, by)
+    _prepare_town(centre, by)
     taken: set[str] = set()
     elsewhere: list[Application] = []
     made = []
@@ -109,11 +110,14 @@ def _shares(number: int, residents: int, rng: Random) -> list[int]:
     return first + [1 + end - begin for begin, end in itertools.pairwise(edges)]
 
 
-def _list_areas(centre: Centre, by: str) -> None:
-    """Put the areas people travelled through on the town's list, where they are not on it."""
+def _prepare_town(centre: Centre, by: str) -> None:
+    """Say where here is, unless somebody has, and put the areas people travelled through on the town's list."""
     begun = datetime.fromtimestamp(centre.now_ms() / 1000, ZoneInfo("Asia/Shanghai")).date() - timedelta(days=DAYS + 15)
     with centre.store.read() as conn:
+        home = get_home(conn)
         known = {(area.province, area.city, area.district) for area in areas.list_areas(conn)}
+    if home is None:
+        put_home(centre, REGIONS[0].province, REGIONS[0].city, by)
     for province, city, district in EPIDEMIC_AREAS:
         if (province, city, district) not in known:
             area = areas.Area(province=province, city=city, district=district, from_day=begun.isoformat())
