@@ -16,7 +16,7 @@ from sync.server.residents import letter
 
 SLIPS_A_SHEET = 8
 PAPER_PEOPLE = 3
-PAPER_JOURNEYS = 4
+PAPER_JOURNEYS = 8
 _STILL_TO_APPLY: tuple[applied.State, ...] = ("none", "refused")
 
 

@@ -33,6 +33,7 @@ from sync.server.people.application import (
     Journey,
     copy_ticked,
 )
+from sync.server.residents.letter import MINUTE_MS
 
 Sent = MultiDict[str, str]
 _LONGEST = 100
@@ -133,12 +134,12 @@ def read_plates(form: Sent, application: Application) -> None:
 
 
 def read_letter(form: Sent, application: Application) -> None:
-    """The letter's name and signature, and the slot: ``slot`` is the desk's number, a dot, the time."""
+    """The letter's name and signature, and the slot as ``letter.slot_value`` writes it."""
     application.letter_name = _text(form, "letter_name")
     application.signature = form.get("signature", "")[: MOST_SIGNATURE + 1].strip()
     application.sign_at_desk = form.get("sign_at_desk") == "yes"
     desk, _, at = form.get("slot", "").partition(".")
-    both = _digits(desk), _digits(at)
+    both = _digits(desk), _digits(at) * MINUTE_MS
     application.desk_id, application.slot_ms = both if all(both) else (0, 0)
 
 

@@ -16,6 +16,9 @@ from sync.server.residents.phone import Phone
 from sync.server.residents.status import Status
 from sync.server.residents.steps import STEP_PAGES, Steps
 
+MOST_BODY_BYTES = 256 << 10
+"""Twelve people, or a signature: nothing a resident sends comes near it."""
+
 
 class Residents:
     """The pages of one centre that anybody may open."""
@@ -29,6 +32,7 @@ class Residents:
         for route in (route for room in rooms for route in room.routes()):
             view = self._scoped(route.view) if "<int:compound_id>" in route.rule else route.view
             found.add_url_rule(route.rule, route.view.__name__, view, methods=route.methods)
+        found.url_value_preprocessor(_limit)  # before the body is read for the form's token
         found.register_error_handler(CSRFError, self._expired)
         return found
 
@@ -48,3 +52,7 @@ class Residents:
             return view(g.compound, **kwargs)
 
         return scoped
+
+
+def _limit(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    request.max_content_length = MOST_BODY_BYTES

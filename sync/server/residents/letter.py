@@ -15,6 +15,8 @@ from sync.server import words
 from sync.server.people.slots import CollectionDesk, Slot
 from sync.server.people.town_setting import PUBLIC_URL, read_setting
 
+MINUTE_MS = 60_000
+
 
 class Time(msgspec.Struct, frozen=True, kw_only=True):
     """A quarter of an hour; ``value`` is what the form sends."""
@@ -50,7 +52,8 @@ def paragraphs(language: words.Language, version: str) -> list[str]:
 
 
 def slot_value(desk_id: int, at_ms: int) -> str:
-    return f"{desk_id}.{at_ms}" if desk_id else ""
+    """As the form sends it: the desk's number, a dot, the minute."""
+    return f"{desk_id}.{at_ms // MINUTE_MS}" if desk_id else ""
 
 
 def days(offered: Iterable[Slot], desks: Sequence[CollectionDesk], zone: ZoneInfo, chosen: str) -> list[Day]:

@@ -191,7 +191,8 @@ class Steps:
             "before": _url(before if asked.step != "where" else "entry", asked.compound),
             "back_to_review": request.args.get("to") == "review", "today": asked.today.isoformat(),
             "first_day": (asked.today - timedelta(days=form.JOURNEY_DAYS)).isoformat(),
-            "label_of": fields.label_of, "where_is": lambda field: _where_is(asked, field),
+            "label_of": fields.label_of, "lists": asked.step in ("residence", "travel", "person"),
+            "where_is": lambda field: _where_is(asked, field),
             "rows": min(request.args.get("rows", 0, type=int), form.MOST_JOURNEYS),
         }  # fmt: skip
         return render_template(f"residents/{asked.step}.html", **known | _CODES | self._more(asked, draft))

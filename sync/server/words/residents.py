@@ -483,6 +483,11 @@ _POSTER: Mapping[str, Pair] = {
     ),
     "poster_paper_title": ("出入证申请表", "Application for passes"),
     "poster_paper_sex_birth": ("性别、出生日期（有身份证不填）", "Sex, born (not with a mainland ID card)"),
+    "poster_paper_family": ("家人、家政人员", "Family, household staff"),
+    "poster_doc.id_card": ("身份证", "ID card"),
+    "poster_doc.hk_macau": ("港澳", "HK, Macao"),
+    "poster_doc.taiwan": ("台湾", "Taiwan"),
+    "poster_doc.passport": ("护照", "Passport"),
     "poster_paper_more": ("更多家人请另用一张。", "For more people use another sheet."),
     "poster_paper_day": ("日期", "Date"),
     "poster_paper_privacy": (
