@@ -41,9 +41,12 @@ WORDS: Mapping[str, Pair] = {
     # What the numbers count and leave out
     "town_what": ("这些数字怎么算，没算什么", "What the numbers count, and what they leave out"),
     "town_what.people": (
-        "人数：在册户里的人，按证件每人只算一次；合计里，{n}人在不止一个小区，也只算一次。",
-        "People: those of households on the register, each document once. In the total, people who are in more than "
-        "one compound are counted once, too: {n}.",
+        "人数：在册户里的人，按证件每人只算一次。",
+        "People: those of households on the register, each document once.",
+    ),
+    "town_what.twice": (
+        "合计里，{n}人在不止一个小区，也只算一次。",
+        "In the total, people who are in more than one compound are counted once, too: {n}.",
     ),
     "town_what.paperless": (
         "没有证件的孩子{n}人，按次计，同一个孩子可能算两次。",
