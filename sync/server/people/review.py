@@ -81,27 +81,29 @@ _lead = (
     select(_p.name).where(_p.compound_id == _h.compound_id, _p.household_id == _h.household_id)
     .order_by(_p.place, _p.person_id).limit(1).scalar_subquery()
 )  # fmt: skip
-_without_pass = or_(
-    *(
-        exists(
-            select(table.c.pass_id).where(
-                table.c.compound_id == _h.compound_id, table.c.household_id == _h.household_id, table.c.pass_id == 0
-            )
-        )
-        for table in (tables.person, tables.vehicle)
-    )
-)
 _ONLY: dict[Filter, ColumnElement[bool]] = {
     "waiting": _h.state == "applied",
     "warned": and_(_h.state == "applied", _h.warnings != ""),
     "clean": and_(_h.state == "applied", _h.warnings == ""),
     "correct": _h.state == "correct",
     "observe": _h.state == "observe",
-    "addition": and_(_h.state == "approved", _without_pass),
+    "addition": _h.state == "approved",
     "objection": and_(_h.state == "not_here", _h.objection != ""),
     "quarantine": and_(_h.state == "approved", _h.observed_until_ms > 0),
     "not_here": _h.state == "not_here",
 }
+
+
+def _only(compound_id: int, name: Filter) -> ColumnElement[bool]:
+    """Which households of a compound stand there."""
+    which = and_(_h.compound_id == compound_id, _ONLY[name])
+    if name != "addition":
+        return which
+    waiting = (
+        select(table.c.household_id).where(table.c.compound_id == compound_id, table.c.pass_id == 0)
+        for table in (tables.person, tables.vehicle)
+    )  # once for all households: asked of each of them, it would walk through everybody who waits, each time
+    return and_(which, or_(*(_h.household_id.in_(members) for members in waiting)))
 
 
 def find_cases(conn: Connection, vault: Vault, compound_id: int, chosen: Chosen, page: int) -> tuple[list[Line], bool]:
@@ -138,7 +140,7 @@ def counts(conn: Connection, compound_id: int) -> dict[Filter, int]:
         for name in _standing(state, bool(warned), bool(objected)):
             found[name] += number
     for name in _OF_APPROVED:
-        which = select(func.count()).select_from(tables.household).where(mine, _ONLY[name])
+        which = select(func.count()).select_from(tables.household).where(_only(compound_id, name))
         found[name] = conn.execute(which).scalar_one()
     return found
 
@@ -174,7 +176,7 @@ def _key(chosen: Chosen) -> tuple[ColumnElement[int], ...]:
 def _lines(conn: Connection, vault: Vault, compound_id: int, chosen: Chosen) -> Select[Any]:
     same = [_h[name] for name in Line.__struct_fields__ if name in _h]
     counted = (_count(tables.person).label("people"), _count(tables.vehicle).label("vehicles"))
-    which = _searched(conn, vault, compound_id, chosen.term) if chosen.term else _ONLY[chosen.only]
+    which = _searched(conn, vault, compound_id, chosen.term) if chosen.term else _only(compound_id, chosen.only)
     return select(*same, _lead.label("name"), *counted).where(_h.compound_id == compound_id, which)
 
 
@@ -239,7 +241,7 @@ def count_clean(conn: Connection, vault: Vault, compound_id: int, as_of_ms: int,
 
 
 def _how_many_clean(conn: Connection, compound_id: int, as_of_ms: int) -> int:
-    which = (_h.compound_id == compound_id, _ONLY["clean"], _h.submitted_ms <= as_of_ms)
+    which = (_only(compound_id, "clean"), _h.submitted_ms <= as_of_ms)
     return conn.execute(select(func.count()).select_from(tables.household).where(*which)).scalar_one()
 
 
@@ -255,7 +257,7 @@ def approve_clean(centre: Centre, compound_id: int, as_of_ms: int, counted: int,
             raise OtherCount(f"It would be {count} applications now, not {counted}.",
                              f"现在是{count}份，不是{counted}份。")  # fmt: skip
         chosen = Chosen(only="clean", order="slot")
-        which = (_h.compound_id == compound_id, _ONLY["clean"], _h.submitted_ms <= as_of_ms)
+        which = (_only(compound_id, "clean"), _h.submitted_ms <= as_of_ms)
         wanted = select(_h.household_id).where(*which).order_by(*_key(chosen)).limit(MOST_AT_ONCE)
         until_ms = pass_end(writing.conn, writing.compound, writing.now_ms)
         approved = left = 0
