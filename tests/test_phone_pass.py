@@ -186,7 +186,7 @@ def opened(world: World, number: str, client: Any = None) -> Any:
     path = phone_pass.activation_path(7, offer(world, number))
     token = token_of(client, path)
     answer = client.post(path, data={"csrf_token": token})
-    assert (answer.status_code, answer.location) == (302, "/j/7/p"), answer.text
+    assert (answer.status_code, answer.location) == (302, "/j/7/p?new=1"), answer.text
     return client
 
 

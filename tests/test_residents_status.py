@@ -456,3 +456,24 @@ def test_days_of_invitations_are_those_of_the_compound(world: World) -> None:
     page = home.get("/visitors").text
     for ahead in range(8):
         assert f">{TODAY + timedelta(days=ahead)}</option>" in page
+
+
+def test_a_household_that_has_to_wait_collects_when_the_day_has_come(world: World) -> None:
+    desk = add_desk(world.centre)
+    early = free(world)[0].at_ms
+    home = Home(world, apply(world.centre, 7, application(desk_id=desk, slot_ms=early)))
+    with world.centre.writing(7, "wang") as writing:
+        households.decide(writing, home.done.household_id, "observe", "", world.now_ms + 3 * DAY_MS)
+    page = home.get().text
+    assert "ticket" not in page and words.say("zh", "status_slot_later") in page
+    assert home.post("/slot", slot=f"{desk}.{early}").status_code == 409
+    late = next(slot.at_ms for slot in free(world) if slot.at_ms > world.now_ms + 3 * DAY_MS)
+    assert home.post("/slot", slot=f"{desk}.{late}").status_code == 302
+    assert "ticket" in home.get().text
+
+
+def test_the_same_deed_on_several_passes_is_one_line(world: World) -> None:
+    home = collected(world)
+    with world.centre.store.read() as conn:
+        times = {look.what: look.times for look in own_record.looks(conn, home.row())}
+    assert times["hand-over"] == 4 and "×4" in home.get("/record").text

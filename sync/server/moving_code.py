@@ -80,5 +80,5 @@ def packed(matrix: Matrix) -> bytes:
 
 
 def picture(text: str) -> str:
-    """The code of 131 characters as an SVG, for browsers that cannot draw it themselves."""
-    return draw(text).svg_inline(border=4, dark="#000", light="#fff", omitsize=True)
+    """The code of 131 characters as an SVG for a white page, for browsers that cannot draw it themselves."""
+    return draw(text).svg_inline(border=2, dark="#000", light="#fff", omitsize=True)

@@ -234,6 +234,7 @@ def test_a_parent_shows_the_childrens_passes_and_what_became_of_them(town: Town,
     for number in numbers:
         phone.activate(number)
     phone.drawn()
+    phone.page.wait_for_function("document.querySelectorAll('#passes canvas').length === 3")
     assert phone.page.locator("#people a").count() == 3
     assert len(set(phone.reads())) == 3
     phone.page.click("#people a:nth-child(2)")

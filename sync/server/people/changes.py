@@ -66,12 +66,18 @@ def move_out(writing: Writing, household: Household) -> None:
 
 
 def free_slots(conn: Connection, household: Household, compound: Compound, now_ms: int) -> list[slots.Slot]:
-    """What may be chosen now; the household's own place is among them."""
+    """What may be chosen now, not before the day from which it may collect; its own place is among them."""
     home = tables.dwelling.c
     here = (home.compound_id == household.compound_id, home.dwelling_id == household.dwelling_id)
     building = conn.execute(select(home.building).where(*here)).scalar() or ""
     keep = (household.desk_id, household.slot_ms)
-    return slots.offer(conn, compound, building, now_ms, household.source == "paper", keep)
+    found = slots.offer(conn, compound, building, now_ms, household.source == "paper", keep)
+    return [slot for slot in found if slot.at_ms >= household.not_before_ms]
+
+
+def slot_stands(household: Household) -> bool:
+    """Whether it has a time at which it can really collect."""
+    return household.desk_id > 0 and household.slot_ms >= household.not_before_ms
 
 
 def change_slot(writing: Writing, household: Household, desk_id: int, at_ms: int) -> None:
@@ -218,3 +224,11 @@ def passes_of(conn: Connection, household: Household) -> list[Pass]:
     wanted = select(columns.number).where(*mine, columns.kind != "visitor", columns.state != "revoked")
     numbers = conn.execute(wanted.order_by(columns.pass_id)).scalars().all()
     return passes.read_passes(conn, household.compound_id, numbers)
+
+
+def names_of(conn: Connection, household: Household) -> dict[str, str]:
+    """Number of a pass → the name of its person, in full: for the household itself."""
+    of, passed = tables.person.c, tables.pass_.c
+    joined = (passed.compound_id == of.compound_id) & (passed.pass_id == of.pass_id)
+    wanted = select(passed.number, of.name).join(tables.pass_, joined).where(*_mine(tables.person, household))
+    return {row.number: row.name for row in conn.execute(wanted)}

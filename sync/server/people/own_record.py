@@ -43,6 +43,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     why: str = ""
     whole: bool = False
+    times: int = 1
+    """How often in that minute."""
 
 
 # Passages
@@ -112,7 +114,17 @@ def looks(conn: Connection, household: Household) -> list[Look]:
     found += [
         Look(at_ms=one.at_ms, what="table", role=_role(roles, one.by), why=one.why, whole=one.whole) for one in taken
     ]
-    return sorted(found, key=lambda look: -look.at_ms)[:MOST_RECORDS]
+    return _together(found)[:MOST_RECORDS]
+
+
+def _together(found: Sequence[Look]) -> list[Look]:
+    """Newest first; the same deed on several passes in one minute is one line."""
+    lines: dict[tuple[object, ...], Look] = {}
+    for look in sorted(found, key=lambda look: -look.at_ms):
+        key = (look.at_ms // 60_000, look.what, look.role, look.why, look.whole)
+        before = lines.get(key)
+        lines[key] = look if before is None else msgspec.structs.replace(before, times=before.times + 1)
+    return list(lines.values())
 
 
 def _purpose(what: str, why: str) -> str:

@@ -64,7 +64,7 @@ class Phone:
             self._note_wrong()
             return render_template("residents/phone_none.html", why="phone_code_over"), 404
         kept = [secret for secret in self._mine(compound) if secret != done.browser_secret]
-        answer = redirect(url_for("residents.phone_pass", compound_id=compound.compound_id))
+        answer = redirect(url_for("residents.phone_pass", compound_id=compound.compound_id, new=1))
         return self._keep(compound, answer, [done.browser_secret, *kept][:MOST_PASSES])
 
     def _note_wrong(self) -> None:

@@ -104,12 +104,13 @@ class Status:
             vehicles = households.vehicles_of(conn, compound.compound_id, household.household_id)
             mine = changes.passes_of(conn, household)
             phones = {one.number for one in mine if phone_pass.has_browser(conn, compound.compound_id, one.number)}
-            desk = _desk(conn, household)
+            desk, names = _desk(conn, household), changes.names_of(conn, household)
             coming = visitors.coming(visitors.visitors_of(conn, household), self._today(compound))
             address = letter.public_address(conn, letter.home_path(compound.compound_id, link))
         now_ms, approved = self._centre.now_ms(), household.state == "approved"
         page = render_template(
             "residents/status.html", household=household, link=link, deeds=changes.deeds(household), mine=mine,
+            names=names, slot_stands=changes.slot_stands(household), can_choose=_soon(household, now_ms),
             phones=phones, desk=desk, coming=coming, steps=STEPS, at=_AT.get(household.stage, 0),
             waiting=[p.name for p in people if approved and not p.pass_id]
             + [v.plate for v in vehicles if approved and not v.pass_id],
@@ -161,7 +162,8 @@ class Status:
 
         def more(household: Household) -> dict[str, Any]:
             with self._centre.store.read() as conn:
-                return {"mine": changes.passes_of(conn, household), "what": changes.LOST}
+                mine, names = changes.passes_of(conn, household), changes.names_of(conn, household)
+            return {"mine": mine, "names": names, "what": changes.LOST}
 
         return self._deed(compound, link, "lost", act, more)
 
@@ -321,6 +323,11 @@ def _purpose(look: own_record.Look) -> str:
     code, _, said = look.why.partition(": ")
     family = "registers_why" if look.what == "table" else "review_purpose"
     return " · ".join(part for part in (_known(family, code) if code else "", said) if part)
+
+
+def _soon(household: Household, now_ms: int) -> bool:
+    """Whether slots on or after the day from which it may collect are offered by now."""
+    return household.not_before_ms < now_ms + slots.DAYS_OFFERED * 86_400_000
 
 
 def _whole(text: str) -> int:

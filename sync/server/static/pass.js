@@ -3,7 +3,7 @@
 // digits turns over, the secret of the digits and the centre's time. Where the browser has no WebCrypto (plain HTTP) the
 // centre draws, and the network is needed.
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
-const QUIET = 4;
+const QUIET = 2; // the page around it is white, too
 const PIXELS = 8;
 const AGAIN_MS = 300000;
 const page = document.getElementById("passes");
@@ -37,6 +37,7 @@ function live() {
   let failed = false;
 
   show("server", false);
+  history.replaceState(null, "", path + location.hash); // kept and found again under the plain address
   if (bundle) build();
   refresh();
   setInterval(tick, 500);
@@ -66,7 +67,7 @@ function live() {
   }
 
   async function refresh() {
-    if (asking) return;
+    if (asking || document.visibilityState === "hidden") return;
     asking = true;
     try {
       const sent = Date.now();
@@ -98,9 +99,9 @@ function live() {
   function ended() {
     bundle = null;
     forget(compound);
-    page.replaceChildren();
+    page.textContent = "";
     document.getElementById("people").hidden = true;
-    show("live", false);
+    ["live", "how"].forEach((hint) => show(hint, false));
     show("gone", true);
   }
 
@@ -117,7 +118,7 @@ function live() {
       const made = card.cloneNode(true).firstElementChild;
       made.id = `p${one.number}`;
       put(made.querySelector(".kind"), one.kind);
-      made.querySelector(".holder").textContent = [one.label, one.plate].join(" ").trim();
+      made.querySelector(".holder").append(`${one.label} ${one.plate} `, small(one.number));
       made.querySelector(".shortcode").append(one.short_code);
       made.querySelector(".until > :last-child").textContent = one.until;
       if (one.base) made.querySelector(".code").append(canvas());
@@ -125,12 +126,14 @@ function live() {
       return made;
     });
     const at = page.scrollLeft;
-    page.replaceChildren(...articles);
+    page.textContent = "";
+    page.append(...articles);
     page.scrollLeft = at;
-    people.replaceChildren(...bundle.passes.map((one) => {
+    people.textContent = "";
+    people.append(...bundle.passes.map((one) => {
       const link = document.createElement("a");
       link.href = `#p${one.number}`;
-      link.textContent = one.label || one.plate;
+      link.append(`${one.label || one.plate} `, small(one.number.slice(-3)));
       return link;
     }));
     people.hidden = bundle.passes.length < 2;
@@ -139,11 +142,17 @@ function live() {
     tick();
   }
 
+  function small(text) {
+    const made = document.createElement("small");
+    made.textContent = text;
+    return made;
+  }
+
   function put(place, [chinese, english]) {
     const other = document.createElement("span");
     other.lang = "en";
     other.textContent = english;
-    place.replaceChildren(`${chinese} `, other);
+    place.append(`${chinese} `, other);
   }
 
   function canvas() {
@@ -172,7 +181,7 @@ function live() {
     drawn = at;
     const moves = bundle.moves.map(bytes);
     for (const one of bundle.passes) {
-      const place = document.getElementById(`p${one.number}`)?.querySelector("canvas");
+      const place = page.querySelector(`[id="p${one.number}"] canvas`);
       if (place) draw(place, turn(bytes(one.base), moves, `.${await digits(bytes(one.secret), at)}`));
     }
   }
@@ -207,7 +216,7 @@ function live() {
 
   async function stayBright() {
     try {
-      await navigator.wakeLock?.request("screen");
+      if (navigator.wakeLock) await navigator.wakeLock.request("screen");
     } catch { /* the battery is low, or the browser will not; the hint stands on the page */ }
   }
 }

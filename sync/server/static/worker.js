@@ -8,9 +8,9 @@ self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener("fetch", (event) => {
   const { method, mode, destination, url } = event.request;
-  const path = new URL(url).pathname;
-  if (method !== "GET" || new URL(url).origin !== self.location.origin) return;
-  if (mode === "navigate" && PASS.test(path)) event.respondWith(keptOr(path, event.request));
+  const { pathname: path, search, origin } = new URL(url);
+  if (method !== "GET" || origin !== self.location.origin) return;
+  if (mode === "navigate" && PASS.test(path)) event.respondWith((search ? orKept : keptOr)(event.request, path));
   else if (mode === "navigate" && ENTRY.test(path)) event.respondWith(orKept(event.request, `${path}/p`));
   else if (destination === "style" || destination === "script") event.respondWith(part(event, path));
 });
@@ -19,7 +19,7 @@ async function kept(path) {
   return (await caches.open("pass")).match(path);
 }
 
-async function keptOr(path, request) {
+async function keptOr(request, path) {
   return (await kept(path)) || fetch(request);
 }
 
@@ -36,5 +36,5 @@ async function orKept(request, path) {
 async function part(event, path) {
   const page = await self.clients.get(event.clientId);
   const ours = page && PASS.test(new URL(page.url).pathname);
-  return ours ? keptOr(path, event.request) : orKept(event.request, path);
+  return ours ? keptOr(event.request, path) : orKept(event.request, path);
 }

@@ -122,6 +122,11 @@ _STATE: Mapping[str, Pair] = {
     "status_send": ("提交", "Send"),
     "status_slot": ("领证时间", "When to collect"),
     "status_no_slot": ("还没有约领证时间。", "No time to collect is chosen yet."),
+    "status_slot_later": (
+        "快到日子的时候，再到这里选领证时间。",
+        "Choose a time to collect here when that day is near.",
+    ),
+    "status_phone_pass": ("手机上的出入证", "The pass on this phone"),
     "status_slot_change": ("换个时间", "Another time"),
     "status_slot_choose": ("选领证时间", "Choose a time to collect"),
     "status_slot_now": ("现在是", "Now it is"),
@@ -241,8 +246,8 @@ _RECORD: Mapping[str, Pair] = {
     "status_record": ("进出记录，谁看过我的资料", "Passages, and who saw my record"),
     "status_passages": ("进出记录", "Passages"),
     "status_passages_hint": (
-        "最近{days}天，只有本户和物业能查。",
-        "The last {days} days; for you and the office only.",
+        "最近{days}天。管理门口的人也能查，别人不能。",
+        "The last {days} days. Those who run the gates can look, too.",
     ),
     "status_passages_none": ("没有记录。", "None."),
     "status_direction.in": ("进", "in"),
