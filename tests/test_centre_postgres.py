@@ -26,14 +26,22 @@ from sync.server.centre import CentreError, open_centre
 from sync.server.people import households, slots
 from sync.server.settings import Settings
 from sync.server.store import StoreError
-from tests import test_centre, test_centre_events, test_coverage, test_households, test_registers
+from tests import (
+    test_areas,
+    test_centre,
+    test_centre_events,
+    test_coverage,
+    test_households,
+    test_registers,
+    test_retention,
+)
 from tests.people import add_desk, application, apply
 from tests.postgres import Server, find_programs
 from tests.test_centre import NOW, Gate, World
 
 PROGRAMS = find_programs()
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="the Debian package postgresql is not installed")
-_OF_SQLITE = ("sqlite3", "ALTER TABLE", "create_app(", "EXPLAIN QUERY PLAN", "CliRunner(")
+_OF_SQLITE = ("sqlite3", "ALTER TABLE", "create_app(", "EXPLAIN QUERY PLAN", "CliRunner(", "centre.db")
 _READY = "ready"  # a database at the newest version, which every test leaves empty
 
 
@@ -84,7 +92,9 @@ def _also_here(module: ModuleType) -> Iterator[tuple[str, Any]]:
                 yield f"{name}_on_postgresql", found
 
 
-for _module in (test_centre, test_centre_events, test_coverage, test_households, test_registers):
+for _module in (
+    test_areas, test_centre, test_centre_events, test_coverage, test_households, test_registers, test_retention,
+):  # fmt: skip
     globals().update(_also_here(_module))
 
 

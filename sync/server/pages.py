@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, g, render_template, request, session, url_for
+from flask import Blueprint, Response, abort, g, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -21,6 +21,7 @@ _CSP += "manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ances
 def dress(blueprint: Blueprint) -> Blueprint:
     """Give a blueprint's pages all of it."""
     blueprint.before_request(_choose_language)
+    blueprint.before_request(_refuse_zeros)
     blueprint.after_request(_protect)
     for kind in (CentreError, CSRFError, HTTPException):
         blueprint.register_error_handler(kind, explain)
@@ -32,6 +33,13 @@ def _choose_language() -> None:
     if wanted in ("zh", "en"):
         session["language"] = wanted
     g.language = session.get("language", "zh")
+
+
+def _refuse_zeros() -> None:
+    """No keyboard writes a zero byte, and PostgreSQL keeps none."""
+    sent = (value for _, value in request.values.items(multi=True))
+    if "\0" in request.path or any("\0" in value for value in sent):
+        abort(400)
 
 
 def context() -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
 
 class Kind(NamedTuple):
     """``at`` says when the clock of a row began, in ms or as a local day; None: with the end of the measure. ``act``
-    deletes those with these keys."""
+    deletes those with these keys; ``weight``: how many rows each of them is about."""
 
     code: str
     after: str
@@ -69,6 +69,7 @@ class Kind(NamedTuple):
     act: Callable[[Writing, Keys], Counts]
     at: ColumnElement[Any] | None = None
     where: tuple[ColumnElement[bool], ...] = ()
+    weight: int = 1
 
     @property
     def table(self) -> Table:
@@ -100,11 +101,11 @@ _NO_VISITOR = ~exists().where(
 _event = tables.event.c
 ALL_KINDS: tuple[Kind, ...] = (
     _whole("draft", "touched", 7, tables.draft.c.draft_mark, at=tables.draft.c.updated_ms),
-    Kind("household", "measure", 30, (_home.household_id,), deleting.households),
+    Kind("household", "measure", 30, (_home.household_id,), deleting.households, weight=10),
     Kind("ended", "ended", 30, (_home.household_id,), deleting.households, _home.ended_ms,
-          (_home.state.in_(_ENDED), _home.ended_ms > 0)),
+          (_home.state.in_(_ENDED), _home.ended_ms > 0), 10),
     Kind("not_here", "decided", 30, (_home.household_id,), deleting.households, _home.decided_ms,
-          (_home.state == "not_here", _home.objection == "")),
+          (_home.state == "not_here", _home.objection == ""), 10),
     Kind("travel", "decided", 30, (_home.household_id,), deleting.travel, _home.decided_ms,
           (_home.state.in_(_DECIDED), _home.decided_ms > 0,
            or_(_theirs(tables.journey), _theirs(tables.person, _SAID), _home.told != "", _home.warnings != ""))),

@@ -63,6 +63,15 @@ WORDS: Mapping[str, Pair] = {
     "me.everywhere": ("在所有浏览器退出", "Sign out everywhere"),
     "me.everywhere_hint": ("手机丢了，或在别人的电脑上忘了退出时用。",
                            "For a lost phone, or a session left open on somebody else's computer."),
+    "settings.title": ("全镇设置", "Town settings"),
+    "settings.public_url": ("居民用的网址", "The address residents use"),
+    "settings.public_url.hint": (
+        "印在海报、短信和二维码里；不填就用打开本页的网址。",
+        "On posters, in messages and codes; empty: the address this page was opened at.",
+    ),
+    "settings.most_people": ("一户超过多少人要多看一眼", "People in a dwelling worth a second look"),
+    "settings.most_people.hint": ("超过时审核页会提醒，不会自动拒绝。", "Beyond it the reviewer is warned; nothing is refused."),
+    "did.set-town": ("改了全镇设置", "changed a town setting"),
     "areas.title": ("疫情地区", "Epidemic areas"),
     "areas.hint": ("审核时，只拿最近15天去过的地方来比对，不看户籍。名单一改，没办结的申请马上按新名单提醒。",
                    "Reviewers are warned by where people were in the last 15 days, never by where they are "
