@@ -227,7 +227,7 @@ class Steps:
             offered.append(slots.Slot(desk_id=held[0], at_ms=held[1], left=1))
         free = [letter.slot_value(one.desk_id, one.at_ms) for one in offered]
         wanted = letter.slot_value(wrote.desk_id, wrote.slot_ms) or letter.slot_value(*held)
-        chosen = wanted if wanted in free else next(iter(free), "")
+        chosen = wanted if wanted in free else letter.suggest(free, jar.token(compound.compound_id))
         if not wrote.letter_name:
             wrote = msgspec.structs.replace(wrote, letter_name=wrote.people[0].name)
         return {

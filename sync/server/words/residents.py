@@ -292,6 +292,12 @@ _LAST: Mapping[str, Pair] = {
     "form_review": ("核对一遍", "Check everything"),
     "form_review_hint": ("提交前请看一遍，有错点“修改”。", "Please read it once; “Change” leads to what is wrong."),
     "form_review_right": ("都对，去签名", "All is right: go on to sign"),
+    "form_short.arrived": ("到本地", "Arrived"),
+    "form_short.transport": ("交通", "Transport"),
+    "form_short.stayed": ("近15天", "Last 15 days"),
+    "form_short.contact": ("接触史", "Contact"),
+    "form_short.health": ("今天健康", "Health today"),
+    "form_short.quarantine": ("居家观察", "Quarantine"),
     "form_letter": ("承诺书", "Letter of commitment"),
     "form_letter_name": ("承诺人姓名", "Name of who signs"),
     "form_signature": ("签名", "Signature"),
@@ -363,8 +369,7 @@ _LAST: Mapping[str, Pair] = {
     "found_ask": ("查询", "Look up"),
     "found_nothing": (
         "编号和手机号对不上。请核对提交时填的手机号，或到物业查询。",
-        "Number and phone do not belong together. Check the phone number you applied with, or ask the property "
-        "office.",
+        "Number and phone do not belong together. Check the phone number you applied with, or ask the property office.",
     ),
     "found_only": (
         "这里只显示状态。更正、改约、挂失请用提交后保存的页面。",
