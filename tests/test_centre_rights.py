@@ -84,6 +84,7 @@ ROWS: dict[str, Row] = {
     "office.accounts": ("accounts", "accounts", "town"),
     "office.one_account": ("accounts", "accounts", "town"),
     "office.areas": ("areas", "areas", "town"),
+    "office.town_settings": ("accounts", "accounts", "town"),
     "office.one_area": (None, "areas", "town"),
     "office.retention": ("retention", "erase", "town"),
     "office.record": ("record", None, "compound"),
@@ -176,6 +177,7 @@ FORMS: dict[str, dict[str, str]] = {
     "office.town_community": {"compound": "7", "zh": "翠湖社区", "en": "Cuihu community"},
     "office.accounts": {"account": "hacker1", "name": "x", "role": "town"},
     "office.areas": {"province": "湖北", "from_day": "2027-01-01"},
+    "office.town_settings": {"public_url": "https://pass.example.org", "most_people": "9"},
     "office.one_area": {"do": "remove"},
     "office.one_account": {"do": "save", "name": "x", "role": "clerk", "compound": "7"},
 }

@@ -28,6 +28,7 @@ from sync.server.office.record import RecordPages
 from sync.server.office.registers import Registers
 from sync.server.office.retention import Retention
 from sync.server.office.review import Review
+from sync.server.office.settings import TownSettings
 from sync.server.office.site import Site
 from sync.server.office.town import TownPages
 
@@ -56,6 +57,7 @@ TOWN_MENU: tuple[tuple[str, str, roles.Right], ...] = (
     ("accounts", "accounts.title", "accounts"),
     ("retention", "keep.title", "retention"),
     ("town_record", "record.title", "town_record"),
+    ("town_settings", "settings.title", "accounts"),
 )
 """The same of the pages of the whole town."""
 
@@ -93,8 +95,8 @@ class Office:
     def rooms(self) -> tuple[Route, ...]:
         """Every page behind the sign-in."""
         rooms = (
-            Review, Collection, Dwellings, Registers, Desk, Site, Poster, TownPages, Accounts, Areas, Retention,
-            RecordPages,
+            Review, Collection, Dwellings, Registers, Desk, Site, Poster, TownPages, TownSettings, Accounts, Areas,
+            Retention, RecordPages,
         )  # fmt: skip
         return tuple(route for room in rooms for route in room(self._centre).routes())
 

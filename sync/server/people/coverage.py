@@ -18,9 +18,10 @@ from sync.server import audit, tables
 from sync.server.centre import Centre, CentreError, Compound, get_compound
 from sync.server.people import applied
 from sync.server.people.applied import State
-from sync.server.people.home import Home, put_setting
+from sync.server.people.home import Home
 from sync.server.people.households import LIVE_STATES
 from sync.server.people.identity import one_line
+from sync.server.people.town_setting import put_setting
 
 FRESH_MS = 10 * 60_000
 MOST_AT_ONCE = 6

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection
 
-from sync.server import audit, tables
+from sync.server import audit
 from sync.server.centre import Centre, CentreError
 from sync.server.people.identity import one_line
+from sync.server.people.town_setting import put_setting, read_setting
 
 _NAME = "home"
 _LONGEST = 30
@@ -41,7 +42,7 @@ def _spellings(name: str) -> list[str]:
 
 def get_home(conn: Connection) -> Home | None:
     """None where nobody has said it yet."""
-    kept = conn.execute(select(tables.setting.c.value).where(tables.setting.c.name == _NAME)).scalar()
+    kept = read_setting(conn, _NAME)
     return msgspec.json.decode(kept, type=Home) if kept else None
 
 
@@ -56,9 +57,3 @@ def put_home(centre: Centre, province: str, city: str, by: str) -> None:
     with centre.store.write() as conn:
         put_setting(conn, _NAME, msgspec.json.encode(home).decode())
         audit.note_town(conn, centre.now_ms(), by, "home", f"{home.province} {home.city}")
-
-
-def put_setting(conn: Connection, name: str, value: str) -> None:
-    """Keep something of the whole town under a name."""
-    if not conn.execute(update(tables.setting).where(tables.setting.c.name == name).values(value=value)).rowcount:
-        conn.execute(insert(tables.setting).values(name=name, value=value))

@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 from datetime import date
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, delete, insert, select
 
-from sync.server import tables
+from sync.server import audit, tables
+from sync.server.centre import Centre, CentreError
 
 PUBLIC_URL = "public_url"
 MEASURE_END = "measure_end"
 DWELLING_MOST_PEOPLE = "dwelling_most_people"
+USUAL_MOST_PEOPLE = 8
+_PEOPLE = range(2, 51)
+_LONGEST_URL = 100
 
 
 def read_setting(conn: Connection, name: str) -> str:
@@ -26,6 +31,33 @@ def put_setting(conn: Connection, name: str, value: str) -> None:
     conn.execute(delete(tables.setting).where(columns.name == name))
     if value:
         conn.execute(insert(tables.setting).values(name=name, value=value))
+
+
+def put_public_url(centre: Centre, words: str, by: str) -> None:
+    """Where residents reach the centre, as it stands on posters and in messages; empty: not set. Raises CentreError."""
+    url = words.strip().rstrip("/")
+    parts = urlsplit(url)
+    whole = parts.scheme in ("https", "http") and parts.hostname and not (parts.query or parts.fragment or "@" in url)
+    if url and (not whole or len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url):
+        raise CentreError("An address is like https://pass.example.org.", "网址如 https://pass.example.org。")
+    _put(centre, PUBLIC_URL, url, by)
+
+
+def put_most_people(centre: Centre, words: str, by: str) -> None:
+    """From how many people on a dwelling is worth a second look. Raises CentreError."""
+    number = int(words) if words.isascii() and words.isdigit() and len(words) < 4 else 0
+    if number not in _PEOPLE:
+        raise CentreError(
+            f"A number from {_PEOPLE.start} to {_PEOPLE.stop - 1}.", f"请填{_PEOPLE.start}到{_PEOPLE.stop - 1}。"
+        )
+    _put(centre, DWELLING_MOST_PEOPLE, str(number), by)
+
+
+def _put(centre: Centre, name: str, value: str, by: str) -> None:
+    with centre.store.write() as conn:
+        if read_setting(conn, name) != value:
+            put_setting(conn, name, value)
+            audit.note_town(conn, centre.now_ms(), by, "set-town", f"{name}: {value}")
 
 
 def read_count(conn: Connection, name: str, otherwise: int) -> int:

@@ -18,7 +18,7 @@ from sync.server import tables
 from sync.server.centre import Compound, Writing
 from sync.server.people.application import JOURNEY_DAYS, Journey
 from sync.server.people.areas import UNDECIDED, Area, list_areas, touches
-from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, read_count
+from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, USUAL_MOST_PEOPLE, read_count
 
 WARNINGS = (
     "same_doc", "same_doc_elsewhere", "travel", "contact", "unwell", "quarantine", "many_people", "found_not_here",
@@ -27,7 +27,6 @@ WARNINGS = (
 )  # fmt: skip
 """Every code, the gravest first."""
 LIVE = (*UNDECIDED, "approved")
-MOST_PEOPLE = 8
 MOST_OF_A_PHONE = 3
 GROWN_UP = 14
 _CHECKED_PLACES = 18
@@ -161,7 +160,7 @@ def _dwelling(conn: Connection, home: Row[Any], people: int) -> Iterator[Concern
     for other in others:
         yield Concern(code="other_household", shown=other.number)
     total = people + sum(other.people for other in others)
-    if total > read_count(conn, DWELLING_MOST_PEOPLE, MOST_PEOPLE):
+    if total > read_count(conn, DWELLING_MOST_PEOPLE, USUAL_MOST_PEOPLE):
         yield Concern(code="many_people", shown=str(total))
 
 

@@ -1,0 +1,38 @@
+"""What the town sets for all compounds: the address residents use, and how many people in a dwelling are many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g, redirect, render_template, request, url_for
+
+from sync.server.asked import Route, or_again
+from sync.server.centre import Centre
+from sync.server.people import town_setting
+from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, PUBLIC_URL, USUAL_MOST_PEOPLE
+
+
+class TownSettings:
+    """Views of one centre."""
+
+    def __init__(self, centre: Centre):
+        self._centre = centre
+
+    def routes(self) -> tuple[Route, ...]:
+        return (Route("/settings", self.town_settings, ("GET", "POST"), "accounts"),)
+
+    def town_settings(self) -> Any:
+        """Both at once; what is wrong is said, and what was written stays."""
+        if request.method == "POST":
+            return or_again(self._save, "office/settings.html", dict)
+        with self._centre.store.read() as conn:
+            form = {
+                "public_url": town_setting.read_setting(conn, PUBLIC_URL),
+                "most_people": town_setting.read_count(conn, DWELLING_MOST_PEOPLE, USUAL_MOST_PEOPLE),
+            }
+        return render_template("office/settings.html", form=form)
+
+    def _save(self) -> Any:
+        town_setting.put_public_url(self._centre, request.form.get("public_url", ""), g.staff.account)
+        town_setting.put_most_people(self._centre, request.form.get("most_people", ""), g.staff.account)
+        return redirect(url_for("office.town_settings", saved=1))
