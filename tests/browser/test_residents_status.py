@@ -244,6 +244,9 @@ def test_a_parent_shows_the_childrens_passes_and_what_became_of_them(town: Town,
     phone.page.reload()
     phone.page.wait_for_selector("#passes .told:not([hidden])")
     assert phone.page.locator("#passes canvas").count() == 1
+    phone.page.click("#people a:nth-child(3)")
+    phone.page.wait_for_selector("#people a:nth-child(3)[aria-current]")
+    phone.page.wait_for_function("passes.scrollLeft > passes.scrollWidth - passes.clientWidth - 2")
     phone.picture("pass-told")
 
 

@@ -40,6 +40,7 @@ function live() {
   history.replaceState(null, "", path + location.hash); // kept and found again under the plain address
   if (bundle) build();
   refresh();
+  page.addEventListener("scroll", mark, { passive: true });
   setInterval(tick, 500);
   setInterval(refresh, AGAIN_MS);
   document.addEventListener("visibilitychange", () => {
@@ -137,9 +138,19 @@ function live() {
       return link;
     }));
     people.hidden = bundle.passes.length < 2;
+    mark();
     show("live", true);
     drawn = -1;
     tick();
+  }
+
+  // Which of several is on the screen
+  function mark() {
+    const at = Math.round(page.scrollLeft / (page.clientWidth || 1));
+    [...document.getElementById("people").children].forEach((link, number) => {
+      if (number === at) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    });
   }
 
   function small(text) {
