@@ -66,6 +66,7 @@ class Paper:
             wrong=fields.wrong_fields(mistakes, language()), days=days, chosen=chosen, today=today.isoformat(),
             first_day=(today - timedelta(days=form.JOURNEY_DAYS)).isoformat(), most_people=form.MOST_PEOPLE,
             where_is=lambda field: f"#{fields.field_name(field)}", label_of=fields.label_of, tongue=wrote.language,
+            focus=f"people-{len(people) - 1}-name" if asked == "add-person" else "dwelling",
         )  # fmt: skip
 
     def _days(self, conn: Connection, compound: Compound, wrote: Application) -> tuple[list[letter.Day], str]:
