@@ -141,10 +141,10 @@ class Phone:
             codes += [found.text for found in zxingcpp.read_barcodes(shot)]
         return codes
 
-    def picture(self, name: str) -> None:
+    def picture(self, name: str, whole: bool = True) -> None:
         """A screenshot of the whole page, on which nothing may stick out at the side and no finger may miss."""
         PICTURES.mkdir(exist_ok=True)
-        self.page.screenshot(path=str(PICTURES / f"status-{name}-{self.name}.png"), full_page=True)
+        self.page.screenshot(path=str(PICTURES / f"status-{name}-{self.name}.png"), full_page=whole)
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{name} is {wide} px too wide"
         small = self.page.evaluate(
@@ -238,7 +238,7 @@ def test_a_parent_shows_the_childrens_passes_and_what_became_of_them(town: Town,
     assert phone.page.locator("#people a").count() == 3
     assert len(set(phone.reads())) == 3
     phone.page.click("#people a:nth-child(2)")
-    phone.picture("pass-family")
+    phone.picture("pass-family", whole=False)
     passes.suspend(town.centre, numbers[0], "wang")
     passes.revoke(town.centre, numbers[1], "wang")
     phone.page.reload()
@@ -247,7 +247,7 @@ def test_a_parent_shows_the_childrens_passes_and_what_became_of_them(town: Town,
     phone.page.click("#people a:nth-child(3)")
     phone.page.wait_for_selector("#people a:nth-child(3)[aria-current]")
     phone.page.wait_for_function("passes.scrollLeft > passes.scrollWidth - passes.clientWidth - 2")
-    phone.picture("pass-told")
+    phone.picture("pass-told", whole=False)
 
 
 def test_a_pass_that_went_to_another_phone_is_forgotten_by_this_one(browser: Any, town: Town, phone: Phone) -> None:

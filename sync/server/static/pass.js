@@ -131,9 +131,13 @@ function live() {
     page.append(...articles);
     page.scrollLeft = at;
     people.textContent = "";
-    people.append(...bundle.passes.map((one) => {
+    people.append(...bundle.passes.map((one, number) => {
       const link = document.createElement("a");
       link.href = `#p${one.number}`;
+      link.addEventListener("click", (event) => {
+        event.preventDefault(); // sideways only: an anchor would move the page down, too
+        page.scrollLeft = articles[number].offsetLeft - articles[0].offsetLeft;
+      });
       link.append(`${one.label || one.plate} `, small(one.number.slice(-3)));
       return link;
     }));
