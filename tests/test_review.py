@@ -463,6 +463,15 @@ def test_the_clean_ones_are_approved_together_and_looked_at_again(world: World) 
     assert read(world, ids[0]).warnings == "same_doc"
 
 
+def test_more_than_a_few_are_approved_in_several_transactions(world: World) -> None:
+    rooms = [add_dwelling(world.centre, room=f"{n // 8 + 1}{n % 8:02d}") for n in range(30)]
+    for n, one in enumerate(rooms):
+        apply(world.centre, 7, application(dwelling_id=one, people=[applicant(phone=str(13700137000 + n))]))
+    done = review.approve_clean(world.centre, 7, world.now_ms, 30, "wang")
+    assert (done.approved, done.left, done.still) == (30, 0, 0)
+    assert [row.about for row in recorded(world, "approve-clean")] == ["25 of 25", "5 of 5"]
+
+
 def test_another_number_than_the_one_that_was_shown_approves_nobody(world: World, room: int) -> None:
     done = apply(world.centre, 7, application(dwelling_id=room))
     with pytest.raises(review.OtherCount):

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, literal, or_, select, tuple_
 
 from sync.server import tables
-from sync.server.centre import Centre, CentreError
+from sync.server.centre import Centre, CentreError, Writing
 from sync.server.people import households, identity, notices
 from sync.server.people.case import pass_end
 from sync.server.people.dwellings import match
@@ -27,6 +27,7 @@ Order = Literal["slot", "time"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 PAGE_ROWS = 50
 MOST_AT_ONCE = 500
+_A_FEW = 25
 _LAST = 1 << 60
 _LONGEST_TERM = 40
 
@@ -247,27 +248,40 @@ def _how_many_clean(conn: Connection, compound_id: int, as_of_ms: int) -> int:
 
 def approve_clean(centre: Centre, compound_id: int, as_of_ms: int, counted: int, by: str) -> Approved:
     """Approve the clean applications that were counted, each looked at again, the soonest slots first, at most
-    ``MOST_AT_ONCE``; all of it or nothing.
+    ``MOST_AT_ONCE``. In transactions of a few, so that residents who submit meanwhile do not wait for all of them; what
+    is approved stays approved where a later one fails.
 
-    Raises OtherCount where they are not as many any more.
+    Raises OtherCount, with nothing changed, where they are not as many any more.
     """
-    with centre.writing(compound_id, by) as writing:
-        count = _how_many_clean(writing.conn, compound_id, as_of_ms)
+    chosen = Chosen(only="clean", order="slot")
+    with centre.store.read() as conn:
+        count = _how_many_clean(conn, compound_id, as_of_ms)
         if count != counted:
-            raise OtherCount(f"It would be {count} applications now, not {counted}.",
-                             f"现在是{count}份，不是{counted}份。")  # fmt: skip
-        chosen = Chosen(only="clean", order="slot")
+            raise OtherCount(
+                f"It would be {count} applications now, not {counted}.", f"现在是{count}份，不是{counted}份。"
+            )
         which = (_only(compound_id, "clean"), _h.submitted_ms <= as_of_ms)
         wanted = select(_h.household_id).where(*which).order_by(*_key(chosen)).limit(MOST_AT_ONCE)
-        until_ms = pass_end(writing.conn, writing.compound, writing.now_ms)
-        approved = left = 0
-        for household_id in writing.conn.execute(wanted).scalars().all():
-            if found := find_warnings(writing, household_id):
-                households.set_state(writing, household_id, warnings=",".join(found))
-                left += 1
-            else:
-                household = households.approve(writing, centre, household_id, until_ms)
-                notices.tell_decision(writing, centre.vault, household)
-                approved += 1
-        writing.audit("approve-clean", f"{approved} approved, {left} left")
-        return Approved(approved=approved, left=left, still=count - approved - left)
+        ids = conn.execute(wanted).scalars().all()
+    approved = 0
+    for start in range(0, len(ids), _A_FEW):
+        with centre.writing(compound_id, by) as writing:
+            approved += _approve_few(writing, centre, ids[start : start + _A_FEW], as_of_ms)
+    return Approved(approved=approved, left=len(ids) - approved, still=count - len(ids))
+
+
+def _approve_few(writing: Writing, centre: Centre, ids: Sequence[int], as_of_ms: int) -> int:
+    """How many of these were still clean, and are approved now."""
+    still = (_only(writing.compound_id, "clean"), _h.submitted_ms <= as_of_ms, _h.household_id.in_(ids))
+    there = set(writing.conn.execute(select(_h.household_id).where(*still)).scalars())
+    until_ms = pass_end(writing.conn, writing.compound, writing.now_ms)
+    approved = 0
+    for household_id in (one for one in ids if one in there):
+        if found := find_warnings(writing, household_id):
+            households.set_state(writing, household_id, warnings=",".join(found))
+            continue
+        household = households.approve(writing, centre, household_id, until_ms)
+        notices.tell_decision(writing, centre.vault, household)
+        approved += 1
+    writing.audit("approve-clean", f"{approved} of {len(ids)}")
+    return approved
