@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -244,23 +244,39 @@ class Town:
 
     def stay_open(self) -> None:
         """Say how to get in, and keep running until Ctrl-C."""
-        link = self.centre.say("add-staff", "demo", "--name", "演示", "--everywhere")
-        console.print(Panel.fit(self._welcome(link), title="幸福里 · Xingfu Li", border_style="green"))
+        with console.status("people"):
+            links = self._people()
+        console.print(Panel.fit(self._welcome(links), title="幸福里 · Xingfu Li", border_style="green"))
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
         stopped.wait()
         console.print("stopping")
 
-    def _welcome(self, link: Any) -> str:
+    def _people(self) -> dict[str, str]:
+        """Rooms and a desk, so that somebody can apply; made-up neighbours in compounds of their own; three accounts,
+        as role → the path that opens it once."""
+        say, compound = self.centre.say, str(COMPOUND)
+        rooms = ("--buildings", "1-6", "--units", "1-2", "--floors", "1-6", "--doors", "01-02")
+        say("add-dwellings", compound, *rooms)
+        place = ("--place-zh", "物业一楼", "--place-en", "Property office, ground floor")
+        say("add-desk", compound, "一号台", "Desk 1", *place, "--from", "08:00", "--to", "22:00")
+        say("demo-data", "--add", "--compounds", "2", "--residents", "600")
+        return {
+            role: say("add-staff", role, "--name", name, "--role", role, "--everywhere")["path"]
+            for role, name in (("property", "王敏"), ("clerk", "李娜"), ("town", "周洁"))
+        }
+
+    def _welcome(self, links: Mapping[str, str]) -> str:
         screens = "\n               ".join(f"[bold]{self.page}/screen/{lane.name}[/]" for lane in self.config.lane)
+        accounts = "\n".join(f"               {role:<9} {self.centre.url}{path}" for role, path in links.items())
         return (
             f"Guards' page   [bold]{self.page}[/]\n"
             f"               {GUARD}  PIN [bold]{self.pins[GUARD]}[/]   (guard)\n"
             f"               {SUPERVISOR}  PIN [bold]{self.pins[SUPERVISOR]}[/]   (supervisor)\n"
             f"Residents see  {screens}\n"
-            f"Centre         [bold]{self.centre.url}[/]\n"
-            f"               sign in with this link, once: {self.centre.url}{link['path']}\n\n"
+            f"Apply          [bold]{self.centre.url}/j/{COMPOUND}[/]   (where the poster's code leads)\n"
+            f"Centre         [bold]{self.centre.url}[/]   each account signs in with its link, once:\n{accounts}\n\n"
             f"Simulated: cameras, barriers, lights, inputs ({self.folder / 'simulated'})\n"
             f"Logs: {self.folder / 'logs'}      Ctrl-C ends everything"
         )

@@ -88,6 +88,10 @@ def test_a_first_day(shell: Shell, tmp_path: Path) -> None:
     assert [g["name"] for g in shell.json("gates", "7")] == ["东门"]
     assert shell.json("events", "7", "--gate", "东门") == []
     assert shell.json("new-code", "7", "g1")["gate"] == "g1"
+    rooms = ("add-dwellings", "7", "--buildings", "1-2", "--floors", "1-6", "--doors", "01-03", "--no-floors", "4")
+    assert (shell.json(*rooms)["new"], shell.json(*rooms)["there"]) == (30, 30)
+    desk = ("add-desk", "7", "一号台", "Desk 1", "--place-zh", "物业一楼", "--place-en", "Ground floor")
+    assert shell.json(*desk) == {"compound": 7, "desk": 1}
     before = shell.json("compounds")[0]
     assert shell.json("begin-epoch", "7", "--yes")["epoch"] != before["epoch"]
 
@@ -119,6 +123,9 @@ def test_a_pin_asked_at_the_prompt_is_not_shown(shell: Shell) -> None:
         (("add-staff", "li"), "Say which compounds"),
         (("add-staff", "a b", "--everywhere"), "letters and digits"),
         (("staff-link", "nobody"), "There is no account"),
+        (("add-dwellings", "7", "--buildings", "1", "--floors", "x", "--doors", "01"), "--floors: "),
+        (("add-desk", "7", "台", "D", "--place-zh", "楼", "--place-en", "P", "--from", "9"), "not a time of day"),
+        (("add-desk", "7", "台", "D", "--place-zh", "楼", "--place-en", "P", "--from", "18:00"), "begin before they end"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_told_in_words(shell: Shell, words: tuple[str, ...], told: str) -> None:

@@ -6,6 +6,7 @@ import base64
 import getpass
 import sys
 from collections.abc import Callable
+from datetime import time, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -16,7 +17,9 @@ import msgspec
 from sync.credential import KIND_NUMBERS, Medium
 from sync.server import bulk, card, compounds, events, fleet, guards, passes, roles, staff
 from sync.server.centre import Centre, CentreError, Compound, open_centre
-from sync.server.people import coverage, erasure, notices, retention
+from sync.server.people import coverage, desks, dwellings, erasure, households, notices, retention
+from sync.server.people.pattern import read_pattern
+from sync.server.people.slots import CollectionDesk
 from sync.server.settings import Settings
 from sync.server.store import StoreError
 from sync.server.vault import VaultError
@@ -200,6 +203,67 @@ def begin_epoch(shell: Shell, centre: Centre, compound: str) -> None:
 
 def _id(centre: Centre, wanted: str) -> int:
     return compounds.find_compound(centre, wanted).compound_id
+
+
+@_command("add-dwellings")
+@click.argument("compound")
+@click.option("--buildings", required=True, help="Like 1-12 or A座,B座.")
+@click.option("--units", default="", help="Like 1-3; left out where there are none.")
+@click.option("--floors", required=True, help="Like 1-32.")
+@click.option("--doors", required=True, help="Like 01-06.")
+@click.option("--no-floors", default="", help="Floors that are left out, like 4,14.")
+def add_dwellings(shell: Shell, centre: Centre, compound: str, **asked: str) -> None:
+    """Rooms of the dwelling register, by pattern; what is there already is left alone.
+
+    \b
+    Example: python -m sync.server add-dwellings 7 --buildings 1-12 --units 1-2 --floors 1-18 --doors 01-04
+    """
+    pattern, wrong = read_pattern(asked)
+    if pattern is None:
+        raise CentreError("; ".join(f"--{field.replace('_', '-')}: {pair[1]}" for field, pair in wrong.items()))
+    compound_id = _id(centre, compound)
+    with centre.writing(compound_id, shell.by) as writing:
+        added = dwellings.insert_many(writing, pattern.addresses())
+        writing.audit("add-dwellings", f"{added.new} {asked['buildings']}")
+    shell.say(added, f"{added.new} dwellings are new, {added.there} were there.")
+
+
+@_command("add-desk")
+@click.argument("compound")
+@click.argument("name_zh")
+@click.argument("name_en")
+@click.option("--place-zh", required=True, help="Where it is, in Chinese.")
+@click.option("--place-en", required=True, help="The same in English.")
+@click.option("--capacity", default=4, help="Households in a quarter of an hour.")
+@click.option("--from", "opens", default="09:00", help="Opens at, local time.")
+@click.option("--to", "closes", default="17:00", help="Closes at, local time.")
+@click.option("--days", default=60, type=click.IntRange(1, 400), help="For so many days from today.")
+def add_desk(shell: Shell, centre: Centre, compound: str, name_zh: str, name_en: str, place_zh: str, place_en: str,
+             capacity: int, opens: str, closes: str, days: int) -> None:  # fmt: skip
+    """A desk where passes are collected in slots of a quarter of an hour, open every day.
+
+    \b
+    Example: python -m sync.server add-desk 7 一号台 "Desk 1" --place-zh 物业一楼 --place-en "Ground floor"
+    """
+    found = compounds.find_compound(centre, compound)
+    today = households.local_day(found, centre.now_ms())
+    desk = CollectionDesk(
+        desk_id=0, name_zh=name_zh, name_en=name_en, place_zh=place_zh, place_en=place_en, capacity=capacity,
+        hours=[(_minute(opens), _minute(closes))], from_day=today.isoformat(),
+        until_day=(today + timedelta(days=days)).isoformat(), weekdays=(1, 2, 3, 4, 5, 6, 7), buildings=(), paper=False,
+    )  # fmt: skip
+    with centre.writing(found.compound_id, shell.by) as writing:
+        desk_id, _ = desks.put_desk(writing, centre.vault, desk)
+    shell.say({"compound": found.compound_id, "desk": desk_id}, f"Desk {desk_id}, {name_zh}, is open from {today} on.")
+
+
+def _minute(words: str) -> int:
+    """Of a day. Raises CentreError."""
+    try:
+        at = time.fromisoformat(words)
+    except ValueError as err:
+        raise CentreError(f"{words!r} is not a time of day. Write it like 09:00.") from err
+    return at.hour * 60 + at.minute
 
 
 @_command("add-gate")
