@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -439,3 +440,23 @@ def test_every_word_of_the_pages_has_its_english(world: World, phone: Phone) -> 
         text = re.sub(r"<datalist.*?</datalist>|value=\"[^\"]*\"|<b>[^<]*</b>", "", phone.get(page).text, flags=re.S)
         left = set(re.findall(r"[\u4e00-\u9fff]+", text)) - {"中文", "张小宝", "张伟", "粤", "翠湖"}
         assert not left, (page, left)
+
+
+def test_two_taps_at_the_same_moment_are_one_household(world: World, phone: Phone) -> None:
+    phone.fill()
+    token, cookies = token_of(phone.client, "/j/7/state"), phone.client.get_cookie("centre")
+    assert cookies
+    answers: list[str] = []
+
+    def tap() -> None:
+        client = world.app.test_client()
+        client.set_cookie("draft_7", phone.draft_cookie(), path="/j/7")
+        client.set_cookie("centre", cookies.value)
+        answers.append(str(client.post("/j/7/form/letter", data=LETTER | {"csrf_token": token}).location))
+
+    taps = [threading.Thread(target=tap) for _ in range(4)]
+    for one in taps:
+        one.start()
+    for one in taps:
+        one.join()
+    assert answers == ["/j/7/done"] * 4 and count(world) == 1

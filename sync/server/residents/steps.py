@@ -6,23 +6,22 @@ nothing.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from datetime import date, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from flask import g, redirect, render_template, request, url_for
-from sqlalchemy import Connection
 
 from sync.server.asked import OpenRoute, language, why
 from sync.server.centre import Centre, CentreError, Compound
 from sync.server.people import application as form
 from sync.server.people import drafts, households, identity, slots
-from sync.server.people.application import Applicant, Application, Mistake, copy_ticked
+from sync.server.people.application import Applicant, Application, Mistake
 from sync.server.people.drafts import Draft
-from sync.server.residents import fields, jar, letter
+from sync.server.residents import answers, fields, jar, letter
+from sync.server.residents.answers import Asked
 
 STEPS = ("where", "residence", "travel", "family", "review", "letter")
 """In this order; each has a page ``form_…`` and a template. A co-resident's is ``person``, reached from ``family``."""
@@ -32,15 +31,6 @@ _CODES = {
     "doc_kinds": identity.DOC_KINDS, "relations": form.RELATIONS, "transports": form.TRANSPORTS,
     "healths": form.HEALTHS, "yes_no": ("yes", "no"), "most_people": form.MOST_PEOPLE,
 }  # fmt: skip
-
-
-class Asked(NamedTuple):
-    """One request for a step: which, of which compound and person, on what day there."""
-
-    step: str
-    compound: Compound
-    n: int
-    today: date
 
 
 class Steps:
@@ -110,11 +100,11 @@ class Steps:
         """Put what was written into the draft, then go where it was asked for, or show what is wrong."""
         compound_id, did = asked.compound.compound_id, request.form.get("do", "next")
         token = jar.token(compound_id)
-        draft = drafts.change(self._centre, compound_id, token, _taking(asked))
+        draft = drafts.change(self._centre, compound_id, token, answers.taking(asked))
         if draft is None or draft.submitted:
             return redirect(_url("entry" if draft is None else "done", asked.compound))
         asked = asked._replace(n=min(asked.n, len(draft.application.people) - 1))
-        mistakes = list(_mistakes(asked, draft.application)) if did == "next" else []
+        mistakes = list(answers.mistakes(asked, draft.application)) if did == "next" else []
         if mistakes and asked.step == "person":
             return redirect(_url("form_person", asked.compound, n=asked.n, check=1))
         if mistakes:
@@ -145,7 +135,7 @@ class Steps:
         compound_id = asked.compound.compound_id
         token = jar.token(compound_id)
         try:
-            done = drafts.submit(self._centre, compound_id, token, _taking(asked))
+            done = drafts.submit(self._centre, compound_id, token, answers.taking(asked))
         except CentreError as error:
             return self._not_submitted(asked, error)
         return jar.keep(redirect(_url("entry" if done is None else "done", asked.compound)), compound_id, token)
@@ -177,13 +167,13 @@ class Steps:
     def _put_sent(self, asked: Asked, draft: Draft) -> None:
         """What was sent, into a draft that is only shown."""
         with self._centre.store.read() as conn:
-            _take(asked, conn, draft.application)
+            answers.take(asked, conn, draft.application)
 
     def _page(self, asked: Asked, draft: Draft, mistakes: list[Mistake] | None = None, trouble: str = "",
               expired: bool = False) -> str:  # fmt: skip
         wrote = draft.application
         if mistakes is None and "check" in request.args:
-            mistakes = list(_mistakes(asked, wrote))
+            mistakes = list(answers.mistakes(asked, wrote))
         before = "form_family" if asked.step == "person" else f"form_{_beside(asked.step, -1)}"
         known: dict[str, Any] = {
             "application": wrote, "at_step": _NUMBERS[asked.step], "mistakes": mistakes or [], "n": asked.n,
@@ -201,7 +191,7 @@ class Steps:
         """What only one step's page shows."""
         more: dict[str, Callable[[], dict[str, Any]]] = {
             "where": lambda: self._where(asked.compound, draft.application),
-            "family": lambda: {"incomplete": _incomplete(draft.application, asked.today)},
+            "family": lambda: {"incomplete": answers.incomplete(draft.application, asked.today)},
             "person": lambda: _person(asked, draft.application),
             "letter": lambda: self._letter(asked.compound, draft),
         }
@@ -234,80 +224,6 @@ class Steps:
             "application": wrote, "chosen": chosen, "letter": letter.paragraphs(language(), form.LETTER_VERSION),
             "days": letter.days(offered, desks, ZoneInfo(compound.timezone), chosen),
         }  # fmt: skip
-
-
-def _taking(asked: Asked) -> drafts.Act:
-    return lambda conn, wrote: _take(asked, conn, wrote)
-
-
-def _take(asked: Asked, conn: Connection, wrote: Application) -> None:
-    """Put into the form what the page of a step asks for, and nothing else."""
-    sent: fields.Sent = request.form
-    did = sent.get("do", "next")
-    if did.startswith("remove-journeys-"):
-        person, _, row = did.removeprefix("remove-journeys-").partition("-")
-        sent = fields.without_row(sent, f"people-{person}-journeys-{row}-")
-    first = wrote.people[0]
-    if asked.step == "where":
-        fields.read_where(sent, wrote)
-        fields.read_identity(sent, first, 0, asked.today)
-        fields.settle_dwelling(conn, asked.compound.compound_id, wrote, sent.get("unit"))
-    elif asked.step == "residence":
-        fields.read_residence(sent, first, 0)
-    elif asked.step == "travel":
-        fields.read_travel(sent, first, 0)
-        fields.read_health(sent, first, 0)
-    elif asked.step == "family":
-        fields.read_plates(sent, wrote)
-    elif asked.step == "person":
-        _take_person(asked, sent, wrote, did)
-    elif asked.step == "letter":
-        fields.read_letter(sent, wrote)
-        wrote.letter_version, wrote.language = form.LETTER_VERSION, language()
-    copy_ticked(wrote)
-
-
-def _take_person(asked: Asked, sent: fields.Sent, wrote: Application, did: str) -> None:
-    if did == "remove-person":
-        if asked.n < len(wrote.people):
-            del wrote.people[asked.n]
-        return
-    if asked.n >= len(wrote.people):
-        wrote.people.append(Applicant())
-    fields.read_person(sent, wrote.people[min(asked.n, len(wrote.people) - 1)], asked.n, asked.today)
-
-
-def _mistakes(asked: Asked, wrote: Application) -> Iterator[Mistake]:
-    """What is wrong on the page of a step; before signing, what is wrong on any."""
-    first = wrote.people[0]
-    if asked.step == "where":
-        yield from form.check_dwelling(wrote)
-        yield from form.check_identity(first, "people.0", asked.today, first=True)
-    elif asked.step == "residence":
-        yield from form.check_residence(first, "people.0", asked.today)
-    elif asked.step == "travel":
-        yield from form.check_health(first, "people.0", asked.today)
-    elif asked.step == "family":
-        yield from _family(wrote, asked.today)
-    elif asked.step == "person":
-        yield from form.check_person(wrote.people[asked.n], asked.n, asked.today)
-    elif asked.step == "review":
-        yield from (one for one in form.check(wrote, asked.today) if one.field not in ("letter_name", "signature"))
-
-
-def _family(wrote: Application, today: date) -> Iterator[Mistake]:
-    """What is wrong with a co-resident is told on that one's own page, here only that something is."""
-    for one in form.check_family(wrote, today):
-        if not re.fullmatch(r"people\.[0-9]+\..*", one.field):
-            yield one
-    for n in _incomplete(wrote, today):
-        name = wrote.people[n].name
-        yield Mistake(field=f"people.{n}", words=(f"{name}：还没填完整。", f"{name}: not complete yet."))
-
-
-def _incomplete(wrote: Application, today: date) -> list[int]:
-    """Places of co-residents of whom something is missing."""
-    return [n for n, person in enumerate(wrote.people) if n and any(form.check_person(person, n, today))]
 
 
 def _person(asked: Asked, wrote: Application) -> dict[str, Any]:
