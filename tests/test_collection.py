@@ -19,6 +19,7 @@ from sync.server.people.application import Application
 from sync.server.people.collection import HandOver
 from sync.server.people.finding import Finding
 from sync.server.people.households import Submitted
+from sync.server.residents import letter
 from tests.people import add_desk, add_dwelling, application, apply, approved, family
 from tests.test_centre import NOW, World
 from tests.test_centre_pages import Office
@@ -649,7 +650,7 @@ def test_a_form_on_paper_is_taken_in_on_one_page_with_a_slip(world: World, clerk
     desk = add_desk(world.centre, paper=True)
     with world.centre.store.read() as conn:
         best = slots.offer(conn, _compound(world), "3", world.now_ms, paper=True)[0]
-    answer = post(clerk, "/c/7/paper", **paper_form(family(), slot=f"{desk}.{best.at_ms}"))
+    answer = post(clerk, "/c/7/paper", **paper_form(family(), slot=letter.slot_value(desk, best.at_ms)))
     assert answer.status_code == 302, answer.text
     found = household(world, 1)
     assert (found.source, found.state, found.slot_ms, found.letter_name) == ("paper", "applied", best.at_ms, "张伟")
@@ -689,3 +690,35 @@ def test_an_ended_pass_is_not_shown_as_good(world: World) -> None:
     with world.centre.store.write() as conn:
         conn.execute(update(tables.pass_).values(valid_until_ms=NOW))
     assert [card.shown(NOW) for card in cards(world, done.household_id)] == ["expired"]
+
+
+def test_a_slip_of_the_scanner_loses_nothing_that_was_ticked(world: World, clerk: Office) -> None:
+    done = approved(world.centre, 7, family())
+    first, *_ = numbers(world, done)
+    path = f"/c/7/collect/{done.household_id}"
+    old = passes.credential_text(world.centre, first, "card")
+    passes.reissue(world.centre, first, ("card",), "wang")
+    for scanned, told in (
+        ("", ""), ("nobody", "collect_why.nothing"), ("8-H00001", "collect_why.foreign"), (old, "collect_dead"),
+    ):  # fmt: skip
+        form = desk_form(done, first, do="scan", scan=scanned, proxy="王强", scanned=[first])
+        answer = post(clerk, path, **form)
+        assert answer.status_code == 200 and "王强" in answer.text
+        assert re.findall(r'name="card" value="([^"]+)"[^>]* checked', answer.text) == [first]
+        assert answer.text.count('class="wrong"') == bool(told) and (not told or words.say("zh", told) in answer.text)
+
+
+def test_a_lost_card_is_made_anew_at_the_desk_and_printed_at_once(world: World, office: Office, clerk: Office) -> None:
+    done = approved(world.centre, 7, family())
+    hand_over(world, done)
+    first, *_ = numbers(world, done)
+    path = f"/c/7/collect/{done.household_id}"
+    assert post(clerk, f"{path}/change", **{"pass": first}, do="reissue").status_code == 403
+    answer = post(office, f"{path}/change", **{"pass": first}, do="reissue")
+    assert answer.status_code == 302 and first in answer.location
+    printed = post(clerk, f"{path}/print", **{"pass": first})
+    assert printed.text.count('class="card front') == 1 and first in printed.text
+    with world.centre.store.read() as conn:
+        of = tables.audit.c
+        told = conn.execute(select(of.what).where(of.household == done.household_id)).scalars().all()
+    assert {"reissue-card", "print"} <= set(told)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import card, roles
-from sync.server.asked import Route, or_again
+from sync.server.asked import Route, language, or_again
 from sync.server.centre import Centre, Compound, NoSuchThing
 from sync.server.office.desks import Desks
 from sync.server.office.paper import Paper
@@ -19,6 +19,7 @@ from sync.server.people.collection import HandOver
 from sync.server.people.finding import Finding
 from sync.server.people.households import Household, local_day
 from sync.server.residents import letter
+from sync.server.words import say
 
 _AROUND_MS = 2 * slots.QUARTER_MS
 """How far ahead the queue is shown household by household."""
@@ -56,14 +57,15 @@ class Collection:
         return self._start(compound, Finding(), "")
 
     def _find(self, compound: Compound, words: str) -> Any:
-        with self._centre.store.read() as conn:
-            found = finding.find(conn, self._centre.vault, compound.compound_id, words)
-        if len(found.households) == 1:
-            return redirect(_here(compound, found.households[0].household_id, dead=int(found.dead) or None))
-        if found.number and not found.households:
-            return redirect(url_for("office.one_pass", compound_id=compound.compound_id, number=found.number))
+        found = self._look(compound, words)
+        if there := _only(compound, found):
+            return redirect(there)
         again = "" if finding.is_card(words) or "/s/" in words else words[:60]
         return self._start(compound, found, again), 200 if found.households else 409
+
+    def _look(self, compound: Compound, words: str) -> Finding:
+        with self._centre.store.read() as conn:
+            return finding.find(conn, self._centre.vault, compound.compound_id, words)
 
     def _start(self, compound: Compound, found: Finding, words: str) -> str:
         desk_id, now_ms = request.args.get("desk", 0, type=int), self._centre.now_ms()
@@ -124,18 +126,30 @@ class Collection:
 
     def _scan(self, compound: Compound, household_id: int, words: str) -> Any:
         """A card of this household is ticked; anything else leads to whom it means. What is ticked stays."""
-        with self._centre.store.read() as conn:
-            number, dead, _ = (
-                finding.pass_of_card(conn, compound.compound_id, words) if finding.is_card(words) else ("", False, "")
-            )
-            mine = {one.number for one in collection.cards_of(conn, compound.compound_id, household_id)}
-        if not number or number not in mine:
-            return self._find(compound, words)
         shown = self._household(compound, household_id)
-        before = set(request.form.getlist("scanned"))
-        ticked = set(request.form.getlist("card")) if before else set()
-        more = {"dead": True} if dead else {"scanned": before | {number}, "ticked": ticked | {number}}
-        return render_template("office/collect_household.html", form=request.form, **shown | more)
+        number, dead = self._own_card(compound, words, {one.number for one in shown["cards"]})
+        if dead:
+            shown["dead"] = True
+        elif number:
+            before = set(request.form.getlist("scanned"))
+            ticked = set(request.form.getlist("card")) if before else set()
+            shown |= {"scanned": before | {number}, "ticked": ticked | {number}}
+        elif words.strip():
+            found = self._look(compound, words)
+            if there := _only(compound, found):
+                return redirect(there)
+            if found.households:
+                return self._start(compound, found, words[:60])
+            shown["wrong"] = say(language(), f"collect_why.{found.why}")
+        return render_template("office/collect_household.html", form=request.form, **shown)
+
+    def _own_card(self, compound: Compound, words: str, mine: set[str]) -> tuple[str, bool]:
+        """(pass number, dead) of a scanned card that is one of ``mine``."""
+        if not finding.is_card(words):
+            return "", False
+        with self._centre.store.read() as conn:
+            number, dead, _ = finding.pass_of_card(conn, compound.compound_id, words)
+        return (number, dead) if number in mine else ("", False)
 
     def _household(self, compound: Compound, household_id: int) -> dict[str, Any]:
         now_ms, compound_id = self._centre.now_ms(), compound.compound_id
@@ -150,13 +164,16 @@ class Collection:
         return {
             "case": found, "household": found.household, "cards": cards, "desk": desk, "phones": phones,
             "by_person": {one.person_id: one for one in cards if one.person_id},
-            "grown_up": collection.adults(found.people, today)[1:], "checks": collection.CHECKS,
-            "ticked": set(request.form.getlist("card")) if posted else waiting, "scanned": set(),
+            "grown_up": [one for one in collection.adults(found.people, today) if one.place],
+            "checks": collection.CHECKS,
+            "ticked": set(request.form.getlist("card")) if posted else waiting,
+            "scanned": set(request.form.getlist("scanned")) & waiting,
             "waiting": waiting, "slot_note": _slot_note(found.household, compound, now_ms),
             "collector": collection.collector_of(found.household.collected_note), "dead": "dead" in request.args,
             "today_collected": bool(found.household.collected_ms)
             and local_day(compound, found.household.collected_ms) == today,
-            "done": done if done in DONE else "", "evidence": case.EVIDENCE, "now_ms": now_ms,
+            "done": done if done in DONE else "", "changed": request.args.getlist("changed"),
+            "evidence": case.EVIDENCE, "now_ms": now_ms,
             "case_page": _case_page(compound, household_id),
         }  # fmt: skip
 
@@ -190,8 +207,8 @@ class Collection:
         if what not in collection.CHANGES:
             abort(400)
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
-            collection.change(writing, self._centre, household_id, what, request.form.getlist("pass"))
-        return redirect(_here(compound, household_id, done=what))
+            changed = collection.change(writing, self._centre, household_id, what, request.form.getlist("pass"))
+        return redirect(_here(compound, household_id, done=what, changed=changed))
 
     def collect_print(self, compound: Compound, household_id: int) -> Any:
         """This household's cards on paper, here and now; recorded. They are handed over in the same minute, so gates
@@ -199,7 +216,7 @@ class Collection:
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
             household = households.get_household(writing.conn, compound.compound_id, household_id)
             cards = collection.cards_of(writing.conn, compound.compound_id, household_id)
-            asked = set(request.form.getlist("card"))
+            asked = {*request.form.getlist("card"), *request.form.getlist("pass")}
             chosen = [one.number for one in cards if one.card and (one.number in asked or not asked)]
             faces = printing.faces(writing.conn, self._centre, compound.compound_id, chosen)
             printing.note(writing, household_id, household.number, len(faces), bool(household.printed_ms))
@@ -233,6 +250,15 @@ class Collection:
             _card(conn, compound, household_id, number)
             since_ms = collection.phones_of(conn, compound.compound_id, household_id).get(number, 0)
         return jsonify(used=since_ms >= request.args.get("since", 1, type=int))
+
+
+def _only(compound: Compound, found: Finding) -> str:
+    """The address of what was found, where it is one thing; empty otherwise."""
+    if len(found.households) == 1:
+        return _here(compound, found.households[0].household_id, dead=int(found.dead) or None)
+    if found.number and not found.households:
+        return url_for("office.one_pass", compound_id=compound.compound_id, number=found.number)
+    return ""
 
 
 def _here(compound: Compound, household_id: int, **more: Any) -> str:

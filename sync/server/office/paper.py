@@ -13,7 +13,7 @@ from sync.server import card
 from sync.server.asked import Route, language, why
 from sync.server.centre import Centre, CentreError, Compound
 from sync.server.people import application as form
-from sync.server.people import households, slots
+from sync.server.people import households, record, slots
 from sync.server.people.application import Applicant, Application
 from sync.server.people.households import Household, local_day
 from sync.server.residents import fields, letter
@@ -80,6 +80,8 @@ class Paper:
 
     def paper_slip(self, compound: Compound, household_id: int) -> Any:
         """What the household takes away: number and slot; whoever applied on paper gets the code of its own page."""
+        with self._centre.writing(compound.compound_id, g.staff.account) as writing:
+            record.note_opened(writing, household_id)
         with self._centre.store.read() as conn:
             household = households.get_household(conn, compound.compound_id, household_id)
             code = card.drawn(self._address(conn, household)) if household.source == "paper" else ""

@@ -43,6 +43,7 @@ class Printing:
         day, wanted, mistaken = self._wanted(compound)
         with self._centre.store.read() as conn:
             rows = printing.due(conn, compound.compound_id, wanted)
+            more, rows = len(rows) > printing.MOST_HOUSEHOLDS, rows[: printing.MOST_HOUSEHOLDS]
             numbers = [number for one in rows for number in one.numbers]
             shown = {
                 "behind": printing.ready(conn, compound, numbers) if numbers else [],
@@ -51,8 +52,8 @@ class Printing:
                 "desks": slots.list_desks(conn, compound.compound_id),
             }
         return render_template(
-            "office/print.html", day=day.isoformat(), wanted=wanted, rows=rows[: printing.MOST_HOUSEHOLDS],
-            more=len(rows) > printing.MOST_HOUSEHOLDS, cards=len(numbers), sheets=-(-len(numbers) // ON_A_SHEET),
+            "office/print.html", day=day.isoformat(), wanted=wanted, rows=rows, more=more,
+            cards=len(numbers), sheets=-(-len(numbers) // ON_A_SHEET),
             layouts=LAYOUTS, layout=_layout(), wrong=wrong or mistaken, may_force=roles.may(g.staff.role, "review"),
             form=request.form, **shown,
         )  # fmt: skip

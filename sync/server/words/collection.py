@@ -157,10 +157,11 @@ WORDS: Mapping[str, Pair] = {
     "collect_phone_left": ("还剩", "Left"),
     "collect_phone_used": ("已开通，可以收起了。", "Set up. Done."),
     "collect_phone_over": ("过时了，请重新生成。", "It has run out; make another."),
+    "collect_phone_new": ("重新生成", "Make another"),
     "collect_phone_look": ("看看开通没有", "See whether it is set up"),
     # Passes of the household
     "collect_passes": ("暂停、注销、补办", "Suspend, revoke, make anew"),
-    "collect_passes_hint": ("勾选要变更的证。", "Tick the passes to change."),
+    "collect_passes_hint": ("先勾选是哪张证。", "Tick which passes."),
     "collect_change.suspend": ("暂停", "Suspend"),
     "collect_change.resume": ("恢复", "Resume"),
     "collect_change.revoke": ("注销，不能恢复", "Revoke for good"),
@@ -195,7 +196,7 @@ WORDS: Mapping[str, Pair] = {
         "户还没审核，今晚印不了；到时在领证台当场审核、当场打印。",
         "households are not reviewed and cannot be printed tonight; they are reviewed and printed at the desk.",
     ),
-    "sheet_more": ("太多了，先印前400户，印完再来一次。", "Too many: the first 400 households now, then once more."),
+    "sheet_more": ("太多了，先印前200户，印完再来一次。", "Too many: the first 200 households now, then once more."),
     "sheet_ready": ("所有门口都已知道这些卡", "Every gate knows these cards"),
     "sheet_behind": ("这些门口还不知道这些卡", "These gates do not know these cards yet"),
     "sheet_behind_hint": (
