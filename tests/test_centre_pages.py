@@ -261,3 +261,18 @@ def test_what_cannot_be_done_is_said_in_the_language_of_the_page(world: World, o
         office.get(f"/c/7/passes?lang={language}")
         why = re.search(r'role="alert">([^<]+)<', office.post(f"/c/7/{page}", **wrong).text)
         assert why and any("\u4e00" <= sign <= "\u9fff" for sign in why[1]) == chinese
+
+
+def test_over_https_a_form_needs_its_token_and_no_referer(tmp_path: Path) -> None:
+    """A household's page sends none, since its address is a secret."""
+    world = World(tmp_path / "centre", secure_cookies=True)
+    try:
+        client = world.app.test_client()
+        page = client.get("/j/7", base_url="https://pass.example.org")
+        found = re.search(r'csrf_token" value="([^"]+)"', page.text)
+        assert found
+        for token, code in ((found[1], 302), ("", 400)):
+            fields = {"csrf_token": token}
+            assert client.post("/j/7/begin", data=fields, base_url="https://pass.example.org").status_code == code
+    finally:
+        close_app(world.app)

@@ -42,6 +42,9 @@ def create_app(settings: Settings) -> Flask:
         SESSION_COOKIE_SECURE=settings.secure_cookies,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        # A household's page sends no Referer, since its address is a secret, and some phones never do: the token that
+        # every form carries, bound to a SameSite cookie, is what protects it.
+        WTF_CSRF_SSL_STRICT=False,
     )
     api = GateApi(centre, presence).blueprint()
     CSRFProtect(app).exempt(api)  # gates send a token in a header, which no other site can make a browser send
