@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.server import passes, tables
+from sync.server import compounds, passes, tables
 from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.people import households, identity, slots
@@ -270,6 +270,23 @@ def households_compound(world: World):  # type: ignore[no-untyped-def]
     from sync.server.compounds import read_compound
 
     return read_compound(world.centre, 7)
+
+
+def test_one_slot_looked_up_alone_is_what_the_whole_offer_says_of_it(world: World) -> None:
+    desk, full = add_desk(world.centre, capacity=2), add_desk(world.centre, buildings="9")
+    with world.centre.store.read() as conn:
+        compound = compounds.read_compound(world.centre, 7)
+        first = slots.offer(conn, compound, "3", world.now_ms)[0]
+    apply(world.centre, 7, application(desk_id=desk, slot_ms=first.at_ms))
+    with world.centre.store.read() as conn:
+        for keep in ((0, 0), (desk, first.at_ms)):
+            whole = slots.offer(conn, compound, "3", world.now_ms, keep=keep)
+            offered = {(one.desk_id, one.at_ms): one for one in whole}
+            times = [first.at_ms + n * slots.QUARTER_MS for n in (-999, -1, 0, 1, 40, 700)]
+            wanted = [(which, at_ms) for which in (desk, full, 99) for at_ms in times]
+            for one in [*wanted, (desk, first.at_ms + 1), (whole[-1].desk_id, whole[-1].at_ms)]:
+                alone = slots.offer_one(conn, compound, "3", world.now_ms, one, keep=keep)
+                assert alone == ([offered[one]] if one in offered else [])
 
 
 def test_a_slot_is_free_again_when_the_household_moved(world: World) -> None:

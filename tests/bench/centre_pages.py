@@ -79,15 +79,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--state", type=Path, help="a town made before, or where to make one")
     parser.add_argument("--only", choices=("pages", "export", "launch"))
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="how long launch day is")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         state = asked.state or Path(folder)
-        lines = list(measure(state, asked.only))
+        lines = list(measure(state, asked.only, asked.seconds))
     show(lines)
     return 0 if all(line.ok for line in lines) else 1
 
 
-def measure(state: Path, only: str | None) -> Iterator[Line]:
+def measure(state: Path, only: str | None, seconds: int) -> Iterator[Line]:
     yield from town(state)
     app = create_app(Settings(state=state, watch=False, secure_cookies=False))  # for its addresses and its database
     try:
@@ -98,7 +99,7 @@ def measure(state: Path, only: str | None) -> Iterator[Line]:
             if only in (None, "export"):
                 yield from export(bench, server)
             if only in (None, "launch"):
-                yield from launch(bench, server)
+                yield from launch(bench, server, seconds)
     finally:
         close_app(app)
 
@@ -347,28 +348,30 @@ def export(bench: Bench, server: Server) -> Iterator[Line]:
 # Launch day
 
 
-def launch(bench: Bench, server: Server) -> Iterator[Line]:
+def launch(bench: Bench, server: Server, seconds: int) -> Iterator[Line]:
     """The last step of the form, 20 a second, while one export after another runs."""
-    waiting = prepare(bench, A_SECOND * SECONDS)
+    waiting = prepare(bench, A_SECOND * seconds)
     stop = threading.Event()
     exports: list[float] = []
     office = threading.Thread(target=keep_exporting, args=(bench, server, stop, exports))
     office.start()
-    results: list[tuple[float, float, int]] = []
-    began = time.perf_counter() + 1
+    done: list[Done] = []
+    computed, began = server.cpu_ms(), time.perf_counter() + 1
     with ThreadPoolExecutor(400) as residents:
-        for place, (compound, token, name) in enumerate(waiting):
+        for place, who in enumerate(waiting):
             due = began + place / A_SECOND
             time.sleep(max(0.0, due - time.perf_counter()))
-            residents.submit(lambda *who: results.append(resident(server, *who)), due, compound, token, name)
+            residents.submit(lambda due, who: done.append(resident(server, due, *who)), due, who)
     stop.set()
+    cpu = (server.cpu_ms() - computed) / seconds / 10
     office.join()
-    taken, whole = [row[0] for row in results], [row[1] for row in results]
-    wrong = len(waiting) - sum(status == 302 for _, _, status in results)
+    taken, whole = [one.sent_ms for one in done], [one.whole_ms for one in done]
     more = f"p50 {at(taken, 50):.0f}, max {max(taken):.0f} ms; {len(exports)} exports, {max(exports, default=0):.1f} s"
-    yield Line(f"launch day: {A_SECOND} submissions a second, {SECONDS} s", SUBMIT_MS, at(taken, 95), "ms", more)
+    yield Line(f"launch day: {A_SECOND} submissions a second, {seconds} s", SUBMIT_MS, at(taken, 95), "ms", more)
     yield Line("  with the page before it", None, at(whole, 95), "ms", f"p50 {at(whole, 50):.0f} ms")
-    yield Line("  not taken", 1, wrong, "", f"of {len(waiting)}")
+    yield Line("  the server computes", None, cpu, "%", "of one processor, export and pages and all")
+    yield Line("  had to choose another time", None, sum(one.again for one in done), "")
+    yield Line("  not taken", 1, len(waiting) - sum(one.status == 302 for one in done), "", f"of {len(waiting)}")
 
 
 def keep_exporting(bench: Bench, server: Server, stop: threading.Event, taken: list[float]) -> None:
@@ -405,17 +408,30 @@ def prepare(bench: Bench, number: int) -> list[tuple[int, str, str]]:
     return waiting
 
 
-def resident(server: Server, due: float, compound: int, token: str, name: str) -> tuple[float, float, int]:
-    """Open the letter, sign it, send it: (milliseconds of sending, of both since they were due, status)."""
+class Done(NamedTuple):
+    """What a resident met with: how long sending took, and all of it since it was due."""
+
+    sent_ms: float
+    whole_ms: float
+    again: int
+    status: int
+
+
+def resident(server: Server, due: float, compound: int, token: str, name: str) -> Done:
+    """Open the letter, sign it, send it; where the time was taken meanwhile, take the one that is offered instead."""
     browser = Browser(server.port, **{f"draft_{compound}": token})
     path = f"/j/{compound}/form/letter"
-    page = browser.get(path)
-    slot = re.search(rb'name="slot" value="([^"]+)" checked', page.body)
-    fields = {"csrf_token": page.token, "letter_name": name, "signature": _SIGNED, "do": "next"}
-    fields |= {"slot": slot[1].decode()} if slot else {}
-    took, answer = timed(lambda: browser.post(path, **fields))
+    answer = browser.get(path)
+    again = -1
+    sent_ms = 0.0
+    while answer.status in (200, 409) and again < 5:
+        slot = re.search(rb'name="slot" value="([^"]+)" checked', answer.body)
+        fields = {"csrf_token": answer.token, "letter_name": name, "signature": _SIGNED, "do": "next"}
+        fields |= {"slot": slot[1].decode()} if slot else {}
+        took, answer = timed(lambda fields=fields: browser.post(path, **fields))  # type: ignore[misc]
+        sent_ms, again = max(sent_ms, took), again + 1
     browser.close()
-    return took, (time.perf_counter() - due) * 1000, answer.status
+    return Done(sent_ms, (time.perf_counter() - due) * 1000, again, answer.status)
 
 
 _SIGNED = "M60 200 " + " ".join(f"L{60 + 12 * step} {150 + 37 * step % 120}" for step in range(60))

@@ -149,6 +149,8 @@ def submit_in(writing: Writing, centre: Centre, application: Application, househ
         raise CentreError("This application is decided already; ask the desk.", "申请已办结，需要更改请到物业。")
     household_id = household_id or next_number(writing.conn, writing.compound_id, "household")
     _put_household(writing, centre.vault, application, household_id, old)
+    if old is not None:
+        _forget_people(writing, household_id)
     _put_people(writing, centre.vault, application, household_id, today)
     _put_slot(writing, application, household_id, old)
     set_state(writing, household_id, state="applied", warnings=",".join(find_warnings(writing, household_id)))
@@ -205,14 +207,17 @@ def _dwelling_id(writing: Writing, application: Application) -> int:
     return writing.conn.execute(wanted).scalar() or 0
 
 
-def _put_people(writing: Writing, vault: Vault, application: Application, household_id: int, today: date) -> None:
-    """People, journeys and vehicles as the form has them; an open household has no pass that could be lost."""
+def _forget_people(writing: Writing, household_id: int) -> None:
+    """Before a corrected form is put in their place; an open household has no pass that could be lost."""
     for table in (tables.journey, tables.person, tables.vehicle):
         mine = (table.c.compound_id == writing.compound_id, table.c.household_id == household_id)
         writing.conn.execute(delete(table).where(*mine))
+
+
+def _put_people(writing: Writing, vault: Vault, application: Application, household_id: int, today: date) -> None:
+    """People, journeys and vehicles as the form has them."""
     first = next_number(writing.conn, writing.compound_id, "person", len(application.people))
-    for place, applicant in enumerate(application.people):
-        add_person(writing, vault, applicant, household_id, first + place, place, today)
+    _add_people(writing, vault, application.people, household_id, first, 0, today)
     for plate in application.plates:
         add_vehicle(writing, household_id, plate)
 
@@ -220,11 +225,22 @@ def _put_people(writing: Writing, vault: Vault, application: Application, househ
 def add_person(writing: Writing, vault: Vault, applicant: Applicant, household_id: int, person_id: int, place: int,
                today: date) -> None:  # fmt: skip
     """One person with journeys; what was written has been checked."""
-    keys = {"compound_id": writing.compound_id, "household_id": household_id, "person_id": person_id}
-    row = keys | {"place": place} | person_row(vault, applicant, today)
-    writing.conn.execute(insert(tables.person).values(row | {"known": _known(writing, row["doc_mark"])}))
-    if stays := journey_rows(applicant):
-        writing.conn.execute(insert(tables.journey), [keys | stay for stay in stays])
+    _add_people(writing, vault, [applicant], household_id, person_id, place, today)
+
+
+def _add_people(writing: Writing, vault: Vault, applicants: Sequence[Applicant], household_id: int, person_id: int,
+                place: int, today: date) -> None:  # fmt: skip
+    """The numbers and places of the others follow the first one's."""
+    people: list[dict[str, Any]] = []
+    stays: list[dict[str, Any]] = []
+    for at, applicant in enumerate(applicants):
+        keys = {"compound_id": writing.compound_id, "household_id": household_id, "person_id": person_id + at}
+        people.append(keys | {"place": place + at} | person_row(vault, applicant, today))
+        stays += [keys | stay for stay in journey_rows(applicant)]
+    known = _known(writing, [row["doc_mark"] for row in people if row["doc_mark"]])
+    writing.conn.execute(insert(tables.person), [row | {"known": row["doc_mark"] in known} for row in people])
+    if stays:
+        writing.conn.execute(insert(tables.journey), stays)
 
 
 def person_row(vault: Vault, applicant: Applicant, today: date) -> dict[str, Any]:
@@ -250,10 +266,11 @@ def journey_rows(applicant: Applicant) -> list[dict[str, Any]]:
     return [{"seq": seq, **msgspec.structs.asdict(stay)} for seq, stay in enumerate(stays, 1)]
 
 
-def _known(writing: Writing, doc_mark: bytes) -> bool:
+def _known(writing: Writing, marks: Sequence[bytes]) -> set[bytes]:
+    """Those of them that are on the list the community had before."""
     columns = tables.roster.c
-    wanted = select(columns.doc_mark).where(columns.compound_id == writing.compound_id, columns.doc_mark == doc_mark)
-    return bool(doc_mark) and writing.conn.execute(wanted).first() is not None
+    wanted = select(columns.doc_mark).where(columns.compound_id == writing.compound_id, columns.doc_mark.in_(marks))
+    return set(writing.conn.execute(wanted).scalars()) if marks else set()
 
 
 def add_vehicle(writing: Writing, household_id: int, plate: str) -> int:
@@ -271,7 +288,9 @@ def _put_slot(writing: Writing, application: Application, household_id: int, old
     wanted = (application.desk_id, application.slot_ms)
     if not application.desk_id or wanted == keep:
         return
-    offered = slots.offer(writing.conn, writing.compound, application.building, writing.now_ms, application.paper, keep)
+    offered = slots.offer_one(
+        writing.conn, writing.compound, application.building, writing.now_ms, wanted, application.paper, keep
+    )
     slots.book(writing, household_id, *wanted, offered)
 
 

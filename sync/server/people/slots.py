@@ -93,6 +93,25 @@ def offer(conn: Connection, compound: Compound, building: str, now_ms: int, pape
     return [slot for _, _, slot in found]
 
 
+def offer_one(conn: Connection, compound: Compound, building: str, now_ms: int, wanted: tuple[int, int],
+              paper: bool = False, keep: tuple[int, int] = (0, 0)) -> list[Slot]:  # fmt: skip
+    """The one of what ``offer`` says that is at a (desk, time), without looking at all the others; nothing where it is
+    not among them."""
+    desk = next((one for one in list_desks(conn, compound.compound_id) if one.desk_id == wanted[0]), None)
+    if desk is None or desk.paper != paper or (desk.buildings and building not in desk.buildings):
+        return []
+    zone, at_ms = ZoneInfo(compound.timezone), wanted[1]
+    if not now_ms < at_ms < now_ms + (DAYS_OFFERED + 1) * 86_400_000 or at_ms not in _times(desk, zone, now_ms):
+        return []
+    of = tables.household.c
+    mine = (of.compound_id == compound.compound_id, of.desk_id == desk.desk_id, of.slot_ms == at_ms)
+    taken = conn.execute(
+        select(func.count()).select_from(tables.household).where(*mine, of.state.in_(HELD_STATES))
+    ).scalar_one()
+    left = desk.capacity - taken + (keep == wanted)
+    return [Slot(desk_id=desk.desk_id, at_ms=at_ms, left=left)] if left > 0 else []
+
+
 def _times(desk: CollectionDesk, zone: ZoneInfo, now_ms: int) -> Iterator[int]:
     """Every quarter of an hour of a desk in the coming days that has not begun."""
     today = datetime.fromtimestamp(now_ms / 1000, zone).date()
