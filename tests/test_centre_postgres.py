@@ -34,6 +34,7 @@ from tests import (
     test_households,
     test_registers,
     test_retention,
+    test_review,
 )
 from tests.people import add_desk, application, apply
 from tests.postgres import Server, find_programs
@@ -94,6 +95,7 @@ def _also_here(module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 for _module in (
     test_areas, test_centre, test_centre_events, test_coverage, test_households, test_registers, test_retention,
+    test_review,
 ):  # fmt: skip
     globals().update(_also_here(_module))
 
