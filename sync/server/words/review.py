@@ -64,6 +64,7 @@ WORDS: Mapping[str, Pair] = {
     "review_submitted": ("提交", "Submitted"),
     "review_since": ("自", "since"),
     "review_people": ("人", "people"),
+    "review_persons": ("人", "pers."),
     "review_cars": ("车", "cars"),
     "review_on_paper": ("纸质", "on paper"),
     "review_reached": ("日期已到，请处理", "date reached: decide"),
