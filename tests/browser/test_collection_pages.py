@@ -123,7 +123,7 @@ def test_a_household_is_reviewed_printed_and_handed_over_at_its_slot(officer: Of
     page.wait_for_url("**done=approve")
     officer.picture("collect-9-approved")
     with page.context.expect_page() as opened:
-        page.locator("button[formaction$=print]").click()
+        page.locator("#desk button[formaction$=print]").click()
     opened.value.wait_for_load_state()
     assert opened.value.locator(".card.front").count() == 1
     opened.value.close()
