@@ -57,7 +57,7 @@ def town(tmp_path: Path) -> Iterator[Estate]:
 
 
 @pytest.fixture(params=[("phone", "zh"), ("desk", "zh"), ("phone", "en"), ("desk", "en")], ids="-".join)
-def officer(browser: Any, town: Estate, request: pytest.FixtureRequest) -> Iterator[Officer]:  # noqa: F811
+def officer(browser: Any, town: Estate, request: pytest.FixtureRequest) -> Iterator[Officer]:
     made = Officer(browser, town, *request.param)
     made.sign_in()
     yield made
@@ -186,7 +186,7 @@ def test_a_form_on_paper_is_typed_in_on_one_page(officer: Officer, town: Estate)
     assert (found.source, found.dwelling, bool(found.slot_ms)) == ("paper", "3-2-501", True)
 
 
-def test_a_sheet_printed_the_night_before_is_read_back(browser: Any, town: Estate, tmp_path: Path) -> None:  # noqa: F811
+def test_a_sheet_printed_the_night_before_is_read_back(browser: Any, town: Estate, tmp_path: Path) -> None:
     decoder = pytest.importorskip("hardware.decoder")
     image = pytest.importorskip("PIL.Image")
     load_picture = pytest.importorskip("kiosk.reader").load_picture
