@@ -62,6 +62,7 @@ ROWS: dict[str, Row] = {
     "office.print_anyway": (None, "review", "compound"),
     "office.desks": ("people", "register", "compound"),
     "office.one_desk": ("people", "register", "compound"),
+    "office.office_phone": (None, "register", "compound"),
     "office.paper": ("collect", "collect", "compound"),
     "office.paper_slip": ("collect", None, "compound"),
     # passes

@@ -722,3 +722,13 @@ def test_a_lost_card_is_made_anew_at_the_desk_and_printed_at_once(world: World, 
         of = tables.audit.c
         told = conn.execute(select(of.what).where(of.household == done.household_id)).scalars().all()
     assert {"reissue-card", "print"} <= set(told)
+
+
+def test_residents_read_whom_to_call(world: World, office: Office) -> None:
+    done = apply(world.centre)
+    for wrong in ("call me", "<b>1234567</b>", "1" * 60):
+        assert office.post("/c/7/desks/phone", page="/c/7/desks", phone=wrong).status_code == 409
+    assert office.post("/c/7/desks/phone", page="/c/7/desks", phone=" 027-8888 1234 ").status_code == 302
+    for page in ("/j/7", f"/j/7/s/{done.link}"):
+        assert 'href="tel:027-88881234"' in world.client.get(page).text
+    assert "027-8888" not in world.client.get("/j/8").text

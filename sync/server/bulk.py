@@ -44,7 +44,8 @@ def _chosen(compound_id: int, extension: Extension) -> tuple[Any, ...]:
     columns = tables.pass_.c
     return (
         columns.compound_id == compound_id, columns.kind.in_(extension.kinds), columns.state != "revoked",
-        columns.home == 0, columns.valid_until_ms < extension.until_ms, columns.valid_until_ms > extension.running_at_ms,
+        columns.valid_until_ms < extension.until_ms, columns.valid_until_ms > extension.running_at_ms,
+        columns.home == 0,
     )  # fmt: skip
 
 

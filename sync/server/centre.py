@@ -52,6 +52,7 @@ class Compound(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
     community_zh: str = ""
     community_en: str = ""
+    office_phone: str = ""
     wide: int = 0
     """1: no compound but a wider scope (scopes.py)."""
 

@@ -71,6 +71,7 @@ compound = Table(
     _number("created_ms"),
     _text("community_zh", ""),
     _text("community_en", ""),
+    _text("office_phone", ""),  # whom residents call
     _number("wide", 0),  # 1: no compound but a wider scope, whose passes are good in those that accept it
 )
 

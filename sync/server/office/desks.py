@@ -8,6 +8,7 @@ import msgspec
 from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from sync.server import compounds
 from sync.server.asked import Route, or_again, why
 from sync.server.centre import Centre, CentreError, Compound
 from sync.server.people import desks, finding, identity, slots
@@ -32,6 +33,7 @@ class Desks:
         return (
             Route("desks", self.desks, post, "people", "register"),
             Route("desks/<int:desk_id>", self.one_desk, post, "people", "register"),
+            Route("desks/phone", self.office_phone, ("POST",), "register"),
         )
 
     def desks(self, compound: Compound) -> Any:
@@ -40,14 +42,15 @@ class Desks:
             return self._put(compound, 0)
         return self._list(compound)
 
-    def _list(self, compound: Compound) -> str:
+    def _list(self, compound: Compound, phone_wrong: str = "", phone: str = "") -> str:
         now_ms = self._centre.now_ms()
         with self._centre.store.read() as conn:
             loads = desks.loads(conn, compound.compound_id, local_day(compound, now_ms), now_ms)
             without = desks.without_slot(conn, compound.compound_id)
         return render_template(
             "office/desks.html", loads=loads, without=without, lost=request.args.get("lost", 0, type=int),
-            saved="saved" in request.args, **self._form(compound, _NEW),
+            saved="saved" in request.args, phone_wrong=phone_wrong, phone=phone or compound.office_phone,
+            **self._form(compound, _NEW),
         )  # fmt: skip
 
     def one_desk(self, compound: Compound, desk_id: int) -> Any:
@@ -59,6 +62,15 @@ class Desks:
         return render_template("office/desk.html", **self._form(compound, found))
 
     # Changing
+
+    def office_phone(self, compound: Compound) -> Any:
+        """Whom residents call."""
+        phone = request.form.get("phone", "")[:60]
+        try:
+            compounds.set_office_phone(self._centre, compound.compound_id, phone, g.staff.account)
+        except CentreError as error:
+            return self._list(compound, why(error), phone), 409
+        return redirect(url_for("office.desks", compound_id=compound.compound_id, saved=1))
 
     def _form(self, compound: Compound, desk: CollectionDesk, preview: dict[str, Any] | None = None) -> dict[str, Any]:
         today = local_day(compound, self._centre.now_ms())

@@ -72,6 +72,7 @@ WORDS: Mapping[str, Pair] = {
     "settings.most_people": ("一户超过多少人要多看一眼", "People in a dwelling worth a second look"),
     "settings.most_people.hint": ("超过时审核页会提醒，不会自动拒绝。",
                                   "Beyond it the reviewer is warned; nothing is refused."),
+    "did.office-phone": ("改了物业电话", "changed the office's telephone"),
     "did.set-town": ("改了全镇设置", "changed a town setting"),
     "areas.title": ("疫情地区", "Epidemic areas"),
     "areas.hint": ("审核时，只拿最近15天去过的地方来比对，不看户籍。名单一改，没办结的申请马上按新名单提醒。",

@@ -233,6 +233,8 @@ WORDS: Mapping[str, Pair] = {
     "sheet_printed_at": ("已印", "printed"),
     # Desks
     "desks": ("领证台和时段", "Desks and slots"),
+    "desk_phone": ("物业电话", "The office's telephone"),
+    "desk_phone_hint": ("写在居民的每一页上，如027-8888 1234", "On every page residents see, like 027-8888 1234"),
     "desk_new": ("新增领证台", "New desk"),
     "desk_change": ("改领证台", "Change the desk"),
     "desk_name_zh": ("名称（中文）", "Name in Chinese"),

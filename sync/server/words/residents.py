@@ -383,6 +383,7 @@ _LAST: Mapping[str, Pair] = {
     "found_state.not_here": ("登记显示您不住在这里", "The register says you do not live here"),
     "found_state.cancelled": ("已取消", "Cancelled"),
     "found_state.moved": ("已登记搬离", "Moved away"),
+    "form_call": ("有事打物业电话", "Questions? Call the office:"),
     "found_next.applied": ("到领证时间来就行。", "Just come at your time."),
     "found_next.correct": (
         "打开您的页面看要改什么，或打电话给物业。",

@@ -11,6 +11,7 @@ def upgrade() -> None:
     """Make the new tables; accounts get a role: whoever saw every compound is of the town."""
     op.add_column("compound", sa.Column("community_zh", sa.Text(), server_default="", nullable=False))
     op.add_column("compound", sa.Column("community_en", sa.Text(), server_default="", nullable=False))
+    op.add_column("compound", sa.Column("office_phone", sa.Text(), server_default="", nullable=False))
     op.add_column("compound", sa.Column("wide", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("pass", sa.Column("home", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("audit", sa.Column("household", sa.BigInteger(), server_default="0", nullable=False))
