@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from sync.server.centre import CentreError, NoSuchThing
 from sync.server.compounds import read_compound
 from sync.server.people import changes, households, own_record, phone_pass, slots, visitors
 from sync.server.people.households import Household
+from sync.server.residents import letter
 from tests.people import add_desk, applicant, application, apply, approved, family, id_number
 from tests.test_centre import World
 from tests.test_centre_events import Journal, event, send
@@ -155,12 +157,16 @@ def test_another_slot_is_taken_out_of_those_that_are_free(world: World) -> None:
     desk = add_desk(world.centre, capacity=1)
     first, second = (slot.at_ms for slot in free(world)[:2])
     home = Home(world, apply(world.centre, 7, application(desk_id=desk, slot_ms=first)))
-    assert home.post("/slot", slot=f"{desk}.{second}").status_code == 302
+    offered = re.findall(r'name="slot" value="([^"]+)"', home.get("/slot").text)
+    assert letter.slot_value(desk, second) in offered
+    assert home.post("/slot", slot=letter.slot_value(desk, second)).status_code == 302
     assert (home.row().desk_id, home.row().slot_ms) == (desk, second)
     other = Home(world, apply(world.centre))
-    for wrong in (f"{desk}.{second}", f"{desk}.{second + 1}", "", "x.y", f"99.{first}"):
-        assert other.post("/slot", slot=wrong).status_code == 409 or wrong in ("", "x.y")
+    taken = letter.slot_value(desk, second)
+    for wrong in (taken, f"{taken}1", f"{desk}.{'9' * 400}", "", "x.y", letter.slot_value(99, first)):
+        assert other.post("/slot", slot=wrong).status_code == 409
     assert other.row().slot_ms == 0
+    assert home.post("/slot").status_code == 409 and home.row().slot_ms == second
     assert "ticket" in home.get().text and "ticket" not in other.get().text
 
 
@@ -466,9 +472,9 @@ def test_a_household_that_has_to_wait_collects_when_the_day_has_come(world: Worl
         households.decide(writing, home.done.household_id, "observe", "", world.now_ms + 3 * DAY_MS)
     page = home.get().text
     assert "ticket" not in page and words.say("zh", "status_slot_later") in page
-    assert home.post("/slot", slot=f"{desk}.{early}").status_code == 409
+    assert home.post("/slot", slot=letter.slot_value(desk, early)).status_code == 409
     late = next(slot.at_ms for slot in free(world) if slot.at_ms > world.now_ms + 3 * DAY_MS)
-    assert home.post("/slot", slot=f"{desk}.{late}").status_code == 302
+    assert home.post("/slot", slot=letter.slot_value(desk, late)).status_code == 302
     assert "ticket" in home.get().text
 
 

@@ -33,7 +33,7 @@ from sync.server.people.application import (
     Journey,
     copy_ticked,
 )
-from sync.server.residents.letter import MINUTE_MS
+from sync.server.residents.letter import read_slot
 
 Sent = MultiDict[str, str]
 _LONGEST = 100
@@ -138,8 +138,7 @@ def read_letter(form: Sent, application: Application) -> None:
     application.letter_name = _text(form, "letter_name")
     application.signature = form.get("signature", "")[: MOST_SIGNATURE + 1].strip()
     application.sign_at_desk = form.get("sign_at_desk") == "yes"
-    desk, _, at = form.get("slot", "").partition(".")
-    both = _digits(desk), _digits(at) * MINUTE_MS
+    both = read_slot(form.get("slot", ""))
     application.desk_id, application.slot_ms = both if all(both) else (0, 0)
 
 
@@ -237,10 +236,7 @@ def _written(form: Sent, before: str, names: tuple[str, ...]) -> bool:
 
 
 def _whole(form: Sent, name: str) -> int:
-    return _digits(form.get(name, ""))
-
-
-def _digits(words: str) -> int:
+    words = form.get(name, "")
     return int(words) if words.isascii() and words.isdigit() and len(words) <= _MOST_DIGITS else 0
 
 

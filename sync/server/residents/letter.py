@@ -18,6 +18,7 @@ from sync.server.people.town_setting import PUBLIC_URL, read_setting
 
 MINUTE_MS = 60_000
 _SUGGESTED = 24
+_MOST_DIGITS = 9
 
 
 class Time(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,14 @@ def paragraphs(language: words.Language, version: str) -> list[str]:
 def slot_value(desk_id: int, at_ms: int) -> str:
     """As the form sends it: the desk's number, a dot, the minute."""
     return f"{desk_id}.{at_ms // MINUTE_MS}" if desk_id else ""
+
+
+def read_slot(sent: str) -> tuple[int, int]:
+    """(desk, time) of what the form sends; (0, 0) for what is no slot."""
+    desk, _, minute = sent.partition(".")
+    if not all(part.isascii() and part.isdigit() and len(part) <= _MOST_DIGITS for part in (desk, minute)):
+        return 0, 0
+    return int(desk), int(minute) * MINUTE_MS
 
 
 def suggest(free: Sequence[str], browser: str) -> str:

@@ -128,8 +128,10 @@ class Status:
         """Another time to collect."""
 
         def act(writing: Writing, household: Household) -> None:
-            desk, _, at = request.form.get("slot", "").partition(".")
-            changes.change_slot(writing, household, _whole(desk), _whole(at))
+            desk_id, at_ms = letter.read_slot(request.form.get("slot", ""))
+            if not desk_id:
+                raise CentreError("Please choose a time.", "请选择一个时间。")
+            changes.change_slot(writing, household, desk_id, at_ms)
 
         def more(household: Household) -> dict[str, Any]:
             chosen = request.form.get("slot") or letter.slot_value(household.desk_id, household.slot_ms)
@@ -307,7 +309,7 @@ def _desk(conn: Connection, household: Household) -> slots.CollectionDesk | None
 def _rows(person: Applicant, did: str) -> int:
     """How many rows of places the page shows; a row is added or taken away without a script, too."""
     row = did.removeprefix("remove-journeys-1-")
-    if row != did and row.isdigit() and int(row) < len(person.journeys):
+    if row != did and row in map(str, range(len(person.journeys))):
         del person.journeys[int(row)]
     return min(len(person.journeys) + did.startswith("add-journeys"), form.MOST_JOURNEYS)
 
