@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
-from typing import cast
+from typing import Any, cast
 
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
@@ -12,9 +12,11 @@ from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter, Map, ValidationError
 
 from sync.protocol import API
 from sync.server.api import GateApi, refuse
+from sync.server.asked import LARGEST_NUMBER
 from sync.server.centre import Centre, open_centre
 from sync.server.office.frame import Office
 from sync.server.pages import explain
@@ -27,6 +29,25 @@ _BUSY_S = 5
 MOST_BODY_BYTES = 8 << 20  # 500 events of 8,192 characters, escaped
 
 
+class _Number(IntegerConverter):
+    """A number in an address; one that no database keeps is nobody's."""
+
+    def __init__(self, url_map: Map, *args: Any, **kwargs: Any):
+        super().__init__(url_map, *args, **{"max": LARGEST_NUMBER} | kwargs)
+
+    def to_python(self, value: str) -> int:
+        if len(value) > len(str(LARGEST_NUMBER)):
+            raise ValidationError
+        return int(super().to_python(value))
+
+
+class _Application(Flask):
+    """Flask that writes no address down when a page fails: a link or a code in it is somebody's secret."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        _log.error("page=failed endpoint=%s method=%s", request.endpoint, request.method, exc_info=exc_info)
+
+
 def create_app(settings: Settings) -> Flask:
     """The application on a state folder, with its database at the newest version. ``close_app`` it.
 
@@ -34,7 +55,8 @@ def create_app(settings: Settings) -> Flask:
     """
     centre = open_centre(settings)
     presence = Presence(centre)
-    app = Flask(__name__)
+    app = _Application(__name__)
+    app.url_map.converters["int"] = _Number
     app.config.update(
         SECRET_KEY=centre.vault.derive("session"),
         MAX_CONTENT_LENGTH=MOST_BODY_BYTES,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from flask import g, render_template, request
+from werkzeug.datastructures import MultiDict
 
 from sync.server import roles, words
 from sync.server.centre import CentreError, NoSuchThing
@@ -36,6 +37,8 @@ class OpenRoute(NamedTuple):
 
 
 _MOST_PAGES = 1_000_000
+LARGEST_NUMBER = 1 << 53
+"""No number of ours is beyond it."""
 
 
 def language() -> words.Language:
@@ -46,6 +49,11 @@ def language() -> words.Language:
 def page_number() -> int:
     """Of the query; 1 for what is no page."""
     return max(1, min(request.args.get("page", 1, type=int), _MOST_PAGES))
+
+
+def sent_number(sent: MultiDict[str, str], name: str, otherwise: int = 0) -> int:
+    """What was sent under a name, or the nearest that a database keeps; ``otherwise`` for what is no number."""
+    return max(-LARGEST_NUMBER, min(sent.get(name, otherwise, type=int), LARGEST_NUMBER))
 
 
 def zone() -> ZoneInfo:

@@ -107,7 +107,8 @@ def _make_engine(url: str | URL) -> Engine:
         if chosen.drivername in ("postgresql", "postgres"):
             chosen = chosen.set(drivername="postgresql+psycopg")
         far = chosen.get_backend_name() != "sqlite"  # a connection may have died in the pool
-        return create_engine(chosen, pool_size=16, max_overflow=64, pool_pre_ping=far)
+        # Nobody's name or plate is in what an error says.
+        return create_engine(chosen, pool_size=16, max_overflow=64, pool_pre_ping=far, hide_parameters=True)
     except (ArgumentError, ValueError):
         words = "the database's address is not one; it looks like postgresql://USER:PASSWORD@HOST/NAME"
         raise StoreError(words) from None

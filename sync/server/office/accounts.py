@@ -36,7 +36,7 @@ class Accounts:
 
     def _list(self) -> dict[str, Any]:
         names = {compound.compound_id: compound for compound in self._compounds()}
-        chosen = {int(text) for text in request.form.getlist("compound") if text.isdecimal()}
+        chosen = {int(text) for text in request.form.getlist("compound") if text.isdecimal() and len(text) < 10}
         found = accounts.list_accounts(self._centre)
         return {"found": found, "names": names, "roles": roles.ROLES, "chosen": chosen, "now_ms": self._centre.now_ms()}
 

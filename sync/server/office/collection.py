@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import card, roles
-from sync.server.asked import Route, language, or_again
+from sync.server.asked import Route, language, or_again, sent_number
 from sync.server.centre import Centre, Compound, NoSuchThing
 from sync.server.office.desks import Desks
 from sync.server.office.paper import Paper
@@ -68,9 +68,9 @@ class Collection:
             return finding.find(conn, self._centre.vault, compound.compound_id, words)
 
     def _start(self, compound: Compound, found: Finding, words: str) -> str:
-        desk_id, now_ms = request.args.get("desk", 0, type=int), self._centre.now_ms()
+        desk_id, now_ms = sent_number(request.args, "desk"), self._centre.now_ms()
         from_ms, until_ms = slots.day_span(compound, local_day(compound, now_ms))
-        at_ms = request.args.get("at", 0, type=int)
+        at_ms = sent_number(request.args, "at")
         with self._centre.store.read() as conn:
             desks = slots.list_desks(conn, compound.compound_id)
             quarters = collection.quarters(conn, compound.compound_id, from_ms, until_ms, desk_id)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import g, render_template, request, url_for
 
 from sync.server import card, roles
-from sync.server.asked import Route, why
+from sync.server.asked import Route, sent_number, why
 from sync.server.centre import Centre, CentreError, Compound
 from sync.server.people import collection, identity, printing, slots
 from sync.server.people.households import local_day
@@ -69,7 +69,7 @@ class Printing:
                 wrong = why(error)
         from_ms, until_ms = slots.day_span(compound, day)
         return day, Wanted(
-            from_ms=from_ms, until_ms=until_ms, desk_id=asked.get("desk", 0, type=int),
+            from_ms=from_ms, until_ms=until_ms, desk_id=sent_number(asked, "desk"),
             building=asked.get("building", "")[:40], again="again" in asked,
         ), wrong  # fmt: skip
 

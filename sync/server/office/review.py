@@ -10,7 +10,7 @@ import msgspec
 from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from sync.server.asked import Route, language, or_again, page_number
+from sync.server.asked import Route, language, or_again, page_number, sent_number
 from sync.server.centre import Centre, CentreError, Compound, Writing
 from sync.server.people import case, households, notices, record, review
 from sync.server.people.case import Case, Decision
@@ -163,7 +163,7 @@ class Review:
             wrong = "review_together_tick"
         elif request.method == "POST":
             form = request.form
-            as_of_ms = min(form.get("as_of", 0, type=int), self._centre.now_ms())
+            as_of_ms = min(sent_number(form, "as_of"), self._centre.now_ms())
             counted = form.get("counted", -1, type=int)
             try:
                 done = review.approve_clean(self._centre, compound.compound_id, as_of_ms, counted, g.staff.account)
@@ -200,7 +200,7 @@ class Review:
         }  # fmt: skip
 
     def _called(self, compound: Compound) -> AnyResponse:
-        if not (household_id := min(request.form.get("household", 0, type=int), case.LARGEST_ID)):
+        if not (household_id := sent_number(request.form, "household")):
             raise CentreError("Say which household was called.", "请选择打给哪一户。")
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
             case.note_called(writing, household_id, request.form.get("note", ""))

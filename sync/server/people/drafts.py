@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sync.server import tables
-from sync.server.centre import Centre, Writing
+from sync.server.centre import Centre, NoSuchThing, Writing
 from sync.server.people import households
 from sync.server.people.application import Application
 from sync.server.vault import Vault
@@ -47,14 +47,25 @@ def begin(writing: Writing, vault: Vault, draft: Draft) -> str:
 
 
 def read(conn: Connection, vault: Vault, compound_id: int, token: str, now_ms: int) -> Draft | None:
-    """The draft of a token; None where there is none in this compound, or it was left alone for too long."""
+    """The draft of a token; None where there is none in this compound, it was left alone for too long, or the link it
+    began with leads nowhere any more: whoever the household got rid of corrects nothing."""
     mine = (_columns.compound_id == compound_id, _columns.draft_mark == _mark(vault, token))
     wanted = select(_columns.sealed_body, _columns.updated_ms).where(*mine, _columns.updated_ms > now_ms - KEPT_MS)
     row = conn.execute(wanted).first()
     if row is None:
         return None
     found = msgspec.json.decode(vault.unseal(row.sealed_body), type=Draft)
+    if found.household_id and not _leads(conn, vault, compound_id, found):
+        return None
     return msgspec.structs.replace(found, updated_ms=row.updated_ms)
+
+
+def _leads(conn: Connection, vault: Vault, compound_id: int, correction: Draft) -> bool:
+    try:
+        found = households.by_link(conn, vault, compound_id, correction.link)
+    except NoSuchThing:
+        return False
+    return found.household_id == correction.household_id
 
 
 def change(centre: Centre, compound_id: int, token: str, act: Act) -> Draft | None:

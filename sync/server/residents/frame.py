@@ -10,7 +10,7 @@ from flask import Blueprint, g, request
 from flask_wtf.csrf import CSRFError
 
 from sync.server import compounds, pages
-from sync.server.centre import Centre
+from sync.server.centre import Centre, Compound, NoSuchThing
 from sync.server.residents.form import Form
 from sync.server.residents.phone import Phone
 from sync.server.residents.status import Status
@@ -38,17 +38,27 @@ class Residents:
 
     def _expired(self, error: CSRFError) -> Any:
         """A page whose token ran out. A step of the form comes again with all that was written; nothing is changed."""
-        g.compound = compounds.read_compound(self._centre, (request.view_args or {})["compound_id"])
+        try:
+            g.compound = self._compound((request.view_args or {})["compound_id"])
+        except NoSuchThing as gone:
+            return pages.explain(gone)
         if (request.endpoint or "").startswith(STEP_PAGES):
             return Steps(self._centre).again()
         return pages.explain(error)
+
+    def _compound(self, compound_id: int) -> Compound:
+        """Nobody lives in a wider scope. Raises NoSuchThing."""
+        found = compounds.read_compound(self._centre, compound_id)
+        if found.wide:
+            raise NoSuchThing(f"There is no compound {compound_id}.")
+        return found
 
     def _scoped(self, view: Callable[..., Any]) -> Callable[..., Any]:
         """The compound of the address, as the view's first argument. Another one's objects are the view's to refuse."""
 
         @wraps(view)
         def scoped(compound_id: int, **kwargs: Any) -> Any:
-            g.compound = compounds.read_compound(self._centre, compound_id)
+            g.compound = self._compound(compound_id)
             return view(g.compound, **kwargs)
 
         return scoped
