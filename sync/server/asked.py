@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -54,6 +55,15 @@ def page_number() -> int:
 def sent_number(sent: MultiDict[str, str], name: str, otherwise: int = 0) -> int:
     """What was sent under a name, or the nearest that a database keeps; ``otherwise`` for what is no number."""
     return max(-LARGEST_NUMBER, min(sent.get(name, otherwise, type=int), LARGEST_NUMBER))
+
+
+def who_asks() -> str:
+    """Who asks, for counting: an IPv6 customer has a whole /64 of addresses, and is one."""
+    try:
+        address = ip_address(request.remote_addr or "")
+    except ValueError:
+        return ""
+    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
 
 
 def zone() -> ZoneInfo:

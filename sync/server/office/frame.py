@@ -8,14 +8,13 @@ anything else happens: another compound's object is 404, as if it did not exist.
 from __future__ import annotations
 
 from functools import wraps
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import pages, passes, roles, staff
-from sync.server.asked import Route, View
+from sync.server.asked import Route, View, who_asks
 from sync.server.centre import Centre, NoSuchThing
 from sync.server.load import Tries
 from sync.server.office.accounts import Accounts, Me
@@ -158,7 +157,7 @@ class Office:
         everywhere."""
         wrong = ""
         if request.method == "POST":
-            account, address = request.form.get("account", "")[:64], _address()
+            account, address = request.form.get("account", "")[:64], who_asks()
             tried = ((self._pairs, f"{account} {address}"), (self._addresses, address), (self._accounts, account))
             if any(tries.wait_s(who) for tries, who in tried):
                 return render_template("office/sign_in.html", wrong="too_many"), 429
@@ -182,7 +181,7 @@ class Office:
 
     def welcome(self, secret: str) -> Any:
         """Behind a one-time link: choose a password."""
-        address = _address()
+        address = who_asks()
         if self._addresses.wait_s(address):
             return render_template("office/sign_in.html", wrong="too_many"), 429
         try:
@@ -200,15 +199,6 @@ class Office:
         if self._may("coverage") and (len(mine) > 1 or not self._may("people")):
             return self._town.town()
         return render_template("office/compounds.html", found=mine)
-
-
-def _address() -> str:
-    """Who asks, for counting: an IPv6 customer has a whole /64 of addresses, and is one."""
-    try:
-        address = ip_address(request.remote_addr or "")
-    except ValueError:
-        return ""
-    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
 
 
 def _must_have(route: Route) -> None:

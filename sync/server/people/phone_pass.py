@@ -97,7 +97,7 @@ def activate(centre: Centre, compound_id: int, code: str) -> Activated:
         if found["state"] != "active":
             raise CentreError("This pass is not in force. Please ask the desk.", "这张证现在无效，请到物业。")
         _use(writing, row["code_mark"])
-        end_browser(writing, found["number"])
+        take_off(writing, centre, found["number"])
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         values = {"compound_id": compound_id, "browser_mark": _mark(centre.vault, "browser", secret),
                   "pass_id": found["pass_id"], "since_ms": writing.now_ms}  # fmt: skip
@@ -128,6 +128,16 @@ def end_browser(writing: Writing, number: str) -> None:
     if writing.conn.execute(delete(tables.browser).where(*mine)).rowcount:
         writing.audit("phone-end", number, found["household"])
     _end_codes(writing, found["pass_id"])
+
+
+def take_off(writing: Writing, centre: Centre, number: str) -> None:
+    """The same, and what the browser has kept of the pass opens nothing any more: whoever copied it, or stays without
+    network, could show it for as long as the pass is good. Nothing happens where no browser shows it."""
+    if has_browser(writing.conn, writing.compound_id, number):
+        found = _pass_row(writing.conn, writing.compound_id, tables.pass_.c.number == number)
+        if found["state"] != "revoked":
+            passes.reissue_in(writing, centre, number, ("phone",))
+    end_browser(writing, number)
 
 
 def has_browser(conn: Connection, compound_id: int, number: str) -> bool:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from sqlalchemy import Connection, select
 
 from sync.server import card, tables
-from sync.server.asked import OpenRoute, language, local
+from sync.server.asked import OpenRoute, language, local, who_asks
 from sync.server.centre import Centre, CentreError, Compound, NoSuchThing
 from sync.server.load import Tries
 from sync.server.people import drafts, households, identity, retention, slots
@@ -95,7 +95,7 @@ class Form:
         return self._begin(compound, Draft(application=Application(people=[Applicant()], language=language())))
 
     def _begin(self, compound: Compound, draft: Draft) -> Any:
-        compound_id, address = compound.compound_id, request.remote_addr or ""
+        compound_id, address = compound.compound_id, who_asks()
         if self._begun.wait_s(address):
             return render_template("residents/error.html", key="too_many", why=""), 429
         self._begun.wrong(address)
@@ -155,7 +155,7 @@ class Form:
         said, and neither is whether there is such a number."""
         if request.method == "GET":
             return render_template("residents/state.html", state="", wrong="", number="")
-        number, address = request.form.get("number", "").strip().upper()[:20], request.remote_addr or ""
+        number, address = request.form.get("number", "").strip().upper()[:20], who_asks()
         one = f"{compound.compound_id} {number}"
         if self._wrong.wait_s(address) or self._wrong_for.wait_s(one):
             return render_template("residents/state.html", state="", wrong="too_many", number=number), 429

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import DIGITS_STEP_S
 from sync.server import moving_code, words
-from sync.server.asked import OpenRoute, until
+from sync.server.asked import OpenRoute, until, who_asks
 from sync.server.centre import Centre, Compound, NoSuchThing
 from sync.server.load import Tries
 from sync.server.people import phone_pass
@@ -69,8 +69,8 @@ class Phone:
 
     def _note_wrong(self) -> None:
         """Who guesses too often is told to wait; a right code or cookie is never stopped by what others did."""
-        self._wrong.wrong(request.remote_addr or "")
-        if wait_s := self._wrong.wait_s(request.remote_addr or ""):
+        self._wrong.wrong(who_asks())
+        if wait_s := self._wrong.wait_s(who_asks()):
             raise TooManyRequests(retry_after=wait_s)
 
     def _mine(self, compound: Compound) -> dict[str, str]:
@@ -154,7 +154,7 @@ class Phone:
             return render_template("residents/phone_end.html")
         with self._centre.writing(compound.compound_id, "resident") as writing:
             for number in mine.values():
-                phone_pass.end_browser(writing, number)
+                phone_pass.take_off(writing, self._centre, number)
         answer = make_response(render_template("residents/phone_none.html", why="phone_taken_off"))
         return self._keep(compound, answer, [])
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from werkzeug.exceptions import TooManyRequests
 
 from sync.server import card, passes, words
-from sync.server.asked import OpenRoute, language, why
+from sync.server.asked import OpenRoute, language, who_asks, why
 from sync.server.centre import Centre, CentreError, Compound, NoSuchThing, Writing
 from sync.server.load import Tries
 from sync.server.people import application as form
@@ -61,8 +61,8 @@ class Status:
         try:
             return households.by_link(conn, self._centre.vault, compound.compound_id, link)
         except NoSuchThing:
-            self._wrong.wrong(request.remote_addr or "")
-            if wait_s := self._wrong.wait_s(request.remote_addr or ""):
+            self._wrong.wrong(who_asks())
+            if wait_s := self._wrong.wait_s(who_asks()):
                 raise TooManyRequests(retry_after=wait_s) from None
             raise
 
