@@ -139,12 +139,13 @@ class Desk:
     # On paper and on a phone
 
     def card(self, compound: Compound, number: str) -> Any:
-        """A card to print, 86 × 54 mm, front and back."""
+        """A card to print, 86 × 54 mm, front and back; opening it is recorded."""
         found = passes.get_pass(self._centre, number)
-        with self._centre.store.read() as conn:
-            faces = printing.faces(conn, self._centre, compound.compound_id, [number])
-        if not faces:
-            raise NoSuchThing(f"Pass {number} has no card in force.")
+        with self._centre.writing(compound.compound_id, g.staff.account) as writing:
+            faces = printing.faces(writing.conn, self._centre, compound.compound_id, [number])
+            if not faces:
+                raise NoSuchThing(f"Pass {number} has no card in force.")
+            writing.audit("print", number, found.household)
         return render_template("office/card.html", found=found, face=faces[0], code=card.drawn(faces[0].text))
 
     def phone(self, compound: Compound, number: str) -> Any:
