@@ -7,7 +7,7 @@ from typing import Any
 from flask import g, render_template, request
 from sqlalchemy import select
 
-from sync.server import audit, passes, tables, words
+from sync.server import audit, passes, roles, tables, words
 from sync.server.asked import Route, language, page_number
 from sync.server.centre import Centre, CentreError, Compound
 from sync.server.office import told
@@ -45,6 +45,7 @@ class RecordPages:
             "office/record.html", where=where, found=found, more=more, page=page_number(), asked=asked, names=names,
             kinds_known=_kinds(), did=lambda code: words.coded(language(), "did", code),
             by=lambda record: told.by(record.by, names), about=lambda record: told.about(record, timezone),
+            why=lambda record: told.why(record, _sees_persons()),
         )  # fmt: skip
 
     def record_exports(self, compound: Compound) -> Any:
@@ -52,7 +53,8 @@ class RecordPages:
         found, more = audit.find_exports(self._centre, compound.compound_id, page_number())
         names = self._names()
         return render_template(
-            "office/record_exports.html", found=found, more=more, page=page_number(), chosen=told.chosen,
+            "office/record_exports.html", found=found, more=more, page=page_number(),
+            chosen=lambda text: told.chosen(text, _sees_persons()),
             by=lambda export: told.by(export.by, names), table=lambda code: words.coded(language(), "exported", code),
         )  # fmt: skip
 
@@ -60,6 +62,10 @@ class RecordPages:
         columns = tables.staff.c
         with self._centre.store.read() as conn:
             return {row.account: row.name for row in conn.execute(select(columns.account, columns.name))}
+
+
+def _sees_persons() -> bool:
+    return roles.may(g.staff.role, "people")
 
 
 def _asked(timezone: str) -> tuple[dict[str, str], audit.Chosen]:

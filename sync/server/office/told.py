@@ -20,13 +20,19 @@ def about(record: audit.Record, timezone: str) -> str:
     return tell(record.about, timezone) if tell else record.about
 
 
-def chosen(text: str) -> str:
-    """Which rows somebody chose for a table."""
+def why(record: audit.Record, persons: bool) -> str:
+    """What it was for. Without ``persons`` of a household only why a number was read in full: other words about one
+    are notes, and the name of whoever collected."""
+    return record.why if persons or not record.household or record.what == "reveal" else ""
+
+
+def chosen(text: str, persons: bool) -> str:
+    """Which rows somebody chose for a table; what was searched for may be a name, and is for those who see persons."""
     try:
         found = msgspec.json.decode(text or "{}", type=dict[str, object])
     except msgspec.DecodeError:
-        return text
-    return " · ".join(str(value) for value in found.values() if value)
+        return text if persons else ""
+    return " · ".join(str(value) for name, value in found.items() if value and (persons or name != "term"))
 
 
 def by(record_by: str, names: dict[str, str]) -> tuple[str, str]:
