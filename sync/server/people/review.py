@@ -85,7 +85,8 @@ _lead = (
 _ONLY: dict[Filter, ColumnElement[bool]] = {
     "waiting": _h.state == "applied",
     "warned": and_(_h.state == "applied", _h.warnings != ""),
-    "clean": and_(_h.state == "applied", _h.warnings == ""),
+    # who was told to wait and then changed the form is looked at by somebody, whatever the form says now
+    "clean": and_(_h.state == "applied", _h.warnings == "", _h.not_before_ms == 0),
     "correct": _h.state == "correct",
     "observe": _h.state == "observe",
     "addition": _h.state == "approved",
