@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from typing import Any
 
@@ -9,12 +10,14 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
-from sync.server import compounds, tables
-from sync.server.people import drafts, households
-from tests.people import SIGNATURE, apply
+from sync.server import audit, compounds, passes, roles, tables
+from sync.server.centre import NoSuchThing
+from sync.server.people import drafts, erasure, households, phone_pass, retention, review
+from tests.people import SIGNATURE, add_dwelling, application, apply
 from tests.test_centre import World
 from tests.test_centre_pages import Office, furnish, token_of
 
+DAY_MS = 86_400_000
 HUGE = (str(1 << 53), str(1 << 63), "9" * 1500)
 
 
@@ -52,6 +55,96 @@ def test_nobody_applies_to_a_wider_scope(world: World) -> None:
     assert [world.client.get(page).status_code for page in ("/j/9001", "/j/9001/privacy", "/j/9001/p")] == [404] * 3
     assert world.client.post("/j/9001/begin", data={"csrf_token": token}).status_code == 404
     assert world.client.post("/j/9001/begin").status_code == 404
+
+
+def test_who_was_told_to_wait_and_then_changed_the_form_is_not_approved_with_the_clean_ones(world: World) -> None:
+    room = add_dwelling(world.centre)
+    done = apply(world.centre, 7, application(dwelling_id=room))
+    with world.centre.writing(7, "wang") as writing:
+        households.decide(writing, done.household_id, "observe", "风险地区", world.now_ms + 14 * DAY_MS)
+    client = correcting(world, done)
+    signed = {"csrf_token": token_of(client, "/j/7/form/letter"), "letter_name": "张伟", "signature": SIGNATURE}
+    assert client.post("/j/7/form/letter", data=signed).location == "/j/7/done"
+    with world.centre.store.read() as conn:
+        found = households.get_household(conn, 7, done.household_id)
+        clean = review.count_clean(conn, world.centre.vault, 7, world.now_ms).count
+    assert (found.state, found.warnings, clean) == ("applied", "", 0)
+
+
+# A phone that was given up
+
+
+def test_what_a_phone_has_kept_opens_nothing_once_the_pass_is_elsewhere_or_taken_off(world: World) -> None:
+    number = world.issue().number
+    kept = []
+    for _ in range(2):
+        client = activated(world, number)
+        kept.append(client.get("/j/7/p/bundle").json["passes"][0]["secret"])
+    assert kept[0] != kept[1]
+    ended = {"csrf_token": token_of(client, "/j/7/p/end")}
+    assert client.post("/j/7/p/end", data=ended).status_code == 200
+    live = {one.serial for one in passes.get_pass(world.centre, number).credentials if one.state == "active"}
+    secret = base64.b64encode(passes.read_phone_code(world.centre, number).secret).decode()
+    assert len(live) == 2 and secret not in kept
+
+
+def activated(world: World, number: str) -> Any:
+    with world.centre.writing(7, "wang") as writing:
+        code = phone_pass.open_activation(writing, world.centre, number)
+    client, page = world.app.test_client(), f"/j/7/p/a/{code}"
+    assert client.post(page, data={"csrf_token": token_of(client, page)}).status_code == 302
+    return client
+
+
+# Clerks and the town
+
+
+def test_whoever_opens_a_card_to_print_is_recorded(world: World) -> None:
+    clerk, number = Office(world, "clerk1", mine=(7,), role="clerk"), world.issue().number
+    assert clerk.get(f"/c/7/passes/{number}/card").status_code == 200
+    assert [(one.by, one.about) for one in audit.find(world.centre, 7, audit.Chosen(what="print"))[0]] == [
+        ("clerk1", number)
+    ]
+
+
+@pytest.mark.parametrize(("role", "sees"), [("property", True), ("town", False), ("inspector", False)])
+def test_the_record_names_persons_only_to_those_who_see_persons(world: World, role: roles.Role, sees: bool) -> None:
+    with world.centre.writing(7, "clerk1") as writing:
+        writing.audit("collect", "7-H00001: 7-000001", 1, why="proxy 欧阳娜")
+        writing.audit("reveal", "7-H00001 phone", 1, why="call: 回访")
+        row = {"compound_id": 7, "export_id": "e1", "at_ms": world.now_ms, "by": "clerk1", "what": "residents",
+               "chosen": '{"building":"3","term":"司马光"}', "why": "visit: 上门", "whole": False, "rows": 1,
+               "households": "[1]"}  # fmt: skip
+        writing.conn.execute(insert(tables.export).values(row))
+    office = Office(world, "wang", everywhere=True, role=role)
+    record, exported = office.get("/c/7/record").text, office.get("/c/7/record/exports").text
+    assert ("欧阳娜" in record, "司马光" in exported) == (sees, sees)
+    assert "回访" in record and "上门" in exported
+
+
+# Who asks
+
+
+def test_a_customer_with_a_whole_network_of_addresses_is_one(world: World) -> None:
+    def guesses(address: str) -> int:
+        code: int = world.client.get("/j/7/s/wrong", environ_base={"REMOTE_ADDR": address}).status_code
+        return code
+
+    assert {guesses(f"2001:db8::{number:x}") for number in range(40)} == {404, 429}
+    assert guesses("2001:db8:0:1::1") == 404
+
+
+# Deleting
+
+
+def test_passes_of_a_wider_scope_are_deleted_like_others(world: World) -> None:
+    compounds.add_compound(world.centre, "全镇公务", "Town officials", "Asia/Shanghai", 9001, "test", wide=True)
+    made = world.issue(9001, label="王*")
+    world.now_ms += 90 * DAY_MS
+    assert any(one.kind == "pass" and one.due for one in retention.due(world.centre))
+    erasure.erase_all(world.centre, "test")
+    with pytest.raises(NoSuchThing):
+        passes.get_pass(world.centre, made.number)
 
 
 # Numbers no database keeps

@@ -50,7 +50,7 @@ class Retention:
             }  # fmt: skip
 
     def _mine(self) -> list[Compound]:
-        return staff.compounds_of(self._centre, g.staff)
+        return staff.places_of(self._centre, g.staff)
 
     def _save(self) -> Any:
         """Other periods. Where that makes something due at once, only after its number was shown and ticked."""

@@ -19,7 +19,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sync.server import snapshot, tables
-from sync.server.centre import Centre, NoSuchThing, Writing, all_compounds, get_compound
+from sync.server.centre import Centre, NoSuchThing, Writing, all_places, get_compound
 from sync.server.people.deleting import Counts
 from sync.server.people.retention import ALL_KINDS, DAY_MS, keys_due, read_periods
 
@@ -102,9 +102,9 @@ def erase_town(centre: Centre) -> int:
 
 
 def erase_all(centre: Centre, by: str, compound_ids: Sequence[int] = ()) -> list[Certificate]:
-    """The whole run: these compounds, or all of them, and the town's own record."""
+    """The whole run: these compounds, or all of them with the wider scopes, and the town's own record."""
     with centre.store.read() as conn:
-        wanted = [get_compound(conn, one) for one in compound_ids] or all_compounds(conn)
+        wanted = [get_compound(conn, one) for one in compound_ids] or all_places(conn)
     made = [erase(centre, compound.compound_id, by) for compound in wanted]
     erase_town(centre)
     return [certificate for certificate in made if certificate is not None]

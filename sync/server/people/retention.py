@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, or_, select
 
 from sync.server import audit, tables
-from sync.server.centre import Centre, CentreError, Compound, Writing, all_compounds, get_compound
+from sync.server.centre import Centre, CentreError, Compound, Writing, all_places, get_compound
 from sync.server.passes import read_time
 from sync.server.people import deleting, identity
 from sync.server.people.deleting import Counts, Keys, table_of
@@ -224,9 +224,9 @@ def look(conn: Connection, compounds: Sequence[Compound], periods: Periods, now_
 
 
 def due(centre: Centre, compound_ids: Sequence[int] = ()) -> list[Due]:
-    """What is due now in these compounds, or in all. Raises NoSuchThing."""
+    """What is due now in these compounds, or in all and the wider scopes. Raises NoSuchThing."""
     with centre.store.read() as conn:
-        wanted = [get_compound(conn, one) for one in compound_ids] or all_compounds(conn)
+        wanted = [get_compound(conn, one) for one in compound_ids] or all_places(conn)
         return look(conn, wanted, read_periods(conn), centre.now_ms())
 
 
