@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from sync.server.centre import Centre
     from tests.both_ends import Gate
+    from tests.test_centre import World
+    from tests.test_centre_pages import Office
 
 
 @pytest.fixture
@@ -41,3 +43,22 @@ def gates() -> Iterator[list[Gate]]:
     yield made
     for gate in made:
         gate.stop()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A centre with two compounds, 7 and 8."""
+    from sync.server.app import close_app
+    from tests.test_centre import World
+
+    made = World(tmp_path / "centre")
+    yield made
+    close_app(made.app)
+
+
+@pytest.fixture
+def office(world: World) -> Office:
+    """A browser signed in for compound 7."""
+    from tests.test_centre_pages import Office
+
+    return Office(world, "wang", mine=(7,))

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from sync.server import accounts, audit, roles, staff, tables, words
-from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from tests.test_centre import World
 from tests.test_centre_pages import PASSWORD, Office, token_of
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
 
 
 @pytest.fixture

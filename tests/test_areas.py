@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from sync.server import audit, compounds, tables
-from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.people import areas
 from sync.server.people.application import Journey
@@ -23,13 +20,6 @@ from tests.test_centre_pages import Office
 HUBEI = Area(area_id=1, province="湖北", from_day="2027-01-01")
 WUHAN = Area(area_id=2, province="湖北省", city="武汉", from_day="2027-01-01", until_day="2027-01-31")
 HANKOU = Area(area_id=3, province="湖北", city="武汉市", district="江汉区", from_day="2027-01-10")
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
 
 
 def stay(**changes: str) -> Journey:

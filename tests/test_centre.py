@@ -9,7 +9,6 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -135,13 +134,6 @@ class World:
     def issue(self, compound: int = 7, **order: Any) -> passes.Pass:
         fields = {"valid_from_ms": self.now_ms, "valid_until_ms": self.now_ms + 30 * 24 * HOUR_MS, "active": True}
         return passes.issue(self.centre, compound, passes.Order(**(fields | order)), "test")
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
 
 
 def code_of(answer: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,6 @@ from sync.server.app import close_app
 from sync.server.events import Chosen, find_events, read_event
 from sync.server.load import Load, Tries
 from tests.test_centre import Gate, World, code_of
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
 
 
 @pytest.fixture

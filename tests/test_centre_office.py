@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from kiosk.policy import REASONS
 from sync.credential import HOUR_MS, KIND_NUMBERS
 from sync.protocol import CHAIN_START, Event, EventUpload, Rules, StageFrom, Window
 from sync.server import audit, bulk, compounds, fleet, passes, words
-from sync.server.app import close_app
 from sync.server.centre import CentreError
 from sync.server.office import rule_form
 from sync.server.troubles import find_troubles
@@ -27,18 +25,6 @@ from tests.test_centre_pages import Office
 
 ZONE = "Asia/Shanghai"
 DAY_MS = 24 * HOUR_MS
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
-
-
-@pytest.fixture
-def office(world: World) -> Office:
-    return Office(world, "wang", mine=(7,))
 
 
 def in_force(world: World) -> Rules:

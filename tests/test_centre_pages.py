@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +41,6 @@ def token_of(client: Any, page: str = "/") -> str:
     found = re.search(r'csrf_token" value="([^"]+)"', client.get(page).text)
     assert found, f"no form on {page}"
     return found[1]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
-
-
-@pytest.fixture
-def office(world: World) -> Office:
-    return Office(world, "wang", mine=(7,))
 
 
 def furnish(world: World, compound: int) -> dict[str, str | int]:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
+from flask import url_for
 from sqlalchemy import delete
 
 pytest.importorskip("psycopg", reason="the Python package psycopg is not installed")
@@ -30,7 +31,9 @@ from tests import (
     test_areas,
     test_centre,
     test_centre_events,
+    test_collection,
     test_coverage,
+    test_dwellings,
     test_households,
     test_registers,
     test_retention,
@@ -39,6 +42,7 @@ from tests import (
 from tests.people import add_desk, application, apply
 from tests.postgres import Server, find_programs
 from tests.test_centre import NOW, Gate, World
+from tests.test_centre_pages import Office, furnish
 
 PROGRAMS = find_programs()
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="the Debian package postgresql is not installed")
@@ -94,8 +98,8 @@ def _also_here(module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 
 for _module in (
-    test_areas, test_centre, test_centre_events, test_coverage, test_households, test_registers, test_retention,
-    test_review,
+    test_areas, test_centre, test_centre_events, test_collection, test_coverage, test_dwellings, test_households,
+    test_registers, test_retention, test_review,
 ):  # fmt: skip
     globals().update(_also_here(_module))
 
@@ -149,6 +153,22 @@ def test_a_gate_takes_a_snapshot_and_goes_on_with_the_feed(world: World) -> None
     passes.delete(world.centre, numbers[1], "wang")
     gate.follow()
     assert sorted(row.state for row in gate.rows.values()) == ["active", "gone", "suspended"]
+
+
+def test_every_page_is_made_here_too(world: World) -> None:
+    things = {"compound_id": 7} | furnish(world, 7)
+    clients = [Office(world, f"{role}7", mine=(7,), role=role).client for role in ("property", "town")]
+    clients.append(world.app.test_client())
+    made = 0
+    for rule in world.app.url_map.iter_rules():
+        if "GET" in (rule.methods or ()) and rule.arguments and rule.arguments <= things.keys():
+            with world.app.test_request_context():
+                path = url_for(rule.endpoint, **{name: things[name] for name in rule.arguments})
+            for client in clients:
+                answer = client.get(path)
+                assert answer.status_code < 500, f"{path}: {answer.text[:300]}"
+                made += answer.status_code == 200
+    assert made > 50
 
 
 # Several programs at once

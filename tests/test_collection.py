@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from sync.server import passes, roles, tables, words
-from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.people import collection, desks, finding, households, phone_pass, printing, slots
 from sync.server.people.application import Application
@@ -26,18 +23,6 @@ from tests.test_centre_pages import Office
 
 ALL = frozenset(collection.CHECKS)
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
-
-
-@pytest.fixture
-def office(world: World) -> Office:
-    return Office(world, "wang", mine=(7,))
 
 
 @pytest.fixture

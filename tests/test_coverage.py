@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,6 @@ from sqlalchemy import insert, select, update
 
 from sync.server import compounds, staff, tables, words
 from sync.server.__main__ import main
-from sync.server.app import close_app
 from sync.server.centre import CentreError, all_compounds
 from sync.server.people import coverage, households
 from sync.server.people.coverage import Appearance, Figures, Line, Twice
@@ -25,13 +22,6 @@ from tests.test_centre import World
 from tests.test_centre_pages import Office
 
 WUHAN = Home("湖北省", "武汉市")
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
 
 
 def found(world: World, room: str, finding: str, compound: int = 7) -> int:

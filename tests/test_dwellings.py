@@ -6,7 +6,6 @@ import io
 import itertools
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from sqlalchemy import insert, select, text
 
 from sync.credential import HOUR_MS
 from sync.server import passes, tables
-from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.people import applied, dwelling_sheet, dwellings, pattern, proposals, roster, sheets, uploads, visits
 from sync.server.people.address import Address, make_address, read_words
@@ -28,18 +26,6 @@ from tests.test_centre_events import Journal, event, send
 from tests.test_centre_pages import Office
 
 DAY_MS = 24 * HOUR_MS
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
-
-
-@pytest.fixture
-def office(world: World) -> Office:
-    return Office(world, "wang", mine=(7,))
 
 
 def register(world: World, *names: str, compound: int = 7) -> list[int]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from sync.server import compounds, passes, tables
-from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.people import households, identity, slots
 from sync.server.people.application import Applicant, Journey, check
@@ -29,13 +26,6 @@ from tests.people import (
 from tests.test_centre import World
 
 TODAY = date(2027, 1, 15)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
 
 
 def read(world: World, household_id: int, compound: int = 7) -> households.Household:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +11,10 @@ from hypothesis import strategies as st
 
 from sync.credential import digits_at
 from sync.server import fleet, moving_code, passes, words
-from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.people import phone_pass
 from tests.test_centre import World
 from tests.test_centre_pages import token_of
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
 
 
 def offer(world: World, number: str, compound: int = 7) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from sqlalchemy import func, select
 
 from sync.server import tables, words
-from sync.server.app import close_app
 from sync.server.people import households
 from sync.server.people.application import Application
 from tests.people import PHONE, SIGNATURE, add_desk, add_dwelling, apply, id_number
@@ -95,13 +93,6 @@ def wrote(world: World, household_id: int = 1, compound: int = 7) -> Application
 def count(world: World, table: Any = tables.household) -> int:
     with world.centre.store.read() as conn:
         return int(conn.execute(select(func.count()).select_from(table)).scalar_one())
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
 
 
 @pytest.fixture

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sync.server import passes, staff, tables, words
-from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.compounds import read_compound
 from sync.server.people import changes, households, own_record, phone_pass, slots, visitors
@@ -25,13 +22,6 @@ from tests.test_centre_pages import token_of
 
 DAY_MS = 86_400_000
 TODAY = date(2027, 1, 15)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
 
 
 class Home:

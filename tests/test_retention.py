@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from sync.server import audit, bulk, compounds, passes, tables, words
-from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.people import erasure, households, retention
 from sync.server.people.application import Application, Journey
@@ -26,13 +24,6 @@ from tests.test_centre_pages import Office
 NAME, CHILD, PHONE, PASSPORT, PLATE, TOWN = "欧阳独一", "欧阳独二", "13912345678", "EA7654321", "粤BF98765", "独山县"
 SECRET_WORDS = (NAME, CHILD, PHONE, PASSPORT, PLATE, TOWN, "她说独一去了独山")
 LAST_DAY = "2027-02-28"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
 
 
 def unique(today: str) -> Application:

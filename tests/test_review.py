@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from sync.server import passes, tables, words
-from sync.server.app import close_app
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.compounds import read_compound
 from sync.server.people import areas, case, households, notices, record, review, visits, warnings
@@ -29,18 +27,6 @@ from tests.test_centre_pages import Office
 DAY_MS = 86_400_000
 HUBEI = Area(province="湖北省", city="武汉市", from_day="2026-12-01")
 STAY = Journey(province="湖北", city="武汉", district="", from_day="2027-01-02", until_day="2027-01-05")
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
-
-
-@pytest.fixture
-def office(world: World) -> Office:
-    return Office(world, "wang", mine=(7,))
 
 
 @pytest.fixture

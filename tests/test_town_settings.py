@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from sync.server import audit, staff
-from sync.server.app import close_app
 from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, PUBLIC_URL, read_count, read_setting
 from tests.test_centre import World
 from tests.test_centre_pages import PASSWORD, Office
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "centre")
-    yield made
-    close_app(made.app)
 
 
 @pytest.fixture
