@@ -633,7 +633,7 @@ def test_a_dismissed_room_is_not_asked_about_again(world: World, office: Office)
 def test_a_proposed_dwelling_becomes_one_of_the_register(world: World) -> None:
     (dwelling_id,) = register(world, "3-2-501")
     with world.centre.store.write() as conn:
-        conn.execute(text("UPDATE dwelling SET proposed = 1, name = '3栋2单元501'"))
+        conn.execute(text("UPDATE dwelling SET proposed = true, name = '3栋2单元501'"))
     number = household(world, dwelling_id)
     assert names(world) == [] and match(world, "3-2-501") == 0
     assert [(p.words, p.dwelling_id, p.households) for p in listed(world)] == [("3栋2单元501", dwelling_id, 1)]
