@@ -436,6 +436,7 @@ visitor = _of_household(
     _number("pass_id"),
     _number("created_ms"),
     keys=("visitor_id",),
+    extra=(Index("visitor_pass", "compound_id", "pass_id"),),
 )
 
 notice = _of_household(

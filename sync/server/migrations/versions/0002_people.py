@@ -182,6 +182,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("compound_id", "visitor_id"),
     )
     op.create_index("visitor_household", "visitor", ["compound_id", "household_id"], unique=False)
+    op.create_index("visitor_pass", "visitor", ["compound_id", "pass_id"], unique=False)
     op.create_table(
         "notice",
         sa.Column("compound_id", sa.Integer(), nullable=False),
