@@ -11,9 +11,10 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from sync.server import audit, compounds, passes, roles, tables
-from sync.server.centre import NoSuchThing
-from sync.server.people import drafts, erasure, households, phone_pass, retention, review
-from tests.people import SIGNATURE, add_dwelling, application, apply
+from sync.server.centre import CentreError, NoSuchThing
+from sync.server.people import collection, drafts, erasure, households, identity, phone_pass, retention, review
+from sync.server.people.collection import HandOver
+from tests.people import SIGNATURE, add_dwelling, application, apply, approved
 from tests.test_centre import World
 from tests.test_centre_pages import Office, furnish, token_of
 
@@ -94,6 +95,34 @@ def activated(world: World, number: str) -> Any:
     client, page = world.app.test_client(), f"/j/7/p/a/{code}"
     assert client.post(page, data={"csrf_token": token_of(client, page)}).status_code == 302
     return client
+
+
+def test_a_phone_is_lost_once_so_that_nobody_floods_the_gates_with_new_serials(world: World) -> None:
+    done = approved(world.centre)
+    with world.centre.store.read() as conn:
+        number = households.pass_numbers(conn, 7, done.household_id)[0]
+    with world.centre.writing(7, "wang") as writing:
+        given = HandOver(numbers=(number,), checks=frozenset(collection.CHECKS))
+        collection.hand_over(writing, done.household_id, given)
+    activated(world, number)
+    page = f"/j/7/s/{done.link}/lost"
+    lost = {"csrf_token": token_of(world.client, page), "number": number, "what": "phone"}
+    assert [world.client.post(page, data=lost).status_code for _ in range(3)] == [302, 409, 409]
+    assert len(passes.get_pass(world.centre, number).credentials) == 3
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", ["\u3164\u3164", "\u115f", "张\uffa0伟", "张\u2800", "张" + "\u0336" * 8 + "伟"])
+def test_a_name_nobody_can_read_is_no_name(name: str) -> None:
+    with pytest.raises(CentreError):
+        identity.check_name(name)
+
+
+@pytest.mark.parametrize("name", ["张伟", "买买提·吐尔逊", "Nguyễn Thị Hạnh", "สมชาย ตั้งใจ", "José Núñez", "𠮷田"])
+def test_names_of_all_peoples_are_names(name: str) -> None:
+    assert identity.check_name(name)
 
 
 # Clerks and the town

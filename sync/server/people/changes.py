@@ -196,15 +196,14 @@ def report_lost(writing: Writing, centre: Centre, household: Household, number: 
             raise CentreError("A new card is waiting at the desk already.", "新卡已经在物业等您领取了。")
         passes.reissue_in(writing, centre, number, ("card",), printed=True)
     if what in ("phone", "both"):
-        _end_phone(writing, centre, number, "phone" in live, alone=what == "phone")
+        _end_phone(writing, centre, number, alone=what == "phone")
     writing.audit(f"lost-{what}", number, household.household_id)
     return pass_of(writing, household, number)
 
 
-def _end_phone(writing: Writing, centre: Centre, number: str, there: bool, alone: bool) -> None:
-    if there:
-        passes.reissue_in(writing, centre, number, ("phone",))
-        phone_pass.end_browser(writing, number)
+def _end_phone(writing: Writing, centre: Centre, number: str, alone: bool) -> None:
+    if phone_pass.has_browser(writing.conn, writing.compound_id, number):
+        phone_pass.take_off(writing, centre, number)
     elif alone:
         raise CentreError("This pass is on no phone.", "这张证没有开通手机证。")
 

@@ -20,6 +20,9 @@ DocKind = Literal["id_card", "hk_macau", "taiwan", "passport", "none"]
 DOC_KINDS: tuple[DocKind, ...] = get_args(DocKind)
 Sex = Literal["m", "f", ""]
 _NAME_CHARACTERS = 60
+_MOST_MARKS = 3
+_UNSEEN = re.compile("[\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]")
+"""Letters and signs that Python calls printable and that show nothing."""
 _OLDEST = 130
 
 # GB 11643-1999 with ISO 7064, MOD 11-2: the last of 18 places; codes of provinces after GB/T 2260, and 81 to 83 for the
@@ -73,9 +76,20 @@ def one_line(words: str) -> str:
 def check_name(words: str) -> str:
     """A name in one line. Raises CentreError."""
     name = one_line(words)
-    if not name or not name.isprintable() or len(name) > _NAME_CHARACTERS or not any(sign.isalpha() for sign in name):
+    readable = name.isprintable() and not _UNSEEN.search(name) and not _piled(name)
+    if not readable or len(name) > _NAME_CHARACTERS or not any(sign.isalpha() for sign in name):
         raise CentreError("Please write the name as it stands on the paper.", "请按证件填写姓名。")
     return name
+
+
+def _piled(words: str) -> bool:
+    """Whether so many marks stand on one letter that they cover the lines around it."""
+    in_a_row = 0
+    for sign in words:
+        in_a_row = in_a_row + 1 if unicodedata.category(sign) == "Mn" else 0
+        if in_a_row > _MOST_MARKS:
+            return True
+    return False
 
 
 def read_day(words: str) -> date:
