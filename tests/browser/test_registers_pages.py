@@ -115,7 +115,7 @@ def test_tables_are_searched_filtered_sorted_and_taken_away(officer: Officer, se
     sign_in(officer, settled, "property")
     officer.go("/c/7/residents")
     officer.picture("registers-1-residents")
-    page.click(".filters summary")
+    page.click(".filters .open")
     officer.picture("registers-2-filters")
     page.click(".filters a[href*='relation=tenant']")
     page.wait_for_url("**relation=tenant*")

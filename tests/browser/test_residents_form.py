@@ -76,8 +76,7 @@ class Resident:
         self.page.click(".actions button.main")
 
     def sign(self) -> None:
-        box = self.page.locator("#pad").bounding_box()
-        assert box
+        self.page.locator("#pad").wait_for()
         self.page.locator("#pad").scroll_into_view_if_needed()
         box = self.page.locator("#pad").bounding_box()
         mouse = self.page.mouse

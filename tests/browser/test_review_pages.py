@@ -185,7 +185,8 @@ def test_the_keys_go_through_the_queue_and_never_decide_alone(browser: Any, town
     page.focus("input[name=note]")
     keys.type("canoj")
     assert page.input_value("input[name=note]") == "canoj"
-    keys.press("Enter")
+    with page.expect_navigation():
+        keys.press("Enter")
     assert read(town, ids["clean1"]).state == "applied" and "请选择怎样处理" in officer.text()
     assert page.input_value("input[name=note]") == "canoj"
     keys.press("c")

@@ -98,7 +98,7 @@ class Registers:
             return redirect(self._sought(compound, name).url())
         query, at = read_query(name), self._at(compound)
         with self._centre.store.read() as conn:
-            found = registers.find(conn, at, name, query.asked, query.page, query.size)
+            found = registers.find(conn, at, name, query.asked, query.page, query.size, facets=query.filters)
         query = msgspec.structs.replace(query, page=found.page)
         shape = registers.register(name, at)
         picked = registers.chosen(shape, query.asked)
@@ -107,7 +107,7 @@ class Registers:
             "office/register.html", name=name, names=registers.NAMES, found=found, query=query, sizes=SIZES,
             columns=_SHOWN[name], cells=lambda row: [_say(at, row, column) for column in _SHOWN[name]],
             facets=[Choice.of(query, shape, facet, found.counts[facet], picked) for facet in shape.facets
-                    if len(found.counts[facet]) > 1 or facet in picked],
+                    if query.filters and (len(found.counts[facet]) > 1 or facet in picked)],
             picked=[(facet, _option(facet, code), query.url(**{facet: _without(shape, facet)}))
                     for facet, code in picked.items()],
             sorts=[Sort.of(query, shape, column) for column in _SHOWN[name]], case=case,
@@ -140,7 +140,7 @@ class Registers:
     def _asked(self, compound: Compound, name: Name) -> dict[str, Any]:
         query, at = read_query(name), self._at(compound)
         with self._centre.store.read() as conn:
-            rows = registers.find(conn, at, name, query.asked, 1, 1).total
+            rows = registers.find(conn, at, name, query.asked, 1, 1, facets=False).total
             before = exports.newest(conn, compound.compound_id, name)
         picked = registers.chosen(registers.register(name, at), query.asked)
         return {"name": name, "rows": rows, "query": query, "why": exports.WHY, "before": before,
@@ -167,6 +167,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     asked: Asked
     page: int
     size: int
+    filters: bool = False
+    """Whether what can be chosen is shown, with its counts."""
 
     def url(self, **changes: str) -> str:
         """The address of the table with something else asked; a change of what is asked begins at page 1. An empty
@@ -175,7 +177,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         chosen = {facet: code or _EMPTY for facet, code in self.asked.chosen.items()}
         size = str(self.size) if self.size != SIZES[1] else ""
         down = "1" if self.asked.down else ""
-        kept = {"q": self.asked.term, "m": marks, **chosen, "sort": self.asked.sort, "down": down, "size": size}
+        kept = {"q": self.asked.term, "m": marks, **chosen, "sort": self.asked.sort, "down": down, "size": size,
+                "filters": "1" if self.filters else ""}  # fmt: skip
         kept |= {"page": str(self.page) if not changes and self.page > 1 else ""} | changes
         told = urlencode({name: value for name, value in kept.items() if value})
         here = url_for(f"office.{self.name}", compound_id=g.compound.compound_id)
@@ -195,7 +198,7 @@ def read_query(name: Name) -> Query:
               "age", "energy", "source", "warned", "slot")  # fmt: skip
     chosen = {facet: _clean(asked[facet]).removeprefix(_EMPTY) for facet in facets if asked.get(facet)}
     return Query(
-        name=name, page=page_number(), size=size if size in SIZES else SIZES[1],
+        name=name, page=page_number(), size=size if size in SIZES else SIZES[1], filters=asked.get("filters") == "1",
         asked=Asked(term=_clean(asked.get("q", "")), marks=_marks(asked.get("m", "")), chosen=chosen,
                     sort=asked.get("sort", "")[:20], down=asked.get("down") == "1"),
     )  # fmt: skip

@@ -25,6 +25,8 @@ MOST_DRAFTS = 300
 """Drafts an address may begin in an hour: a whole compound may share one."""
 MOST_WRONG = 30
 MOST_WRONG_FOR_ONE = 10
+MOST_WRONG_OF_ALL = 200
+"""Wrong phones for one number, from anywhere: far above what one stranger is let try, so that none locks it alone."""
 _HOUR_S = 3600
 _PHONE_PAGE = "residents.phone_pass"
 
@@ -37,6 +39,7 @@ class Form:
         self._begun = Tries(MOST_DRAFTS, _HOUR_S)
         self._wrong = Tries(MOST_WRONG, _HOUR_S)
         self._wrong_for = Tries(MOST_WRONG_FOR_ONE, _HOUR_S)
+        self._wrong_of_all = Tries(MOST_WRONG_OF_ALL, _HOUR_S)
 
     def routes(self) -> tuple[OpenRoute, ...]:
         read, post = ("GET",), ("POST",)
@@ -157,12 +160,13 @@ class Form:
             return render_template("residents/state.html", state="", wrong="", number="")
         number, address = request.form.get("number", "").strip().upper()[:20], who_asks()
         one = f"{compound.compound_id} {number}"
-        if self._wrong.wait_s(address) or self._wrong_for.wait_s(one):
+        tried = ((self._wrong, address), (self._wrong_for, f"{one} {address}"), (self._wrong_of_all, one))
+        if any(tries.wait_s(who) for tries, who in tried):
             return render_template("residents/state.html", state="", wrong="too_many", number=number), 429
         state = self._state(compound, number, request.form.get("phone", "")[:30])
         if not state:
-            self._wrong.wrong(address)
-            self._wrong_for.wrong(one)
+            for tries, who in tried:
+                tries.wrong(who)
         wrong = "" if state else "found_nothing"
         return render_template("residents/state.html", state=state, wrong=wrong, number=number), 409 if wrong else 200
 
