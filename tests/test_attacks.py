@@ -14,7 +14,7 @@ from sync.server import audit, compounds, passes, roles, tables
 from sync.server.centre import CentreError, NoSuchThing
 from sync.server.people import collection, drafts, erasure, households, identity, phone_pass, retention, review
 from sync.server.people.collection import HandOver
-from tests.people import SIGNATURE, add_dwelling, application, apply, approved
+from tests.people import PHONE, SIGNATURE, add_dwelling, application, apply, approved
 from tests.test_centre import World
 from tests.test_centre_pages import Office, furnish, token_of
 
@@ -26,7 +26,7 @@ def correcting(world: World, done: households.Submitted) -> Any:
     """A browser that has begun to correct a household's form."""
     client = world.app.test_client()
     home = f"/j/7/s/{done.link}"
-    answer = client.post(f"{home}/correct", data={"csrf_token": token_of(client, home)})
+    answer = client.post(f"{home}/correct", data={"csrf_token": token_of(client, home), "phone": PHONE})
     assert answer.status_code == 302
     return client
 

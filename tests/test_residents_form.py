@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sync.server import tables, words
 from sync.server.people import households
 from sync.server.people.application import Application
-from tests.people import PHONE, SIGNATURE, add_desk, add_dwelling, apply, id_number
+from tests.people import PHONE, SIGNATURE, add_desk, add_dwelling, application, apply, id_number
 from tests.test_centre import World
 from tests.test_centre_pages import token_of
 
@@ -163,7 +163,7 @@ def test_a_household_is_corrected_on_the_same_steps_and_signs_again(world: World
     home = re.search(r"/j/7(/s/[a-z0-9]+)", phone.get("/done").text)
     assert home
     other = Phone(world)
-    assert other.post(f"{home[1]}/correct").location == "/j/7/form/review"
+    assert other.post(f"{home[1]}/correct", phone=PHONE).location == "/j/7/form/review"
     assert "张小宝" in other.get("/form/review").text
     assert other.step("family", **{"plates-0": "粤B54321"}) == "/form/review"
     page = other.get("/form/letter").text
@@ -176,7 +176,7 @@ def test_a_household_is_corrected_on_the_same_steps_and_signs_again(world: World
 
 def test_what_is_decided_is_not_corrected_any_more(world: World, phone: Phone) -> None:
     done = apply(world.centre)
-    assert phone.post(f"/s/{done.link}/correct").status_code == 302
+    assert phone.post(f"/s/{done.link}/correct", phone=PHONE).status_code == 302
     with world.centre.writing(7, "wang") as writing:
         households.approve(writing, world.centre, done.household_id)
     answer = phone.post("/form/letter", **LETTER)
@@ -184,6 +184,23 @@ def test_what_is_decided_is_not_corrected_any_more(world: World, phone: Phone) -
     assert Phone(world).post(f"/s/{done.link}/correct").status_code == 409
     assert Phone(world, 8).post(f"/s/{done.link}/correct").status_code == 404
     assert Phone(world).post("/s/wrong/correct").status_code == 404
+
+
+def test_a_link_alone_shows_no_whole_number(world: World) -> None:
+    """It may be seen at the desk or forwarded; who did not apply in this browser says the telephone number first."""
+    form = application()
+    done = apply(world.centre, 7, form)
+    stranger = Phone(world)
+    for sent, code in (({}, 200), ({"phone": "13900000000"}, 409), ({"phone": "x"}, 409)):
+        answer = stranger.post(f"/s/{done.link}/correct", **sent)
+        assert answer.status_code == code and form.people[0].doc_number not in answer.text
+    assert count(world, tables.draft) == 0
+    theirs = Phone(world)
+    assert theirs.post(f"/s/{done.link}/correct", phone=PHONE).status_code == 302
+    assert form.people[0].doc_number in theirs.get("/form/review").text
+    for _ in range(10):
+        stranger.post(f"/s/{done.link}/correct", phone="13900000001")
+    assert stranger.post(f"/s/{done.link}/correct", phone=PHONE).status_code == 429
 
 
 # Nothing typed is lost

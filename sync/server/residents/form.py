@@ -116,7 +116,11 @@ class Form:
         return jar.empty(redirect(url_for("residents.entry", compound_id=compound_id, forgotten=1)), compound_id)
 
     def correct(self, compound: Compound, link: str) -> Any:
-        """Begin a draft from what a household has submitted; the steps are the same, and it is signed again."""
+        """Begin a draft from what a household has submitted; the steps are the same, and it is signed again.
+
+        The form shows whole numbers, and a link can be seen by others, at the desk or forwarded: a browser that did not
+        apply itself is asked for the household's telephone number first.
+        """
         vault = self._centre.vault
         with self._centre.store.read() as conn:
             household = households.by_link(conn, vault, compound.compound_id, link)
@@ -124,10 +128,37 @@ class Form:
             wrote = households.read_application(conn, vault, household)
         if household.state not in households.OPEN_STATES:
             raise CentreError("This application is decided already; ask the desk.", "申请已办结，需要更改请到物业。")
+        if (there is None or there.link != link) and (asked := self._ask_phone(household)) is not None:
+            return asked
         if there is not None and not there.submitted and there.household_id == household.household_id:
             return redirect(url_for("residents.form_review", compound_id=compound.compound_id))
         wrote.signature, wrote.paper, wrote.sign_at_desk = "", False, False
         return self._begin(compound, Draft(application=wrote, household_id=household.household_id, link=link))
+
+    def _ask_phone(self, household: Household) -> Any:
+        """None where the telephone number that was sent along is the household's; otherwise the page that asks."""
+        phone = request.form.get("phone", "")[:30]
+        if self._waits(household.number):
+            return render_template("residents/whose.html", wrong="too_many"), 429
+        if not phone:
+            return render_template("residents/whose.html", wrong="")
+        if self._state(household.compound_id, household.number, phone):
+            return None
+        self._note_wrong(household.number)
+        return render_template("residents/whose.html", wrong="found_other_phone"), 409
+
+    # Guessing has an end
+
+    def _tried(self, number: str) -> tuple[tuple[Tries, str], ...]:
+        address = who_asks()
+        return (self._wrong, address), (self._wrong_for, f"{number} {address}"), (self._wrong_of_all, number)
+
+    def _waits(self, number: str) -> bool:
+        return any(tries.wait_s(who) for tries, who in self._tried(number))
+
+    def _note_wrong(self, number: str) -> None:
+        for tries, who in self._tried(number):
+            tries.wrong(who)
 
     # After submitting
 
@@ -158,29 +189,26 @@ class Form:
         said, and neither is whether there is such a number."""
         if request.method == "GET":
             return render_template("residents/state.html", state="", wrong="", number="")
-        number, address = request.form.get("number", "").strip().upper()[:20], who_asks()
-        one = f"{compound.compound_id} {number}"
-        tried = ((self._wrong, address), (self._wrong_for, f"{one} {address}"), (self._wrong_of_all, one))
-        if any(tries.wait_s(who) for tries, who in tried):
+        number = request.form.get("number", "").strip().upper()[:20]
+        if self._waits(number):
             return render_template("residents/state.html", state="", wrong="too_many", number=number), 429
-        state = self._state(compound, number, request.form.get("phone", "")[:30])
+        state = self._state(compound.compound_id, number, request.form.get("phone", "")[:30])
         if not state:
-            for tries, who in tried:
-                tries.wrong(who)
+            self._note_wrong(number)
         wrong = "" if state else "found_nothing"
         return render_template("residents/state.html", state=state, wrong=wrong, number=number), 409 if wrong else 200
 
-    def _state(self, compound: Compound, number: str, phone: str) -> str:
+    def _state(self, compound_id: int, number: str, phone: str) -> str:
         """Empty where number and phone do not belong together."""
         try:
             mark = self._centre.vault.mark("phone", identity.check_phone(phone))
         except CentreError:
             return ""
         columns = tables.household.c
-        mine = (columns.compound_id == compound.compound_id, columns.number == number, columns.phone_mark == mark)
+        mine = (columns.compound_id == compound_id, columns.number == number, columns.phone_mark == mark)
         with self._centre.store.read() as conn:
             found = conn.execute(select(columns.household_id).where(*mine)).scalar()
-            return households.get_household(conn, compound.compound_id, found).stage if found else ""
+            return households.get_household(conn, compound_id, found).stage if found else ""
 
 
 def _kept_until(conn: Connection) -> str:

@@ -366,6 +366,12 @@ _LAST: Mapping[str, Pair] = {
     "form_forget": ("在这台手机上忘掉", "Forget it on this phone"),
     "found_number": ("编号", "Number"),
     "found_number_hint": ("如{id}-H00123", "Like {id}-H00123"),
+    "found_whose": ("请先填申请时的手机号", "First the phone number of the application"),
+    "found_whose_why": (
+        "表里有完整的证件号。知道这个手机号的人才能打开。",
+        "The form holds whole document numbers. It opens for whoever knows this number.",
+    ),
+    "found_other_phone": ("不是申请时填的手机号。", "This is not the number of the application."),
     "found_ask": ("查询", "Look up"),
     "found_nothing": (
         "编号和手机号对不上。请核对提交时填的手机号，或到物业查询。",
