@@ -18,7 +18,7 @@ from sync.credential import digits_at
 from sync.server import passes
 from sync.server.app import close_app
 from sync.server.people import changes, households, phone_pass, visitors
-from tests.people import add_desk, apply, approved, family
+from tests.people import PHONE, add_desk, apply, approved, family
 from tests.test_centre import World
 from tests.test_centre_events import Journal, event, send
 
@@ -394,8 +394,10 @@ def lived_in(town: Town) -> households.Submitted:
     return done
 
 
-def test_a_correction_begins_with_one_tap(town: Town, phone: Phone) -> None:
+def test_a_correction_begins_with_one_tap_and_the_telephone_number(town: Town, phone: Phone) -> None:
     done = town.household("correct")
     phone.go(f"/j/7/s/{done.link}")
     phone.page.click(".stage button.main")
+    phone.page.fill("#phone", PHONE)
+    phone.page.click(".actions button.main")
     phone.page.wait_for_url("**/form/review")
