@@ -62,6 +62,31 @@ class Found(NamedTuple):
     corners: tuple[tuple[int, int], ...]
 
 
+class Hint(Enum):
+    """What the one who holds something up could do so that it can be read."""
+
+    CLOSER = "closer"
+    FURTHER = "further"
+    FLATTER = "flatter"
+    BRIGHTER = "brighter"
+    """A screen too dark, or too little light on a card."""
+    GLARE = "glare"
+    STILL = "still"
+
+
+class Seen(NamedTuple):
+    """What one camera frame showed: the codes read, passes first, and what else there was to see.
+
+    ``symbols`` are the corners of codes that are there and could not be read (clockwise from the symbol's
+    own top left); ``stirred`` is false while nothing but the empty lane is before the camera.
+    """
+
+    found: list[Found]
+    symbols: tuple[tuple[tuple[int, int], ...], ...] = ()
+    stirred: bool = True
+    hint: Hint | None = None
+
+
 class Camera(Protocol):
     """A source of frames. One thread at a time."""
 
@@ -78,14 +103,26 @@ class Camera(Protocol):
         ...
 
 
-class Decoder(Protocol):
-    """Reads the QR codes of a picture. Thread-safe; never raises on any picture content."""
+class Watch(Protocol):
+    """One camera's frames in their order: what no single frame shows may be read from several. One thread at a time."""
 
-    def decode(self, luma: Picture, thorough: bool = False) -> list[Found]:
-        """Codes found, passes (text starting with "G1") first.
+    def look(self, luma: Picture, at: float) -> Seen:
+        """What this frame showed, within one frame's time (33 ms). Never raises on any picture content.
 
-        ``thorough``: spend what a single photo deserves, not what one camera frame of thirty a second may cost.
+        ``luma`` is not kept: the buffer is the camera's. ``at`` never goes back.
         """
+        ...
+
+
+class Decoder(Protocol):
+    """Reads the QR codes of pictures. Thread-safe; never raises on any picture content."""
+
+    def decode(self, luma: Picture) -> list[Found]:
+        """The codes of a single photo, passes (text starting with "G1") first, with all that a photo deserves."""
+        ...
+
+    def watch(self) -> Watch:
+        """A new watch, knowing nothing: one for each camera, or for each burst of pictures."""
         ...
 
 

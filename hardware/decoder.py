@@ -8,7 +8,6 @@ symbologies cost time, print assertions (zbar) and would let a gate be opened by
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,7 +17,7 @@ from pyzbar.pyzbar import ZBarSymbol
 from pyzbar.pyzbar import decode as zbar_decode
 from pyzbar.pyzbar_error import PyZbarError
 
-from hardware import Found, Picture
+from hardware import Found, Picture, Seen
 
 LONGEST_SIDE = 65_535
 """zxing-cpp refuses longer pictures; no camera and no accepted photo has them."""
@@ -33,32 +32,44 @@ _FAULTS = (ValueError, TypeError, RuntimeError, MemoryError, OSError, ctypes.Arg
 
 
 class QrDecoder:
-    """Both engines behind :class:`hardware.Decoder`. Thread-safe; never raises on any picture content.
-
-    On camera frames zbar looks at every second frame that zxing-cpp found nothing in (most frames
-    show nobody, and the next one comes in 33 ms); a ``thorough`` picture gets everything at once.
-    ``second`` is the engine that takes zbar's turns.
-    """
+    """Both engines behind :class:`hardware.Decoder`. ``second`` is the engine that takes zbar's turns."""
 
     def __init__(self, second: Engine | None = None) -> None:
         self._second = second or _zbar_half
-        self._thread = threading.local()  # a count of misses per camera thread, so that two cameras do not share turns
 
-    def decode(self, luma: Picture, thorough: bool = False) -> list[Found]:
+    def decode(self, luma: Picture) -> list[Found]:
         """Codes in ``luma``, those starting with "G1" first; empty where there are none or it is no picture."""
-        if luma.ndim != 2 or luma.dtype != np.uint8 or luma.size == 0 or max(luma.shape) > LONGEST_SIDE:
+        if not is_picture(luma):
             return []
-        found = _guarded(_zxing, luma)
-        if not found and thorough:
-            found = _guarded(self._second, luma) or _guarded(_zxing_half, luma)
-        elif not found and self._second_is_due():
-            found = _guarded(self._second, luma)
-        return ours_first(found)
+        return ours_first(_guarded(_zxing, luma) or _guarded(self._second, luma) or _guarded(_zxing_half, luma))
 
-    def _second_is_due(self) -> bool:
-        misses = getattr(self._thread, "misses", 0)
-        self._thread.misses = misses + 1
-        return bool(misses % 2 == 0)
+    def watch(self) -> QrWatch:
+        return QrWatch(self._second)
+
+
+class QrWatch:
+    """:class:`hardware.Watch`: zbar looks at every second frame that zxing-cpp found nothing in.
+
+    Most frames show nobody, and the next one comes in 33 ms.
+    """
+
+    def __init__(self, second: Engine) -> None:
+        self._second = second
+        self._misses = 0
+
+    def look(self, luma: Picture, at: float) -> Seen:
+        if not is_picture(luma):
+            return Seen([])
+        found = _guarded(_zxing, luma)
+        if not found:
+            self._misses += 1
+            if self._misses % 2:
+                found = _guarded(self._second, luma)
+        return Seen(ours_first(found))
+
+
+def is_picture(luma: Picture) -> bool:
+    return bool(luma.ndim == 2 and luma.dtype == np.uint8 and luma.size and max(luma.shape) <= LONGEST_SIDE)
 
 
 def ours_first(found: Iterable[Found]) -> list[Found]:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from hardware import Camera, CameraSettings, Decoder, Found, HardwareError, Picture, open_camera
+from hardware import Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Picture, Seen, open_camera
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import (
     PHOTO,
@@ -158,7 +158,7 @@ def _grey(image: Image.Image) -> Picture:
 
 def read_photo(decoder: Decoder, raw: bytes) -> list[Found]:
     """The codes of a picture file, passes first. Raises PictureError."""
-    return decoder.decode(load_picture(raw), thorough=True)
+    return decoder.decode(load_picture(raw))
 
 
 class Eye:
@@ -180,6 +180,7 @@ class Eye:
         self.camera: Camera | None = None
         self.why = "starting"
         self._decoder = decoder
+        self._watching = decoder.watch()
         self._core = core
         self._open = open_camera
         self._clock = clock
@@ -223,7 +224,7 @@ class Eye:
         """Take one frame, decode it, present what came into view. Raises HardwareError when no frame comes."""
         with camera.frame(FRAME_S) as frame:
             started = time.perf_counter()
-            found = self._decoded(frame.luma)
+            seen = self._seen(frame)
             ms, at = (time.perf_counter() - started) * 1000, frame.at
         self._frames += 1
         self._frame_at = self._alive_at = self._clock()
@@ -231,17 +232,18 @@ class Eye:
         if self.why:
             log.info("camera=ok lane=%s part=%s", self.settings.lane, self.settings.part)
             self.why, self._failures, self._stuck = "", 0, False
-        if presentation := self._presenter.step(found, at):
+        if presentation := self._presenter.step(seen.found, at):
             presentation.ms = round(ms, 3)
             self._present(presentation)
             self._alive_at = self._clock()
 
-    def _decoded(self, luma: Picture) -> list[Found]:
+    def _seen(self, frame: Frame) -> Seen:
         try:
-            return self._decoder.decode(luma)
-        except Exception:  # a Decoder promises not to; a picture that breaks the promise must not close the gate
+            return self._watching.look(frame.luma, frame.at)
+        except Exception:  # a Watch promises not to; a picture that breaks the promise must not close the gate
             log.exception("decode=failed lane=%s", self.settings.lane)
-            return []
+            self._watching = self._decoder.watch()
+            return Seen([])
 
     def _present(self, presentation: Presentation) -> None:
         outcome = "unanswered"

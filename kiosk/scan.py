@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from hardware import Decoder, Found
+    from hardware import Decoder, Found, Picture
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 """What counts as a picture in a folder; a file that is named is tried whatever it is called."""
 MOST_BYTES, MOST_PIXELS = 40_000_000, 64_000_000
 """These are the user's own files, not a stranger's upload."""
+FRAMES_S = 30
+"""Pictures of a burst are taken to be so many a second."""
 
 Record = dict[str, Any]
 
@@ -68,7 +70,7 @@ def scan_picture(decoder: Decoder, path: Path) -> Record:
     "ms" of a text is the decoding, of the record loading and decoding, both in wall-clock milliseconds.
     """
     started = time.perf_counter()
-    texts, error = _look(decoder, path, thorough=True)
+    texts, error = _look(decoder.decode, path)
     return _record(path, texts, started, error)
 
 
@@ -80,8 +82,9 @@ def scan_burst(decoder: Decoder, folder: Path) -> Record:
     """
     started = time.perf_counter()
     broken = []
+    watch = decoder.watch()
     for number, path in enumerate(frames := _in_folder(folder), start=1):
-        texts, error = _look(decoder, path, thorough=False)
+        texts, error = _look(lambda luma, at=number / FRAMES_S: watch.look(luma, at).found, path)
         if error:
             broken.append(f"{path.name}: {error}")
         if texts:
@@ -91,7 +94,7 @@ def scan_burst(decoder: Decoder, folder: Path) -> Record:
     return _record(folder, [], started, "; ".join(broken), frames=None)
 
 
-def _look(decoder: Decoder, path: Path, thorough: bool) -> tuple[list[Record], str]:
+def _look(read: Callable[[Picture], list[Found]], path: Path) -> tuple[list[Record], str]:
     """The texts of one picture and, when it could not be looked at, why."""
     from kiosk.reader import Limits, PictureError, load_picture
 
@@ -106,7 +109,7 @@ def _look(decoder: Decoder, path: Path, thorough: bool) -> tuple[list[Record], s
     except PictureError as err:
         return [], str(err)
     started = time.perf_counter()
-    found = decoder.decode(picture, thorough=thorough)
+    found = read(picture)
     return _texts(found, _ms_since(started)), ""
 
 
@@ -179,11 +182,10 @@ def scan(paths: tuple[Path, ...], as_json: bool, burst: bool) -> None:
     from hardware.decoder import QrDecoder
 
     todo = list(folders(paths) if burst else pictures(paths))
-    photos = QrDecoder()
+    decoder = QrDecoder()
 
     def one(path: Path) -> Record:
-        # A burst has a decoder of its own, as it has a camera: what was shown before must not take its turns.
-        return scan_burst(QrDecoder(), path) if burst else scan_picture(photos, path)
+        return scan_burst(decoder, path) if burst else scan_picture(decoder, path)
 
     failed = False
     for record in scan_all(todo, one, quiet=not sys.stderr.isatty()):

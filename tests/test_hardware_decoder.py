@@ -30,17 +30,22 @@ def code(text: str, scale: int = 4, **make: object) -> Picture:
     return np.asarray(Image.open(file).convert("L"))
 
 
-def texts(picture: Picture, thorough: bool = False) -> list[str]:
-    return [found.text for found in QrDecoder().decode(picture, thorough)]
+def texts(picture: Picture) -> list[str]:
+    return [found.text for found in QrDecoder().decode(picture)]
+
+
+def watched(picture: Picture) -> list[str]:
+    return [found.text for found in QrDecoder().watch().look(picture, 0.0).found]
 
 
 pictures = arrays.arrays(np.uint8, st.tuples(st.integers(0, 40), st.integers(0, 40)))
 
 
-@given(pictures, st.booleans())
+@given(pictures)
 @settings(max_examples=150, deadline=None)
-def test_no_picture_makes_it_raise(picture: Picture, thorough: bool) -> None:
-    assert isinstance(QrDecoder().decode(picture, thorough), list)
+def test_no_picture_makes_it_raise(picture: Picture) -> None:
+    assert isinstance(texts(picture), list)
+    assert isinstance(watched(picture), list)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,7 @@ def test_no_picture_makes_it_raise(picture: Picture, thorough: bool) -> None:
 )
 def test_odd_arrays_have_no_codes(picture: Picture) -> None:
     assert texts(picture) == []
-    assert texts(picture, thorough=True) == []
+    assert watched(picture) == []
 
 
 def test_a_view_with_padded_rows_is_read_where_it_is() -> None:
@@ -89,7 +94,7 @@ def test_control_characters_arrive_as_they_are() -> None:
 
 @pytest.mark.parametrize("version", ["M2", "M4"])
 def test_micro_qr_is_not_read(version: str) -> None:
-    assert texts(code("12345", scale=8, version=version), thorough=True) == []
+    assert texts(code("12345", scale=8, version=version)) == []
 
 
 def test_other_symbologies_are_not_read() -> None:
@@ -97,7 +102,7 @@ def test_other_symbologies_are_not_read() -> None:
         pytest.skip("this zxing-cpp draws no barcodes")
     for kind in (zxingcpp.BarcodeFormat.DataMatrix, zxingcpp.BarcodeFormat.Code128, zxingcpp.BarcodeFormat.Aztec):
         drawn = np.array(zxingcpp.create_barcode(OURS[:40], kind).to_image(scale=6))
-        assert texts(np.pad(drawn, 40, constant_values=255), thorough=True) == []
+        assert texts(np.pad(drawn, 40, constant_values=255)) == []
 
 
 def test_ours_come_first_and_each_text_once() -> None:
@@ -113,7 +118,7 @@ def test_ours_wins_over_another_code_in_the_same_picture() -> None:
     assert texts(both) == [OURS, "HTTPS://EXAMPLE.COM/A/B"]
 
 
-def test_the_second_engine_looks_at_every_second_miss_of_each_thread() -> None:
+def test_the_second_engine_looks_at_every_second_miss_of_each_watch() -> None:
     calls: list[Picture] = []
 
     def second(luma: Picture) -> list[Found]:
@@ -121,14 +126,13 @@ def test_the_second_engine_looks_at_every_second_miss_of_each_thread() -> None:
         return []
 
     decoder, empty = QrDecoder(second), np.zeros((20, 20), np.uint8)
-    for _ in range(6):
-        decoder.decode(empty)
+    watch = decoder.watch()
+    for number in range(6):
+        watch.look(empty, number / 30)
     assert len(calls) == 3
-    other = threading.Thread(target=decoder.decode, args=(empty,))
-    other.start()
-    other.join()
+    decoder.watch().look(empty, 0.0)
     assert len(calls) == 4
-    decoder.decode(empty, thorough=True)
+    watch.look(empty, 1.0)
     assert len(calls) == 5
 
 
@@ -136,7 +140,8 @@ def test_a_failing_engine_is_an_empty_picture() -> None:
     def second(luma: Picture) -> list[Found]:
         raise ValueError("what a picture")
 
-    assert QrDecoder(second).decode(np.zeros((20, 20), np.uint8), thorough=True) == []
+    assert QrDecoder(second).decode(np.zeros((20, 20), np.uint8)) == []
+    assert QrDecoder(second).watch().look(np.zeros((20, 20), np.uint8), 0.0).found == []
 
 
 def test_half_is_the_mean_of_four_and_drops_odd_edges() -> None:
@@ -164,7 +169,7 @@ def test_real_photos_most_codes_no_false_ones() -> None:
     truth = [json.loads(line) for line in (PHOTOS / "truth.jsonl").read_text().splitlines()]
     right, wrong, codes = 0, [], 0
     for entry in truth:
-        found = texts(load_picture((PHOTOS / entry["file"]).read_bytes()), thorough=True)
+        found = texts(load_picture((PHOTOS / entry["file"]).read_bytes()))
         codes += bool(entry["text"])
         right += entry["text"] in found
         if set(found) - {entry["text"]}:

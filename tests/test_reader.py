@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hardware import Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Picture
+from hardware import Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Picture, Seen
 from hardware.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import (
@@ -136,16 +136,22 @@ class Core:
 
 
 class Script:
-    """A decoder that reads what it was told to, frame by frame; an exception in the list is raised."""
+    """A decoder and its watch that read what they were told to, frame by frame; an exception in the list is raised."""
 
     def __init__(self, *frames: Sequence[str] | Exception) -> None:
         self.frames = list(frames)
 
-    def decode(self, luma: Picture, thorough: bool = False) -> list[Found]:
+    def decode(self, luma: Picture) -> list[Found]:
         now = self.frames.pop(0)
         if isinstance(now, Exception):
             raise now
         return found(*now)
+
+    def watch(self) -> Script:
+        return self
+
+    def look(self, luma: Picture, at: float) -> Seen:
+        return Seen(self.decode(luma))
 
 
 class Clock:
@@ -290,7 +296,7 @@ def test_a_camera_that_stops_is_closed_and_opened_again() -> None:
     cameras, reopened = [first, second], threading.Event()
 
     class Watching(Script):
-        def decode(self, luma: Picture, thorough: bool = False) -> list[Found]:
+        def decode(self, luma: Picture) -> list[Found]:
             if second.number:
                 reopened.set()
             return []

@@ -138,7 +138,7 @@ def activate(officer: Officer, phone: Any, number: str) -> None:
     officer.page.click(f"button[form='phone-{number}']")
     officer.page.wait_for_selector("#activation .code svg")
     officer.picture("story-activation")
-    read = QrDecoder().decode(grey(officer.page.locator("#activation .code").screenshot()), thorough=True)
+    read = QrDecoder().decode(grey(officer.page.locator("#activation .code").screenshot()))
     phone.go(urlsplit(read[0].text).path)
     phone.page.click("main form button")
     phone.page.wait_for_selector(".code canvas, .code svg")
