@@ -84,7 +84,11 @@ def scan_burst(decoder: Decoder, folder: Path) -> Record:
     broken = []
     watch = decoder.watch()
     for number, path in enumerate(frames := _in_folder(folder), start=1):
-        texts, error = _look(lambda luma, at=number / FRAMES_S: watch.look(luma, at).found, path)
+
+        def read(luma: Picture, at: float = number / FRAMES_S) -> list[Found]:
+            return watch.look(luma, at).found
+
+        texts, error = _look(read, path)
         if error:
             broken.append(f"{path.name}: {error}")
         if texts:
