@@ -46,12 +46,43 @@ INPUTS = ("passage", "arm_open", "fire", "exit_button", "guard_button", "call", 
 LIGHTS = ("ready", "green", "yellow", "red", "fault", "buzzer")
 
 
+class Exposure(NamedTuple):
+    """How a frame is taken: microseconds of open shutter, and how much the sensor's signal is amplified (1: not)."""
+
+    us: int
+    gain: float
+
+    @property
+    def light(self) -> float:
+        """How bright it makes one and the same scene, in microseconds at gain 1."""
+        return self.us * self.gain
+
+
+class ExposureRange(NamedTuple):
+    """What a camera can be asked for. ``longest_us`` is the configured limit where the camera could do more."""
+
+    shortest_us: int
+    longest_us: int
+    least_gain: float
+    most_gain: float
+
+
+def within(exposure: Exposure, limits: ExposureRange) -> Exposure:
+    """The nearest exposure a camera can do; time and gain each for itself."""
+    us = max(limits.shortest_us, min(round(exposure.us), limits.longest_us))
+    return Exposure(us, max(limits.least_gain, min(exposure.gain, limits.most_gain)))
+
+
 class Frame(NamedTuple):
-    """One camera frame. ``luma`` is a view that is valid only inside the ``with`` of :meth:`Camera.frame`."""
+    """One camera frame. ``luma`` is a view that is valid only inside the ``with`` of :meth:`Camera.frame`.
+
+    ``exposure`` is the one this very frame was taken with; None where the camera does not say.
+    """
 
     luma: Picture
     at: float
     number: int
+    exposure: Exposure | None = None
 
 
 class Found(NamedTuple):
@@ -92,6 +123,19 @@ class Camera(Protocol):
 
     def frame(self, timeout: float = 2.0) -> AbstractContextManager[Frame]:
         """The next frame (never the same one twice), without a copy. Raises HardwareError when none comes in time."""
+        ...
+
+    @property
+    def exposures(self) -> ExposureRange | None:
+        """What :meth:`expose` may ask for; None: this camera exposes by itself."""
+        ...
+
+    def expose(self, exposure: Exposure) -> None:
+        """Take frames so from one of the next on, until told otherwise; ``Frame.exposure`` says from which.
+
+        A camera takes about ten frames to follow, yet follows frame by frame: what is asked for one frame is
+        in force for one. Outside of ``exposures`` the nearest is taken; nothing happens where that is None.
+        """
         ...
 
     def describe(self) -> Mapping[str, Any]:

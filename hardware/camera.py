@@ -16,7 +16,7 @@ from typing import Any
 
 from picamera2 import MappedArray, Picamera2
 
-from hardware import CameraSettings, Frame, HardwareError
+from hardware import CameraSettings, Exposure, ExposureRange, Frame, HardwareError, within
 
 BUFFERS = 4
 """One being exposed, one waiting, one held by the decoder, one in hand; the default of 6 costs 3 MB more."""
@@ -49,6 +49,8 @@ class PiCamera:
             if self._main["format"] not in LUMA_FIRST:
                 raise HardwareError(f"it gives {self._main['format']} pictures, not YUV420; is it a Pi camera?")
             self._picam2.start()
+            self._exposures = exposure_range(settings, self._picam2.camera_controls)
+            self._asked: Exposure | None = None
         except Exception as err:
             self._give_back()
             raise HardwareError(f"camera {settings.index} cannot be started: {_story(err)}") from err
@@ -65,7 +67,7 @@ class PiCamera:
                 (width, height), stride = self._main["size"], self._main["stride"]
                 self._number += 1
                 luma = mapped.array[: stride * height].reshape(height, stride)[:, :width]
-                yield Frame(luma, time.monotonic(), self._number)
+                yield Frame(luma, time.monotonic(), self._number, _in_force(request))
         finally:
             request.release()
 
@@ -77,6 +79,23 @@ class PiCamera:
         except (FutureTimeout, TimeoutError, CancelledError) as err:
             self._picam2.cancel_all_and_flush()  # else the late frame goes to nobody, and its buffer is lost
             raise HardwareError(f"no frame for {timeout:g} s: look at the camera's ribbon cable and plugs") from err
+
+    @property
+    def exposures(self) -> ExposureRange | None:
+        return self._exposures
+
+    def expose(self, exposure: Exposure) -> None:
+        """Both values go with one request, hence into force with one frame: buffers + 3 or 4 later (picamera2 1278)."""
+        if self._exposures is None or self._closed:
+            return
+        exposure = within(exposure, self._exposures)
+        if exposure == self._asked:
+            return
+        try:
+            self._picam2.set_controls({"ExposureTime": exposure.us, "AnalogueGain": exposure.gain})
+        except Exception as err:
+            raise HardwareError(f"the camera takes no exposure: {_story(err)}") from err
+        self._asked = exposure
 
     def describe(self) -> Mapping[str, Any]:
         return {
@@ -118,6 +137,26 @@ def chosen_controls(settings: CameraSettings, offered: Mapping[str, tuple[Any, A
     if "AfMode" in offered and "LensPosition" in chosen:
         chosen["AfMode"] = MANUAL_FOCUS  # continuous autofocus hunts and sticks (picamera2 issues 1272, 1082)
     return chosen
+
+
+def exposure_range(settings: CameraSettings, offered: Mapping[str, tuple[Any, Any, Any]]) -> ExposureRange | None:
+    """What may be asked of a camera that ``offered`` these (least, most, default) of its controls.
+
+    None unless both are offered. AeEnable is left alone: libcamera takes a value of ExposureTime or AnalogueGain for
+    "this one by hand", and AeEnable = False would first freeze whatever is in force (picamera2 933, 1269).
+    """
+    if "ExposureTime" not in offered or "AnalogueGain" not in offered:
+        return None
+    shortest, longest = (int(us) for us in offered["ExposureTime"][:2])
+    least, most = (float(gain) for gain in offered["AnalogueGain"][:2])
+    longest = max(1, shortest, min(settings.exposure_us, settings.frame_us, longest or settings.exposure_us))
+    return ExposureRange(max(1, shortest), longest, max(1.0, least), max(1.0, most))
+
+
+def _in_force(request: Any) -> Exposure | None:
+    said = request.get_metadata()
+    us, gain = said.get("ExposureTime"), said.get("AnalogueGain")
+    return Exposure(int(us), float(gain)) if us and gain else None
 
 
 def _opened(index: int) -> Any:

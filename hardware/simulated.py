@@ -16,12 +16,23 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from hardware import INPUTS, CameraSettings, Frame, HardwareError, LaneParts, Picture, Signal
+from hardware import (
+    INPUTS,
+    CameraSettings,
+    Exposure,
+    ExposureRange,
+    Frame,
+    HardwareError,
+    LaneParts,
+    Picture,
+    Signal,
+    within,
+)
 from hardware.levels import SampledInputs
 from hardware.optics import burst, card, photograph, scene
 
@@ -30,15 +41,31 @@ __all__ = ["SimulatedCamera", "burst", "photograph", "simulated_lane"]
 AWAY_S = 0.8
 """After each showing the hand is away for so long: longer than a reader takes a code for still being there."""
 IDLE_FRAMES = 4
+SHORTEST_US, MOST_GAIN = 60, 16.0
+"""As small sensors have them."""
+FOLLOWS_AFTER = 7
+"""Frames until an exposure asked for is in force, as with a Pi's four buffers."""
+GAMMA = 2.2
+"""Twice the light makes a picture's values 2 ** (1 / GAMMA) times as large, as a camera for people's eyes does."""
 POLL_S = 0.01
 CAR_S = 0.4
 """How long a simulated car covers the passage sensor."""
 
 
+class _Held(NamedTuple):
+    """A frame's worth of picture: where in it the thing held up is, and how brightly that shines by itself."""
+
+    picture: Picture
+    part: tuple[slice, slice]
+    light: float | None
+
+
 class SimulatedCamera:
     """:class:`hardware.Camera` that sees an empty dark lane, and pictures while they are shown.
 
-    ``clock`` and ``wait`` pace it to the settings' frame duration; a test passes its own.
+    At the settings' ``exposure_us`` and gain 1, pictures are as they were given; with more or less light they are
+    brighter or darker, clipped at white, and noisier with gain. ``ambient`` is the light that falls on the lane, 1
+    at first. ``clock`` and ``wait`` pace it to the settings' frame duration; a test passes its own.
     """
 
     def __init__(
@@ -56,20 +83,26 @@ class SimulatedCamera:
         self._background = scene(size, seed)
         self._noise = self._rng.normal(0, 3, (settings.height + 32, settings.width + 32)).astype(np.int8)
         self._idle = [self._noisy(self._background) for _ in range(IDLE_FRAMES)]
-        self._queue: deque[Picture | threading.Event] = deque()
+        self._queue: deque[_Held | threading.Event] = deque()
+        self.ambient = 1.0
+        self._exposures = ExposureRange(SHORTEST_US, max(SHORTEST_US, settings.exposure_us), 1.0, MOST_GAIN)
+        self._asked = Exposure(self._exposures.longest_us, 1.0)
+        self._usual_light = self._asked.light
+        self._coming = deque([self._asked] * FOLLOWS_AFTER)
         self._away = 0
         self._number = 0
         self._due = clock()
         self._closed = False
 
-    def show(self, pictures: Sequence[Picture], frames_each: int = 8) -> threading.Event:
+    def show(self, pictures: Sequence[Picture], frames_each: int = 8, light: float | None = None) -> threading.Event:
         """Hold these pictures before the camera, each for ``frames_each`` frames, after those already waiting.
 
         A picture larger than the frame is shrunk to fit it, a smaller one is a card held up in the
-        lane. The event is set when the last of these frames has been taken and given back.
+        lane. The event is set when the last of these frames has been taken and given back. ``light`` is how
+        brightly the thing shines whatever the ambient light, as a screen does; None: it is lit by that.
         """
         done = threading.Event()
-        fitted = [self._fit(picture) for picture in pictures]
+        fitted = [self._fit(picture)._replace(light=light) for picture in pictures]
         # One extend: the camera's thread must not run dry between two pictures of one showing.
         self._queue.extend([*(frame for frame in fitted for _ in range(frames_each)), done])
         return done
@@ -79,39 +112,62 @@ class SimulatedCamera:
         """The next frame when it is due. Raises HardwareError after :meth:`close`."""
         if self._closed:
             raise HardwareError("the simulated camera is closed")
-        luma = self._next()
+        self._coming.append(self._asked)
+        exposure = self._coming.popleft()
+        luma = self._next(exposure)
         self._due = max(self._due + self._settings.frame_us / 1e6, self._clock())
         pause = self._due - self._clock()
         if pause > 0:
             self._wait(pause)
         self._number += 1
-        yield Frame(luma, self._clock(), self._number)
+        yield Frame(luma, self._clock(), self._number, exposure)
 
-    def _next(self) -> Picture:
+    @property
+    def exposures(self) -> ExposureRange | None:
+        return self._exposures
+
+    def expose(self, exposure: Exposure) -> None:
+        self._asked = within(exposure, self._exposures)
+
+    def _next(self, exposure: Exposure) -> Picture:
         if self._away:
             self._away -= 1
         elif self._queue:
             item = self._queue.popleft()
             if not isinstance(item, threading.Event):
-                return self._noisy(item)
+                return self._noisy(self._lit(item, exposure), exposure.gain)
             self._away = math.ceil(AWAY_S * 1e6 / self._settings.frame_us)
             item.set()
-        return self._idle[self._number % IDLE_FRAMES]
+        return self._exposed(self._idle[self._number % IDLE_FRAMES], self.ambient, exposure)
 
-    def _noisy(self, picture: Picture) -> Picture:
+    def _lit(self, held: _Held, exposure: Exposure) -> Picture:
+        lit = self._exposed(held.picture, self.ambient, exposure)
+        if held.light is not None:
+            lit = lit.copy()
+            lit[held.part] = self._exposed(held.picture[held.part], held.light, exposure)
+        return lit
+
+    def _exposed(self, picture: Picture, light: float, exposure: Exposure) -> Picture:
+        times = (light * exposure.light / self._usual_light) ** (1 / GAMMA)
+        if math.isclose(times, 1.0, rel_tol=0.01):
+            return picture
+        values: Picture = np.clip(np.arange(256) * times, 0, 255).astype(np.uint8)
+        return values[picture]
+
+    def _noisy(self, picture: Picture, gain: float = 1.0) -> Picture:
         """The same picture with this frame's sensor noise, a pixel or two away from where it was."""
         height, width = picture.shape
         top, left = self._rng.integers(0, 32, 2)
         noise = self._noise[top : top + height, left : left + width]
         down, right = (int(step) for step in self._rng.integers(-1, 2, 2))
         moved = np.roll(picture, (down, right), (0, 1)).astype(np.int16)
-        moved += noise
+        moved += noise if gain == 1 else (noise * math.sqrt(gain)).astype(np.int16)
         return np.clip(moved, 0, 255).astype(np.uint8)
 
-    def _fit(self, picture: Picture) -> Picture:
+    def _fit(self, picture: Picture) -> _Held:
         height, width = self._background.shape
         if picture.shape == (height, width):
-            return picture
+            return _Held(picture, (slice(None), slice(None)), None)
         if picture.shape[0] < height and picture.shape[1] < width:
             picture = card(picture)
             scale = min(0.8 * height / picture.shape[0], 0.8 * width / picture.shape[1])
@@ -121,8 +177,9 @@ class SimulatedCamera:
         held = np.asarray(Image.fromarray(picture).resize(new, Image.Resampling.BICUBIC), dtype=np.uint8)
         frame = self._background.copy()
         top, left = (height - new[1]) // 2, (width - new[0]) // 2
-        frame[top : top + new[1], left : left + new[0]] = held
-        return frame
+        part = (slice(top, top + new[1]), slice(left, left + new[0]))
+        frame[part] = held
+        return _Held(frame, part, None)
 
     def describe(self) -> Mapping[str, Any]:
         size = [self._settings.width, self._settings.height]

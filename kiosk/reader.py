@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hardware import Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Picture, Seen, open_camera
+from hardware.exposure import Bracket, brightness
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import (
     PHOTO,
@@ -185,6 +186,7 @@ class Eye:
         self._open = open_camera
         self._clock = clock
         self._presenter = Presenter(settings.lane)
+        self._bracket: Bracket | None = None
         self._frames = 0
         self._decode_ms = 0.0
         self._frame_at = self._alive_at = clock()
@@ -225,6 +227,7 @@ class Eye:
         with camera.frame(FRAME_S) as frame:
             started = time.perf_counter()
             seen = self._seen(frame)
+            self._expose(camera, frame, seen)
             ms, at = (time.perf_counter() - started) * 1000, frame.at
         self._frames += 1
         self._frame_at = self._alive_at = self._clock()
@@ -244,6 +247,13 @@ class Eye:
             log.exception("decode=failed lane=%s", self.settings.lane)
             self._watching = self._decoder.watch()
             return Seen([])
+
+    def _expose(self, camera: Camera, frame: Frame, seen: Seen) -> None:
+        if self._bracket is None and camera.exposures:
+            self._bracket = Bracket(camera.exposures)
+        if self._bracket and frame.exposure:
+            shown, read = brightness(frame.luma), bool(seen.found)
+            camera.expose(self._bracket.step(frame.exposure, shown, seen.stirred, read, frame.at))
 
     def _present(self, presentation: Presentation) -> None:
         outcome = "unanswered"
@@ -298,6 +308,7 @@ class Eye:
 
     def _watch(self) -> None:
         camera = self.camera = self._open(self.settings)
+        self._bracket = None
         try:
             log.info("camera=open lane=%s about=%s", self.settings.lane, json.dumps(dict(camera.describe())))
             while not self._stop.is_set():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from types import ModuleType
@@ -13,20 +14,36 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from hardware import CameraSettings, HardwareError
+from hardware import Camera, CameraSettings, Exposure, HardwareError
+from hardware.simulated import SimulatedCamera
 
 STRIDE, SIZE = 704, (640, 360)
 OFFERED = {
     "FrameDurationLimits": (8_000, 120_000, None),
     "ExposureTime": (14, 66_666, None),
+    "AnalogueGain": (1.0, 16.0, None),
     "AfMode": (0, 2, 0),
     "LensPosition": (0.0, 32.0, 1.0),
 }
 
 
+FOLLOWS_AFTER = 8
+"""Buffers + 4: what the maintainer of picamera2 says of the frames a control takes (its issue 1278)."""
+ROW_US = 19
+
+
 class Request:
-    def __init__(self) -> None:
+    def __init__(self, us: int, gain: float) -> None:
         self.released = 0
+        # The sensor knows whole rows and steps of gain; the metadata says what was, not what was asked.
+        self.metadata = {
+            "ExposureTime": max(ROW_US, us // ROW_US * ROW_US),
+            "AnalogueGain": round(gain * 16) / 16,
+            "Lux": 90.0,
+        }
+
+    def get_metadata(self) -> dict[str, Any]:
+        return self.metadata
 
     def release(self) -> None:
         self.released += 1
@@ -56,6 +73,7 @@ class Picamera2:
     fault: Exception | None = None
     delivers = True
     gives = "NV12"
+    offers: ClassVar[dict[str, Any]] = OFFERED
     made: ClassVar[list[Picamera2]] = []
 
     def __init__(self, index: int) -> None:
@@ -64,9 +82,11 @@ class Picamera2:
         if self.fault:
             raise RuntimeError("Camera __init__ sequence did not complete.") from self.fault
         self.is_open = True
-        self.camera_controls = OFFERED
+        self.camera_controls = self.offers
         self.camera_properties = {"Model": "imx708"}
         self.requests: list[Request] = []
+        self.controls = {"ExposureTime": 3_000, "AnalogueGain": 4.0}
+        self.coming = deque([(3_000, 4.0)] * FOLLOWS_AFTER)
         self.flushed = 0
         self.made.append(self)
 
@@ -89,9 +109,16 @@ class Picamera2:
     def capture_request(self, wait: bool) -> Job:
         job = Job()
         if self.delivers:
-            self.requests.append(Request())
+            self.coming.append((int(self.controls["ExposureTime"]), self.controls["AnalogueGain"]))
+            self.requests.append(Request(*self.coming.popleft()))
             job.set_result(self.requests[-1])
         return job
+
+    def set_controls(self, controls: dict[str, Any]) -> None:
+        unknown = set(controls) - set(self.camera_controls)
+        if unknown:
+            raise RuntimeError(f"Controls {unknown} are not advertised by libcamera")
+        self.controls |= controls
 
     def cancel_all_and_flush(self) -> None:
         self.flushed += 1
@@ -209,3 +236,83 @@ def test_a_camera_whose_pictures_do_not_begin_with_luma_is_refused(library: type
     library.gives = "BGR888"
     with pytest.raises(HardwareError, match="it gives BGR888 pictures, not YUV420"):
         opened()
+
+
+def simulated(_: object) -> Camera:
+    return SimulatedCamera(
+        CameraSettings(lane="in", part="simulated", width=64, height=36), lambda: 0.0, lambda s: None
+    )
+
+
+@pytest.fixture(params=[lambda _: opened(), simulated], ids=["picamera2", "simulated"])
+def camera(request: pytest.FixtureRequest, library: type[Picamera2]) -> Camera:
+    make: Callable[[object], Camera] = request.param
+    return make(library)
+
+
+def exposures(camera: Camera, frames: int) -> list[Exposure]:
+    taken = []
+    for _ in range(frames):
+        with camera.frame() as frame:
+            assert frame.exposure is not None
+            taken.append(frame.exposure)
+    return taken
+
+
+def close_to(asked: Exposure) -> Any:
+    """A sensor's rows and gain steps away at most."""
+    return pytest.approx(asked, rel=0.05)
+
+
+def test_an_exposure_asked_for_comes_after_some_frames_and_stays(camera: Camera) -> None:
+    asked = Exposure(1_200, 2.5)
+    camera.expose(asked)
+    taken = exposures(camera, 30)
+    first = next(number for number, exposure in enumerate(taken) if exposure == close_to(asked))
+    assert 1 <= first <= 12
+    assert taken[first:] == [close_to(asked)] * (30 - first)
+
+
+def test_what_is_asked_for_one_frame_is_in_force_for_one(camera: Camera) -> None:
+    usual, darker = Exposure(1_200, 2.0), Exposure(600, 1.0)
+    taken = []
+    for number in range(40):
+        camera.expose(darker if number % 3 == 0 else usual)
+        taken += exposures(camera, 1)
+    dark = [number for number, exposure in enumerate(taken) if exposure == close_to(darker)]
+    assert len(dark) >= 9
+    assert set(np.diff(dark)) == {3}
+
+
+def test_an_exposure_beyond_what_the_camera_can_do_is_the_nearest_it_can(camera: Camera) -> None:
+    limits = camera.exposures
+    assert limits is not None
+    assert limits.longest_us == 3_000  # the configured limit, though the camera could do more
+    camera.expose(Exposure(1_000_000, 99.0))
+    assert exposures(camera, 20)[-1] == close_to(Exposure(limits.longest_us, limits.most_gain))
+    camera.expose(Exposure(0, 0.0))
+    least = exposures(camera, 20)[-1]
+    assert least.us <= max(ROW_US, limits.shortest_us)
+    assert least.gain == limits.least_gain
+
+
+def test_a_camera_without_gain_to_set_exposes_by_itself(library: type[Picamera2]) -> None:
+    library.offers = {name: limits for name, limits in OFFERED.items() if name != "AnalogueGain"}
+    camera = opened()
+    assert camera.exposures is None
+    camera.expose(Exposure(100, 1.0))
+    assert library.made[0].controls["ExposureTime"] == 3_000
+
+
+def test_a_frame_whose_metadata_tell_no_exposure_has_none(library: type[Picamera2]) -> None:
+    camera = opened()
+    library.made[0].coming[0] = (0, 0.0)
+    with camera.frame() as frame:
+        assert frame.exposure is None
+
+
+def test_a_camera_that_refuses_the_exposure_says_so(library: type[Picamera2]) -> None:
+    camera = opened()
+    library.made[0].camera_controls = {}
+    with pytest.raises(HardwareError, match=r"takes no exposure.*not advertised"):
+        camera.expose(Exposure(100, 1.0))

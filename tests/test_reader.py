@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hardware import Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Picture, Seen
+from hardware import Camera, CameraSettings, Decoder, Exposure, Found, Frame, HardwareError, Picture, Seen
 from hardware.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import (
@@ -192,6 +192,11 @@ class Strip:
         if self.number in self.faults:
             raise self.faults[self.number]
         yield Frame(np.full((4, 4), 90, np.uint8), self.clock.now, self.number)
+
+    exposures = None
+
+    def expose(self, exposure: Exposure) -> None:
+        raise AssertionError("not offered")
 
     def describe(self) -> dict[str, Any]:
         return {}
