@@ -170,8 +170,8 @@ class Decoder(Protocol):
         ...
 
 
-class Relay(Protocol):
-    """Requests opening from the barrier's own controller. Off when claimed, off when closed."""
+class Switch(Protocol):
+    """An output that is on or off. Off when claimed, off when closed."""
 
     def on(self) -> None: ...
 
@@ -181,6 +181,10 @@ class Relay(Protocol):
     def is_on(self) -> bool: ...
 
     def close(self) -> None: ...
+
+
+class Relay(Switch, Protocol):
+    """Requests opening from the barrier's own controller."""
 
 
 class Lights(Protocol):
@@ -211,11 +215,12 @@ class Inputs(Protocol):
 
 
 class LaneParts(NamedTuple):
-    """What one lane drives and senses."""
+    """What one lane drives and senses. ``illumination`` lights what is held before the camera."""
 
     relay: Relay
     lights: Lights
     inputs: Inputs
+    illumination: Switch
 
 
 class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -245,6 +250,8 @@ class Wiring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     red: int | None = None
     fault: int | None = None
     buzzer: int | None = None
+    illumination: int | None = None
+    """Drives a lamp beside the camera (through a transistor): on in the dark while somebody is there."""
     passage: int | None = None
     arm_open: int | None = None
     fire: int | None = None

@@ -47,6 +47,10 @@ CLIPPED_SHARE, DARK_SHARE = 0.003, 0.15
 PATIENCE_S, LONG_PATIENCE_S = 0.1, 1.0
 """Steps begin so long after something came that is clipped or dark; and where nothing tells why it is not read."""
 ROUND_S = 6.0
+LAMP_S = 5.0
+"""The lamp stays on for so long in an empty lane: the next person of a queue comes sooner."""
+LAMP_LATE_S, LAMP_STIRS_S = 1.0, 8.0
+"""The lamp has gone out at the latest so long after we said so; and it stirs the picture for so long at most."""
 READ_REST_S = 1.5
 REST_S, LONGEST_REST_S = 3.0, 24.0
 """After a round in vain; doubled each time until the lane was seen empty, since our own steps stir the picture."""
@@ -169,6 +173,33 @@ class Bracket:
 
     def _reachable(self, light: float) -> float:
         return max(self._least, min(light, self._most))
+
+
+class Lamp:
+    """Frame by frame: whether the lane's illumination should be on. ``now`` never goes back."""
+
+    def __init__(self) -> None:
+        self._on = False
+        self._needed_at = 0.0
+        self._out_at = float("-inf")
+        self._calm = True
+
+    def step(self, stirred: bool, code: bool, dark: bool, now: float) -> bool:
+        """On while something is there that came in the dark, until the lane was empty for LAMP_S.
+
+        ``code``: one was read or located. The lamp itself brightens the picture, and going out it stirs it: what is
+        dark is judged while it is off only, and after it went out nothing but a code counts until the lane was calm.
+        """
+        out_for = now - self._out_at
+        self._calm |= out_for > LAMP_STIRS_S or (not stirred and out_for > LAMP_LATE_S)
+        if self._on:
+            if stirred:
+                self._needed_at = now
+            elif now - self._needed_at > LAMP_S:
+                self._on, self._calm, self._out_at = False, False, now
+        elif dark and (code or (stirred and self._calm)):
+            self._on, self._needed_at = True, now
+        return self._on
 
 
 def _same(one: float, other: float) -> bool:

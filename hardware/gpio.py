@@ -1,4 +1,4 @@
-"""Relay, lights and inputs of a lane on a Raspberry Pi's pins, through gpiozero.
+"""Relay, lights, illumination and inputs of a lane on a Raspberry Pi's pins, through gpiozero.
 
 Outputs are active-high and claimed low, so that neither a claim nor a close makes an edge; each is
 switched off before it is closed, because closing turns the pin into a floating input. What a
@@ -57,19 +57,21 @@ def gpio_lane(
     """
     claimed: list[Any] = []
     try:
-        relay = GpioRelay(_output(wiring, "relay", factory, claimed))
+        relay = GpioSwitch(_output(wiring, "relay", factory, claimed))
         lights = GpioLights(
             {name: lamp for name in LIGHTS if (lamp := _output(wiring, name, factory, claimed)) is not None}
         )
+        illumination = GpioSwitch(_output(wiring, "illumination", factory, claimed))
         lines = {name: line for name in INPUTS if (line := _input(wiring, name, factory, claimed)) is not None}
-        return LaneParts(relay, lights, _inputs(lines, wiring.debounce_ms / 1000, clock, threaded))
+        inputs = _inputs(lines, wiring.debounce_ms / 1000, clock, threaded)
+        return LaneParts(relay, lights, inputs, illumination)
     except BaseException:
         _close(claimed)
         raise
 
 
-class GpioRelay:
-    """:class:`hardware.Relay` on one pin; without a pin it remembers what it was told."""
+class GpioSwitch:
+    """:class:`hardware.Relay` or the illumination on one pin; without a pin it remembers what it was told."""
 
     def __init__(self, device: OutputDevice | None) -> None:
         self._device = device

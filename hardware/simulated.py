@@ -1,7 +1,8 @@
 """Every part of a lane without the part: a camera before which pictures are held, and a relay, lights and inputs
 whose levels live in files of a folder, so that other processes (a demo, a test, a curious person) can watch and press.
 
-    outputs.jsonl        one line per change: {"t": unix seconds, "lane": …, "what": "relay" | "light", "value": …}
+    outputs.jsonl        one line per change: {"t": unix seconds, "lane": …, "what": …, "value": …};
+                         "relay" and "illumination" are true or false, "light" is a word
     inputs/LANE.NAME     "1" is active; "0", anything else or no file is not
 """
 
@@ -225,14 +226,18 @@ class _Outputs:
         return newest
 
 
-class SimulatedRelay:
-    """:class:`hardware.Relay` that writes its changes down. ``risen`` is called after each off to on."""
+class SimulatedSwitch:
+    """:class:`hardware.Relay` or another output of that name that writes its changes down.
 
-    def __init__(self, outputs: _Outputs, risen: Callable[[], None]) -> None:
+    ``risen`` is called after each off to on.
+    """
+
+    def __init__(self, outputs: _Outputs, what: str, risen: Callable[[], None] = lambda: None) -> None:
         self._outputs = outputs
+        self._what = what
         self._risen = risen
         self._lock = threading.Lock()
-        self._on = outputs.last("relay") is True
+        self._on = outputs.last(what) is True
         self._closed = False
         self.off()  # a claim that changes nothing writes nothing
 
@@ -248,7 +253,7 @@ class SimulatedRelay:
             if self._closed or self._on == value:
                 return False
             self._on = value
-            self._outputs.append("relay", value)
+            self._outputs.append(self._what, value)
             return True
 
     @property
@@ -330,7 +335,7 @@ def simulated_lane(
     now: Callable[[], float] = time.time,
     poll_s: float | None = POLL_S,
 ) -> LaneParts:
-    """Relay, lights and all of INPUTS of lane ``name`` as files of ``folder``, which is made when missing.
+    """All parts and all of INPUTS of lane ``name`` as files of ``folder``, which is made when missing.
 
     ``passage_after_s``: so long after each opening a car covers the passage sensor for CAR_S.
     Raises HardwareError when the folder cannot be written.
@@ -340,8 +345,9 @@ def simulated_lane(
         (root / "inputs").mkdir(parents=True, exist_ok=True)
         outputs = _Outputs(root, name, now)
         levels = _Levels(root / "inputs", name, passage_after_s, clock)
-        relay = SimulatedRelay(outputs, levels.car_may_go)
+        relay = SimulatedSwitch(outputs, "relay", levels.car_may_go)
+        illumination = SimulatedSwitch(outputs, "illumination")
     except OSError as err:
         raise HardwareError(f"the simulated lane cannot write into {folder}: {err.strerror}") from err
     inputs = SampledInputs(levels.sample, 0.0, poll_s, clock)
-    return LaneParts(relay, SimulatedLights(outputs), inputs)
+    return LaneParts(relay, SimulatedLights(outputs), inputs, illumination)

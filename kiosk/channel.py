@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -39,6 +39,10 @@ A = TypeVar("A")
 
 class ChannelError(Exception):
     """The peer is not there, hung up, or did not understand. Asking again is safe for verbs that only read."""
+
+
+class HungUp(ChannelError):
+    """The peer had the question and ended before it answered: perhaps because of it."""
 
 
 class Refused(ChannelError):
@@ -73,7 +77,7 @@ def _receive_exactly(sock: socket.socket, size: int) -> bytes:
     while len(chunks) < size:
         chunk = sock.recv(min(size - len(chunks), 1 << 20))
         if not chunk:
-            raise ChannelError("hung up")
+            raise HungUp("hung up")
         chunks += chunk
     return bytes(chunks)
 
@@ -132,7 +136,15 @@ class Server:
             if full:
                 peer.close()
                 continue
-            threading.Thread(target=self._serve, args=(peer,), name="channel-peer", daemon=True).start()
+            try:
+                threading.Thread(target=self._serve, args=(peer,), name="channel-peer", daemon=True).start()
+            except RuntimeError:  # out of memory for a moment: this one is turned away, the next may be served
+                self._hang_up(peer)
+
+    def _hang_up(self, peer: socket.socket) -> None:
+        with self._lock:
+            self._peers.discard(peer)
+        peer.close()
 
     def _serve(self, peer: socket.socket) -> None:
         try:
@@ -144,9 +156,7 @@ class Server:
         except msgspec.MsgspecError as err:
             log.warning("channel=closed why=%r", str(err))
         finally:
-            with self._lock:
-                self._peers.discard(peer)
-            peer.close()
+            self._hang_up(peer)
 
     def _answer(self, request: _Request) -> _Answer:
         if request.v != VERSION:
@@ -196,7 +206,8 @@ class Client:
         self._lock = threading.Lock()
 
     def ask(self, verb: Verb[Q, A], question: Q, timeout: float | None = None) -> A:
-        """The peer's answer. Raises Refused when it says no, ChannelError when it cannot be reached in time."""
+        """The peer's answer. Raises Refused when it says no, HungUp when it ended over the question, and ChannelError
+        when it cannot be reached in time."""
         raw = msgspec.Raw(msgspec.msgpack.encode(question))
         with self._lock:
             number = next(self._ids)
@@ -205,7 +216,8 @@ class Client:
                 answer = self._await(sock, number, timeout or self._timeout)
             except (OSError, msgspec.MsgspecError, ChannelError) as err:
                 self._drop()
-                raise ChannelError(f"{verb.name}: {err or type(err).__name__}") from err
+                failure = HungUp if isinstance(err, HungUp | ConnectionResetError) else ChannelError
+                raise failure(f"{verb.name}: {err or type(err).__name__}") from err
         if not answer.ok:
             raise Refused(answer.error)
         try:
@@ -297,17 +309,33 @@ class Shown(msgspec.Struct, kw_only=True):
 
 
 class ReaderState(msgspec.Struct, kw_only=True):
-    """The reader's own health, sent about once a second; the core takes silence for a fault."""
+    """The reader's own health, sent about once a second; the core takes silence for a fault.
+
+    ``run`` is drawn anew by each process: another one is a restart.
+    """
 
     lane: str
+    run: str = ""
     ok: bool
     why: str = ""
     part: str = ""
     frames: int = 0
     decode_ms: float = 0.0
     frame_age_s: float = 0.0
+    light: bool = False
+    """Something is before the camera, and it is dark: the lane's illumination should be on."""
 
 
+class Ending(msgspec.Struct, kw_only=True):
+    """The last word of a reader's ``run``: it was ``asked`` to end, or a picture took longer than it may: a ``frame``
+    of a lane's camera or a guard's ``photo``. Nothing is said where it was killed or crashed."""
+
+    run: str
+    why: Literal["asked", "frame", "photo"]
+    lane: str = ""
+
+
+ENDING: Verb[Ending, Nothing] = Verb("ending", Ending, Nothing)
 PRESENT: Verb[Presentation, Shown] = Verb("present", Presentation, Shown)
 READER_STATE: Verb[ReaderState, Nothing] = Verb("reader_state", ReaderState, Nothing)
 
@@ -487,6 +515,11 @@ class LaneState(msgspec.Struct, kw_only=True):
     camera_ok: bool = False
     camera_why: str = ""
     decode_ms: float = 0.0
+    reader_restarts: int = 0
+    """How often the reader of this lane began anew unasked in the last hour, the last time at ``reader_restarted_ms``;
+    ``reader_blames`` of them because of what was before this lane's camera."""
+    reader_restarted_ms: int = 0
+    reader_blames: int = 0
     simulated: list[str] = []
     shown_outcome: str = ""  # grant, refer, deny; empty: no result is being shown
     shown_reason: str = ""

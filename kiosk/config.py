@@ -227,7 +227,7 @@ def _lane_problems(key: str, lane: LaneSection) -> Iterator[str]:
 
 def _pins(config: Config) -> Iterator[tuple[str, int]]:
     for at, lane in enumerate(config.lane):
-        for name in ("relay", *LIGHTS, *INPUTS):
+        for name in ("relay", "illumination", *LIGHTS, *INPUTS):
             pin = getattr(lane, name)
             if pin is not None and lane.part == "gpiozero":
                 yield f"lane[{at}].{name}", pin

@@ -27,6 +27,7 @@ from kiosk.kept import Kept
 from kiosk.mirror import Anchor, Mirror, zone_of
 from kiosk.policy import stage_in_force
 from kiosk.post import Post
+from kiosk.restarts import Restarts
 from kiosk.service import Service
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
 
@@ -45,6 +46,8 @@ _LIVE_KEPT = 200
 _LIVE_FIRST = 50
 _QUEUE = 1000
 _LONGEST_WORD = 20
+_RESTART_NOTED_S = 60.0
+"""One line in the journal for so long: a picture that stays before a camera must not fill it."""
 _LAST_WRITE_S = 2.0
 
 log = logging.getLogger("core")
@@ -84,6 +87,8 @@ class _Heard:
     def __init__(self, started: float) -> None:
         self.at = started
         self.readers: dict[str, tuple[float, ch.ReaderState]] = {}
+        self.restarts = Restarts()
+        self.restart_noted_at = float("-inf")
         self.sync: SyncState | None = None
         self.sync_at = started
         self.centre_at: float | None = None
@@ -162,6 +167,8 @@ class Core:
     def turn(self) -> None:
         """One turn of the loop: time goes on, then the next job, if one comes in time."""
         wait = self._gate.tick(lambda lane: bool(self._lane_faults(lane)))
+        for name, run in self._gate.lanes.items():
+            run.illuminate(self._light_wanted(name))
         if self._monotonic() >= self._refresh_at:
             self._refresh()
         try:
@@ -227,6 +234,7 @@ class Core:
         return {
             ch.PRESENT: self._present,
             ch.READER_STATE: self._reader_state,
+            ch.ENDING: self._reader_ends,
         }
 
     def _present(self, asked: ch.Presentation) -> ch.Shown:
@@ -238,8 +246,29 @@ class Core:
     def _reader_state(self, state: ch.ReaderState) -> ch.Nothing:
         if state.lane not in self._gate.lanes:
             raise ch.Refused("unknown_lane")
-        self._heard.readers[state.lane] = (self._monotonic(), state)
+        now = self._monotonic()
+        self._heard.readers[state.lane] = (now, state)
+        if len(state.run) <= _LONGEST_WORD:
+            self._reader_restarted(state.run, now)
         return ch.Nothing()
+
+    def _reader_ends(self, said: ch.Ending) -> ch.Nothing:
+        if said.lane and said.lane not in self._gate.lanes:
+            raise ch.Refused("unknown_lane")
+        self._heard.restarts.ending(said)
+        return ch.Nothing()
+
+    def _reader_restarted(self, run: str, now: float) -> None:
+        heard = self._heard
+        restart = heard.restarts.heard(run, now, self._clock.now().utc_ms)
+        if restart is None:
+            return
+        times = len(heard.restarts.last_hour(now))
+        log.warning("reader=restarted why=%s lane=%s last_hour=%d", restart.why or "unknown", restart.lane, times)
+        if now - heard.restart_noted_at >= _RESTART_NOTED_S:
+            heard.restart_noted_at = now
+            why = f"{restart.why or 'unknown'} {restart.lane}".strip()
+            self._put(lambda: self._gate.record("reader_restarted", why=why))
 
     # --- guard ---
 
@@ -375,6 +404,10 @@ class Core:
             faults += [code] if code and not ok else []
         return faults
 
+    def _light_wanted(self, lane: str) -> bool:
+        heard = self._heard.readers.get(lane)
+        return heard is not None and heard[1].light and self._monotonic() - heard[0] <= READER_SILENT_S
+
     def _camera(self, lane: str) -> tuple[bool, str]:
         heard = self._heard.readers.get(lane)
         since = self._monotonic() - (heard[0] if heard else self._heard.at)
@@ -403,6 +436,7 @@ class Core:
             ("held_open_question", any(lane in gate.lanes and not gate.lanes[lane].state.held for lane in kept.held)),
             ("camera", "camera" in lane_faults),
             ("reader_silent", "reader_silent" in lane_faults),
+            ("reader_restarted", self._heard.restarts.worth_telling(self._monotonic())),
             ("journal_lost", health.lost > 0),
             ("journal", bool(health.why)),
             ("no_list", state == "none"),
@@ -451,6 +485,7 @@ class Core:
         run, kept = self._gate.lanes[name], self._kept.now
         camera_ok, camera_why = self._camera(name)
         heard = self._heard.readers.get(name)
+        restarts = self._heard.restarts.last_hour(self._monotonic()) if heard else ()
         title_zh, title_en = self._config.title(run.section)
         return ch.LaneState(
             name=name,
@@ -469,6 +504,9 @@ class Core:
             camera_ok=camera_ok,
             camera_why=camera_why,
             decode_ms=heard[1].decode_ms if heard else 0.0,
+            reader_restarts=len(restarts),
+            reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
+            reader_blames=sum(restart.lane == name for restart in restarts),
             simulated=[part for part in self._config.simulated_parts() if part.endswith(f" {name}")],
             shown_outcome=run.told.outcome,
             shown_reason=run.told.reason,

@@ -123,6 +123,12 @@ class LaneRun:
                     settled.append(action)
         return settled
 
+    def illuminate(self, on: bool) -> None:
+        """Have the lamp beside the camera lit or not; nothing happens when it is so already."""
+        lamp = self.parts.illumination
+        if lamp.is_on != on:
+            self._safely("illumination", lamp.on if on else lamp.off)
+
     def tell(self, outcome: str, reason: str, now_ms: int, now: float) -> None:
         """Note what the result is that has just begun to be shown."""
         until = self.state.result_until
@@ -135,7 +141,7 @@ class LaneRun:
 
     @property
     def fault(self) -> str:
-        """What is wrong with relay or lights; empty once they move again."""
+        """What is wrong with relay, lights or illumination; empty once they move again."""
         return "; ".join(self._faults.values())
 
     def _safely(self, part: str, move: Callable[[], None]) -> None:
@@ -157,7 +163,7 @@ class LaneRun:
 
     def close(self) -> None:
         """Relay off first, then everything else."""
-        for name, part in (("relay", self.parts.relay), ("lights", self.parts.lights), ("inputs", self.parts.inputs)):
+        for name, part in self.parts._asdict().items():
             self._safely(name, part.close)
 
 

@@ -10,25 +10,30 @@ import hashlib
 import io
 import json
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hardware import Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Picture, Seen, open_camera
-from hardware.exposure import Bracket, brightness
+from hardware.exposure import DARKEST, Bracket, Lamp, brightness
 from hardware.simulated import SimulatedCamera
+from kiosk.caps import Caps, Look, end_process, last_in_line
 from kiosk.channel import (
+    ENDING,
     PHOTO,
     PRESENT,
     READER_STATE,
     SHOW,
     A,
     ChannelError,
+    Ending,
     Photo,
     Presentation,
     Q,
@@ -52,6 +57,12 @@ STATE_S = 1.0
 FRAME_S = 2.0
 BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+MOST_SCANS = 500
+"""A camera's JPEG has one scan, a progressive one about ten. Each passes over the whole picture, however little it
+says: the 140,000 that 4 MB can hold take four minutes."""
+PHOTO_WAIT_S = 3.0
+"""Photos are read one at a time; a second one waits so long for its turn."""
+LAST_WORD_S = 0.3
 SHOW_FRAMES = 600
 SHOW_EXTRA_S = 10.0
 
@@ -121,6 +132,8 @@ def load_picture(raw: bytes, limits: Limits = PHONE) -> Picture:
     """
     if len(raw) > limits.bytes:
         raise PictureError(f"the picture is larger than {limits.bytes / 1e6:.0f} MB")
+    if raw[:2] == b"\xff\xd8" and raw.count(b"\xff\xda") > MOST_SCANS:
+        raise PictureError("the picture is made of too many scans")
     too_large = f"the picture has more than {limits.pixels / 1e6:.0f} megapixels"
     try:
         with Image.open(io.BytesIO(raw), formats=PHOTO_FORMATS) as image:
@@ -134,6 +147,8 @@ def load_picture(raw: bytes, limits: Limits = PHONE) -> Picture:
         raise PictureError(too_large) from err
     except UnidentifiedImageError as err:
         raise PictureError(f"not a picture, or not one of {', '.join(PHOTO_FORMATS)}") from err
+    except MemoryError as err:
+        raise PictureError("the picture needs more memory than there is") from err
     except Exception as err:  # a damaged file makes Pillow raise nearly anything
         raise PictureError(f"the picture is damaged ({type(err).__name__})") from err
 
@@ -165,7 +180,8 @@ def read_photo(decoder: Decoder, raw: bytes) -> list[Found]:
 class Eye:
     """One camera with its thread: opens it, looks, presents, and after a fault opens it again, for ever.
 
-    ``wait`` passes seconds between the attempts; it returns true when the eye is being closed.
+    ``wait`` passes seconds between the attempts; it returns true when the eye is being closed. ``changed`` is called
+    when the core should hear of :meth:`state` at once.
     """
 
     def __init__(
@@ -176,6 +192,8 @@ class Eye:
         open_camera: Callable[[CameraSettings], Camera],
         clock: Callable[[], float],
         wait: Callable[[float], bool] | None = None,
+        changed: Callable[[], None] = lambda: None,
+        over: Callable[[Look], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.settings = settings
         self.camera: Camera | None = None
@@ -185,8 +203,12 @@ class Eye:
         self._core = core
         self._open = open_camera
         self._clock = clock
+        self._over = over
+        self._changed = changed
         self._presenter = Presenter(settings.lane)
         self._bracket: Bracket | None = None
+        self._lamp = Lamp()
+        self._light = False
         self._frames = 0
         self._decode_ms = 0.0
         self._frame_at = self._alive_at = clock()
@@ -220,6 +242,7 @@ class Eye:
             frames=self._frames,
             decode_ms=round(self._decode_ms, 2),
             frame_age_s=round(self._clock() - self._frame_at, 3),
+            light=self._light and not self.why,
         )
 
     def look(self, camera: Camera) -> None:
@@ -242,7 +265,8 @@ class Eye:
 
     def _seen(self, frame: Frame) -> Seen:
         try:
-            return self._watching.look(frame.luma, frame.at)
+            with self._over(Look("frame", self.settings.lane)):
+                return self._watching.look(frame.luma, frame.at)
         except Exception:  # a Watch promises not to; a picture that breaks the promise must not close the gate
             log.exception("decode=failed lane=%s", self.settings.lane)
             self._watching = self._decoder.watch()
@@ -251,9 +275,15 @@ class Eye:
     def _expose(self, camera: Camera, frame: Frame, seen: Seen) -> None:
         if self._bracket is None and camera.exposures:
             self._bracket = Bracket(camera.exposures)
+        shown, read = brightness(frame.luma), bool(seen.found)
+        dark = shown.mean < DARKEST
         if self._bracket and frame.exposure:
-            shown, read = brightness(frame.luma), bool(seen.found)
             camera.expose(self._bracket.step(frame.exposure, shown, seen.stirred, read, frame.at))
+            dark = self._bracket.dark
+        light = self._lamp.step(seen.stirred, read or bool(seen.symbols), dark, frame.at)
+        if light != self._light:
+            self._light = light
+            self._changed()
 
     def _present(self, presentation: Presentation) -> None:
         outcome = "unanswered"
@@ -356,8 +386,9 @@ def traceless(presentation: Presentation) -> str:
 class Reader:
     """All cameras of the device, what the core hears of them, and what a guard's page may ask of them.
 
-    ``connect`` makes a client of the core's socket; it is called once per camera and once for the
-    reports, since a client carries one question at a time.
+    ``connect`` makes a client of the core's socket; it is called once per camera, once for the reports and once for
+    the last word, since a client carries one question at a time. ``end`` ends the process over a look that lasts too
+    long, after a last word to the core.
     """
 
     def __init__(
@@ -367,14 +398,23 @@ class Reader:
         connect: Callable[[], Core],
         open_camera: Callable[[CameraSettings], Camera] = open_camera,
         clock: Callable[[], float] = time.monotonic,
+        end: Callable[[Look, Callable[[Look], None]], None] = end_process,
     ) -> None:
+        self.run = secrets.token_hex(4)
         self._decoder = decoder
-        self._eyes = [Eye(settings, decoder, connect(), open_camera, clock) for settings in cameras]
-        self._core = connect()
         self._stop = threading.Event()
+        self._caps = Caps(lambda look: end(look, self._last_word))
+        self._one_photo = threading.Lock()
+        self._news = threading.Event()
+        self._eyes = [
+            Eye(settings, decoder, connect(), open_camera, clock, changed=self._news.set, over=self._caps.over)
+            for settings in cameras
+        ]
+        self._core, self._end_core = connect(), connect()
         self._reports = threading.Thread(target=self._report_always, name="reader-state", daemon=True)
 
     def start(self) -> None:
+        self._caps.start()
         for eye in self._eyes:
             eye.start()
         self._reports.start()
@@ -388,11 +428,24 @@ class Reader:
         return {PHOTO: self.photo, SHOW: self.show}
 
     def photo(self, question: Photo) -> Texts:
-        """The texts of a guard's photo; ``why`` in the guard's words when there are none."""
+        """The texts of a guard's photo; ``why`` in the guard's words when there are none.
+
+        One at a time, and behind the lanes' frames. Raises Refused ``busy`` when its turn does not come.
+        """
+        if not self._one_photo.acquire(timeout=PHOTO_WAIT_S):
+            raise Refused("busy")
+        try:
+            last_in_line()
+            with self._caps.over(Look("photo")):
+                return self._texts(question.picture)
+        finally:
+            self._one_photo.release()
+
+    def _texts(self, raw: bytes) -> Texts:
         started = time.perf_counter()
         texts, why = [], ""
         try:
-            texts = [code.text[:LONGEST_TEXT] for code in read_photo(self._decoder, question.picture)]
+            texts = [code.text[:LONGEST_TEXT] for code in read_photo(self._decoder, raw)]
             why = "" if texts else "no QR code was found in the picture"
         except PictureError as err:
             why = str(err)
@@ -406,7 +459,8 @@ class Reader:
         if question.frames_each < 1 or len(question.pictures) * question.frames_each > SHOW_FRAMES:
             raise Refused("too_long")
         try:
-            pictures = [load_picture(raw) for raw in question.pictures]
+            with self._caps.over(Look("photo")):
+                pictures = [load_picture(raw) for raw in question.pictures]
         except PictureError as err:
             return ShownTexts([], str(err))
         heard = eye.show(pictures, question.frames_each)
@@ -415,11 +469,22 @@ class Reader:
     def report(self) -> None:
         """Tell the core how each camera is. Raises ChannelError."""
         for eye in self._eyes:
-            self._core.ask(READER_STATE, eye.state(), STATE_S)
+            self._core.ask(READER_STATE, msgspec.structs.replace(eye.state(), run=self.run), STATE_S)
+
+    def _last_word(self, look: Look | None) -> None:
+        """Tell the core what ends this run; None: it was asked to end."""
+        ending = Ending(run=self.run, why=look.sort if look else "asked", lane=look.lane if look else "")
+        self._end_core.ask(ENDING, ending, LAST_WORD_S)
+
+    def _next_report(self) -> bool:
+        """Wait for news or the next second; false: it is over."""
+        self._news.wait(STATE_S)
+        self._news.clear()
+        return not self._stop.is_set()
 
     def _report_always(self) -> None:
         lost = False
-        while not self._stop.wait(STATE_S):
+        while self._next_report():
             try:
                 self.report()
             except ChannelError as err:
@@ -433,7 +498,12 @@ class Reader:
 
     def close(self) -> None:
         """Stop the threads and give the cameras back. Idempotent."""
+        if not self._stop.is_set():
+            with suppress(ChannelError):
+                self._last_word(None)
         self._stop.set()
+        self._caps.close()
+        self._news.set()
         for eye in self._eyes:
             eye.close()
         if self._reports.is_alive():

@@ -180,6 +180,24 @@ def statement(nonce: bytes, utc_ms: int, item: str = DEVICE, purpose: str = "tim
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 
+class Lamp:
+    """The illumination of one lane in memory."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self.closed = False
+
+    def on(self) -> None:
+        self.is_on = True
+
+    def off(self) -> None:
+        self.is_on = False
+
+    def close(self) -> None:
+        self.off()
+        self.closed = True
+
+
 class Parts:
     """Relay, lights and inputs of one lane in memory. ``moved`` is called before each change of the relay."""
 
@@ -190,11 +208,12 @@ class Parts:
         self.shows: list[str] = []
         self.broken = ""
         self.closed = False
+        self.lamp = Lamp()
         self._moved = moved
         self._watchers: list[Callable[[str, bool], None]] = []
 
     def lane(self) -> LaneParts:
-        return LaneParts(self, self, self)
+        return LaneParts(self, self, self, self.lamp)
 
     def _set(self, on: bool) -> None:
         if self.broken == "relay":

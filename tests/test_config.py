@@ -94,6 +94,7 @@ def test_the_example_is_a_configuration() -> None:
         (LANE + "fire = 3", "lane[0].fire: GPIO 3 cannot be used (9-27 without 14 and 15)"),
         (LANE + "fire = 14", "lane[0].fire: GPIO 14 cannot be used"),
         (LANE + "fire = 28", "lane[0].fire: GPIO 28 cannot be used"),
+        (LANE + "illumination = 17", "lane[0].illumination: GPIO 17 is already lane[0].relay"),
         (LANE + "fire = 17", "lane[0].fire: GPIO 17 is already lane[0].relay"),
         (LANE + LANE.replace("entry", "side"), "lane[1].relay: GPIO 17 is already lane[0].relay"),
         (LANE + 'mode = "hold"', "lane[0].mode: hold needs a passage input"),

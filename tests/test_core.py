@@ -367,6 +367,31 @@ def test_the_state_says_how_reader_and_centre_are(core: Here) -> None:
     assert core.state().faults == ["reader_silent", "centre_away"]
 
 
+def test_the_lamp_follows_the_reader_and_is_dark_when_the_reader_falls_silent_or_the_core_ends(core: Here) -> None:
+    lamp = core.bench.parts["entry"].lamp
+
+    def lamp_after_a_turn() -> bool:
+        core.state()
+        core.state()  # the turn before this answer began after the first
+        return lamp.is_on
+
+    def lit_after(light: bool) -> bool:
+        core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=True, light=light))
+        return lamp_after_a_turn()
+
+    assert not lit_after(False)
+    assert lit_after(True)
+    assert not lit_after(False)
+    assert lit_after(True)
+    core.now += 4
+    assert not lamp_after_a_turn()
+    assert lit_after(True)
+    core.service.stopping.set()
+    core._loop.join(10)
+    assert lamp.closed
+    assert not lamp.is_on
+
+
 # --- the loop ---------------------------------------------------------------------------------------------------------
 
 

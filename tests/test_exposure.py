@@ -17,12 +17,16 @@ from hardware.decoder import QrDecoder
 from hardware.exposure import (
     BRIGHTEST,
     DARKEST,
+    LAMP_LATE_S,
+    LAMP_S,
+    LAMP_STIRS_S,
     READ_REST_S,
     REST_S,
     ROUND_S,
     TARGET,
     Bracket,
     Brightness,
+    Lamp,
     brightness,
     split,
 )
@@ -181,6 +185,44 @@ def test_brightness_is_known_of_any_picture(shape: tuple[int, int]) -> None:
     assert brightness(np.zeros(shape, np.uint8)) == (0, 0, 1)
 
 
+# --- the lamp --------------------------------------------------------------------------------------------------------
+
+
+def lamp_over(*times: tuple[float, bool, bool], code: bool = False) -> list[bool]:
+    """The lamp after each of (seconds, stirred, dark)."""
+    lamp, now, shown = Lamp(), 10.0, []
+    for seconds, stirred, dark in times:
+        for _ in range(round(seconds / FRAME_S)):
+            on = lamp.step(stirred, code, dark, now)
+            now += FRAME_S
+        shown.append(on)
+    return shown
+
+
+def test_the_lamp_is_on_in_the_dark_while_somebody_is_there_and_some_seconds_longer() -> None:
+    here, gone = (FRAME_S, True, True), (LAMP_S - 0.1, False, True)
+    assert lamp_over((3, False, True), here, gone, (0.3, False, True)) == [False, True, True, False]
+
+
+def test_the_lamp_stays_dark_by_day() -> None:
+    assert lamp_over((20, True, False)) == [False]
+
+
+def test_the_lamp_is_not_put_out_by_its_own_light() -> None:
+    assert lamp_over((1, True, True), (30, True, False)) == [True, True]
+
+
+def test_going_out_the_lamp_does_not_light_itself_again() -> None:
+    out = (LAMP_S + 0.2, False, False)
+    assert lamp_over((1, True, True), out, (LAMP_STIRS_S - 1, True, True)) == [True, False, False]
+    calm = (LAMP_LATE_S, False, True)
+    assert lamp_over((1, True, True), out, calm, (0.1, True, True)) == [True, False, False, True]
+
+
+def test_a_code_lights_the_lamp_even_when_it_has_just_gone_out() -> None:
+    assert lamp_over((1, True, True), (LAMP_S + 0.2, False, False), (0.1, True, True), code=True)[-1]
+
+
 # --- with a camera, the eye and the decoder --------------------------------------------------------------------------
 
 
@@ -264,3 +306,21 @@ def test_what_is_readable_in_another_exposure_only_is_read_through_eye_camera_an
 
 def test_an_ordinary_card_is_read_at_once() -> None:
     assert read_within(Noticing(), 1.0, 0, 1.0, 10) == 1
+
+
+def test_the_reader_asks_for_light_in_the_dark_and_says_so_at_once() -> None:
+    settings = CameraSettings(lane="in", part="simulated", width=320, height=240)
+    now, told, decoder = [50.0], [0], Noticing()
+    camera = SimulatedCamera(settings, lambda: now[0], lambda seconds: now.__setitem__(0, now[0] + seconds))
+    camera.ambient = 0.002
+
+    def changed() -> None:
+        told[0] += 1
+
+    eye = Eye(settings, decoder, Core(), lambda _: camera, lambda: now[0], changed=changed)
+    for _ in range(150):
+        eye.look(camera)
+    assert (eye.state().light, told) == (False, [0])
+    decoder.stirred = True
+    eye.look(camera)
+    assert (eye.state().light, told) == (True, [1])

@@ -24,6 +24,7 @@ PINS = Wiring(
     red=19,
     fault=26,
     buzzer=12,
+    illumination=10,
     passage=20,
     arm_open=21,
     fire=16,
@@ -51,6 +52,7 @@ class Bench(NamedTuple):
     press: Callable[[str, bool], None]
     relay_levels: Callable[[], list[bool]]
     lamp: Callable[[], str]
+    illuminated: Callable[[], list[bool]]
     clock: Clock
 
     def settle(self) -> None:
@@ -64,7 +66,7 @@ class Bench(NamedTuple):
 
 def gpio_bench(_: Path) -> Bench:
     factory, clock = MockFactory(), Clock()
-    pin = {n: factory.pin(n) for n in [*LAMPS.values(), PINS.relay]}
+    pin = {n: factory.pin(n) for n in [*LAMPS.values(), PINS.relay, PINS.illumination]}
     parts = gpio_lane(PINS, factory, clock=clock, threaded=False)
 
     def press(name: str, level: bool) -> None:
@@ -76,7 +78,10 @@ def gpio_bench(_: Path) -> Bench:
         assert len(lit) <= 1
         return lit[0] if lit else "off"
 
-    return Bench(parts, press, lambda: [bool(s.state) for s in pin[PINS.relay].states], lamp, clock)
+    def levels(number: int | None) -> list[bool]:
+        return [bool(s.state) for s in pin[number].states]
+
+    return Bench(parts, press, lambda: levels(PINS.relay), lamp, lambda: levels(PINS.illumination), clock)
 
 
 def simulated_bench(folder: Path) -> Bench:
@@ -86,13 +91,13 @@ def simulated_bench(folder: Path) -> Bench:
     def press(name: str, level: bool) -> None:
         (folder / "inputs" / f"in.{name}").write_text("1\n" if level else "0")
 
-    def relay_levels() -> list[bool]:
-        return [False, *(bool(line["value"]) for line in written(folder) if line["what"] == "relay")]
+    def levels(what: str) -> list[bool]:
+        return [False, *(bool(line["value"]) for line in written(folder) if line["what"] == what)]
 
     def lamp() -> str:
         return next((str(line["value"]) for line in reversed(written(folder)) if line["what"] == "light"), "off")
 
-    return Bench(parts, press, relay_levels, lamp, clock)
+    return Bench(parts, press, lambda: levels("relay"), lamp, lambda: levels("illumination"), clock)
 
 
 def written(folder: Path) -> list[dict[str, object]]:
@@ -132,6 +137,23 @@ def test_relay_closed_mid_pulse_falls_once_and_stays_off(bench: Bench) -> None:
 def test_closing_an_idle_lane_makes_no_edge(bench: Bench) -> None:
     bench.parts.relay.close()
     assert bench.relay_levels() == [False]
+
+
+def test_illumination_makes_one_edge_per_change_and_is_dark_when_closed(bench: Bench) -> None:
+    lamp = bench.parts.illumination
+    assert bench.illuminated() == [False]
+    lamp.on()
+    lamp.on()
+    assert lamp.is_on
+    lamp.off()
+    lamp.on()
+    lamp.close()
+    lamp.close()
+    lamp.on()
+    assert not lamp.is_on
+    assert bench.illuminated() == [False, True, False, True, False]
+    assert bench.relay_levels() == [False]
+    assert bench.lamp() == "off"
 
 
 def test_lights_show_exactly_one_signal(bench: Bench) -> None:
