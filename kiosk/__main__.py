@@ -124,7 +124,10 @@ def core(config: Config) -> None:
 @_config_option
 def reader(config: Config) -> None:
     """The reader: cameras and decoders. Has no network, no keys, no databases."""
+    import faulthandler
+
     from hardware.decoder import QrDecoder
+    from kiosk.caps import hold_off_end, limit_memory
     from kiosk.channel import MAX_PHOTO_MESSAGE, Client, Server
     from kiosk.reader import Reader
     from kiosk.service import Service, log_to_stdout
@@ -132,21 +135,26 @@ def reader(config: Config) -> None:
     log_to_stdout()
     service = Service()
     service.on_signals()
+    faulthandler.enable()  # an engine that crashes leaves a line that says where
+    limit_memory()
     running = Reader(config.camera, QrDecoder(), lambda: Client(config.socket("core-reader")))
     pair = "reader-guard"
     server = Server(_listener(config, pair), running.verbs(), MAX_PHOTO_MESSAGE).start()
+    hold_off_end()
     running.start()
     service.ready(f"cameras={len(config.camera)}")
     while not service.stopping.wait(1):
         if running.frame_age() < FRAME_AGE_S:
             service.alive()
+            hold_off_end()
     service.stop()
     server.close()
     running.close()
 
 
 FRAME_AGE_S = 8.0
-"""A reader whose frames have stood still for so long, while its camera should be there, is no longer fed."""
+"""A reader whose frames have stood still for so long, while its camera should be there, is no longer fed: systemd's
+watchdog or its own (:func:`kiosk.caps.hold_off_end`) ends it ten seconds later."""
 
 
 @main.command()

@@ -129,6 +129,7 @@ def refusal(ask: Callable[[], Any]) -> str:
 VERBS = {
     "core-reader": {
         ch.PRESENT: ch.Presentation(lane="entry", text=""), ch.READER_STATE: ch.ReaderState(lane="entry", ok=True),
+        ch.ENDING: ch.Ending(run="r", why="asked"),
     },
     "core-guard": {
         ch.SIGN_IN: ch.SignIn("a", "b"), ch.SIGN_OUT: ch.Token(""), ch.WHO: ch.Token(""), ch.WATCH: ch.Watch("", 0),
@@ -390,6 +391,38 @@ def test_the_lamp_follows_the_reader_and_is_dark_when_the_reader_falls_silent_or
     core._loop.join(10)
     assert lamp.closed
     assert not lamp.is_on
+
+
+def test_a_reader_that_began_anew_is_counted_told_and_put_in_the_journal(core: Here) -> None:
+    def run(name: str, seconds: float = 5.0) -> None:
+        core.now += seconds
+        core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=True, run=name))
+
+    run("one")
+    core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True))
+    assert core.state().faults == []
+    core.ask("core-reader", ch.ENDING, ch.Ending(run="one", why="frame", lane="entry"))
+    run("two")
+    run("three")
+    core.ask("core-reader", ch.ENDING, ch.Ending(run="three", why="asked"))
+    run("four")
+    state = core.state()
+    (lane,) = state.lanes
+    assert (state.faults, lane.reader_restarts, lane.reader_blames) == (["reader_restarted"], 2, 1)
+    assert lane.reader_restarted_ms == state.now_ms
+    run("four", 700)
+    core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True))
+    state = core.state()
+    assert (state.faults, state.lanes[0].reader_restarts) == ([], 2)
+    core.now += 3600
+    assert core.state().lanes[0].reader_restarts == 0
+    noted = [event for event in core.bench.events() if event.kind == "reader_restarted"]
+    assert [event.why for event in noted] == ["frame entry"], "one line a minute at most"
+
+
+def test_a_last_word_about_a_lane_that_is_not_here_is_refused(core: Here) -> None:
+    ending = ch.Ending(run="r", why="frame", lane="x" * 100_000)
+    assert refusal(lambda: core.ask("core-reader", ch.ENDING, ending)) == "unknown_lane"
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------

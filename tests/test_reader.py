@@ -23,6 +23,7 @@ from hardware import Camera, CameraSettings, Decoder, Exposure, Found, Frame, Ha
 from hardware.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import (
+    ENDING,
     PRESENT,
     READER_STATE,
     SHOW,
@@ -40,6 +41,7 @@ from kiosk.channel import (
     listen,
 )
 from kiosk.reader import GONE_S, LONGEST_TEXT, PHONE, Eye, PictureError, Presenter, Reader, load_picture
+from tests.hostile import slow_jpeg
 
 PASS_A, PASS_B = "G1" + "A" * 120, "G1" + "B" * 120
 PHONE_1, PHONE_2 = PASS_A + ".12345678", PASS_A + ".87654321"
@@ -114,6 +116,7 @@ class Core:
     def __init__(self) -> None:
         self.presentations: list[Presentation] = []
         self.states: list[ReaderState] = []
+        self.endings: list[Any] = []
         self.gone = False
         self.no = ""
         self.asked = threading.Event()
@@ -126,6 +129,9 @@ class Core:
             raise Refused(self.no)
         if verb is READER_STATE:
             self.states.append(question)
+            return Nothing()
+        if verb is ENDING:
+            self.endings.append(question)
             return Nothing()
         self.presentations.append(question)
         self.asked.set()
@@ -196,6 +202,11 @@ class Strip:
     exposures = None
 
     def expose(self, exposure: Exposure) -> None:
+        raise AssertionError("not offered")
+
+    nearest_cm = None
+
+    def focus(self, distance_cm: float) -> None:
         raise AssertionError("not offered")
 
     def describe(self) -> dict[str, Any]:
@@ -418,6 +429,44 @@ def test_photo_of_a_pass_is_read(reader: tuple[Reader, Core]) -> None:
     assert answer.ms > 0
 
 
+def test_a_reader_that_is_closed_in_order_says_once_that_it_was_asked(reader: tuple[Reader, Core]) -> None:
+    made, core = reader
+    made.report()
+    made.close()
+    made.close()
+    assert [(ending.run, ending.why) for ending in core.endings] == [(made.run, "asked")]
+    assert {state.run for state in core.states} == {made.run}
+
+
+def test_photos_are_read_one_at_a_time_and_the_next_waits_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiosk.reader.PHOTO_WAIT_S", 0.05)
+    began, go_on = threading.Event(), threading.Event()
+
+    class Slow(Script):
+        def decode(self, luma: Picture) -> list[Found]:
+            began.set()
+            go_on.wait(10)
+            return found(PASS_A)
+
+    made = Reader([], Slow(), Core)
+    first: list[list[str]] = []
+    thread = threading.Thread(target=lambda: first.append(made.photo(Photo(png(PASS_A))).texts))
+    thread.start()
+    assert began.wait(10)
+    with pytest.raises(Refused, match="busy"):
+        made.photo(Photo(png(PASS_B)))
+    go_on.set()
+    thread.join(10)
+    assert first == [[PASS_A]]
+    assert made.photo(Photo(png(PASS_B))).texts == [PASS_A]
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_unpacked() -> None:
+    assert load_picture(slow_jpeg(100, (64, 64))).shape == (64, 64)
+    with pytest.raises(PictureError, match="too many scans"):
+        load_picture(slow_jpeg())
+
+
 def test_photo_without_a_code_says_so(reader: tuple[Reader, Core]) -> None:
     answer = reader[0].photo(Photo(encoded(Image.new("RGB", (60, 60), "red"), "PNG")))
     assert answer.texts == []
@@ -506,6 +555,7 @@ def test_the_whole_way_over_real_sockets(tmp_path: Path) -> None:
     verbs: dict[Verb[Any, Any], Any] = {
         PRESENT: lambda q: core.ask(PRESENT, q, 1.0),
         READER_STATE: lambda q: core.ask(READER_STATE, q, 1.0),
+        ENDING: lambda q: core.ask(ENDING, q, 1.0),
     }
     server = Server(listen(tmp_path / "core.sock"), verbs).start()
     clients: list[Client] = []
