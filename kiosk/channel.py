@@ -324,6 +324,8 @@ class ReaderState(msgspec.Struct, kw_only=True):
     frame_age_s: float = 0.0
     light: bool = False
     """Something is before the camera, and it is dark: the lane's illumination should be on."""
+    hint: str = ""
+    """What the one who holds up something unreadable could do (a :class:`hardware.Hint`'s word); empty: nothing."""
 
 
 class Ending(msgspec.Struct, kw_only=True):
@@ -524,6 +526,8 @@ class LaneState(msgspec.Struct, kw_only=True):
     shown_outcome: str = ""  # grant, refer, deny; empty: no result is being shown
     shown_reason: str = ""
     shown_until_ms: int = 0
+    hint: str = ""
+    """What the one standing there could do to be read (see :class:`ReaderState`); empty while a result is shown."""
 
 
 class State(msgspec.Struct, kw_only=True):

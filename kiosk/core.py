@@ -408,6 +408,14 @@ class Core:
         heard = self._heard.readers.get(lane)
         return heard is not None and heard[1].light and self._monotonic() - heard[0] <= READER_SILENT_S
 
+    def _hint(self, lane: str) -> str:
+        """The reader's hint, none while a result is shown: the answer is what counts then."""
+        heard = self._heard.readers.get(lane)
+        if heard is None or not self._camera(lane)[0] or self._gate.lanes[lane].told.outcome:
+            return ""
+        hint = heard[1].hint
+        return hint if len(hint) <= _LONGEST_WORD and hint.isidentifier() else ""
+
     def _camera(self, lane: str) -> tuple[bool, str]:
         heard = self._heard.readers.get(lane)
         since = self._monotonic() - (heard[0] if heard else self._heard.at)
@@ -511,4 +519,5 @@ class Core:
             shown_outcome=run.told.outcome,
             shown_reason=run.told.reason,
             shown_until_ms=run.told.until_ms,
+            hint=self._hint(name),
         )

@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from hardware import Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Picture, Seen, open_camera
+from hardware import Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Hint, Picture, Seen, open_camera
 from hardware.exposure import DARKEST, Bracket, Lamp, brightness
 from hardware.simulated import SimulatedCamera
 from kiosk.caps import Caps, Look, end_process, last_in_line
@@ -209,6 +209,7 @@ class Eye:
         self._bracket: Bracket | None = None
         self._lamp = Lamp()
         self._light = False
+        self._hint: Hint | None = None
         self._frames = 0
         self._decode_ms = 0.0
         self._frame_at = self._alive_at = clock()
@@ -243,6 +244,7 @@ class Eye:
             decode_ms=round(self._decode_ms, 2),
             frame_age_s=round(self._clock() - self._frame_at, 3),
             light=self._light and not self.why,
+            hint=self._hint.value if self._hint and not self.why else "",
         )
 
     def look(self, camera: Camera) -> None:
@@ -258,6 +260,9 @@ class Eye:
         if self.why:
             log.info("camera=ok lane=%s part=%s", self.settings.lane, self.settings.part)
             self.why, self._failures, self._stuck = "", 0, False
+        if seen.hint is not self._hint:
+            self._hint = seen.hint
+            self._changed()
         if presentation := self._presenter.step(seen.found, at):
             presentation.ms = round(ms, 3)
             self._present(presentation)

@@ -393,6 +393,22 @@ def test_the_lamp_follows_the_reader_and_is_dark_when_the_reader_falls_silent_or
     assert not lamp.is_on
 
 
+def test_the_readers_hint_is_shown_until_there_is_an_answer_or_the_reader_is_silent(core: Here) -> None:
+    def hint_after(hint: str, ok: bool = True) -> str:
+        core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=ok, hint=hint))
+        return core.state().lanes[0].hint
+
+    assert [hint_after("closer"), hint_after("still"), hint_after("")] == ["closer", "still", ""]
+    assert hint_after("closer", ok=False) == ""
+    assert hint_after("x" * 100) == hint_after("<b>") == ""
+    assert hint_after("closer") == "closer"
+    core.now += 4
+    assert core.state().lanes[0].hint == ""
+    assert hint_after("closer") == "closer"
+    core.present()
+    assert hint_after("closer") == ""
+
+
 def test_a_reader_that_began_anew_is_counted_told_and_put_in_the_journal(core: Here) -> None:
     def run(name: str, seconds: float = 5.0) -> None:
         core.now += seconds

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hardware import Camera, CameraSettings, Decoder, Exposure, Found, Frame, HardwareError, Picture, Seen
+from hardware import Camera, CameraSettings, Decoder, Exposure, Found, Frame, HardwareError, Hint, Picture, Seen
 from hardware.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import (
@@ -281,6 +281,44 @@ def test_the_state_says_how_the_camera_is() -> None:
     state = eye.state()
     assert (state.lane, state.ok, state.why, state.part, state.frames) == ("in", True, "", "simulated", 3)
     assert state.frame_age_s == 0
+
+
+class Hinting(Script):
+    """Sees nothing but the hints it was told, frame by frame."""
+
+    def __init__(self, *hints: Hint | None) -> None:
+        self.frames = [[] for _ in hints]
+        self.hints = list(hints)
+
+    def look(self, luma: Picture, at: float) -> Seen:
+        return Seen([], hint=self.hints.pop(0))
+
+
+def test_the_core_hears_of_a_hint_when_it_changes_and_not_with_every_frame() -> None:
+    clock, core = Clock(), Core()
+    camera = Strip(clock)
+    told: list[str] = []
+    watch = Hinting(None, Hint.CLOSER, Hint.CLOSER, Hint.STILL, Hint.STILL, None, None)
+    eye = Eye(SETTINGS, watch, core, lambda _: camera, clock, changed=lambda: told.append(eye.state().hint))
+    for _ in range(7):
+        eye.look(camera)
+    assert told == ["closer", "still", ""]
+
+
+def test_a_camera_that_broke_hints_at_nothing() -> None:
+    clock = Clock()
+    eye = eye_on(Hinting(Hint.CLOSER), Core(), clock, lambda _: Strip(clock))
+    eye.look(Strip(clock))
+    assert eye.state().hint == "closer"
+    eye.why = "no camera found"
+    assert eye.state().hint == ""
+
+
+def test_reports_without_a_hint_and_with_words_of_later_are_both_understood() -> None:
+    earlier = msgspec.msgpack.encode({"lane": "in", "ok": True})
+    assert msgspec.msgpack.decode(earlier, type=ReaderState).hint == ""
+    later = msgspec.msgpack.encode({"lane": "in", "ok": True, "hint": "closer", "pressure": 3})
+    assert msgspec.msgpack.decode(later, type=ReaderState).hint == "closer"
 
 
 def test_a_camera_that_cannot_be_opened_is_told_and_tried_again_until_it_comes() -> None:
