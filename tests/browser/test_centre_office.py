@@ -281,7 +281,8 @@ def dark_square(picture: Any) -> tuple[int, int, int, int]:
     """The code on a printed front: all that is dark left of the words and below the band, with four modules of white
     around it."""
     width, height = picture.size
-    area = picture.crop((0, round(height * 6.6 / 54), round(width * 41 / 86), height)).point(lambda p: 255 * (p < 128))
+    beside = picture.crop((0, round(height * 6.6 / 54), round(width * 42.6 / 86), height))
+    area = beside.point(lambda p: 255 * (p < 128))
     left, top, right, bottom = area.getbbox()
     quiet = (right - left) / 45 * 4 - 2
     assert min(left, top, area.size[0] - right, area.size[1] - bottom) >= quiet

@@ -185,8 +185,8 @@ def test_what_is_hung_up_is_printed_on_whole_sheets_and_its_code_leads_to_the_fo
             officer.page.locator(".sheet").first.screenshot(path=str(shot))
             assert read_codes(shot) == {f"{town.address}/j/7"}
     officer.go("/c/7/poster")
-    width = officer.page.locator(".poster .qr").bounding_box()["width"] * 25.4 / 96
-    modules = int(officer.page.get_attribute(".poster .qr", "viewBox").split()[2])
+    width = officer.page.locator(".poster .big-code svg").bounding_box()["width"] * 25.4 / 96
+    modules = int(officer.page.get_attribute(".poster .big-code svg", "viewBox").split()[2])
     assert abs(width * (modules - 8) / modules - 120) < 0.5
     officer.go("/c/7/poster/texts")
     officer.picture("poster-texts")

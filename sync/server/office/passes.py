@@ -157,7 +157,7 @@ class Desk:
         """The phone's code at this moment, by the centre's clock; ``Next-In`` says in how many ms it changes."""
         code, now_ms = passes.read_phone_code(self._centre, number), self._centre.now_ms()
         step, into_ms = divmod(now_ms, DIGITS_STEP_S * 1000)
-        drawn = make_response(card.svg(f"{code.text}.{digits_at(code.secret, step)}"))
+        drawn = make_response(card.drawn(f"{code.text}.{digits_at(code.secret, step)}"))
         drawn.headers.update({"Content-Type": "image/svg+xml", "Next-In": str(DIGITS_STEP_S * 1000 - into_ms)})
         return drawn
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from flask import render_template, request
 
 from sync.server import card
@@ -14,22 +13,11 @@ from sync.server.people import application, applied
 from sync.server.people.town_setting import PUBLIC_URL, read_setting
 from sync.server.residents import letter
 
+POSTER_CODE_MM = 120.0
 SLIPS_A_SHEET = 8
 PAPER_PEOPLE = 3
 PAPER_JOURNEYS = 8
 _STILL_TO_APPLY: tuple[applied.State, ...] = ("none", "refused")
-
-
-class Code(msgspec.Struct, frozen=True, kw_only=True):
-    """A code to draw: an SVG path of its dark modules in a square of ``size``, the quiet zone included."""
-
-    path: str
-    size: int
-    quiet: int = card.QUIET_MODULES
-
-    def whole_mm(self, code_mm: float) -> float:
-        """How wide it is printed with its quiet zone, where the code itself is that wide."""
-        return round(code_mm * self.size / (self.size - 2 * self.quiet), 2)
 
 
 class Poster:
@@ -50,10 +38,8 @@ class Poster:
     def poster(self, compound: Compound) -> Any:
         """A4, to print."""
         address, fixed = self._address(compound)
-        code = draw(address)
-        return render_template(
-            "office/poster.html", address=address, fixed=fixed, code=code, code_mm=code.whole_mm(120)
-        )
+        code = card.draw(address, POSTER_CODE_MM).svg(POSTER_CODE_MM)
+        return render_template("office/poster.html", address=address, fixed=fixed, code=code)
 
     def poster_paper(self, compound: Compound) -> Any:
         """The blank form and the letter, A4, for who does not use a phone."""
@@ -80,9 +66,9 @@ class Poster:
         doors = [cell.name for cell in cells if cell.state in _STILL_TO_APPLY]
         sheets = [doors[at : at + SLIPS_A_SHEET] for at in range(0, len(doors), SLIPS_A_SHEET)]
         missing = {name: sum(states[state] for state in _STILL_TO_APPLY) for name, states in counts.items()}
-        code = draw(address)
+        code = card.draw(address)
         return render_template(
-            "office/poster_slips.html", address=address, fixed=fixed, code=code, code_mm=code.whole_mm(34),
+            "office/poster_slips.html", address=address, fixed=fixed, code=code, code_mm=code.whole_mm(card.CODE_MM),
             sheets=sheets, doors=len(doors), missing=missing, building=building,
         )  # fmt: skip
 
@@ -91,12 +77,3 @@ class Poster:
         with self._centre.store.read() as conn:
             address = letter.public_address(conn, f"/j/{compound.compound_id}")
             return address, bool(read_setting(conn, PUBLIC_URL))
-
-
-def draw(address: str) -> Code:
-    """At ECC Q: a torn corner does not matter."""
-    code, quiet = card.draw(address), card.QUIET_MODULES
-    path = "".join(
-        f"M{x + quiet} {y + quiet}h1v1h-1z" for y, row in enumerate(code.matrix) for x, bit in enumerate(row) if bit & 1
-    )
-    return Code(path=path, size=len(code.matrix) + 2 * quiet)

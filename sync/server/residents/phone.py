@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import DIGITS_STEP_S
-from sync.server import moving_code, words
+from sync.server import card, moving_code, words
 from sync.server.asked import OpenRoute, until, who_asks
 from sync.server.centre import Centre, Compound, NoSuchThing
 from sync.server.load import Tries
@@ -21,6 +21,8 @@ from sync.server.people.phone_pass import Shown
 COOKIE_S = 400 * 86_400
 MOST_PASSES = 12
 """Passes one browser shows: a parent's, with those of the children."""
+_BUNDLE_VERSION = 2
+"""2: the code is of version 8. What a phone has kept of another version is asked for anew, matrices and all."""
 _WINDOW_S = 600
 _WRONG_CODES = 20
 _BUNDLES = 200
@@ -98,10 +100,7 @@ class Phone:
             return self._keep(compound, none, []) if cookie_name(compound.compound_id) in request.cookies else none
         bare = "bare" in request.args
         shown = [] if bare else [phone_pass.read_shown(self._centre, number) for number in mine.values()]
-        page = render_template(
-            "residents/phone.html", shown=shown, told=_told, drawn=self._drawn, step_s=DIGITS_STEP_S,
-            size=moving_code.SIZE,
-        )  # fmt: skip
+        page = render_template("residents/phone.html", shown=shown, told=_told, drawn=self._drawn, step_s=DIGITS_STEP_S)
         return self._keep(compound, make_response(page), list(mine))
 
     def _drawn(self, shown: Shown) -> Markup:
@@ -109,7 +108,7 @@ class Phone:
         if shown.code is None:
             return Markup("")
         text, _ = phone_pass.text_at(shown.code, self._centre.now_ms())
-        return Markup(moving_code.picture(text))  # noqa: S704 (drawn by us, no text in it)
+        return moving_code.picture(text)
 
     def phone_code(self, compound: Compound, number: str) -> Any:
         """The code of this moment for a browser that cannot draw it; ``Next-In`` says in how many ms it changes."""
@@ -128,7 +127,10 @@ class Phone:
         are the same for everybody, too."""
         mine = self._asked(compound)
         passes = [_bundled(phone_pass.read_shown(self._centre, number)) for number in mine.values()]
-        bundle: dict[str, Any] = {"v": 1, "now_ms": self._centre.now_ms(), "passes": passes}
+        bundle: dict[str, Any] = {
+            "v": _BUNDLE_VERSION, "now_ms": self._centre.now_ms(), "passes": passes, "size": moving_code.SIZE,
+            "quiet": card.QUIET_MODULES,
+        }  # fmt: skip
         if "moves" in request.args:
             bundle["moves"] = [_base64(moving_code.packed(move)) for move in moving_code.moves()]
         return jsonify(bundle)

@@ -4,13 +4,13 @@
 const ticket = document.getElementById("ticket");
 const { compound, label, number, slot, place, code, says } = ticket.dataset;
 const WIDTH = 720, MARGIN = 40, FONT = "sans-serif";
-const rows = code.split(" ");
-const module = Math.floor(420 / (rows.length + 8));
+const rows = code.split(" "); // the quiet zone is in them
+const module = Math.floor((WIDTH - MARGIN) / rows.length); // as large as the picture allows: it is held up at a gate
 const side = module * rows.length;
 const lines = [[compound, 36, "bold"], [label, 26, ""], [number, 76, "bold"], [slot, 54, "bold"], [place, 30, ""]].filter(([text]) => text);
 const canvas = document.createElement("canvas");
 canvas.width = WIDTH;
-canvas.height = MARGIN * 2 + lines.reduce((sum, [, size]) => sum + size * 1.4, 0) + side + module * 8 + 40;
+canvas.height = MARGIN * 2 + lines.reduce((sum, [, size]) => sum + size * 1.4, 0) + side + 40;
 const pen = canvas.getContext("2d");
 pen.fillStyle = "#fff";
 pen.fillRect(0, 0, canvas.width, canvas.height);
@@ -23,12 +23,11 @@ for (const [text, size, weight] of lines) {
   pen.fillText(text, WIDTH / 2, y, WIDTH - MARGIN);
   y += size * 0.2;
 }
-y += module * 4;
 rows.forEach((row, line) => [...row].forEach((bit, place) => {
   if (bit === "1") pen.fillRect((WIDTH - side) / 2 + place * module, y + line * module, module, module);
 }));
 pen.font = `26px ${FONT}`;
-pen.fillText(says, WIDTH / 2, y + side + module * 4 + 26, WIDTH - MARGIN);
+pen.fillText(says, WIDTH / 2, y + side + 26, WIDTH - MARGIN);
 const picture = new Image();
 picture.alt = [label, number, slot, place].filter(Boolean).join(", ");
 picture.src = canvas.toDataURL("image/png");

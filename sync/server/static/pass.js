@@ -3,8 +3,7 @@
 // digits turns over, the secret of the digits and the centre's time. Where the browser has no WebCrypto (plain HTTP) the
 // centre draws, and the network is needed.
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
-const QUIET = 2; // the page around it is white, too
-const PIXELS = 8;
+const VERSION = 2;
 const AGAIN_MS = 300000;
 const page = document.getElementById("passes");
 const none = document.getElementById("none");
@@ -28,7 +27,7 @@ else page.querySelectorAll(".code[data-url]").forEach(fetched);
 // Drawn here
 
 function live() {
-  const { compound, bundle: address, page: path, worker, step, size, alt } = page.dataset;
+  const { compound, bundle: address, page: path, worker, step, alt } = page.dataset;
   const stepMs = step * 1000;
   let bundle = read();
   let anchor = null; // the centre's time at a moment of this page's own clock
@@ -50,12 +49,16 @@ function live() {
     stayBright();
   });
   window.addEventListener("online", refresh);
+  window.addEventListener("resize", () => {
+    drawn = -1;
+    tick();
+  });
   stayBright();
 
   function read() {
     try {
       const found = JSON.parse(localStorage.getItem(`pass-${compound}`));
-      return found && found.v === 1 ? found : null;
+      return found && found.v === VERSION ? found : null;
     } catch {
       return null;
     }
@@ -85,7 +88,10 @@ function live() {
   }
 
   function take(got, sent, received) {
-    if (got.v !== 1) throw new Error("version");
+    if (got.v !== VERSION) {
+      keepPage(); // a newer page, for the next opening
+      throw new Error("version");
+    }
     const nowMs = got.now_ms + (received - sent) / 2;
     bundle = { ...got, moves: got.moves || bundle.moves, offset: nowMs - received, seen: nowMs };
     anchor = { nowMs, at: performance.now() };
@@ -172,7 +178,6 @@ function live() {
 
   function canvas() {
     const made = document.createElement("canvas");
-    made.width = made.height = (Number(size) + 2 * QUIET) * PIXELS;
     made.setAttribute("role", "img");
     made.setAttribute("aria-label", alt);
     return made;
@@ -201,14 +206,20 @@ function live() {
     }
   }
 
+  // Every module is the same whole number of the screen's own pixels wide: a browser that scales would blur them.
   function draw(place, matrix) {
+    const { size, quiet } = bundle;
+    const dots = window.devicePixelRatio || 1;
+    const pixels = Math.max(1, Math.floor(place.parentElement.clientWidth * dots / (size + 2 * quiet)));
+    place.width = place.height = (size + 2 * quiet) * pixels;
+    place.style.width = `${place.width / dots}px`;
     const pen = place.getContext("2d");
     pen.fillStyle = "#fff";
     pen.fillRect(0, 0, place.width, place.height);
     pen.fillStyle = "#000";
     for (let at = 0; at < size * size; at += 1) {
       if (matrix[at >> 3] >> (7 - (at & 7)) & 1) {
-        pen.fillRect((QUIET + at % size) * PIXELS, (QUIET + Math.floor(at / size)) * PIXELS, PIXELS, PIXELS);
+        pen.fillRect((quiet + at % size) * pixels, (quiet + Math.floor(at / size)) * pixels, pixels, pixels);
       }
     }
   }
