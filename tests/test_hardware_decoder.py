@@ -118,7 +118,7 @@ def test_ours_wins_over_another_code_in_the_same_picture() -> None:
     assert texts(both) == [OURS, "HTTPS://EXAMPLE.COM/A/B"]
 
 
-def test_the_second_engine_looks_at_every_second_miss_of_each_watch() -> None:
+def test_the_second_engine_takes_a_turn_in_one_miss_of_four_of_each_watch() -> None:
     calls: list[Picture] = []
 
     def second(luma: Picture) -> list[Found]:
@@ -127,13 +127,13 @@ def test_the_second_engine_looks_at_every_second_miss_of_each_watch() -> None:
 
     decoder, empty = QrDecoder(second), np.zeros((20, 20), np.uint8)
     watch = decoder.watch()
-    for number in range(6):
+    for number in range(8):
         watch.look(empty, number / 30)
+    assert len(calls) == 2
+    other = decoder.watch()
+    for number in range(4):
+        other.look(empty, number / 30)
     assert len(calls) == 3
-    decoder.watch().look(empty, 0.0)
-    assert len(calls) == 4
-    watch.look(empty, 1.0)
-    assert len(calls) == 5
 
 
 def test_a_failing_engine_is_an_empty_picture() -> None:
@@ -141,7 +141,8 @@ def test_a_failing_engine_is_an_empty_picture() -> None:
         raise ValueError("what a picture")
 
     assert QrDecoder(second).decode(np.zeros((20, 20), np.uint8)) == []
-    assert QrDecoder(second).watch().look(np.zeros((20, 20), np.uint8), 0.0).found == []
+    watch = QrDecoder(second).watch()
+    assert [watch.look(np.zeros((20, 20), np.uint8), at).found for at in (0.0, 0.1, 0.2, 0.3)] == [[]] * 4
 
 
 def test_half_is_the_mean_of_four_and_drops_odd_edges() -> None:

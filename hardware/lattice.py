@@ -1,0 +1,288 @@
+"""Where the modules of a symbol lie in a picture: found, fitted and sampled, also where no decoder sees a code.
+
+Picture coordinates are pixels (x to the right, y down, a pixel's middle at .5); symbol coordinates are modules
+(x = column, y = row, 0 at the symbol's top left edge). A placement is the four corners of the symbol in the
+picture, clockwise from its own top left: ``(4, 2)``.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hardware import Picture
+from hardware.symbol import layout, side
+
+Corners = NDArray[np.float64]
+Plane = NDArray[np.float32]
+_STEP = (0.25, 0.75)
+"""Where a module is looked at, along each side, while the lattice is being fitted."""
+
+
+def homography(corners: Corners, modules: float) -> NDArray[np.float64]:
+    """(3, 3): symbol coordinates of a symbol of so many modules to the picture's."""
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners.tolist()
+    # The unit square's projective map in closed form (Heckbert 1989, 2.2.3).
+    dx1, dx2, sx = x1 - x2, x3 - x2, x0 - x1 + x2 - x3
+    dy1, dy2, sy = y1 - y2, y3 - y2, y0 - y1 + y2 - y3
+    area = dx1 * dy2 - dx2 * dy1
+    if abs(area) < 1e-9:
+        area = 1e-9
+    g, h = (sx * dy2 - dx2 * sy) / area, (dx1 * sy - sx * dy1) / area
+    unit = np.array([[x1 - x0 + g * x1, x3 - x0 + h * x3, x0], [y1 - y0 + g * y1, y3 - y0 + h * y3, y0], [g, h, 1.0]])
+    scaled: NDArray[np.float64] = unit * (1 / modules, 1 / modules, 1.0)
+    return scaled
+
+
+def projected(matrix: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Symbol coordinates ``(k, 2)`` in the picture."""
+    flat = points @ matrix[:, :2].T + matrix[:, 2]
+    depth = flat[:, 2:]
+    placed: NDArray[np.float64] = flat[:, :2] / np.where(depth > 1e-3, depth, 1e-3)  # else behind the camera
+    return placed
+
+
+def looked_up(plane: Plane | Picture, points: NDArray[np.float64]) -> Plane:
+    """The plane's values at points ``(k, 2)``, bilinear; beyond its edge the edge's."""
+    height, width = plane.shape
+    x = np.clip(points[:, 0] - 0.5, 0, width - 1.001)
+    y = np.clip(points[:, 1] - 0.5, 0, height - 1.001)
+    left, top = x.astype(np.intp), y.astype(np.intp)
+    fx, fy = (x - left).astype(np.float32), (y - top).astype(np.float32)
+    flat, at = plane.ravel(), top * width + left
+    above = flat[at] * (1 - fx) + flat[at + 1] * fx
+    below = flat[at + width] * (1 - fx) + flat[at + width + 1] * fx
+    values: Plane = above * (1 - fy) + below * fy
+    return values
+
+
+def half(luma: Picture) -> Picture:
+    """``luma`` at half size, each pixel the mean of 2x2; an odd last row or column is dropped.
+
+    A picture of one row or column is returned as it is.
+    """
+    height, width = luma.shape[0] // 2 * 2, luma.shape[1] // 2 * 2
+    if not height or not width:
+        return luma
+    even, odd = luma[0:height:2], luma[1:height:2]
+    total = even[:, 0:width:2].astype(np.uint16)
+    for part in (even[:, 1:width:2], odd[:, 0:width:2], odd[:, 1:width:2]):
+        total += part
+    return (total >> 2).astype(np.uint8)
+
+
+class Boxes:
+    """A picture's sums and variances over squares of odd widths around each pixel, edges repeated, each width once.
+
+    Exact as long as a square's sum of squares is below 2^31 (181 pixels along a side): what overflows in
+    the running totals cancels out.
+    """
+
+    REACH = 45
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+        wide = np.pad(picture, ((self.REACH + 1, self.REACH), (self.REACH + 1, self.REACH)), mode="edge")
+        self._totals = [self._running(plane) for plane in (wide.astype(np.int32), np.square(wide, dtype=np.int32))]
+        self._sums: dict[tuple[int, int], NDArray[np.int32]] = {}
+
+    @staticmethod
+    def _running(plane: NDArray[np.int32]) -> NDArray[np.int32]:
+        down = np.cumsum(plane, axis=0, dtype=np.int32)
+        return np.cumsum(down, axis=1, dtype=np.int32, out=down)
+
+    def sums(self, width: int, power: int = 1) -> NDArray[np.int32]:
+        """Of the pixels' values to that power; ``width`` at most 2 * REACH + 1."""
+        if (width, power) not in self._sums:
+            height, length = self.picture.shape
+            near = self.REACH - width // 2
+            top, left = slice(near, near + height), slice(near, near + length)
+            low, right = slice(near + width, near + width + height), slice(near + width, near + width + length)
+            total = self._totals[power - 1]
+            sums = total[low, right] - total[top, right]
+            sums -= total[low, left]
+            sums += total[top, left]
+            self._sums[width, power] = sums
+        return self._sums[width, power]
+
+    def variance(self, width: int) -> Plane:
+        mean = self.sums(width) * np.float32(1 / width**2)
+        spread = self.sums(width, 2) * np.float32(1 / width**2)
+        spread -= mean * mean
+        return spread
+
+
+def levelled(boxes: Boxes, width: int) -> Plane:
+    """The picture with its brightness and contrast evened out over squares of ``width``: about -1 to 1, dark positive.
+
+    Where there is far less contrast than elsewhere it stays small: an area without content must not look sure.
+    """
+    width = min(width | 1, 2 * Boxes.REACH + 1)
+    spread = np.sqrt(np.maximum(boxes.variance(width), 0))
+    floor = 0.35 * float(np.percentile(spread[::4, ::4], 80)) + 2.0
+    even = boxes.sums(width) * np.float32(1 / width**2)
+    even -= boxes.picture
+    even /= np.maximum(spread, np.float32(floor), out=spread)
+    return even
+
+
+FIT_MODULE = 4.0
+"""Pixels of a module that are plenty for fitting; larger ones are looked at smaller."""
+LEVEL_MODULES = 9
+ROAM = 4.0
+"""Modules a symbol may have moved since the frame before: 1 mm modules in a hand at 120 mm/s."""
+NEAR_SCORE = 0.4
+
+
+class Template(NamedTuple):
+    """The points of a version at which its content is known: where, what (about -1 to 1), and each corner's share."""
+
+    points: NDArray[np.float64]
+    values: Plane
+    shares: NDArray[np.float64]
+
+
+@cache
+def template(version: int) -> Template:
+    """Points within fixed modules whose neighbours on that side are fixed as well, blurred as a lens would."""
+    n = side(version)
+    fixed = np.pad(layout(version).fixed, 1, constant_values=-1)
+    fine = np.kron(fixed, np.ones((2, 2), np.float32))
+    known = np.pad(np.abs(fine), 1, mode="edge")
+    blurred, sure = _blurred(np.pad(fine, 1, mode="edge")), _blurred(known)
+    row, column = np.nonzero(sure > 0.99)
+    points = np.stack([column, row], axis=1) / 2 - 0.75
+    u, v = (points / n).T
+    shares = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], axis=1)
+    return Template(points, blurred[row, column], shares)
+
+
+def _blurred(wide: Plane) -> Plane:
+    """By 1, 2, 1 along both axes; one row and column shorter on each side."""
+    rows = (wide[:-2] + 2 * wide[1:-1] + wide[2:]) / np.float32(4)
+    both: Plane = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / np.float32(4)
+    return both
+
+
+class Fit(NamedTuple):
+    """A symbol of ``version`` lying at ``corners``; ``score`` is the correlation of its fixed parts, -1 to 1."""
+
+    corners: Corners
+    version: int
+    score: float
+
+    @property
+    def module(self) -> float:
+        """Pixels along one module, on average."""
+        ends = np.roll(self.corners, -1, axis=0)
+        return float(np.hypot(*(ends - self.corners).T).mean()) / side(self.version)
+
+
+def scored(even: Plane, corners: Corners, version: int) -> float:
+    plan = template(version)
+    seen = looked_up(even, projected(homography(corners, side(version)), plan.points))
+    return _correlation(seen, plan.values)
+
+
+def _correlation(a: Plane, b: Plane) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    return float(a @ b / np.sqrt(max(float(a @ a) * float(b @ b), 1e-9)))
+
+
+def fitted(even: Plane, start: Fit, rounds: int = 6) -> Fit:
+    """The placement near ``start`` at which the fixed parts fit best: Gauss-Newton over the four corners.
+
+    ``even`` is a :func:`levelled` picture. A placement off by up to about a module is drawn in.
+    """
+    plan, best, corners = template(start.version), start._replace(score=-1.0), start.corners.copy()
+    downhill, across = (np.asarray(slope, np.float32) for slope in np.gradient(even))
+    n, damping = side(start.version), 1e-2
+    for _ in range(rounds):
+        points = projected(homography(corners, n), plan.points)
+        seen = looked_up(even, points)
+        score = _correlation(seen, plan.values)
+        if score > best.score:
+            gained, best = score - best.score, Fit(corners.copy(), start.version, score)
+            if gained < 1e-3:
+                break
+        slopes = np.concatenate([plan.shares * looked_up(part, points)[:, None] for part in (across, downhill)], axis=1)
+        wanted = plan.values * (seen @ plan.values / (plan.values @ plan.values)) - (seen - seen.mean())
+        square = slopes.T @ slopes
+        step = np.linalg.solve(square + damping * np.trace(square) / 8 * np.eye(8), slopes.T @ wanted)
+        limit = 0.7 * best.module
+        corners = corners + np.clip(step.reshape(2, 4).T, -limit, limit)
+    return best
+
+
+REACH = np.arange(-3.0, 3.5)
+"""How many modules the corner without a finder may lie off its parallelogram, as a tilted card's does."""
+
+
+@cache
+def _far_points(version: int) -> Template:
+    """The middles of the fixed modules that the fourth corner moves, thinned to one a module."""
+    plan = template(version)
+    middle = np.isclose(plan.points % 1, 0.25).all(axis=1) & (plan.shares[:, 2] > 0.12)
+    return Template(plan.points[middle] + 0.25, plan.values[middle], plan.shares[middle])
+
+
+def squared(even: Plane, start: Fit) -> Fit:
+    """``start`` with its third corner, the one without a finder, where the fixed parts near it fit best."""
+    plan, n = _far_points(start.version), side(start.version)
+    corners = start.corners
+    x, y = (corners[1] - corners[0]) / n, (corners[3] - corners[0]) / n
+    moves = np.stack([a * x + b * y for a in REACH for b in REACH])
+    placed = [_moved(corners, move) for move in moves]
+    points = np.concatenate([projected(homography(one, n), plan.points) for one in placed])
+    seen = looked_up(even, points).reshape(len(moves), -1)
+    best = placed[int(np.argmax(seen @ plan.values))]
+    return start._replace(corners=best)
+
+
+def _moved(corners: Corners, move: NDArray[np.float64]) -> Corners:
+    placed = corners.copy()
+    placed[2] += move
+    return placed
+
+
+def rectified(plane: Plane | Picture, fit: Fit, margin: int, fine: int) -> Picture:
+    """The symbol seen straight: ``fine`` samples a module along each side, ``margin`` modules more on each side."""
+    n = side(fit.version)
+    along = (np.arange((n + 2 * margin) * fine) + 0.5) / fine - margin
+    x, y = np.meshgrid(along, along)
+    points = projected(homography(fit.corners, n), np.stack([x.ravel(), y.ravel()], axis=1))
+    return np.rint(looked_up(plane, points)).astype(np.uint8).reshape(len(along), len(along))
+
+
+def refitted(luma: Picture, start: Fit) -> Fit:
+    """The placement of the same symbol in another picture, in which it may have moved by some modules."""
+    times = max(1, round(start.module / FIT_MODULE))
+    margin = (ROAM + 2) * start.module
+    low = np.maximum(start.corners.min(axis=0) - margin, 0).astype(int)
+    high = np.ceil(start.corners.max(axis=0) + margin).astype(int)
+    part = luma[low[1] : high[1], low[0] : high[0]]
+    if min(part.shape) < 2 * times:
+        return start._replace(score=-1.0)
+    picture = np.asarray(Image.fromarray(np.ascontiguousarray(part)).reduce(times), np.uint8)
+    even = levelled(Boxes(picture), round(LEVEL_MODULES * start.module / times))
+    there = start._replace(corners=(start.corners - low) / times)
+    there = there._replace(score=scored(even, there.corners, there.version))
+    if there.score < NEAR_SCORE:
+        there = _roamed(even, there)
+    found = fitted(even, there)
+    return found._replace(corners=found.corners * times + low)
+
+
+def _roamed(even: Plane, start: Fit) -> Fit:
+    """``start`` shifted to where its fixed parts fit best."""
+    plan, n = template(start.version), side(start.version)
+    middle = np.isclose(plan.points % 1, 0.25).all(axis=1)
+    points = projected(homography(start.corners, n), plan.points[middle] + 0.25)
+    steps = np.arange(-ROAM, ROAM + 0.5) * start.module
+    moves = np.stack([a.ravel() for a in np.meshgrid(steps, steps)], axis=1)
+    seen = looked_up(even, (points + moves[:, None]).reshape(-1, 2)).reshape(len(moves), -1)
+    return start._replace(corners=start.corners + moves[int(np.argmax(seen @ plan.values[middle]))])
