@@ -14,6 +14,7 @@ from kiosk.channel import STATE, ChannelError, Client, LaneState, Nothing, State
 from kiosk.config import Config
 from kiosk.journal import open_existing
 from kiosk.mirror import Anchor
+from kiosk.restarts import SEVERAL
 from sync.cache import ListError, check, get_current
 
 _CORE_ANSWER_S = 3.0
@@ -112,8 +113,17 @@ def _running(state: State) -> Iterator[Finding]:
         yield from _lane(lane, state)
 
 
+def _reader(lane: LaneState) -> Finding:
+    text = f"{lane.name}: {lane.reader_restarts} restarts within the hour"
+    if lane.reader_blames:
+        text += f", {lane.reader_blames} because of what its camera saw"
+    do = "look at what is before the camera; journalctl -u gate-kiosk-reader -g 'reader=ends|Fatal'"
+    return Finding("reader", lane.reader_restarts < SEVERAL, text, do)
+
+
 def _lane(lane: LaneState, state: State) -> Iterator[Finding]:
     text = f"{lane.name}: {lane.camera_why or f'fine, {lane.decode_ms:.1f} ms a frame'}"
     yield Finding("camera", lane.camera_ok, text, "check the ribbon cable, then systemctl status gate-kiosk-reader")
+    yield _reader(lane)
     pins_ok = "relay" not in state.faults
     yield Finding("pins", pins_ok, f"{lane.name}: {lane.phase}, light {lane.signal}", "see the core's log")

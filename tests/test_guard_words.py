@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hardware import Hint
 from kiosk.guard import words
 from kiosk.policy import SENSITIVE
 from sync.credential import KINDS
@@ -44,6 +45,7 @@ REASONS = [
 FAULTS = [
     "camera",
     "reader_silent",
+    "reader_restarted",
     "no_list",
     "list_stale",
     "list_expired",
@@ -107,7 +109,11 @@ def test_a_headline_in_the_lane_is_at_most_twelve_characters(reason: str) -> Non
     assert len(words.PUBLIC[reason].headline[0]) <= 12
 
 
-@pytest.mark.parametrize("public", words.LANE.values())
+def test_every_hint_has_words_for_the_lane_and_for_the_guard() -> None:
+    assert set(words.HINTS) == set(words.GUARD_HINTS) == {hint.value for hint in Hint}
+
+
+@pytest.mark.parametrize("public", [*words.LANE.values(), *words.HINTS.values()])
 def test_what_a_resting_lane_says_is_as_short(public: words.Public) -> None:
     assert len(public.headline[0]) <= 12
 

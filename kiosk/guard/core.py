@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import queue
+import threading
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from kiosk.channel import STATE, Client, Nothing, State, Verb
+from kiosk.channel import STATE, Client, HungUp, Nothing, Refused, State, Verb
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -16,6 +19,12 @@ CLIENTS = 4
 """Questions to the core at a time: one hung answer must not keep another guard from opening."""
 CORE_SECONDS = 4.0
 READER_SECONDS = 20.0
+READER_TURN_SECONDS = 5.0
+"""One picture at a time; whoever's turn does not come so soon is told that the reader is busy."""
+TIMES_STOPPED = 2
+"""A picture that was being read so often when the reader ended is not sent to it again. Once may be chance: a frame
+before a camera may have ended it."""
+STOPPERS_KEPT = 100
 SCREEN_SECONDS = 1.0
 
 
@@ -45,6 +54,8 @@ class Core:
     def __init__(self, core: Path | str, reader: Path | str):
         self._path = core
         self._reader = Client(reader, READER_SECONDS)
+        self._reader_turn = threading.Lock()
+        self._stopped: Counter[bytes] = Counter()
         self._screens = Client(core, SCREEN_SECONDS)
         self._clients: queue.LifoQueue[Client] = queue.LifoQueue()
         for _ in range(CLIENTS):
@@ -57,8 +68,26 @@ class Core:
         finally:
             self._clients.put(client)
 
-    def ask_reader(self, verb: Verb[Q, A], question: Q) -> A:
-        return self._reader.ask(verb, question)
+    def ask_reader(self, verb: Verb[Q, A], question: Q, picture: bytes) -> A:
+        """As the core is asked, about a picture. Raises Refused ``busy`` while another is being read, and
+        ``photo_stops`` for a picture that ended the reader before."""
+        mark = hashlib.blake2b(picture, digest_size=16).digest()
+        if self._stopped[mark] >= TIMES_STOPPED:
+            raise Refused("photo_stops")
+        if not self._reader_turn.acquire(timeout=READER_TURN_SECONDS):
+            raise Refused("busy")
+        try:
+            return self._reader.ask(verb, question)
+        except HungUp:
+            self._note_stopped(mark)
+            raise
+        finally:
+            self._reader_turn.release()
+
+    def _note_stopped(self, mark: bytes) -> None:
+        if len(self._stopped) >= STOPPERS_KEPT:
+            self._stopped.clear()
+        self._stopped[mark] += 1
 
     def state_for_screens(self) -> State:
         """How the gate is, over a connection of its own: a lane's screen never takes a guard's place."""

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, g, redirect, render_template, requ
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from kiosk import channel
-from kiosk.channel import ChannelError, Refused, Shown, State
+from kiosk.channel import ChannelError, HungUp, Refused, Shown, State
 from kiosk.guard import demo, words
 from kiosk.guard.frame import Answer, as_json, bar, lane_named, may_present, post, view_asked, wants_json
 
@@ -78,7 +78,7 @@ def present_photo() -> Answer:
 def _shown_to_camera(state: State, taken: bytes) -> Answer:
     lane = lane_named(state, request.form.get("lane", "")).name
     try:
-        shown = post().core.ask_reader(channel.SHOW, channel.Show(lane, [taken]))
+        shown = post().core.ask_reader(channel.SHOW, channel.Show(lane, [taken]), taken)
     except ChannelError as err:
         return _photo_refused(state, _reader_said(err), 409)
     if not shown.presented:
@@ -88,7 +88,7 @@ def _shown_to_camera(state: State, taken: bytes) -> Answer:
 
 def _read_by_reader(state: State, taken: bytes) -> Answer:
     try:
-        read = post().core.ask_reader(channel.PHOTO, channel.Photo(taken))
+        read = post().core.ask_reader(channel.PHOTO, channel.Photo(taken), taken)
     except ChannelError as err:
         return _photo_refused(state, _reader_said(err), 409)
     if not read.texts:
@@ -98,7 +98,9 @@ def _read_by_reader(state: State, taken: bytes) -> Answer:
 
 
 def _reader_said(err: ChannelError) -> str:
-    """The word for a reader that refused (it is still busy, or has no such camera) or is not there."""
+    """The word for a reader that refused (it is still busy, or has no such camera), ended over it, or is not there."""
+    if isinstance(err, HungUp):
+        return "reader_stopped"
     if not isinstance(err, Refused):
         return "reader_away"
     return str(err) if str(err) in words.ERRORS else "not_possible"

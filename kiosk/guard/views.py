@@ -10,6 +10,7 @@ from kiosk.channel import FoundPass, Happening, LaneState, Session, State
 from kiosk.guard import words
 from kiosk.guard.board import Board, Entry
 from kiosk.guard.words import code, say, word
+from kiosk.restarts import SEVERAL
 
 FRESH_MS = 60_000
 """A presentation older than this is history: the buttons then act on the lane, not on that person."""
@@ -94,6 +95,8 @@ class Bar:
     held_asks: str
     held_title: str
     waiting: bool
+    reader: list[str]
+    """That the reader is down or began anew, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -295,7 +298,7 @@ def bar(language: str, state: State | None, waiting: bool) -> Bar:
     """The state bar; ``state`` None means that the core does not answer."""
     if state is None:
         sentence = word(language, "offline")
-        return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", "", False)
+        return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", "", False, [])
     faults = state.faults
     tone = "ok" if not faults else "stop" if _name(faults[0]) in BAD_FAULTS else "look"
     asking = [lane.name for lane in state.lanes if lane.held_before_restart]
@@ -311,7 +314,32 @@ def bar(language: str, state: State | None, waiting: bool) -> Bar:
         held_asks=asking[0] if asking else "",
         held_title=title_of(language, state, asking[0]) if asking else "",
         waiting=waiting,
+        reader=reader_notes(language, state),
     )
+
+
+def hints(language: str, state: State | None) -> list[str]:
+    """What keeps a code from being read now, lane by lane; a hint newer than this page is left out."""
+    lanes = state.lanes if state else []
+    said = [(lane, code(language, words.GUARD_HINTS, lane.hint)) for lane in lanes if lane.hint in words.GUARD_HINTS]
+    return [f"{lane_title(language, lane)} · {hint}" if len(lanes) > 1 else hint for lane, hint in said]
+
+
+def reader_notes(language: str, state: State) -> list[str]:
+    """What a guard should know of a reader that is down, or that began anew so lately or often that the core tells."""
+    if "reader_silent" in state.faults:
+        return [word(language, "reader_down")]
+    lanes = [lane for lane in state.lanes if lane.reader_restarts]
+    if "reader_restarted" not in state.faults or not lanes:
+        return []
+    last = lanes[0]
+    at = local(last.reader_restarted_ms, state).strftime("%H:%M")
+    blamed = [lane_title(language, lane) for lane in lanes if lane.reader_blames]
+    if blamed:
+        do = word(language, "reader_blamed", lanes=word(language, "and").join(blamed))
+    else:
+        do = word(language, "reader_often" if last.reader_restarts >= SEVERAL else "reader_once")
+    return [word(language, "reader_again", time=at, n=last.reader_restarts), do]
 
 
 def _name(fault: str) -> str:
@@ -370,8 +398,9 @@ def found(language: str, item: FoundPass, state: State) -> Found:
 
 def details(language: str, state: State) -> list[tuple[str, list[tuple[str, str]]]]:
     """The technician's tables: (heading, rows)."""
-    lanes = [(f"{lane_title(language, lane)} · {lane.name}", _lane_details(language, lane)) for lane in state.lanes]
-    return [("", _gate_details(language, state)), *lanes]
+    titles = [f"{lane_title(language, lane)} · {lane.name}" for lane in state.lanes]
+    lanes = [_lane_details(language, lane, state) for lane in state.lanes]
+    return [("", _gate_details(language, state)), *zip(titles, lanes, strict=True)]
 
 
 def _flag(language: str, good: bool) -> str:
@@ -399,11 +428,19 @@ def _gate_details(language: str, state: State) -> list[tuple[str, str]]:
     return [(word(language, key), value) for key, value in rows.items()]
 
 
-def _lane_details(language: str, lane: LaneState) -> list[tuple[str, str]]:
+def _reader_details(language: str, lane: LaneState, state: State) -> str:
+    if not lane.reader_restarts:
+        return word(language, "reader_steady")
+    at = local(lane.reader_restarted_ms, state).strftime("%H:%M:%S")
+    return word(language, "reader_counted", n=lane.reader_restarts, time=at, blames=lane.reader_blames)
+
+
+def _lane_details(language: str, lane: LaneState, state: State) -> list[tuple[str, str]]:
     arm = {None: "unknown", True: "on", False: "off"}[lane.arm_open]
     rows = {
         "camera": " · ".join(filter(None, [_flag(language, lane.camera_ok), lane.camera_why])),
         "decode_ms": f"{lane.decode_ms:.1f}",
+        "reader": _reader_details(language, lane, state),
         "direction": lane.direction,
         "lock": lane.lock,
         "phase": lane.phase,

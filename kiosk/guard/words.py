@@ -256,10 +256,8 @@ FAULTS: dict[str, Pair] = {
         "摄像头坏了。用手机扫码或按房号查，叫技术员。",
         "The camera is out. Scan by phone or look up; call the technician.",
     ),
-    "reader_silent": (
-        "识别没反应。用手机扫码或按房号查，叫技术员。",
-        "The reader is silent. Look up by dwelling; call the technician.",
-    ),
+    "reader_silent": ("识别程序停了，正在自己重启。", "The reader is down, restarting itself."),
+    "reader_restarted": ("识别程序重启过，现在正常。", "The reader was down; it works again."),
     "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
     "held_open_question": (
         "重启前门是常开的。请决定：常开还是关上。",
@@ -342,6 +340,14 @@ ERRORS: dict[str, Pair] = {
         "The gate did not answer: not done. Use the wired button.",
     ),
     "not_allowed": ("需要主管才能这样做。", "Only a supervisor may do that."),
+    "reader_stopped": (
+        "识别程序读这张照片时停了，正在重启。别再发这张，换一张或按房号查。",
+        "The reader stopped at this photo and restarts. Take another, or look up.",
+    ),
+    "photo_stops": (
+        "这张照片两次让识别程序停下，不再识别。换一张或按房号查。",
+        "This photo stopped the reader twice: not read again. Take another, or look up.",
+    ),
     "too_large": (
         "照片超过 4 MB。把手机相机调小一点，或靠近只拍二维码。",
         "Over 4 MB. Use a smaller photo, or only the code.",
@@ -373,6 +379,69 @@ ERRORS: dict[str, Pair] = {
     "fault": ("门控出了错。要开门请按墙上的按钮，叫技术员。", "A fault. Use the wired button, call the technician."),
 }
 
+FOCUS: dict[str, Pair] = {
+    "title": ("摄像头对焦", "Camera focus"),
+    "lane": ("车道 {lane}", "Lane {lane}"),
+    "whole": ("整个画面", "Whole picture"),
+    "close": ("中心，一比一", "Centre, pixel by pixel"),
+    "sharpness": ("清晰度", "Sharpness"),
+    "best": ("最好 {best}", "best {best}"),
+    "only_compare": (
+        "只和同一张校准页、同一位置的数比。",
+        "Compare it only with the same sheet at the same place.",
+    ),
+    "code": ("二维码", "Code"),
+    "read": ("读出来了", "read"),
+    "not_read": ("没读出来", "not read"),
+    "engine": ("解码器", "Decoder"),
+    "module": ("每格像素", "Pixels a module"),
+    "brightness": ("亮度", "Brightness"),
+    "exposure": ("曝光 × 增益", "Exposure × gain"),
+    "exposure_of": ("{ms} 毫秒 × {gain}", "{ms} ms × {gain}"),
+    "by_itself": ("摄像头自动", "set by the camera"),
+    "lens": ("镜头对在", "Lens set to"),
+    "by_hand": ("手动镜头", "turned by hand"),
+    "cm": ("{cm} 厘米", "{cm} cm"),
+    "none": ("–", "–"),
+    "again": ("重新记最好值", "Forget the best"),
+    "search": ("自动找最清晰的距离", "Find the sharpest distance"),
+    "found": ("最清晰：{cm} 厘米", "Sharpest at {cm} cm"),
+    "write": (
+        "把这一行写进 kiosk.toml 里车道 {lane} 的 [[camera]]，再启动读码程序：",
+        "Write this line into the [[camera]] of lane {lane} in kiosk.toml, and start the reader again:",
+    ),
+    "not_found": (
+        "没有哪个距离明显最清晰。把校准页放稳在正中，照亮，再找一次。",
+        "No distance was clearly the sharpest. Keep the sheet still in the middle, well lit, and search again.",
+    ),
+    "minutes_left": (
+        "{minutes} 分钟后自动结束。画面只在这里看，不保存。",
+        "Ends by itself in {minutes} min. The picture is shown here only, and not kept.",
+    ),
+    "over": ("对焦已结束。请重新启动读码程序。", "Focusing has ended. Start the reader again."),
+    "cut_off": ("画面断了，正在重连。", "Picture cut off; retrying."),
+    "starting": ("正在打开摄像头。", "The camera is starting."),
+    "refused": (
+        "这个地址不能用，或已经用过一次。在终端里重新运行 python -m kiosk focus，会给一个新地址。",
+        "This address is not good, or was used once already. Run python -m kiosk focus again for a new one.",
+    ),
+}
+
+FOCUS_ADVICE: dict[str, Pair] = {
+    "sweeping": ("正在找，请不要动校准页 · {percent}%", "Searching; keep the sheet still · {percent} %"),
+    "dark": ("太暗，照亮校准页", "Too dark: light the sheet"),
+    "bright": ("太亮，避开直射光", "Too bright: out of direct light"),
+    "nothing": ("把校准页拿到 {cm} 厘米处，放在正中", "Hold the calibration sheet at {cm} cm, in the middle"),
+    "turn": ("没有刚才清晰，往回转一点", "Less sharp than before: turn back a little"),
+    "closer": ("清晰，但码太小，靠近一点", "Sharp, but the code is too small: closer"),
+    "unread": (
+        "校准页在 {cm} 厘米处，慢慢转镜头，直到读出来",
+        "Sheet at {cm} cm: turn the lens slowly until it is read",
+    ),
+    "unread_lens": ("还没读出来。点“自动找最清晰的距离”", "Not read yet. Choose “Find the sharpest distance”"),
+    "good": ("好，读得出来，也够清晰", "Good: it is read, and sharp"),
+}
+
 WORDS: dict[str, Pair] = {
     "post": ("值班台", "Guard post"),
     "sign_in": ("登录", "Sign in"),
@@ -395,6 +464,20 @@ WORDS: dict[str, Pair] = {
         "Page cut off; retrying. To open, use the wired button.",
     ),
     "offline_long": ("这一页会自己恢复，不用刷新。", "This page recovers by itself."),
+    "reader_down": (
+        "先按房号查，或看证件后开门。一分钟还不好，叫技术员。",
+        "Look up by dwelling, or see papers and open. Still so in a minute: call the technician.",
+    ),
+    "reader_again": ("识别程序 {time} 自己重启，1小时内 {n} 次。", "Reader restarted {time}, {n}× within the hour."),
+    "reader_once": ("门照常能开。", "The gate opens as ever."),
+    "reader_often": ("看看镜头前有没有怪图，叫技术员。", "See what is before the camera; call the technician."),
+    "reader_blamed": ("去把“{lanes}”镜头前的怪图拿开。", "Take away what is before the camera of {lanes}."),
+    "reader": ("识别程序", "Reader"),
+    "reader_steady": ("1小时内没有重启", "no restart within the hour"),
+    "reader_counted": (
+        "1小时内重启 {n} 次，最近 {time}；{blames} 次因为镜头前的画面",
+        "{n} restarts within the hour, the last at {time}; {blames} because of what the camera saw",
+    ),
     "unexplained": ("{n} 次没写原因", "{n} without a reason"),
     "list_age": ("名单 {age}前", "list {age} old"),
     "no_list_age": ("没有名单", "no list"),
@@ -544,6 +627,33 @@ LANE: dict[str, Public] = {
     "fault": Public(("本门暂停识别", "Reading is down here"), ("请找保安", "Please see the guard")),
 }
 """What the lane's screen says when it shows no result."""
+
+HINTS: dict[str, Public] = {
+    "closer": Public(("靠近一点", "A little closer"), ("把二维码移近镜头", "Move the code towards the camera")),
+    "further": Public(
+        ("拿远一点", "A little further away"), ("整个二维码要让镜头看得到", "The camera must see the whole code")
+    ),
+    "flatter": Public(("放平", "Hold it flat"), ("正对镜头，不要倾斜", "Facing the camera, not tilted")),
+    "brighter": Public(
+        ("把屏幕调亮", "Make the screen brighter"), ("纸质证请拿到亮处", "A card: hold it in the light")
+    ),
+    "glare": Public(("避开反光", "Avoid the reflection"), ("稍微转一下角度", "Turn it a little")),
+    "still": Public(("拿稳不动", "Hold still"), ("停一秒就好", "One second is enough")),
+}
+"""What the one whose code is not read could do: the lane's screen, for :class:`hardware.Hint`."""
+
+GUARD_HINTS: dict[str, Pair] = {
+    "closer": ("码拿得太远：请对方靠近一点。", "The code is too far away: a little closer, please."),
+    "further": ("码离镜头太近：请对方拿远一点。", "The code is too near: a little further away, please."),
+    "flatter": ("码拿斜了：请对方放平，正对镜头。", "The code is tilted: hold it flat, facing the camera."),
+    "brighter": (
+        "码太暗：请对方把屏幕调亮，纸质证拿到亮处。",
+        "The code is too dark: a brighter screen; a card into the light.",
+    ),
+    "glare": ("码上有反光：请对方转一下角度。", "There is a reflection on the code: turn it a little."),
+    "still": ("码一直在动：请对方拿稳一秒。", "The code moves: hold it still for a second."),
+}
+"""The same for the guard, who may say it aloud."""
 
 SCREEN: dict[str, Pair] = {
     "guided": ("提醒：{headline}。{line}", "{headline}. {line}"),
