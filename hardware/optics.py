@@ -15,6 +15,13 @@ from hardware import Picture
 Floats = NDArray[np.float32]
 FRAME = (1280, 720)
 """Width and height of a photograph unless the caller wants another."""
+LENS_MM, PIXEL_MM, PIXELS_ACROSS = 4.74, 0.0014, 4608
+"""Camera Module 3, standard lens: focal length, pixel pitch and width of the sensor; a frame shows all of it."""
+
+
+def pixels_per_mm(distance_cm: float, width: int = FRAME[0]) -> float:
+    """How large a millimetre is, so far away, in a frame of that width: 3.8 pixels at 25 cm."""
+    return LENS_MM / PIXEL_MM * width / PIXELS_ACROSS / (distance_cm * 10)
 
 
 def scene(size: tuple[int, int], seed: int) -> Picture:
@@ -32,18 +39,27 @@ def card(picture: Picture, margin: float = 0.08) -> Picture:
 
 
 def photograph(
-    picture: Picture, seed: int, *, difficulty: float = 0.7, size: tuple[int, int] = FRAME, progress: float = 0.0
+    picture: Picture,
+    seed: int,
+    *,
+    difficulty: float = 0.7,
+    size: tuple[int, int] = FRAME,
+    progress: float = 0.0,
+    side: float | None = None,
 ) -> Picture:
     """``picture`` as a card held before a camera with a frame of ``size``: uint8, ``(height, width)``.
 
     ``difficulty`` 0 is a clean, straight shot; 0.7 is visibly bad (tilt, blur, glare, shadow,
     noise) but readable within some frames of a burst; at 1 about half the frames are unreadable. The same
     arguments give the same pixels. ``progress`` 0..1 moves the hand along within one presentation.
+
+    Without ``side`` the code fills the frame as a guided hand would hold it, on a card with a margin; with it the
+    picture is all that is held up, its longer side so many pixels long (see :func:`pixels_per_mm`).
     """
     rng = np.random.default_rng(seed)
-    hand = _corners(picture, rng, difficulty, size, progress)
+    hand = _corners(picture, rng, difficulty, size, progress, side)
     flash = np.random.default_rng([seed, int(progress * 10_000)])  # what differs from frame to frame
-    frame = _held(picture, scene(size, seed), hand)
+    frame = _held(card(picture) if side is None else picture, scene(size, seed), hand)
     frame = _lit(frame, rng, difficulty)
     frame = _smeared(frame, flash, difficulty)
     noise = flash.normal(0.0, 2.0 + 10.0 * difficulty, frame.shape)
@@ -51,21 +67,33 @@ def photograph(
 
 
 def burst(
-    picture: Picture, seed: int, frames: int = 8, *, difficulty: float = 0.7, size: tuple[int, int] = FRAME
+    picture: Picture,
+    seed: int,
+    frames: int = 8,
+    *,
+    difficulty: float = 0.7,
+    size: tuple[int, int] = FRAME,
+    side: float | None = None,
 ) -> list[Picture]:
     """Successive frames of one presentation: the same card, light and lens, the hand moving on."""
     return [
-        photograph(picture, seed, difficulty=difficulty, size=size, progress=number / max(1, frames - 1))
+        photograph(picture, seed, difficulty=difficulty, size=size, progress=number / max(1, frames - 1), side=side)
         for number in range(frames)
     ]
 
 
 def _corners(
-    picture: Picture, rng: np.random.Generator, difficulty: float, size: tuple[int, int], progress: float
+    picture: Picture,
+    rng: np.random.Generator,
+    difficulty: float,
+    size: tuple[int, int],
+    progress: float,
+    side: float | None,
 ) -> NDArray[np.float64]:
     """Where the card's four corners lie in the frame, clockwise from top left: ``(4, 2)`` of x, y."""
     width, height = size
-    side = height * rng.uniform(0.5, 0.72) * (1 - 0.12 * difficulty)
+    guided = height * rng.uniform(0.5, 0.72) * (1 - 0.12 * difficulty)
+    side = guided if side is None else side
     ratio = picture.shape[1] / picture.shape[0]
     half_w, half_h = side * min(1.0, ratio) / 2, side * min(1.0, 1 / ratio) / 2
     corners = np.array([(-half_w, -half_h), (half_w, -half_h), (half_w, half_h), (-half_w, half_h)])
@@ -81,12 +109,12 @@ def _corners(
     return placed
 
 
-def _held(picture: Picture, background: Picture, corners: NDArray[np.float64]) -> Floats:
+def _held(shown: Picture, background: Picture, corners: NDArray[np.float64]) -> Floats:
     height, width = background.shape
-    shown = card(picture)
     plane = Image.fromarray(shown)
-    if max(shown.shape) > 2 * np.ptp(corners, axis=0).max():  # warping far down without a low-pass would alias
-        plane = plane.reduce(2)
+    smaller = int(max(shown.shape) / np.ptp(corners, axis=0).max())
+    if smaller >= 2:  # warping far down without a low-pass would alias
+        plane = plane.reduce(smaller)
     coefficients = _perspective(corners, plane.size)
     how = (Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC)
     warped = np.asarray(plane.transform((width, height), *how), dtype=np.float32)
