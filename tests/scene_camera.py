@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,10 @@ FOCAL_FULL, FOCAL_CROP = 985.0, 1480.0
 """Focal lengths in pixels of a 1280 wide picture: 66 degrees across, and a crop mode of the same sensor."""
 STEP = 4
 """The map from pixels to a sheet is computed for every fourth pixel and interpolated: it is smooth."""
+
+
+EDGE = 4
+"""Pixels at the edge of what is blurred at once that are thrown away: the transform is periodic."""
 
 
 class Grid(NamedTuple):
@@ -67,7 +71,7 @@ class Sheet:
 
 @dataclass
 class Hand:
-    """How a sheet is held: a course, a sway and the tremor of a hand (physiological: 4 to 12 Hz, under a millimetre)."""
+    """How a sheet is held: a course, a sway and a hand's tremor (physiological: 4 to 12 Hz, under a millimetre)."""
 
     place: NDArray[np.float64]
     angles: NDArray[np.float64]
@@ -161,7 +165,7 @@ class Camera:
         middle = at + optics.readout_s / 2
         blur = self._motion(hand, middle)
         radius = abs(optics.defocus(at))
-        margin = int(radius + np.abs(blur).max() / 2 + 3 * optics.softness) + 6
+        margin = int(radius + np.abs(blur).max() / 2 + 3 * optics.softness) + 4 + EDGE
         box = self._box(self.corners(sheet, hand, middle), margin, light.shape)
         if box is None:
             return
@@ -175,7 +179,7 @@ class Camera:
             n = optics.finer
             coarse = Grid(grid.u[::n, ::n], grid.v[::n, ::n], grid.row[::n, ::n], at)
             soft *= np.where(_inside(sheet, coarse), grain(coarse), 1.0).astype(np.float32)
-        light[top : top + height, left : left + width] = soft
+        light[top + EDGE : top + height - EDGE, left + EDGE : left + width - EDGE] = soft[EDGE:-EDGE, EDGE:-EDGE]
 
     def _motion(self, hand: Hand, at: float) -> NDArray[np.float64]:
         """Way of the sheet's origin in the picture while one row is exposed, (2,)."""
@@ -213,9 +217,9 @@ class Camera:
         return Grid(u, v, np.broadcast_to(rows, u.shape), at), shading
 
     def _back(
-        self, sheet: Sheet, hand: Hand, at: float, x: NDArray[np.float64], y: NDArray[np.float64]
+        self, sheet: Sheet, hand: Hand, at: float, x: NDArray[Any], y: NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """The rays of pixels (x, y) met with the sheet: u, v, shading. A bent one by fixed-point steps in its height."""
+        """Where the rays of pixels (x, y) meet the sheet: u, v, shading. A bent one by fixed-point steps in height."""
         place, turn = hand.at(at)
         rays = np.stack(np.broadcast_arrays(
             (x[None, :] - WIDTH / 2) / self.optics.focal, (y[:, None] - HEIGHT / 2) / self.optics.focal, 1.0
@@ -230,7 +234,7 @@ class Camera:
             points = reach[..., None] * rays - place
             u, v, shade = points @ ex, points @ ey, np.ones(facing.shape)
             if sheet.bend:
-                u, v, height, shade = sheet.bend(u, v)  # type: ignore[assignment, arg-type]
+                u, v, height, shade = sheet.bend(u, v)  # type: ignore[assignment]
         u = np.where(reach > 0, u, 1e6)
         return u, v, np.broadcast_to(np.asarray(shade, float), u.shape)
 
@@ -298,11 +302,12 @@ def _between(coarse: NDArray[np.float64], size: tuple[int, int], finer: int) -> 
     """Values ``STEP`` pixels apart, linearly in between, at ``size`` places ``1 / finer`` apart."""
     place = np.arange(size[1]) / (finer * STEP)
     low = np.minimum(place.astype(int), coarse.shape[1] - 2)
-    across = np.float32(coarse[:, low] + (coarse[:, low + 1] - coarse[:, low]) * (place - low))
+    across = (coarse[:, low] + (coarse[:, low + 1] - coarse[:, low]) * (place - low)).astype(np.float32)
     blocks, rows = finer * STEP, -(-size[0] // (finer * STEP))
     share = (np.arange(blocks, dtype=np.float32) / blocks)[None, :, None]
     upper, step = across[:rows, None, :], (across[1 : rows + 1] - across[:rows])[:, None, :]
-    return (upper + step * share).reshape(-1, size[1])[: size[0]]
+    between: Floats = (upper + step * share).reshape(-1, size[1])[: size[0]]
+    return between
 
 
 def _blurred(fine: Floats, optics: Optics, radius: float, way: NDArray[np.float64]) -> Floats:

@@ -59,6 +59,8 @@ DEFAULT_BURSTS, DEFAULT_NEGATIVES, DEFAULT_STILLS = 150, 60, 96
 GOLDEN = 0.6180339887498949
 """Its multiples fill 0 to 1 evenly however many there are: the severities of a category's scenes."""
 TURN = 2 * np.pi
+TREMOR = (0.25, 0.25, 0.2, 0.006, 0.006, 0.005)
+"""Most of it: x, y, z in mm, yaw, pitch, roll in radians."""
 
 
 class Presentation(NamedTuple):
@@ -131,9 +133,7 @@ def hand(rng: np.random.Generator, distance: float) -> Hand:
         sway=rng.normal(0, 1, 3) * [2.0, 2.0, 2.0],
         sway_hz=rng.uniform(0.6, 1.6),
         sway_phase=rng.uniform(0, TURN),
-        tremor=np.stack([
-            rng.uniform(0.3, 1, 6) * [0.25, 0.25, 0.2, 0.006, 0.006, 0.005], rng.uniform(5, 11, 6), rng.uniform(0, TURN, 6)
-        ], 1),
+        tremor=np.stack([rng.uniform(0.3, 1, 6) * TREMOR, rng.uniform(5, 11, 6), rng.uniform(0, TURN, 6)], 1),
     )  # fmt: skip
 
 
@@ -148,8 +148,9 @@ def straight(rng: np.random.Generator, *, phone: bool | None = None, code: Code 
                     softness=rng.uniform(0.45, 0.75), sharpening=rng.uniform(0, 0.6),
                     scatter=rng.uniform(0.005, 0.02), vignetting=rng.uniform(0.1, 0.5))  # fmt: skip
     level, swing, phase = rng.uniform(0.7, 0.95), rng.uniform(0, 0.06), rng.uniform(0, TURN)
-    sensor = Sensor(gain=lambda at: level * (1 + swing * np.sin(4 * at + phase)), electrons=rng.uniform(1500, 4000),
-                    read_noise=rng.uniform(4, 8), gamma=rng.uniform(1.8, 2.4), smoothing=rng.uniform(0, 0.3))  # fmt: skip
+    sensor = Sensor(gain=lambda at: level * (1 + swing * np.sin(4 * at + phase)),
+                    electrons=rng.uniform(1500, 4000), read_noise=rng.uniform(4, 8), gamma=rng.uniform(1.8, 2.4),
+                    smoothing=rng.uniform(0, 0.3))  # fmt: skip
     stage = Stage(
         rng, code, sheet, hand(rng, 1.0), Camera(optics, sensor, lane(rng)), phone, [], [code.text], [code.text]
     )
@@ -170,22 +171,22 @@ def nominal(stage: Stage, s: float) -> None:
 
 
 def perspective(stage: Stage, s: float) -> None:
-    """Held at a slant of 45 to 75 degrees to the camera, any way round."""
-    tilt, way = np.radians(45 + 30 * s), stage.rng.uniform(0, TURN)
+    """Held at a slant of 48 to 75 degrees to the camera, any way round."""
+    tilt, way = np.radians(48 + 27 * s), stage.rng.uniform(0, TURN)
     stage.hand.angles[:2] = tilt * np.cos(way), tilt * np.sin(way)
     stage.hand.angles[2] = stage.rng.normal(0, 0.3)
-    stage.set_module(stage.rng.uniform(3.4, 4.4))
+    stage.set_module(stage.rng.uniform(2.9, 3.8))
 
 
 def defocus(stage: Stage, s: float) -> None:
-    wander(stage, 0.5 + 1.1 * s)
+    wander(stage, 0.3 + 0.9 * s)
 
 
 def motion(stage: Stage, s: float) -> None:
-    """Waved past: 0.8 to 3.3 modules of way while the shutter is open."""
+    """Waved past: 1 to 3 modules of way while the shutter is open."""
     rng, optics = stage.rng, stage.camera.optics
     optics.exposure_s = rng.uniform(0.005, 0.012)
-    metres = (0.8 + 2.5 * s) * stage.code.module_mm / optics.exposure_s
+    metres = (1.1 + 2.1 * s) * stage.code.module_mm / optics.exposure_s
     way = rng.uniform(0, TURN)
     course = np.array([np.cos(way), 0.7 * np.sin(way), 0.1 * rng.normal()])
     if rng.random() < 0.5:
@@ -197,10 +198,12 @@ def motion(stage: Stage, s: float) -> None:
 
 
 def low_light(stage: Stage, s: float) -> None:
-    """Night: 900 down to 12 electrons at saturation, a longer exposure, a denoiser at work."""
+    """Night: the gain at its end and still dark, 300 down to 15 electrons at saturation, a denoiser at work."""
     sensor = stage.camera.sensor
-    sensor.electrons = 900 * (1 / 75) ** s
-    sensor.read_noise = stage.rng.uniform(2.5, 5)
+    sensor.electrons = 300 * (1 / 20) ** s
+    sensor.read_noise = stage.rng.uniform(2, 4)
+    level = 0.7 - 0.35 * s
+    sensor.gain = lambda at: level
     stage.camera.optics.exposure_s = stage.rng.uniform(0.006, 0.012)
     sensor.smoothing = stage.rng.uniform(0.1, 0.45)
 
@@ -218,23 +221,17 @@ def _spot(u: float, v: float, wide: float, high: float, turn: float, strength: f
 
 
 def glare(stage: Stage, s: float) -> None:
-    """A lamp mirrored in the plastic over 15 to 60 % of the width, wandering with the tilt."""
+    """A lamp mirrored in the plastic over 10 to 70 % of the width, wandering as the hand tilts it.
+
+    A mirror turned by an angle turns what it shows by twice that: millimetres a second at the sheet's distance.
+    """
     rng, half = stage.rng, stage.half
+    drift = 1.5 * stage.hand.place[2] * stage.hand.turning[:2].astype(np.float32)
     for _ in range(1 + (rng.random() < 0.4)):
-        u, v = rng.uniform(-0.5, 0.5, 2) * half
-        size = half * (0.25 + 0.5 * s)
-        drift = np.float32(rng.normal(0, 1, 2) * half * (1.6 - 1.0 * s))
-        stage.sheet.lights.append(
-            _spot(
-                u,
-                v,
-                size * rng.uniform(0.8, 2.2),
-                size * rng.uniform(0.5, 1),
-                rng.uniform(0, TURN),
-                rng.uniform(1, 4),
-                drift,
-            )
-        )
+        u, v = rng.uniform(-0.5, 0.5, 2) * half - drift * 0.15
+        size = half * (0.14 + 0.38 * s)
+        wide, high = size * rng.uniform(0.8, 1.8), size * rng.uniform(0.5, 1)
+        stage.sheet.lights.append(_spot(u, v, wide, high, rng.uniform(0, TURN), rng.uniform(1, 4), drift))
 
 
 def _shade(turn: float, offset: float, soft: float, dark: float, bars: float, drift: float) -> Light:
@@ -254,17 +251,17 @@ def _shade(turn: float, offset: float, soft: float, dark: float, bars: float, dr
 def shadow(stage: Stage, s: float) -> None:
     """The edge of a shadow, or a railing's, across the code: a factor of 4 to 60 of light, exposed for the sun."""
     rng = stage.rng
-    dark = 0.25 * (1 / 15) ** s
+    dark = 0.45 * (1 / 25) ** s
     bars = stage.half * rng.uniform(0.4, 1.2) if rng.random() < 0.5 else 0.0
-    stage.sheet.lights.append(_shade(rng.uniform(0, TURN), rng.uniform(-0.6, 0.6) * stage.half, rng.uniform(0.4, 5), dark, bars,
-                                     rng.normal(0, 12)))  # fmt: skip
+    turn, offset, soft = rng.uniform(0, TURN), rng.uniform(-0.6, 0.6) * stage.half, rng.uniform(0.4, 5)
+    stage.sheet.lights.append(_shade(turn, offset, soft, dark, bars, rng.normal(0, 12)))
     stage.camera.sensor.electrons *= 0.6
 
 
 def backlight(stage: Stage, s: float) -> None:
     """The sun behind the card: exposed for the sky, the card dark, veiled by the light in the lens."""
     rng, camera = stage.rng, stage.camera
-    light = 0.16 * (1 / 14) ** s
+    light = 0.9 * (1 / 30) ** s
     stage.sheet.picture = stage.sheet.picture * np.float32(light) + np.float32(0.02 * light)
     camera.backdrop = np.maximum(camera.backdrop * 5, 0.6 * (lane(rng) > 0.2)).astype(np.float32)
     camera.optics.scatter = rng.uniform(0.03, 0.09)
@@ -279,13 +276,13 @@ def _settling(stage: Stage, start: float, end: float, speed: float) -> None:
 def bright_phone(stage: Stage, s: float) -> None:
     """A bright screen at night, the camera still exposed for the dark: white bleeds over the dark modules."""
     rng, camera = stage.rng, stage.camera
-    over = 4 * 20**s
+    over = 0.9 * 12**s
     camera.backdrop = camera.backdrop * np.float32(0.15 / over)
     camera.optics.scatter = rng.uniform(0.02, 0.06)
     camera.optics.softness = rng.uniform(0.7, 1.0)
     camera.sensor.electrons, camera.sensor.read_noise = rng.uniform(200, 800), 5
     stage.sheet.picture = np.maximum(stage.sheet.picture, np.float32(rng.uniform(0.001, 0.006)))
-    _settling(stage, over, over * rng.uniform(0.4, 0.9), rng.uniform(1, 4))
+    _settling(stage, over, over * rng.uniform(0.15, 0.7), rng.uniform(1.5, 5))
 
 
 def _mirrored(picture: Floats, per_mm: float, strength: float, drift: Floats) -> Light:
@@ -302,12 +299,12 @@ def _mirrored(picture: Floats, per_mm: float, strength: float, drift: Floats) ->
 def dim_phone(stage: Stage, s: float) -> None:
     """A dark screen by day: the glass mirrors more light than the screen gives."""
     rng = stage.rng
-    screen = 0.22 * (1 / 12) ** s
+    screen = 0.4 * (1 / 16) ** s
     stage.sheet.picture = stage.sheet.picture * np.float32(screen)
     mirrored = lane(rng)
     strength = rng.uniform(0.25, 0.6)
     stage.sheet.lights.append(_mirrored(mirrored / mirrored.mean() * np.float32(0.3), rng.uniform(4, 9), strength,
-                                        np.float32(rng.normal(0, 25, 2))))  # fmt: skip
+                                        rng.normal(0, 25, 2).astype(np.float32)))  # fmt: skip
 
 
 def _flicker(hz: float, duty: float, exposure: float, line_s: float, phase: float, floor: float) -> Light:
@@ -328,7 +325,7 @@ def _flicker(hz: float, duty: float, exposure: float, line_s: float, phase: floa
 def screen_bands(stage: Stage, s: float) -> None:
     """Pulsed dimming under a rolling shutter: dark bands that wander from frame to frame."""
     rng, optics = stage.rng, stage.camera.optics
-    hz, duty = rng.uniform(90, 260), 0.6 - 0.4 * s
+    hz, duty = rng.uniform(90, 260), 0.55 - 0.43 * s
     optics.exposure_s = min(0.004, (0.9 - 0.6 * s) / hz)
     optics.readout_s = rng.uniform(0.018, 0.03)
     stage.sheet.lights.append(
@@ -354,7 +351,7 @@ def moire(stage: Stage, s: float) -> None:
     stage.set_module(rng.uniform(2.6, 3.4))
     pixel_mm = stage.hand.place[2] / stage.camera.optics.focal
     pitch = pixel_mm / (1 + rng.choice([-1, 1]) * rng.uniform(0.08, 0.35))
-    stage.sheet.grains.append(_subpixels(pitch, 0.3 + 0.6 * s, rng.uniform(-0.2, 0.2)))
+    stage.sheet.grains.append(_subpixels(pitch, 0.12 + 0.6 * s, rng.uniform(-0.2, 0.2)))
 
 
 def _painted(stage: Stage, mask: Image.Image, value: Floats | float) -> None:
@@ -399,15 +396,15 @@ def occlusion(stage: Stage, s: float) -> None:
 
 
 def dirt(stage: Stage, s: float) -> None:
-    """Mud, smears and scratches: 8 to 40 % of the area touched."""
+    """Mud, smears and scratches: up to 15 % of the area, and the scratches."""
     rng = stage.rng
-    mask, pen, edge, side = _mask(stage)
+    mask, pen, _, side = _mask(stage)
     size = (mask.height, mask.width)
-    cover = 0.05 + 0.24 * s
+    cover = 0.005 + 0.14 * s
     blobs = patches(rng, size, side / rng.uniform(5, 12)) + 0.5 * patches(rng, size, side / 30)
     mud = 1 / (1 + np.exp(-(blobs - np.quantile(blobs, 1 - cover)) * 6))
     _painted(stage, Image.fromarray((mud * rng.uniform(180, 255)).astype(np.uint8)), float(rng.uniform(0.08, 0.3)))
-    for _ in range(int(4 + 20 * s)):
+    for _ in range(int(2 + 14 * s)):
         x, y, way, length = *rng.uniform(0, mask.width, 2), rng.uniform(0, TURN), rng.uniform(0.2, 1) * side
         pen.line((x, y, x + length * np.cos(way), y + length * np.sin(way)), fill=int(rng.integers(120, 255)),
                  width=int(rng.integers(2, 9)))  # fmt: skip
@@ -442,15 +439,15 @@ def _crumpled(waves: list[tuple[float, float, float, float]]) -> Bend:
 
 
 def crease(stage: Stage, s: float) -> None:
-    """Folded or crumpled paper: 15 to 60 degrees, with the ink cracked along the folds."""
+    """Folded or crumpled paper: 8 to 55 degrees, with the ink cracked along the folds."""
     rng = stage.rng
     if rng.random() < 0.5:
         turn, offset = rng.uniform(0, TURN), rng.uniform(-0.4, 0.4) * stage.half
-        stage.sheet.bend = _folded(turn, offset, np.radians(15 + 45 * s) * rng.choice([-1, 1]))
+        stage.sheet.bend = _folded(turn, offset, np.radians(8 + 47 * s) * rng.choice([-1, 1]))
     else:
-        high = stage.code.side_mm * (0.006 + 0.03 * s)
+        high = stage.code.side_mm * (0.002 + 0.028 * s)
         stage.sheet.bend = _crumpled([
-            (high * rng.uniform(0.4, 1), stage.code.side_mm * rng.uniform(0.3, 0.9), rng.uniform(0, TURN), rng.uniform(0, TURN))
+            (high * rng.uniform(0.4, 1), stage.code.side_mm * rng.uniform(0.3, 0.9), *rng.uniform(0, TURN, 2))
             for _ in range(5)
         ])  # fmt: skip
     mask, pen, edge, side = _mask(stage)
@@ -463,9 +460,9 @@ def crease(stage: Stage, s: float) -> None:
 
 
 def curved(stage: Stage, s: float) -> None:
-    """Bent like a card in a wallet or a sticker on a bottle: the code spans 40 to 150 degrees of a cylinder."""
+    """Bent like a card in a wallet or a sticker on a bottle: the code spans 25 to 125 degrees of a cylinder."""
     rng = stage.rng
-    radius = stage.code.side_mm / np.radians(40 + 110 * s)
+    radius = stage.code.side_mm / np.radians(25 + 100 * s)
     turn, inwards = rng.uniform(0, TURN), rng.choice([-1, 1], p=[0.25, 0.75])
     c, n = np.cos(turn), np.sin(turn)
 
@@ -486,7 +483,7 @@ def inverted(stage: Stage, s: float) -> None:
 
 
 def tiny(stage: Stage, s: float) -> None:
-    stage.set_module(2.3 - 1.2 * s)
+    stage.set_module(2.6 - 1.3 * s)
 
 
 def rotation(stage: Stage, s: float) -> None:
@@ -494,25 +491,25 @@ def rotation(stage: Stage, s: float) -> None:
     rng = stage.rng
     stage.hand.angles[2] = rng.uniform(-np.pi, np.pi)
     way = rng.uniform(0, TURN)
-    stage.hand.angles[:2] = np.radians(20 + 40 * s) * np.array([np.cos(way), np.sin(way)])
+    stage.hand.angles[:2] = np.radians(10 + 45 * s) * np.array([np.cos(way), np.sin(way)])
     stage.hand.turning[2] = rng.normal(0, 1.2)
-    stage.set_module(rng.uniform(2.4, 3.2))
+    stage.set_module(rng.uniform(1.9, 2.5))
 
 
 def damaged(stage: Stage, s: float) -> None:
     """A printer at its end: streaks without ink, thin toner, bleeding dots."""
     rng = stage.rng
     mask, pen, edge, side = _mask(stage)
-    for _ in range(int(2 + 9 * s)):
-        place, width = rng.uniform(edge, edge + side), side / len(stage.code.bits) * rng.uniform(0.3, 0.6 + 1.4 * s)
+    for _ in range(int(6 * s)):
+        place, width = rng.uniform(edge, edge + side), side / len(stage.code.bits) * rng.uniform(0.3, 0.3 + 0.8 * s)
         pen.rectangle((place, 0, place + width, mask.height), fill=int(rng.integers(150, 255)))
     streaks = mask.rotate(90 * int(rng.integers(2)))
     _painted(stage, streaks, float(PAPER * 0.95))
     size = (mask.height, mask.width)
-    speckle = patches(rng, size, side / len(stage.code.bits) * rng.uniform(0.3, 0.9)) + 0.8 * patches(
+    speckle = patches(rng, size, side / len(stage.code.bits) * rng.uniform(0.2, 0.5)) + 0.5 * patches(
         rng, size, side / 4
     )
-    bare = np.clip(0.5 + (speckle - np.quantile(speckle, 0.9 - 0.35 * s)) * 2, 0, 1) * rng.uniform(200, 255)
+    bare = np.clip(0.5 + (speckle - np.quantile(speckle, 0.99 - 0.18 * s)) * 2, 0, 1) * rng.uniform(200, 255)
     _painted(stage, Image.fromarray(bare.astype(np.uint8)), float(PAPER * 0.92))
 
 
@@ -522,9 +519,9 @@ def several(stage: Stage, s: float) -> None:
     if not stage.phone and rng.random() < 0.5:
         kind, text = (("Code128", "GATE-2031-0077"), ("EAN13", "6901234567892"))[int(rng.integers(2))]
         stage.sheet = card_sheet(rng, stage.code, beside=barcode(kind, text, 0.4, stage.sheet.per_mm)[:120])
-    stage.set_module(3.4 - 1.5 * s)
+    stage.set_module(2.7 - 1.5 * s)
     wander(stage, 0.3 + 0.3 * s)
-    stage.hand.place[0] = stage.camera.optics.focal and rng.choice([-1, 1]) * stage.hand.place[2] * 0.22
+    stage.hand.place[0] = rng.choice([-1, 1]) * stage.hand.place[2] * 0.22
     if rng.random() < 0.6:
         code = other_code(rng, 3, 6, 90.0)
         wall = hand(rng, optics.focal * code.module_mm / rng.uniform(2.5, 5))
@@ -534,7 +531,7 @@ def several(stage: Stage, s: float) -> None:
         stage.texts.append(code.text)
     if rng.random() < 0.6 or not stage.behind:
         code = card_code(rng)
-        other = hand(rng, optics.focal * code.module_mm / rng.uniform(2.0, 3.4))
+        other = hand(rng, optics.focal * code.module_mm / (stage.module_px * rng.uniform(0.8, 1.1)))
         other.place[0] = -np.sign(stage.hand.place[0]) * other.place[2] * 0.25
         stage.behind.append((card_sheet(rng, code), other))
         stage.texts.append(code.text)
@@ -543,8 +540,8 @@ def several(stage: Stage, s: float) -> None:
 
 def compressed(stage: Stage, s: float) -> None:
     """A webcam's JPEG of quality 45 down to 4, on a small code."""
-    stage.camera.sensor.jpeg = round(45 * (1 / 11) ** s)
-    stage.set_module(3.2 - 0.9 * s)
+    stage.camera.sensor.jpeg = round(32 * (1 / 10) ** s)
+    stage.set_module(2.8 - 0.6 * s)
 
 
 def no_stress(stage: Stage, s: float) -> None:
@@ -571,7 +568,7 @@ CATEGORIES: dict[str, Category] = {
     "screen bands": Category(screen_bands, True),
     "moire": Category(moire, True),
     "occlusion": Category(occlusion),
-    "dirt": Category(dirt),
+    "dirt": Category(dirt, False),
     "crease": Category(crease, False),
     "curved": Category(curved, False),
     "inverted": Category(inverted, True, True),
@@ -582,8 +579,8 @@ CATEGORIES: dict[str, Category] = {
     "compressed": Category(compressed),
     "mixed": Category(no_stress),
 }
-MIXABLE_CARD = ("perspective", "defocus", "motion", "low light", "glare", "shadow", "occlusion", "dirt", "crease", "curved",
-                "damaged", "compressed")  # fmt: skip
+MIXABLE_CARD = ("perspective", "defocus", "motion", "low light", "glare", "shadow", "occlusion", "dirt", "crease",
+                "curved", "damaged", "compressed")  # fmt: skip
 MIXABLE_PHONE = (
     "perspective",
     "defocus",
@@ -597,7 +594,7 @@ MIXABLE_PHONE = (
 )
 
 
-def _set(category: str, severity: float, rng: np.random.Generator) -> Stage:
+def set_stage(category: str, severity: float, rng: np.random.Generator) -> Stage:
     stress, phone, dark_mode = CATEGORIES[category]
     stage = straight(rng, phone=phone)
     if dark_mode:
@@ -622,7 +619,7 @@ def _sized(sheet: Sheet, module_px: float) -> None:
         sheet.origin = (sheet.origin[0] * scale, sheet.origin[1] * size[1] / height)
 
 
-def _filmed(stage: Stage, frames: int) -> list[Picture]:
+def filmed(stage: Stage, frames: int) -> list[Picture]:
     held = [*stage.behind, (stage.sheet, stage.hand)]
     for sheet, its in held:
         _sized(sheet, float(stage.camera.optics.focal / its.place[2] * MODULE / sheet.per_mm))
@@ -631,8 +628,8 @@ def _filmed(stage: Stage, frames: int) -> list[Picture]:
 
 def burst(category: str, severity: float, rng: np.random.Generator) -> Presentation:
     """One presentation of a category, 8 to 16 frames."""
-    stage = _set(category, severity, rng)
-    frames = _filmed(stage, int(rng.integers(8, 17)))
+    stage = set_stage(category, severity, rng)
+    frames = filmed(stage, int(rng.integers(8, 17)))
     return Presentation(category, severity, tuple(stage.texts), tuple(stage.wanted), frames)
 
 
@@ -670,7 +667,8 @@ def _other_barcodes(rng: np.random.Generator) -> Sheet:
              ("Aztec", "BOARDING 1234 SEAT 22A"), ("DataMatrix", "PART 990-221 LOT 7")]  # fmt: skip
     y = 4.0
     for number in rng.permutation(len(kinds))[:2]:
-        drawn = barcode(*kinds[number], rng.uniform(0.3, 0.7), canvas.per_mm)
+        kind, text = kinds[int(number)]
+        drawn = barcode(kind, text, rng.uniform(0.3, 0.7), canvas.per_mm)
         canvas.put(drawn, 6, y)
         y += drawn.shape[0] / canvas.per_mm + 4
     canvas.glyphs(rng, 6, y, 80, 4)
@@ -755,7 +753,7 @@ def negatives(seed: int = 1, count: int = DEFAULT_NEGATIVES) -> Iterator[Present
                 distance = stage.hand.place.copy()
                 CATEGORIES[name].stress(stage, 0.6 * severity)
                 stage.hand.place = distance
-            held = _filmed(stage, 6)
+            held = filmed(stage, 6)
         yield Presentation(category, severity, (), (), held)
 
 
@@ -775,7 +773,7 @@ def _bright_spots(stage: Stage, s: float) -> None:
 
 def _brightness(stage: Stage, s: float) -> None:
     sensor = stage.camera.sensor
-    factor = 0.12 * (1 / 12) ** s if stage.rng.random() < 0.5 else 2.5 * 14**s
+    factor = 0.12 * (1 / 12) ** s if stage.rng.random() < 0.5 else 2.0 * 6**s
     sensor.gain = lambda at: factor
     sensor.electrons *= 0.5 if factor < 1 else 1 / factor
 
@@ -806,11 +804,12 @@ def _lots(stage: Stage, s: float) -> None:
 
 
 def _monitor(stage: Stage, s: float) -> None:
-    rng = stage.rng
-    stresses = rng.permutation([moire, screen_bands, dim_phone])
-    stresses[0](stage, 0.8 * s)
-    if rng.random() < 0.5:
-        stresses[1](stage, 0.5 * s)
+    """Beats, bands and mirrored light of a screen, one or two of them."""
+    stresses = (moire, screen_bands, dim_phone)
+    first, second, _ = stage.rng.permutation(len(stresses))
+    stresses[first](stage, 0.8 * s)
+    if stage.rng.random() < 0.5:
+        stresses[second](stage, 0.5 * s)
 
 
 def _noncompliant(stage: Stage, s: float) -> None:
@@ -884,12 +883,39 @@ def stills(seed: int = 1, count: int = DEFAULT_STILLS) -> Iterator[Still]:
     names = list(STILLS)
     for number in range(count):
         category, turn = names[number % len(names)], number // len(names)
-        rng = np.random.default_rng([seed, number, 2])
-        severity = (np.random.default_rng([seed, number % len(names), 78]).random() + turn * GOLDEN) % 1
-        code = other_code(rng, 13, 25, 60.0) if category == "high version" else None
-        stage = straight(rng, phone=category == "monitor", code=code)
-        STILLS[category](stage, severity)
-        yield Still(category, severity, tuple(stage.texts), _filmed(stage, 1)[0])
+        start = np.random.default_rng([seed, number % len(names), 78]).random()
+        yield still(category, (start + turn * GOLDEN) % 1, np.random.default_rng([seed, number, 2]))
+
+
+def still(category: str, severity: float, rng: np.random.Generator) -> Still:
+    """One photo of a category."""
+    code = other_code(rng, 13, 25, 60.0) if category == "high version" else None
+    stage = straight(rng, phone=category == "monitor", code=code)
+    STILLS[category](stage, severity)
+    return Still(category, severity, tuple(stage.texts), filmed(stage, 1)[0])
+
+
+LIGHT_LEVELS: dict[str, tuple[float, float]] = {
+    "day": (4000, 5),
+    "dusk": (800, 5),
+    "lamp": (250, 4),
+    "night": (80, 4),
+    "dark night": (25, 4),
+    "someone walks by": (1500, 5),
+}
+"""Electrons at saturation and the read noise of empty lanes."""
+
+
+def empty_lane(seed: int, level: str, frames: int) -> Iterator[Picture]:
+    """Frames of a lane with nobody before the camera, at a level of LIGHT_LEVELS; at one of them somebody passes."""
+    rng = np.random.default_rng([seed, list(LIGHT_LEVELS).index(level), 4])
+    electrons, read_noise = LIGHT_LEVELS[level]
+    camera = Camera(Optics(), Sensor(electrons=electrons, read_noise=read_noise, smoothing=0.1), lane(rng))
+    coat = Sheet(np.clip(0.2 + 0.05 * patches(rng, (300, 120), 20), 0.02, 1).astype(np.float32), 0.2, (60, 100))
+    walker = Hand(np.array([-2500.0, 200.0, 1800.0]), np.zeros(3), np.array([1300.0, 0, 0]))
+    held = [(coat, walker)] if level == "someone walks by" else []
+    for number in range(frames):
+        yield camera.frame(held, number * FRAME_S, rng)
 
 
 def write_bursts(folder: Path, scenes: Iterator[Presentation]) -> int:
