@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import zlib
@@ -110,8 +111,15 @@ def broken_codes(draw: np.random.Generator, size: Size) -> Picture:
 
 def huge_code(draw: np.random.Generator, size: Size) -> Picture:
     """Version 40, full of text."""
-    text = "".join(draw.choice(list("ABC123 $%*+-./:"), 1852))
-    return placed(code(text, max(1, min(size) // 190), version=40, error="h"), size)
+    return placed(
+        np.kron(full_code(int(draw.integers(0, 3))), np.ones((max(1, min(size) // 190),) * 2, np.uint8)), size
+    )
+
+
+@functools.cache
+def full_code(number: int) -> Picture:
+    text = "".join(np.random.default_rng(number).choice(list("ABC123 $%*+-./:"), 1852))
+    return code(text, 1, version=40, error="h")
 
 
 def micro_codes(draw: np.random.Generator, size: Size) -> Picture:
