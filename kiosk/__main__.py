@@ -356,6 +356,37 @@ def check(config: Config, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("paths", metavar="OUT | PHOTO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--check", "photos", is_flag=True, help="Say what the reader reads of the printed sheet on these photos.")
+@click.option("--font", type=click.Path(path_type=Path), metavar="FILE", help="A font with Chinese characters.")
+def sheet(paths: tuple[Path, ...], photos: bool, font: Path | None) -> None:
+    """The calibration sheet, A4, as PDF or PNG; with --check, the smallest code on it that is read.
+
+    With --check, exit code 0: a code as small as a card's was read. 1: none was, or a photo could not be looked at.
+
+    \b
+    python -m kiosk sheet sheet.pdf
+    python -m kiosk sheet --check photo.jpg more-photos/
+    """
+    from hardware.decoder import QrDecoder
+    from kiosk.sheet import NO_CHINESE, RULER_CM, check, draw, save, told
+
+    if photos:
+        read, wrong = check(QrDecoder(), paths)
+        for line in wrong:
+            click.echo(line, err=True)
+        click.echo(told(read))
+        sys.exit(0 if read.reads_cards and not wrong else 1)
+    if len(paths) != 1:
+        raise click.UsageError("Name one file to write, OUT.pdf or OUT.png; or say --check.")
+    drawn, chinese = draw(font)
+    save(drawn, paths[0])
+    if not chinese:
+        click.echo(NO_CHINESE, err=True)
+    click.echo(f"{paths[0]}: print it at 100 %, then measure its ruler: {RULER_CM}.0 cm.")
+
+
+@main.command()
 @click.option("--once", is_flag=True, help="Play the whole story without a person; exit 0 only if all came out right.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Story as JSON.")
 @click.option("--port", default=0, show_default="a free one", help="Port of the guards' page.")
