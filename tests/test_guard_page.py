@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from kiosk import channel
 from kiosk.channel import Shown
-from kiosk.guard import Core, GuardSettings, create_app
+from kiosk.guard import Core, GuardSettings, create_app, words
 from kiosk.guard.doors import form_token
 from tests.browser.stage import NOW_MS, PEOPLE, Stage, lane_state
 
@@ -361,6 +361,17 @@ def test_the_worst_fault_is_named_first_and_the_others_counted(stage: Stage, gua
     stage.state.faults = ["camera:no frames", "list_stale", "centre_away"]
     bar = re.search(r'<div class="bar.*?</div>', guard.page(), re.S).group()
     assert "摄像头坏了" in bar and "另有 2 项" in bar
+
+
+def test_what_keeps_a_code_from_being_read_is_told_to_the_guard(stage: Stage, guard: Guard) -> None:
+    assert 'id="hint"' in guard.page() and "靠近" not in guard.page()
+    stage.state.lanes[0].hint = "closer"
+    assert words.GUARD_HINTS["closer"][0] in guard.page()
+    stage.state.lanes.append(lane_state("out", title_zh="东门出口", title_en="East gate, out", hint="glare"))
+    page = guard.page()
+    assert "东门入口 · 码拿得太远" in page and "东门出口 · 码上有反光" in page
+    stage.state.lanes[0].hint = stage.state.lanes[1].hint = "from_the_future"
+    assert "from_the_future" not in guard.page()
 
 
 def test_english_is_one_tap_away_and_remembered(guard: Guard) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from hardware import Hint
 from kiosk import channel
 from kiosk.guard import Core, GuardSettings, create_app, words
 from kiosk.guard.faces import Face, face, lost
@@ -62,6 +63,23 @@ def test_a_result_goes_before_a_fault_and_a_fault_before_a_closed_lane() -> None
     assert looks(broken).tone == "fault"
     assert looks({"lockdown": True}).tone == "closed"
     assert looks(faults=["withdrawn"]).tone == "fault"
+
+
+@pytest.mark.parametrize("hint", [hint.value for hint in Hint])
+def test_a_code_that_is_not_read_gets_its_hint_and_a_result_goes_before_it(hint: str) -> None:
+    shown = looks({"hint": hint})
+    assert (shown.tone, shown.sign, shown.headline) == ("ready", f"hint-{hint}", words.HINTS[hint].headline)
+    for other in (result("deny", "expired"), {"signal": "fault"}, {"lockdown": True}, {"phase": "held"}):
+        assert looks(other | {"hint": hint}) == looks(other)
+
+
+def test_a_hint_that_is_newer_than_this_page_shows_a_lane_that_is_ready() -> None:
+    assert looks({"hint": "from_the_future"}) == looks()
+
+
+def test_every_hint_has_its_picture() -> None:
+    page = (Path(words.__file__).parent / "templates" / "screen.html").read_text()
+    assert all(f'id="sign-hint-{hint}"' in page for hint in words.HINTS)
 
 
 @pytest.mark.parametrize("lane", [{"signal": "fault"}, {"lockdown": True}])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kiosk.channel import LaneState, State
 from kiosk.guard import views, words
 from kiosk.guard.words import Pair, Public, say
 
+HINT = "hint-"
+"""A hint's sign is named by its word after this."""
 SIGNS = {"ready": "frame", "grant": "tick", "refer": "bang", "deny": "cross", "closed": "bar", "fault": "broken"}
 
 
@@ -31,7 +33,8 @@ class Face:
 
 
 def face(state: State, lane: LaneState) -> Face:
-    """An open lane before anything else, then the result being shown, then what is wrong, else ready."""
+    """An open lane before anything else, then the result being shown, then what is wrong, else ready with what
+    would help to read the code that is held up."""
     if lane.phase in ("fire", "held"):
         return _face(state, lane, "grant", words.LANE["open"])
     if lane.shown_outcome in views.TONES:
@@ -40,6 +43,8 @@ def face(state: State, lane: LaneState) -> Face:
         return lost(state, lane)
     if lane.lockdown:
         return _face(state, lane, "closed", _with_neighbour(words.LANE["closed"], state))
+    if lane.hint in words.HINTS:
+        return replace(_face(state, lane, "ready", words.HINTS[lane.hint]), sign=HINT + lane.hint)
     return _face(state, lane, "ready", words.LANE["ready"])
 
 

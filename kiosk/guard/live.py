@@ -17,7 +17,8 @@ from kiosk.guard.board import Board
 from kiosk.guard.core import Core
 
 WAIT_SECONDS = 20.0
-STATE_SECONDS = 2.0
+STATE_SECONDS = 1.0
+"""A hint to the resident lasts for 1.5 s and more: the guard sees it, too."""
 RETRY_SECONDS = 1.0
 
 log = logging.getLogger("guard")

@@ -31,6 +31,7 @@ def index() -> Answer:
         lines=[_line(view, entry) for entry in board.entries()[:STREAM_LINES]],
         panel=_panel(view),
         bar=bar(view),
+        hints=views.hints(view.language, state),
         lane=lane_named(state, view.lane),
         view=view,
         last_event=f"{board.run}:{board.newest}",
@@ -52,7 +53,7 @@ def _panel(view: View) -> views.Panel:
 
 @routes.get("/stream")
 def stream() -> Response:
-    """Server-sent events ``line``, ``panel``, ``bar``, ``reset`` and ``bye``, each with finished HTML or nothing.
+    """Server-sent events ``line``, ``panel``, ``bar``, ``hint``, ``reset``, ``bye``, each with finished HTML or nothing.
 
     ``Last-Event-ID`` (or ``?after=`` on the first connection) is ``RUN:NUMBER``. Only what changed since is sent;
     after a restart of the core, ``reset`` and then everything there is.
@@ -100,6 +101,7 @@ class _Shown:
         self._version = -1
         self._panel = ""
         self._bar: views.Bar | None = None
+        self._hints: list[str] | None = None
 
     def news(self) -> Iterator[str]:
         board = post().live.board
@@ -111,6 +113,10 @@ class _Shown:
         if state_bar != self._bar:
             self._bar = state_bar
             yield _event("bar", render_template("_bar.html", bar=state_bar))
+        hints = views.hints(self._view.language, post().live.state)
+        if hints != self._hints:
+            self._hints = hints
+            yield _event("hint", render_template("_hint.html", hints=hints))
 
     def _newer_panel(self) -> Iterator[str]:
         now = _panel(self._view)

@@ -239,6 +239,28 @@ def test_in_the_evening_with_faults_and_large_type(post: Post) -> None:
     assert post.wide_as_the_screen()
 
 
+def test_a_code_that_is_not_read_is_told_to_the_guard_and_moves_nothing(post: Post) -> None:
+    post.sign_in()
+    post.program.say("grant")
+    post.page.wait_for_selector(".panel.tone-ok")
+    post.settled()
+    open_at = post.page.locator(".act.open").bounding_box()
+    post.program.say('lane hint="brighter"')
+    post.page.wait_for_selector(".hints p")
+    post.shoot("c-hint")
+    assert post.page.locator(".act.open").bounding_box() == open_at
+    hint, act = post.page.locator(".hints p").bounding_box(), open_at
+    assert hint["y"] + hint["height"] <= act["y"] or hint["x"] + hint["width"] <= act["x"]
+    assert post.wide_as_the_screen()
+    post.program.say('lane hint=""')
+    post.page.wait_for_selector(".hints p", state="detached")
+    post.program.say(f"now {NOW_MS + 6 * 3_600_000}")
+    post.program.say('lane hint="closer"')
+    post.go("/")
+    post.page.wait_for_selector(".hints p")
+    post.shoot("d-hint-night")
+
+
 def test_without_script_the_post_still_opens(browser, program: Program) -> None:
     post = Post(browser, program, "phone", "zh", script=False)
     post.page.fill("[name=name]", "王建国")

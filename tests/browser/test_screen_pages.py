@@ -25,6 +25,12 @@ STATES: dict[str, tuple[list[str], str]] = {
     "closed": ([NEIGHBOUR, "lane lockdown=true"], "或走3号门"),
     "fault": ([NEIGHBOUR, 'lane signal="fault"'], "或走3号门"),
     "stale": (["list stale 200000"], "名单是2天前的"),
+    "hint-closer": (['lane hint="closer"'], "靠近一点"),
+    "hint-further": (['lane hint="further"'], "拿远一点"),
+    "hint-flatter": (['lane hint="flatter"'], "正对镜头"),
+    "hint-brighter": (['lane hint="brighter"'], "把屏幕调亮"),
+    "hint-glare": (['lane hint="glare"'], "避开反光"),
+    "hint-still": (['lane hint="still"'], "拿稳不动"),
     "untrusted": (["clock untrusted", "list none -1"], "本门的名单还没到"),
 }
 
@@ -103,6 +109,18 @@ def test_every_state_fits_the_screen_in_colours_to_be_read_from_afar(screen, pro
     assert screen.evaluate("document.querySelectorAll('#face use').length") >= 2
     if screen.size_name != "upright":
         assert screen.evaluate("document.querySelector('.sign').getBoundingClientRect().height / innerHeight") > 0.5
+
+
+@pytest.mark.parametrize("screen", ["panel"], indirect=True)
+def test_a_hint_gives_way_to_the_answer_and_to_an_empty_lane(screen, program: Program) -> None:
+    program.say('lane hint="closer"')
+    screen.wait_for_selector('#face[data-sign="hint-closer"]')
+    program.say('lane shown_outcome="grant" shown_reason="ok" shown_until_ms=9')
+    screen.wait_for_selector("#face.grant")
+    program.say('lane shown_outcome="" shown_reason="" hint="still"')
+    screen.wait_for_selector('#face[data-sign="hint-still"]')
+    program.say('lane hint=""')
+    screen.wait_for_selector('#face[data-sign="frame"]')
 
 
 @pytest.mark.parametrize("screen", ["panel"], indirect=True)

@@ -70,6 +70,7 @@ function follow(post) {
   on("line", showLine);
   on("panel", showPanel);
   on("bar", (html) => byId("bar").replaceChildren(fragment(html)));
+  on("hint", (html) => byId("hint").replaceChildren(fragment(html)));
   on("reset", () => { byId("lines").replaceChildren(); byId("nothing").hidden = false; });
   on("bye", () => { location.assign("/sign-in?why=not_signed_in"); });
   source.onopen = () => document.body.classList.add("live");
