@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+from PIL import Image
 
+from hardware import Picture
 from kiosk import channel as ch
 from kiosk.guard import Core, GuardSettings, create_app
 from kiosk.together import Together, wait_until
 from tests.gate_parts import ANCHOR, BOX, PIN, usual_changes, write_list
-from tests.hostile import slow_jpeg
+from tests.hostile import FILES, SIGHTS, as_file, slow_jpeg
 from tests.test_guard_page import Guard
 
 LONG_S = 30.0
@@ -152,6 +155,21 @@ def test_a_photo_under_which_the_reader_dies_is_answered_at_once_and_the_next_is
     assert "识别程序读这张照片时停了" in answers[0] or "识别程序没有回应" in answers[0]
     assert wait_until(lambda: device.is_well() and device.restarts() == 1, LONG_S), device.said()
     assert "照片里没读到新的二维码" in device.photo(slow_jpeg(1, (64, 64)))
+
+
+def test_hostile_photos_one_after_the_other_end_nothing_and_the_lane_reads_on(device: Device) -> None:
+    draw = np.random.default_rng(7)
+    for name in ("finders", "broken_codes", "coarse_noise"):
+        assert "照片里没读到新的二维码" in device.photo(png_of(SIGHTS[name](draw, (2000, 1500)))), name
+    for raw in (slow_jpeg(2000), FILES["largest_png"](draw), FILES["lying_png"](draw), FILES["deep"](draw)):
+        assert "照片里没读到新的二维码" in device.photo(raw)
+    shown = device.page_core.ask_reader(ch.SHOW, ch.Show("entry", [FILES["good"](np.random.default_rng(1))]), b"")
+    assert [answer.lane for answer in shown.presented] == ["entry"], shown.why
+    assert device.restarts() == 0, device.said()
+
+
+def png_of(luma: Picture) -> bytes:
+    return as_file(Image.fromarray(luma), "PNG")
 
 
 def test_a_restart_in_order_is_no_news(device: Device) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kiosk.caps import DATA_BYTES, HANG_S
 from kiosk.config import Config, parse
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
@@ -116,6 +117,14 @@ def test_reader_has_cameras_and_no_network_and_no_state() -> None:
     assert {value.split()[0] for value in unit["DeviceAllow"]} == {"char-video4linux", "char-media", "char-dma_heap"}
     assert unit["InaccessiblePaths"] == ["-/var/lib/gate-kiosk"]
     assert not unit["StateDirectory"]
+
+
+def test_a_reader_that_a_picture_ends_is_back_a_second_later_as_often_as_it_takes() -> None:
+    unit = settings("-reader.service")
+    assert (unit["RestartSec"], unit["StartLimitIntervalSec"]) == (["1"], ["0"])
+    assert not unit.keys() & {"RestartSteps", "RestartMaxDelaySec", "StartLimitBurst"}
+    assert int(unit["WatchdogSec"][0]) >= HANG_S, "its own watchdog says more before it ends"
+    assert unit["LimitDATA"] == [f"{DATA_BYTES >> 20}M"]
 
 
 def test_only_the_guards_page_may_listen_and_it_has_no_state_and_no_device() -> None:
