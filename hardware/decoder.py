@@ -27,9 +27,10 @@ from hardware.analysis import analyse
 from hardware.fusion import Read, Track
 from hardware.hints import Hinter, foremost, region_of
 from hardware.lattice import Fit, half, refitted
-from hardware.locate import placement, regions
+from hardware.locate import placement
 from hardware.motion import MotionGate
 from hardware.symbol import picture, side
+from hardware.texture import REGIONS, regions, unbanded
 
 LONGEST_SIDE = 65_535
 """zxing-cpp refuses longer pictures; no camera and no accepted photo has them."""
@@ -110,11 +111,11 @@ class QrWatch:
         return _guarded(lambda shown: _found(track.follow(shown, at), track), luma)
 
     def _searched(self, luma: Picture, unread: list[Fit], at: float) -> list[Found]:
+        """A symbol looked for anew: where zxing-cpp saw one, else in the densest region of the picture."""
         inverted = self._turn % 8 == 4
-        shown = np.invert(luma) if inverted else luma
-        fit = next((refitted(shown, one) for one in unread), None) or _placed(shown, which=self._turn % 8 == 0)
-        if fit is None:
-            return []
+        luma, found, fit = _searched(luma, unread, inverted, self._turn % 8 == 0)
+        if found or fit is None:
+            return found
         if self._track is None or self._track.inverted != inverted:
             self._track = Track(fit, inverted)
         return _found(self._track.meet(luma, fit, at), self._track)
@@ -154,18 +155,29 @@ def _guarded(engine: Engine, luma: Picture) -> list[Found]:
         return []
 
 
-def _placed(luma: Picture, which: int) -> Fit | None:
-    places = regions(half(luma).astype(np.float32))
-    return placement(luma, places[which]) if which < len(places) else None
+def _searched(luma: Picture, unread: list[Fit], inverted: bool, which: int) -> tuple[Picture, list[Found], Fit | None]:
+    """The picture as it is best looked at, what could be read at once, and else where a symbol lies."""
+    shown = np.invert(luma) if inverted else luma
+    if unread:
+        return luma, [], refitted(shown, unread[0])
+    places = regions(half(shown).astype(np.float32))
+    if which >= len(places):
+        return luma, [], None
+    even = unbanded(shown, places[which])
+    if even is None:
+        return luma, [], placement(shown, places[which])
+    found, _ = _zxing(even)
+    return np.invert(even) if inverted else even, found, None if found else placement(even, places[which])
 
 
 def _sampled(luma: Picture) -> list[Found]:
     found: list[Found] = []
-    for shown in (luma, np.invert(luma)):
-        for region in regions(half(shown).astype(np.float32)):
-            fit = placement(shown, region)
+    for inverted in (False, True):
+        for which in range(REGIONS):
+            shown, read, fit = _searched(luma, [], inverted, which)
+            found += read
             if fit is not None:
-                track = Track(fit, inverted=False)
+                track = Track(fit, inverted)
                 found += _found(track.meet(shown, fit, 0.0), track)
     return found
 

@@ -12,20 +12,24 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hardware import Picture
 from hardware.lattice import Boxes, Fit, Plane, half, levelled, rectified, refitted
 from hardware.symbol import Soft, layout, repaired, side
 
-FINE = 3
+FINE = 2
 """Samples along each side of a module."""
-MARGIN = 2
+WINDOW = 5
+"""Modules along each side of what a filter sees: the middle one is what it tells."""
+MARGIN = WINDOW // 2
 LEVEL_MODULES = 7
-RIDGE = 0.2
+RIDGE = 0.005
 """Of the mean power of a sample: how strongly the filter is held to the plain mean."""
+SURE = 0.6
+SECOND_THOUGHTS = 2
 LARGE_MODULE = 7.0
 LOUDEST = 1.5
+QUIETEST = 0.05
 FASTEST = 40.0
 """Pixels a frame a corner may be taken to move on by."""
 REMEMBERED_S = 0.7
@@ -33,48 +37,57 @@ MOST_HEARD = 12
 LEAST_SCORE = 0.4
 
 
+def _plain() -> Plane:
+    kernel = np.zeros((WINDOW * FINE, WINDOW * FINE), np.float32)
+    kernel[MARGIN * FINE : (MARGIN + 1) * FINE, MARGIN * FINE : (MARGIN + 1) * FINE] = 1 / FINE**2
+    return kernel.ravel()
+
+
+_PLAIN = _plain()
+
+
 class Heard(NamedTuple):
-    """Soft modules (n, n), dark positive, about -1 to 1; ``noise``: the standard error seen at the fixed modules."""
+    """Soft modules (n, n), dark positive, about -1 to 1; ``noise``: their standard error at modules that are known."""
 
     soft: Soft
     noise: float
 
 
-def _start() -> Plane:
-    kernel = np.zeros((3 * FINE, 3 * FINE), np.float32)
-    weights = np.array([0.25, 0.5, 0.25], np.float32)
-    kernel[FINE : 2 * FINE, FINE : 2 * FINE] = np.outer(weights, weights)
-    return kernel.ravel()
+class Straightened:
+    """A symbol of one frame, seen straight and evenly lit, ready to be heard through one filter or another."""
 
+    def __init__(self, luma: Picture, fit: Fit) -> None:
+        self.version = fit.version
+        n = side(fit.version)
+        if fit.module > LARGE_MODULE:
+            luma, fit = half(luma), fit._replace(corners=fit.corners / 2)
+        even = levelled(Boxes(rectified(luma, fit, MARGIN, FINE)), LEVEL_MODULES * FINE)
+        windows = np.lib.stride_tricks.sliding_window_view(even, (WINDOW * FINE, WINDOW * FINE))[::FINE, ::FINE]
+        self._patches = windows.reshape(n * n, -1)
+        self._fixed = layout(fit.version).fixed.ravel()
 
-_PLAIN = _start()
-
-
-def heard(luma: Picture, fit: Fit) -> Heard:
-    """The modules of the symbol lying at ``fit``, through the filter its fixed parts teach."""
-    n = side(fit.version)
-    if fit.module > LARGE_MODULE:
-        luma, fit = half(luma), fit._replace(corners=fit.corners / 2)
-    straight = levelled(Boxes(rectified(luma, fit, MARGIN, FINE)), LEVEL_MODULES * FINE)
-    windows = np.lib.stride_tricks.sliding_window_view(straight, (3 * FINE, 3 * FINE))[FINE::FINE, FINE::FINE][:n, :n]
-    patches = windows.reshape(n * n, -1)
-    fixed = layout(fit.version).fixed.ravel()
-    (pilot,) = np.nonzero(fixed)
-    weights, noise = _learned(patches[pilot], fixed[pilot])
-    return Heard(np.clip(patches @ weights, -LOUDEST, LOUDEST).reshape(n, n), noise)
+    def heard(self, guess: Soft | None = None) -> Heard:
+        """The modules through the filter that the fixed ones teach, and those that ``guess`` (n, n) is sure of."""
+        truth = self._fixed
+        if guess is not None:
+            flat = guess.ravel()
+            truth = np.where((truth == 0) & (np.abs(flat) > SURE), np.sign(flat), truth)
+        (known,) = np.nonzero(truth)
+        weights, noise = _learned(self._patches[known], truth[known])
+        n = side(self.version)
+        return Heard(np.clip(self._patches @ weights, -LOUDEST, LOUDEST).reshape(n, n), noise)
 
 
 def _learned(patches: Plane, truth: Plane) -> tuple[Plane, float]:
     """The filter and its error on modules it has not seen (leave one out, by the hat matrix)."""
-    start = patches @ _PLAIN
-    scale = float(start @ truth / max(float(start @ start), 1e-6))
-    first = _PLAIN * max(scale, 0.2)
-    left = truth - patches @ first
+    plain = patches @ _PLAIN
+    scale = max(float(plain @ truth / max(float(plain @ plain), 1e-6)), 0.2)
+    first = _PLAIN * np.float32(scale)
     square = patches.T @ patches
-    square += RIDGE * float(np.trace(square)) / len(square) * np.eye(len(square), dtype=np.float32)
-    inverse: NDArray[np.float32] = np.linalg.inv(square)
-    weights = first + inverse @ (patches.T @ left)
-    leverage = np.einsum("ij,jk,ik->i", patches, inverse, patches, optimize=True)
+    square += np.float32(RIDGE * float(np.trace(square)) / len(square) + 1e-6) * np.eye(len(square), dtype=np.float32)
+    inverse = np.linalg.inv(square)
+    weights = first + inverse @ (patches.T @ (truth - patches @ first))
+    leverage = np.einsum("ij,ij->i", patches @ inverse, patches)
     missed = (truth - patches @ weights) / np.maximum(1 - leverage, 0.1)
     return weights.astype(np.float32), float(np.sqrt(np.mean(missed**2)))
 
@@ -97,7 +110,7 @@ class Track:
         self.inverted = inverted
         self.seen_at = float("-inf")
         self._moved = np.zeros((4, 2))
-        self._heard: list[tuple[float, Soft, float]] = []
+        self._heard: list[tuple[float, Heard]] = []
 
     def follow(self, luma: Picture, at: float) -> Read | None:
         """The symbol in the next frame, near where it was; ``seen_at`` stays behind when it is not there."""
@@ -122,17 +135,26 @@ class Track:
             return None
         self._moved = np.clip(fit.corners - self.fit.corners, -FASTEST, FASTEST)
         self.fit, self.seen_at = fit, at
-        soft, noise = heard(shown, fit)
-        self._heard = [one for one in self._heard if at - one[0] < REMEMBERED_S][1 - MOST_HEARD :]
-        self._heard.append((at, soft, noise))
-        clean = repaired(soft, fit.version)
-        if clean is not None:
-            return Read(clean, 1)
-        return self._together()
+        return self._hear(Straightened(shown, fit), at)
 
-    def _together(self) -> Read | None:
-        if len(self._heard) < 2:
-            return None
-        total = sum(soft / np.float32(noise**2) for _, soft, noise in self._heard)
-        clean = repaired(np.asarray(total), self.fit.version)
-        return None if clean is None else Read(clean, len(self._heard))
+    def _hear(self, straight: Straightened, at: float) -> Read | None:
+        """By itself, then with what earlier frames said, then through a filter taught by what both are sure of."""
+        self._heard = [one for one in self._heard if at - one[0] < REMEMBERED_S][1 - MOST_HEARD :]
+        now = straight.heard()
+        for thought in range(SECOND_THOUGHTS + 1):
+            if (clean := repaired(now.soft, straight.version)) is not None:
+                return Read(clean, 1)
+            total = self._together(now)
+            if self._heard and (clean := repaired(total, straight.version)) is not None:
+                return Read(clean, len(self._heard) + 1)
+            if thought < SECOND_THOUGHTS:
+                now = straight.heard(total)
+        self._heard.append((at, now))
+        return None
+
+    def _together(self, now: Heard) -> Soft:
+        """The mean of all that was heard, each frame by how little it errs."""
+        every = [now, *(heard for _, heard in self._heard)]
+        weights = [1 / max(heard.noise, QUIETEST) ** 2 for heard in every]
+        total = sum(heard.soft * np.float32(weight) for heard, weight in zip(every, weights, strict=True))
+        return np.asarray(total / sum(weights), np.float32)

@@ -218,7 +218,7 @@ def fitted(even: Plane, start: Fit, rounds: int = 6) -> Fit:
     return best
 
 
-REACH = np.arange(-3.0, 3.5)
+REACH = np.arange(-5.0, 5.5)
 """How many modules the corner without a finder may lie off its parallelogram, as a tilted card's does."""
 
 

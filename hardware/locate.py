@@ -1,127 +1,52 @@
-"""Where a symbol is, in a picture in which no decoder found one.
+"""Where a symbol is, in a region in which no decoder found one.
 
-Module edges say more than finder patterns do: there are thousands of them, all in two directions. So the densest
-texture is found first, then its direction, and only then finder patterns, in the picture turned upright: there
-they are plain nested squares, whose correlation costs a few sums over boxes and survives blur, noise and bands.
+The region is looked at level (:mod:`hardware.texture`): there finder patterns are plain nested squares, whose
+correlation costs a few sums over boxes and survives blur, noise and bands. Two are enough. Which version lies there,
+and how it leans away, is told by the timing patterns, and all that is fixed in the version has the last word.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from hardware import Picture
-from hardware.lattice import LEVEL_MODULES, Boxes, Corners, Fit, Plane, fitted, levelled, looked_up, scored, squared
+from hardware.lattice import (
+    LEVEL_MODULES,
+    Boxes,
+    Corners,
+    Fit,
+    Plane,
+    fitted,
+    levelled,
+    looked_up,
+    scored,
+    squared,
+    template,
+)
 from hardware.symbol import FINDER, VERSIONS, side
+from hardware.texture import Region, upright
 
-CELL = 8
-"""Half-size pixels along a cell of the texture map."""
-SMALLEST_SIDE = 4 * CELL
-LEAST_TEXTURE = 1.5
-REGIONS = 2
 MODULES = (2.0, 2.6, 3.4, 4.4, 5.7)
 """Module sizes tried, in pixels of the upright picture."""
 LEAST_VARIANCE = 4.0
 """Grey levels squared: flatter squares than this hold no finder."""
-LARGEST_SIDE = 330
-LEAST_SCALE = 0.5
-"""Small symbols are looked at enlarged: boxes have whole pixels."""
 LEAST_FINDER = 0.40
 MOST_FINDERS = 10
 MOST_TRIED = 8
 MOST_FITTED = 3
 SURE_SCORE = 0.75
+WORTH_FITTING = 0.3
+MOST_PAIRED = 6
+HIDDEN_REACH = np.arange(-4.0, 4.5)
+"""Modules by which a hidden finder may lie off the square of the other two."""
 LEAST_SCORE = 0.45
 """A placement whose fixed parts correlate less is not taken for a symbol."""
-
-
-class Region(NamedTuple):
-    """A dense patch of texture: bounds in pixels of the half-size picture, and its direction within 45 degrees."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-    angle: float
-
-
-def regions(small: Plane) -> list[Region]:
-    """The densest patches of the half-size picture, densest first; none where it is too small for any."""
-    if min(small.shape) < SMALLEST_SIDE:
-        return []
-    across = np.abs(small[:-1, 1:] - small[:-1, :-1])
-    downhill = np.abs(small[1:, :-1] - small[:-1, :-1])
-    a, d = _cells(across), _cells(downhill)
-    texture = _smoothed(np.minimum(a, d) + np.float32(0.25) * np.maximum(a, d))
-    texture -= np.median(texture)
-    found = []
-    for _ in range(REGIONS):
-        row, column = np.unravel_index(int(np.argmax(texture)), texture.shape)
-        if texture[row, column] < LEAST_TEXTURE:
-            break
-        patch = _grown(texture > 0.5 * texture[row, column], int(row), int(column))
-        rows, columns = np.nonzero(patch)
-        texture[patch] = 0
-        texture[max(0, rows.min() - 1) : rows.max() + 2, max(0, columns.min() - 1) : columns.max() + 2] = 0
-        box = _around(rows, columns, small.shape)
-        found.append(Region(*box, _direction(small[box[1] : box[3], box[0] : box[2]])))
-    return found
-
-
-def _cells(plane: Plane) -> Plane:
-    height, width = plane.shape[0] // CELL * CELL, plane.shape[1] // CELL * CELL
-    folded = plane[:height, :width].reshape(height // CELL, CELL, width // CELL, CELL)
-    means: Plane = folded.mean(axis=(1, 3), dtype=np.float32)
-    return means
-
-
-def _smoothed(plane: Plane) -> Plane:
-    """Means over 3 by 3, edges repeated."""
-    wide = np.pad(plane, 1, mode="edge")
-    rows = wide[:-2] + wide[1:-1] + wide[2:]
-    smooth: Plane = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) * np.float32(1 / 9)
-    return smooth
-
-
-def _grown(mask: NDArray[np.bool_], row: int, column: int) -> NDArray[np.bool_]:
-    """The part of the mask connected with that cell."""
-    patch = np.zeros_like(mask)
-    patch[row, column] = True
-    while True:
-        wider = patch.copy()
-        wider[1:] |= patch[:-1]
-        wider[:-1] |= patch[1:]
-        wider[:, 1:] |= wider[:, :-1]
-        wider[:, :-1] |= wider[:, 1:]
-        wider &= mask
-        if (wider == patch).all():
-            return patch
-        patch = wider
-
-
-def _around(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    margin = 2
-    return (
-        max(0, (int(columns.min()) - margin) * CELL),
-        max(0, (int(rows.min()) - margin) * CELL),
-        min(shape[1], (int(columns.max()) + 1 + margin) * CELL),
-        min(shape[0], (int(rows.max()) + 1 + margin) * CELL),
-    )
-
-
-def _direction(plane: Plane) -> float:
-    """The angle, within 45 degrees of level, most edges are square to: the mean of the gradients' fourth powers."""
-    downhill, across = np.gradient(_smoothed(plane))
-    gradient = np.asarray(across + 1j * downhill, np.complex64)
-    strength = np.abs(gradient)
-    strong = strength > np.percentile(strength, 60)
-    fourth = (gradient[strong] ** 4 / strength[strong] ** 2.5).sum()
-    return float(np.angle(fourth) / 4)
 
 
 class Finder(NamedTuple):
@@ -181,66 +106,58 @@ def _peak(shown: Plane, x: int, y: int, module: float) -> Finder:
     return Finder(x + 0.5 + offsets[0], y + 0.5 + offsets[1], module, float(shown[y, x]))
 
 
-class Upright(NamedTuple):
-    """A region turned so that its edges are level, and how to get from its pixels to the whole picture's."""
-
-    picture: Picture
-    turn: NDArray[np.float64]
-    origin: NDArray[np.float64]
-
-    def back(self, points: Corners) -> Corners:
-        there: Corners = points @ self.turn + self.origin
-        return there
-
-
-def upright(luma: Picture, region: Region) -> Upright:
-    """The region of the full-size picture, level, LARGEST_SIDE along its longer side unless it is very small."""
-    size = 2.0 * np.array([region.right - region.left, region.bottom - region.top])
-    middle = np.array([region.left + region.right, region.top + region.bottom], float)
-    c, s = np.cos(region.angle), np.sin(region.angle)
-    reach = np.array([size[0] * abs(c) + size[1] * abs(s), size[0] * abs(s) + size[1] * abs(c)])
-    scale = max(LEAST_SCALE, float(reach.max()) / LARGEST_SIDE)
-    width, height = (max(int(side), 1) for side in reach / scale)
-    turn = scale * np.array([[c, s], [-s, c]])
-    origin = middle - np.array([width, height]) / 2 @ turn
-    part = luma[2 * region.top : 2 * region.bottom, 2 * region.left : 2 * region.right]
-    times = max(1, int(scale))
-    image = Image.fromarray(np.ascontiguousarray(part))
-    image = image.reduce(times) if times > 1 else image
-    corner = (origin - 2.0 * np.array([region.left, region.top])) / times
-    across, down = turn / times
-    affine = (across[0], down[0], corner[0], across[1], down[1], corner[1])
-    turned = image.transform((width, height), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
-    return Upright(np.asarray(turned, np.uint8), turn, origin)
-
-
 def placement(luma: Picture, region: Region) -> Fit | None:
     """The symbol most likely there, fitted to the picture."""
     view = upright(luma, region)
     boxes = Boxes(view.picture)
-    starts = sorted(_starts(finders(boxes)), key=lambda start: -start.likely)[:MOST_TRIED]
-    if not starts:
+    found = finders(boxes)
+    if len(found) < 2:
         return None
-    even = levelled(boxes, round(LEVEL_MODULES * starts[0].module))
-    ranked = sorted((_tilted(even, start) for start in starts), key=lambda fit: -fit.score)
-    best = ranked[0]._replace(score=-1.0)
+    even = levelled(boxes, round(LEVEL_MODULES * found[0].module))
+    best = _of_whole(even, found)
+    if best is None or best.score < SURE_SCORE:
+        best = max((fit for fit in (best, _of_hidden(even, found)) if fit), key=lambda fit: fit.score, default=None)
+    return best._replace(corners=view.back(best.corners)) if best and best.score > LEAST_SCORE else None
+
+
+def _of_whole(even: Plane, found: Sequence[Finder]) -> Fit | None:
+    """The best placement on three finders, where there is any worth fitting."""
+    starts = sorted(_threes(found), key=lambda start: -start.likely)[:MOST_TRIED]
+    ranked = sorted((_tilted(even, start, (0, 1, 0)) for start in starts), key=lambda fit: -fit.score)
+    return _best_fitted(even, [fit for fit in ranked if fit.score > WORTH_FITTING])
+
+
+def _of_hidden(even: Plane, found: Sequence[Finder]) -> Fit | None:
+    """The best placement on two finders, the third under a thumb, a glare or a stain."""
+    starts = sorted(_twos(found), key=lambda start: -start.likely)[:MOST_TRIED]
+    ranked = sorted(starts, key=lambda start: -_tilted(even, start, start.seen).score)
+    return _best_fitted(even, [_completed(even, start) for start in ranked[:MOST_FITTED]])
+
+
+def _best_fitted(even: Plane, ranked: Sequence[Fit]) -> Fit | None:
+    best = None
     for start in ranked[:MOST_FITTED]:
-        best = max(best, fitted(even, squared(even, start)), key=lambda fit: fit.score)
+        fit = fitted(even, squared(even, start))
+        best = fit if best is None or fit.score > best.score else best
         if best.score > SURE_SCORE:
             break
-    return best._replace(corners=view.back(best.corners)) if best.score > LEAST_SCORE else None
+    return best
 
 
 class Start(NamedTuple):
-    """Three finders taken for one symbol's: their middles (3, 2), corner first, then its right, then below it."""
+    """Finders taken for one symbol's: their middles (3, 2), corner first, then its right, then below it.
+
+    ``hidden`` is the one that was not seen but guessed, 3 for none; ``seen`` the axes along which two were seen.
+    """
 
     middles: NDArray[np.float64]
     version: int
-    module: float
     likely: float
+    hidden: int = 3
+    seen: tuple[int, ...] = (0, 1)
 
 
-def _starts(found: Sequence[Finder]) -> Iterator[Start]:
+def _threes(found: Sequence[Finder]) -> Iterator[Start]:
     for three in combinations(found, 3):
         for corner in range(3):
             a, (b, c) = three[corner], (three[:corner] + three[corner + 1 :])
@@ -256,25 +173,70 @@ def _of_three(a: Finder, b: Finder, c: Finder) -> Iterator[Start]:
     across, deep = float(np.hypot(*along)), float(np.hypot(*down))
     if not 0.5 < across / max(deep, 1e-6) < 2 or abs(along @ down) > 0.55 * across * deep:
         return
-    modules = [a.module, b.module, c.module]
-    if max(modules) > 2.2 * min(modules):
+    for version, likely in _versions((across + deep) / 2, (a, b, c)):
+        yield Start(middles, version, likely)
+
+
+def _versions(spacing: float, seen: Sequence[Finder]) -> Iterator[tuple[int, float]]:
+    """What version has its finders so far apart (px), and how likely that is by these finders."""
+    modules = [finder.module for finder in seen]
+    uneven = max(modules) / min(modules)
+    if uneven > 2.2:
         return
-    module = float(np.exp(np.mean(np.log(modules))))
-    counted = (across + deep) / 2 / module + FINDER
+    counted = spacing / float(np.exp(np.mean(np.log(modules)))) + FINDER
     middle = round((counted - 17) / 4)
-    strength = a.score + b.score + c.score - 0.3 * float(np.log(max(modules) / min(modules)))
     reach = 2 + middle // 8
+    strength = sum(finder.score for finder in seen) - 0.3 * float(np.log(uneven))
     for version in range(max(VERSIONS[0], middle - reach), min(VERSIONS[-1], middle + reach) + 1):
-        yield Start(middles, version, module, strength - 0.1 * abs(side(version) - counted) / 4)
+        yield version, strength - 0.1 * abs(side(version) - counted) / 4
+
+
+def _twos(found: Sequence[Finder]) -> Iterator[Start]:
+    for one, other in combinations(found[:MOST_PAIRED], 2):
+        p, q = np.array([one.x, one.y]), np.array([other.x, other.y])
+        apart = q - p
+        turn = np.array([-apart[1], apart[0]])
+        spacing, level = float(np.hypot(*apart)), float(np.abs(apart).max() / max(np.abs(apart).min(), 1e-6))
+        if level > 2:
+            squares = [(p, q, p + turn, 2), (q, p, q - turn, 2), (p, p - turn, q, 1), (q, q + turn, p, 1)]
+        else:
+            middle, spacing = (p + q) / 2, spacing / np.sqrt(2)
+            squares = [(middle + turn / 2, p, q, 0), (middle - turn / 2, q, p, 0)]
+        for version, likely in _versions(spacing, (one, other)):
+            for a, b, c, hidden in squares:
+                yield Start(np.stack([a, b, c]), version, likely, hidden, ((), (1,), (0,))[hidden])
+
+
+@cache
+def _thinned(version: int) -> tuple[NDArray[np.float64], Plane]:
+    """Every second middle of a fixed module, and what it shows."""
+    plan = template(version)
+    middle = np.flatnonzero(np.isclose(plan.points % 1, 0.25).all(axis=1))[::2]
+    return plan.points[middle] + 0.25, plan.values[middle]
+
+
+def _completed(even: Plane, start: Start) -> Fit:
+    """The start with its hidden finder where the fixed parts fit best."""
+    points, values = _thinned(start.version)
+    u, v = ((points - FINDER / 2) / (side(start.version) - FINDER)).T
+    share = (1 - u - v, u, v)[start.hidden]
+    module = float(np.hypot(*(start.middles[1] - start.middles[0]))) / (side(start.version) - FINDER)
+    steps = HIDDEN_REACH * module
+    moves = np.stack([a.ravel() for a in np.meshgrid(steps, steps)], axis=1)
+    there = _leaned(start, np.zeros((1, 2)), points) + share[None, :, None] * moves[:, None]
+    seen = looked_up(even, there.reshape(-1, 2)).reshape(len(moves), -1)
+    middles = start.middles.copy()
+    middles[start.hidden] += moves[int(np.argmax(seen @ values))]
+    return _placed(even, start._replace(middles=middles), (0.0, 0.0))
 
 
 TILTS = np.linspace(-0.5, 0.5, 21)
 
 
-def _tilted(even: Plane, start: Start) -> Fit:
-    """The placement whose timing patterns fit best: they tell how much each side leans away."""
+def _tilted(even: Plane, start: Start, axes: Sequence[int]) -> Fit:
+    """The placement whose timing patterns along these axes fit best: they tell how much each side leans away."""
     tilt = [0.0, 0.0]
-    for axis in (0, 1, 0):
+    for axis in axes:
         tries = np.array([(t, tilt[1]) if axis == 0 else (tilt[0], t) for t in TILTS])
         tilt[axis] = float(TILTS[int(np.argmax(_timing(even, start, tries, axis)))])
     return max((_placed(even, start, lean) for lean in (tilt, [0.0, 0.0])), key=lambda fit: fit.score)

@@ -1,0 +1,168 @@
+"""Where a picture is as dense as a code, which way its edges lie, and that place seen level and without bands.
+
+Module edges say more than finder patterns do: there are thousands of them, all in two directions, and they
+survive what hides a finder.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hardware import Picture
+from hardware.lattice import Corners, Plane
+
+CELL = 8
+"""Half-size pixels along a cell of the texture map."""
+SMALLEST_SIDE = 4 * CELL
+LEAST_TEXTURE = 1.5
+REGIONS = 2
+LARGEST_SIDE = 330
+"""Pixels of a region seen level: 4 to 6 a module for a symbol of 45 modules."""
+LEAST_SCALE = 0.5
+"""Small symbols are looked at enlarged: boxes have whole pixels."""
+BANDED = 3.0
+"""A code's rows differ from each other as much as its columns; beyond so many times more they are bands."""
+BAND_SPAN = 31
+DARKEST_BAND = 3.0
+
+
+class Region(NamedTuple):
+    """A dense patch of texture: bounds in pixels of the half-size picture, and its direction within 45 degrees."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    angle: float
+
+
+def regions(small: Plane) -> list[Region]:
+    """The densest patches of the half-size picture, densest first; none where it is too small for any."""
+    if min(small.shape) < SMALLEST_SIDE:
+        return []
+    across = np.abs(small[:-1, 1:] - small[:-1, :-1])
+    downhill = np.abs(small[1:, :-1] - small[:-1, :-1])
+    a, d = _cells(across), _cells(downhill)
+    texture = _smoothed(np.minimum(a, d) + np.float32(0.25) * np.maximum(a, d))
+    texture -= np.median(texture)
+    found = []
+    for _ in range(REGIONS):
+        row, column = np.unravel_index(int(np.argmax(texture)), texture.shape)
+        if texture[row, column] < LEAST_TEXTURE:
+            break
+        patch = _grown(texture > 0.5 * texture[row, column], int(row), int(column))
+        rows, columns = np.nonzero(patch)
+        texture[patch] = 0
+        texture[max(0, rows.min() - 1) : rows.max() + 2, max(0, columns.min() - 1) : columns.max() + 2] = 0
+        box = _around(rows, columns, small.shape)
+        found.append(Region(*box, _direction(small[box[1] : box[3], box[0] : box[2]])))
+    return found
+
+
+def _cells(plane: Plane) -> Plane:
+    height, width = plane.shape[0] // CELL * CELL, plane.shape[1] // CELL * CELL
+    folded = plane[:height, :width].reshape(height // CELL, CELL, width // CELL, CELL)
+    means: Plane = folded.mean(axis=(1, 3), dtype=np.float32)
+    return means
+
+
+def _smoothed(plane: Plane) -> Plane:
+    """Means over 3 by 3, edges repeated."""
+    wide = np.pad(plane, 1, mode="edge")
+    rows = wide[:-2] + wide[1:-1] + wide[2:]
+    smooth: Plane = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) * np.float32(1 / 9)
+    return smooth
+
+
+def _grown(mask: NDArray[np.bool_], row: int, column: int) -> NDArray[np.bool_]:
+    """The part of the mask connected with that cell."""
+    patch = np.zeros_like(mask)
+    patch[row, column] = True
+    while True:
+        wider = patch.copy()
+        wider[1:] |= patch[:-1]
+        wider[:-1] |= patch[1:]
+        wider[:, 1:] |= wider[:, :-1]
+        wider[:, :-1] |= wider[:, 1:]
+        wider &= mask
+        if (wider == patch).all():
+            return patch
+        patch = wider
+
+
+def _around(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    margin = 2
+    return (
+        max(0, (int(columns.min()) - margin) * CELL),
+        max(0, (int(rows.min()) - margin) * CELL),
+        min(shape[1], (int(columns.max()) + 1 + margin) * CELL),
+        min(shape[0], (int(rows.max()) + 1 + margin) * CELL),
+    )
+
+
+def _direction(plane: Plane) -> float:
+    """The angle, within 45 degrees of level, most edges are square to: the mean of the gradients' fourth powers."""
+    downhill, across = np.gradient(_smoothed(plane))
+    gradient = np.asarray(across + 1j * downhill, np.complex64)
+    strength = np.abs(gradient)
+    strong = strength > np.percentile(strength, 60)
+    fourth = (gradient[strong] ** 4 / strength[strong] ** 2.5).sum()
+    return float(np.angle(fourth) / 4)
+
+
+def unbanded(luma: Picture, region: Region) -> Picture | None:
+    """The picture with the bands taken out of the region; None where it has none.
+
+    A rolling shutter turns a screen's or lamp's flicker into bands along the sensor's rows, each row darker or
+    lighter by one factor, which the row's mean tells. A camera mounted on its side has them upright.
+    """
+    box = np.s_[2 * region.top : 2 * region.bottom, 2 * region.left : 2 * region.right]
+    part = luma[box].astype(np.float32)
+    means = part.mean(axis=1), part.mean(axis=0)
+    rough = [float(np.diff(mean).std()) + 0.1 for mean in means]
+    axis = int(rough[1] > rough[0])
+    if rough[axis] < BANDED * rough[1 - axis]:
+        return None
+    mean = means[axis]
+    smooth = np.convolve(np.pad(mean, BAND_SPAN // 2, mode="edge"), np.full(BAND_SPAN, 1 / BAND_SPAN), "valid")
+    gain = (smooth[: len(mean)] / np.maximum(mean, DARKEST_BAND)).astype(np.float32)
+    even = luma.copy()
+    even[box] = np.clip(part * (gain[:, None] if axis == 0 else gain), 0, 255).astype(np.uint8)
+    return even
+
+
+class Upright(NamedTuple):
+    """A region turned so that its edges are level, and how to get from its pixels to the whole picture's."""
+
+    picture: Picture
+    turn: NDArray[np.float64]
+    origin: NDArray[np.float64]
+
+    def back(self, points: Corners) -> Corners:
+        there: Corners = points @ self.turn + self.origin
+        return there
+
+
+def upright(luma: Picture, region: Region) -> Upright:
+    """The region of the full-size picture, level, LARGEST_SIDE along its longer side unless it is very small."""
+    size = 2.0 * np.array([region.right - region.left, region.bottom - region.top])
+    middle = np.array([region.left + region.right, region.top + region.bottom], float)
+    c, s = np.cos(region.angle), np.sin(region.angle)
+    reach = np.array([size[0] * abs(c) + size[1] * abs(s), size[0] * abs(s) + size[1] * abs(c)])
+    scale = max(LEAST_SCALE, float(reach.max()) / LARGEST_SIDE)
+    width, height = (max(int(side), 1) for side in reach / scale)
+    turn = scale * np.array([[c, s], [-s, c]])
+    origin = middle - np.array([width, height]) / 2 @ turn
+    part = luma[2 * region.top : 2 * region.bottom, 2 * region.left : 2 * region.right]
+    times = max(1, int(scale))
+    image = Image.fromarray(np.ascontiguousarray(part))
+    image = image.reduce(times) if times > 1 else image
+    corner = (origin - 2.0 * np.array([region.left, region.top])) / times
+    across, down = turn / times
+    affine = (across[0], down[0], corner[0], across[1], down[1], corner[1])
+    turned = image.transform((width, height), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
+    return Upright(np.asarray(turned, np.uint8), turn, origin)
