@@ -29,6 +29,10 @@ class HardwareError(Exception):
     """A part is missing, taken or broken. The text says what to look at; asking again later is safe."""
 
 
+class PartInUse(HardwareError):
+    """Another program has the part."""
+
+
 class Signal(Enum):
     """What the lane's lights show. Exactly one at a time."""
 
@@ -136,6 +140,16 @@ class Camera(Protocol):
         A camera takes about ten frames to follow, yet follows frame by frame: what is asked for one frame is
         in force for one. Outside of ``exposures`` the nearest is taken; nothing happens where that is None.
         """
+        ...
+
+    @property
+    def nearest_cm(self) -> float | None:
+        """How near :meth:`focus` can set the lens; None: nothing but a hand can turn it."""
+        ...
+
+    def focus(self, distance_cm: float) -> None:
+        """Have the lens sharp at this distance some frames later, or at the nearest it can. Nothing happens where it
+        is turned by hand."""
         ...
 
     def describe(self) -> Mapping[str, Any]:

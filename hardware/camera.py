@@ -16,7 +16,7 @@ from typing import Any
 
 from picamera2 import MappedArray, Picamera2
 
-from hardware import CameraSettings, Exposure, ExposureRange, Frame, HardwareError, within
+from hardware import CameraSettings, Exposure, ExposureRange, Frame, HardwareError, PartInUse, within
 
 BUFFERS = 4
 """One being exposed, one waiting, one held by the decoder, one in hand; the default of 6 costs 3 MB more."""
@@ -50,6 +50,9 @@ class PiCamera:
                 raise HardwareError(f"it gives {self._main['format']} pictures, not YUV420; is it a Pi camera?")
             self._picam2.start()
             self._exposures = exposure_range(settings, self._picam2.camera_controls)
+            self._lens: tuple[float, float] | None = None
+            if "LensPosition" in self._controls:
+                self._lens = tuple(self._picam2.camera_controls["LensPosition"][:2])
             self._asked: Exposure | None = None
         except Exception as err:
             self._give_back()
@@ -96,6 +99,20 @@ class PiCamera:
         except Exception as err:
             raise HardwareError(f"the camera takes no exposure: {_story(err)}") from err
         self._asked = exposure
+
+    @property
+    def nearest_cm(self) -> float | None:
+        return 100 / self._lens[1] if self._lens and self._lens[1] > 0 else None
+
+    def focus(self, distance_cm: float) -> None:
+        if self._lens is None or self._closed:
+            return
+        position = max(self._lens[0], min(100 / distance_cm, self._lens[1]))
+        try:
+            self._picam2.set_controls({"LensPosition": position})
+        except Exception as err:
+            raise HardwareError(f"the lens does not move: {_story(err)}") from err
+        self._controls["LensPosition"] = position
 
     def describe(self) -> Mapping[str, Any]:
         return {
@@ -177,7 +194,7 @@ def _opened(index: int) -> Any:
         with suppress(Exception):
             _tidy(camera)
         if "busy" in story.lower() or "acquire" in story.lower():
-            raise HardwareError(f"camera {index} is in use by another program (rpicam-hello, motion, …)") from err
+            raise PartInUse(f"camera {index} is in use by another program (rpicam-hello, motion, …)") from err
         raise HardwareError(f"camera {index} cannot be opened: {story}") from err
     return camera
 

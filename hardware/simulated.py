@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from hardware import (
     INPUTS,
@@ -46,6 +46,9 @@ SHORTEST_US, MOST_GAIN = 60, 16.0
 """As small sensors have them."""
 FOLLOWS_AFTER = 7
 """Frames until an exposure asked for is in force, as with a Pi's four buffers."""
+NEAREST_CM = 8.0
+BLUR_PIXELS = 2.5
+"""Sigma of the blur at 1280 pixels for each dioptre that the lens is off: a small sensor's lens at f/1.8, roughly."""
 GAMMA = 2.2
 """Twice the light makes a picture's values 2 ** (1 / GAMMA) times as large, as a camera for people's eyes does."""
 POLL_S = 0.01
@@ -66,7 +69,8 @@ class SimulatedCamera:
 
     At the settings' ``exposure_us`` and gain 1, pictures are as they were given; with more or less light they are
     brighter or darker, clipped at white, and noisier with gain. ``ambient`` is the light that falls on the lane, 1
-    at first. ``clock`` and ``wait`` pace it to the settings' frame duration; a test passes its own.
+    at first. ``held_cm`` is how far away things are held; None: where the lens is sharp. ``clock`` and ``wait`` pace
+    it to the settings' frame duration; a test passes its own.
     """
 
     def __init__(
@@ -86,6 +90,9 @@ class SimulatedCamera:
         self._idle = [self._noisy(self._background) for _ in range(IDLE_FRAMES)]
         self._queue: deque[_Held | threading.Event] = deque()
         self.ambient = 1.0
+        self.held_cm: float | None = None
+        self._lens_cm = settings.distance_cm
+        self._kept: _Held | None = None
         self._exposures = ExposureRange(SHORTEST_US, max(SHORTEST_US, settings.exposure_us), 1.0, MOST_GAIN)
         self._asked = Exposure(self._exposures.longest_us, 1.0)
         self._usual_light = self._asked.light
@@ -107,6 +114,10 @@ class SimulatedCamera:
         # One extend: the camera's thread must not run dry between two pictures of one showing.
         self._queue.extend([*(frame for frame in fitted for _ in range(frames_each)), done])
         return done
+
+    def keep(self, picture: Picture | None) -> None:
+        """Keep this before the camera while nothing is shown, as if on a stand; None: take it away."""
+        self._kept = None if picture is None else self._fit(picture)
 
     @contextmanager
     def frame(self, timeout: float = 2.0) -> Iterator[Frame]:
@@ -139,6 +150,8 @@ class SimulatedCamera:
                 return self._noisy(self._lit(item, exposure), exposure.gain)
             self._away = math.ceil(AWAY_S * 1e6 / self._settings.frame_us)
             item.set()
+        if self._kept and not self._away:
+            return self._noisy(self._lit(self._kept, exposure), exposure.gain)
         return self._exposed(self._idle[self._number % IDLE_FRAMES], self.ambient, exposure)
 
     def _lit(self, held: _Held, exposure: Exposure) -> Picture:
@@ -146,7 +159,17 @@ class SimulatedCamera:
         if held.light is not None:
             lit = lit.copy()
             lit[held.part] = self._exposed(held.picture[held.part], held.light, exposure)
-        return lit
+        if self.held_cm is None:
+            return lit
+        sigma = BLUR_PIXELS * self._settings.width / 1280 * abs(100 / self.held_cm - 100 / self._lens_cm)
+        return np.asarray(Image.fromarray(lit).filter(ImageFilter.GaussianBlur(sigma)), dtype=np.uint8)
+
+    @property
+    def nearest_cm(self) -> float | None:
+        return NEAREST_CM
+
+    def focus(self, distance_cm: float) -> None:
+        self._lens_cm = max(NEAREST_CM, distance_cm)
 
     def _exposed(self, picture: Picture, light: float, exposure: Exposure) -> Picture:
         times = (light * exposure.light / self._usual_light) ** (1 / GAMMA)

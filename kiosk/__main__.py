@@ -10,7 +10,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from nacl.public import PrivateKey
 
+    from kiosk.focus import Aid
     from kiosk.mirror import Anchor
 
 DEFAULT_CONFIG = "/etc/gate-kiosk/kiosk.toml"
@@ -66,6 +68,7 @@ def main() -> None:
     python -m kiosk scan photo.jpg            what the reader makes of a picture
     python -m kiosk decide G1...  --lane in   what would happen, and why
     python -m kiosk check                     is this gate well?
+    python -m kiosk focus                     how sharp does the camera see?
     python -m kiosk demo                      a whole town on this laptop
     """
 
@@ -353,6 +356,87 @@ def check(config: Config, as_json: bool) -> None:
             todo = f"  -> {finding.do}" if finding.do and not finding.ok else ""
             click.echo(f"{'ok ' if finding.ok else 'BAD'} {finding.part:10} {finding.text}{todo}")
     sys.exit(1 if bad else 0)
+
+
+@main.command()
+@click.option("--lane", metavar="NAME", help="Whose camera; default: the first one.")
+@click.option("--address", default="127.0.0.1", show_default=True, help="Where the page listens; 0.0.0.0: everywhere.")
+@click.option("--port", default=8091, show_default=True, help="Port of the page; 0: a free one.")
+@click.option("--minutes", default=15.0, show_default=True, help="Ends by itself after so long.")
+@click.option("--search", is_flag=True, help="Autofocus lens: find the sharpest distance first.")
+@click.option("--once", is_flag=True, help="No page: the figures of now, or of a --search, and the end.")
+@click.option("--json", "as_json", is_flag=True, help="JSON objects, one a line, for scripts.")
+@_config_option
+def focus(
+    config: Config,
+    lane: str | None,
+    address: str,
+    port: int,
+    minutes: float,
+    search: bool,
+    once: bool,
+    as_json: bool,
+) -> None:
+    """Set a camera's distance, or turn its lens: how sharp it sees, live, here and on a page.
+
+    \b
+    sudo systemctl stop gate-kiosk-reader        (the camera serves one program at a time)
+    python -m kiosk focus                        and open the address it prints
+    python -m kiosk focus --search --once        autofocus lens: the line for kiosk.toml
+    ssh -L 8091:127.0.0.1:8091 pi@GATE           brings the page to another machine
+    """
+    from hardware.decoder import QrDecoder
+    from kiosk.focus import START_READER, Aid, in_place, in_words, look_once, look_until, open_for_focus
+    from kiosk.focus import as_json as in_json
+
+    settings = next((camera for camera in config.camera if lane in (None, camera.lane)), None)
+    if settings is None:
+        raise click.ClickException(f"no camera looks at lane {lane}" if lane else "there is no [[camera]]")
+    camera = open_for_focus(settings)
+    try:
+        aid = Aid(camera, QrDecoder(), settings.distance_cm)
+        if search and not aid.search():
+            raise click.ClickException("this lens is turned by hand: there is nothing to search")
+        said = in_json if as_json else in_words
+        if once:
+            click.echo(said(look_once(aid), settings.lane))
+            return
+        ends = time.monotonic() + 60 * minutes
+        with (
+            _focus_page(aid, settings.lane, address, port, lambda: ends - time.monotonic()),
+            in_place(sys.stdout.isatty() and not as_json) as put,
+        ):
+            look_until(aid, lambda: time.monotonic() > ends, lambda figures: put(said(figures, settings.lane)))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        camera.close()
+        if settings.part == "picamera2":
+            click.echo(f"Start the reader again: {START_READER}", err=True)
+
+
+@contextmanager
+def _focus_page(aid: Aid, lane: str, address: str, port: int, seconds_left: Callable[[], float]) -> Iterator[None]:
+    """The page, served from threads; its address, good once, on stderr."""
+    import threading
+
+    from kiosk.guard.focus import FocusServer, Keys, create_page
+
+    keys = Keys()
+    try:
+        server = FocusServer(address, port, create_page(aid, lane, keys, seconds_left))
+    except OSError as err:
+        raise click.ClickException(f"the page cannot listen on {address} port {port}: {err.strerror or err}") from err
+    serving = threading.Thread(target=server.serve_forever, name="focus-page", daemon=True)
+    serving.start()
+    host = address if address != "0.0.0.0" else "ADDRESS-OF-THIS-GATE"
+    click.echo(f"Open, in one browser: http://{host}:{server.server_port}/enter/{keys.token}", err=True)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        serving.join(2)
 
 
 @main.command()

@@ -77,11 +77,11 @@ def device(tmp_path: Path) -> Device:
 def test_help_names_every_command_with_examples() -> None:
     done = kiosk("--help")
     assert done.returncode == 0 and "python -m kiosk scan photo.jpg" in done.stdout
-    for name in ("check", "config", "core", "decide", "demo", "enrol", "guard", "reader", "run", "scan", "sync"):
+    for name in ("check", "config", "core", "decide", "demo", "enrol", "focus", "guard", "reader", "run", "scan", "sync"):
         assert f"  {name} " in done.stdout
 
 
-@pytest.mark.parametrize("name", ["check", "config", "decide", "demo", "enrol"])
+@pytest.mark.parametrize("name", ["check", "config", "decide", "demo", "enrol", "focus"])
 def test_every_command_has_help_of_its_own(name: str) -> None:
     done = kiosk(name, "--help")
     assert done.returncode == 0 and done.stdout.startswith("Usage:")

@@ -316,3 +316,42 @@ def test_a_camera_that_refuses_the_exposure_says_so(library: type[Picamera2]) ->
     library.made[0].camera_controls = {}
     with pytest.raises(HardwareError, match=r"takes no exposure.*not advertised"):
         camera.expose(Exposure(100, 1.0))
+
+
+def test_a_lens_that_can_be_moved_says_how_near_and_takes_no_more(camera: Camera) -> None:
+    nearest = camera.nearest_cm
+    assert nearest is not None
+    assert 2 < nearest < 12
+    for distance_cm in (25.0, nearest, 0.1, 1e9):
+        camera.focus(distance_cm)
+    assert len(exposures(camera, 2)) == 2
+
+
+def test_the_lens_is_moved_in_dioptres_and_within_its_range(library: type[Picamera2]) -> None:
+    camera = opened()
+    camera.focus(20.0)
+    assert library.made[0].controls["LensPosition"] == 5.0
+    camera.focus(1.0)
+    assert library.made[0].controls["LensPosition"] == 32.0
+    assert camera.describe()["controls"]["LensPosition"] == 32.0
+
+
+def test_a_lens_that_is_turned_by_hand_is_left_alone(library: type[Picamera2]) -> None:
+    library.offers = {name: limits for name, limits in OFFERED.items() if name not in ("LensPosition", "AfMode")}
+    camera = opened()
+    assert camera.nearest_cm is None
+    camera.focus(20.0)
+    assert "LensPosition" not in library.made[0].controls
+
+
+@pytest.mark.parametrize(("held_cm", "sharp"), [(25.0, True), (12.0, False), (80.0, False)])
+def test_a_simulated_lens_is_sharp_where_it_is_set(held_cm: float, sharp: bool) -> None:
+    camera = SimulatedCamera(
+        CameraSettings(lane="in", part="simulated", width=640, height=360), lambda: 0.0, lambda s: None
+    )
+    stripes = np.tile(np.array([0, 0, 0, 255, 255, 255], np.uint8), (360, 107))[:, :640]
+    camera.keep(stripes)
+    camera.held_cm = held_cm
+    with camera.frame() as frame:
+        steepest = int(np.abs(np.diff(frame.luma.astype(np.int16))).max())
+    assert (steepest > 200) is sharp

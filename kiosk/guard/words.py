@@ -439,7 +439,9 @@ FOCUS_ADVICE: dict[str, Pair] = {
         "Sheet at {cm} cm: turn the lens slowly until it is read",
     ),
     "unread_lens": ("还没读出来。点“自动找最清晰的距离”", "Not read yet. Choose “Find the sharpest distance”"),
-    "good": ("好，读得出来，也够清晰", "Good: it is read, and sharp"),
+    "onward": ("读出来了。再慢慢转，过了最好值就往回转", "Read. Turn on slowly, past the best number, then back to it"),
+    "onward_lens": ("读出来了。可以再自动找最清晰的距离", "Read. Now find the sharpest distance"),
+    "good": ("好，读得出来，这里最清晰", "Good: it is read, and nowhere sharper"),
 }
 
 WORDS: dict[str, Pair] = {
