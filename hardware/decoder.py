@@ -160,7 +160,7 @@ def _searched(luma: Picture, unread: list[Fit], inverted: bool, which: int) -> t
     shown = np.invert(luma) if inverted else luma
     if unread:
         return luma, [], refitted(shown, unread[0])
-    places = regions(half(shown).astype(np.float32))
+    places = regions(half(shown))
     if which >= len(places):
         return luma, [], None
     even = unbanded(shown, places[which])

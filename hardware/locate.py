@@ -32,14 +32,14 @@ from hardware.lattice import (
 from hardware.symbol import FINDER, VERSIONS, side
 from hardware.texture import Region, upright
 
-MODULES = (2.0, 2.6, 3.4, 4.4, 5.7)
+MODULES = (1.7, 2.2, 2.9, 3.8, 5.0)
 """Module sizes tried, in pixels of the upright picture."""
 LEAST_VARIANCE = 4.0
 """Grey levels squared: flatter squares than this hold no finder."""
 LEAST_FINDER = 0.40
 MOST_FINDERS = 10
 MOST_TRIED = 8
-MOST_FITTED = 3
+MOST_FITTED = 2
 SURE_SCORE = 0.75
 WORTH_FITTING = 0.3
 MOST_PAIRED = 6

@@ -28,6 +28,8 @@ LEVELS = "MLHQ"
 EVIDENCE = 34.0
 """Bits of unspent parity below which a repair is not believed: a chance of about 1 in 10^10 a trial."""
 FORMATS_TRIED = 2
+FORMAT_CLOSE = 0.8
+"""A second format is tried when it fits so nearly as well."""
 _PARITY = {
     "L": "7 10 15 20 26 18 20 24 30 18 20 24 26 30 22 24 28 30 28 28 "
     "28 28 30 30 26 28 30 30 30 30 30 30 30 30 30 30 30 30 30 30",
@@ -184,7 +186,9 @@ def likely_formats(soft: Soft, version: int) -> list[Format]:
     rows, columns = layout(version).format_places.transpose(2, 0, 1)
     heard = np.clip(soft[rows, columns], -1, 1).sum(axis=0)
     formats, signs = _formats()
-    return [formats[number] for number in np.argsort(signs @ heard)[::-1][:FORMATS_TRIED]]
+    fits = signs @ heard
+    best = np.argsort(fits)[::-1][:FORMATS_TRIED]
+    return [formats[number] for number in best if fits[number] >= FORMAT_CLOSE * fits[best[0]]]
 
 
 class Block(NamedTuple):
