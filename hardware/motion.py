@@ -53,7 +53,7 @@ LANE_NOISE_S = 200.0
 QUIETEST, LOUDEST, LOUDEST_FRAME = 0.15, 6.0, 2.5
 """Bounds of a block's noise in grey values, and of what a frame's own noise may make of it: a hand that fills the
 picture must not pass for noise. 2.5 is a pixel noise of 20."""
-CLIPPED = 240
+CLIPPED = np.float32(240)
 """A block so bright on the mean has pixels that are clipped: no factor can be taken from it."""
 STEP_FAULT = 0.15
 """The share of a change in brightness that one factor per row does not explain (tone curves, other lamps)."""
@@ -227,7 +227,8 @@ class _Lane:
         evenly = blocks / light
         self._recent += (evenly - self._recent) * np.float32(min(1.0, passed / RECENT_S))
         rate = np.float32(max(passed / LANE_S, self._first(1)))
-        self._empty += (evenly - self._empty) * (rate * ~(self._apart | (blocks > CLIPPED)))
+        np.maximum(evenly, self._empty, out=evenly, where=blocks > CLIPPED)
+        self._empty += (evenly - self._empty) * (rate * ~self._apart)
         self._stood += np.float32(passed) * ~moving
         self._stood *= standing
         settled = self._stood > SETTLED_S
@@ -257,16 +258,21 @@ def _learn_noise(variance: Blocks, difference: Blocks, rate: float, upward: bool
 
 
 def _unexplained(blocks: Blocks, known: Blocks) -> tuple[Blocks, Blocks, Blocks]:
-    """What of ``blocks`` is not ``known`` times one factor per row; what those factors may be wrong by; the factors."""
+    """What of ``blocks`` is not ``known`` times one factor per row; what those factors may be wrong by; the factors.
+
+    How bright a clipped block was is not known: only its being darker is a difference.
+    """
     ground = np.float32(25.0 * known.shape[1])  # in the dark, where any factor would do, it is 1
     telling = known * (np.maximum(blocks, known) < CLIPPED)
     factor = np.einsum("ij,ij->i", blocks, telling) + ground
     factor /= np.einsum("ij,ij->i", known, telling) + ground
     light = factor[:, None]
     expected = known * light
-    np.minimum(expected, np.float32(255.0), out=expected)
+    np.minimum(expected, CLIPPED, out=expected)
     fault = expected * (np.abs(light - 1) * np.float32(STEP_FAULT / SIGMAS))
-    return blocks - expected, fault, light
+    difference = np.minimum(blocks, CLIPPED) - expected
+    np.minimum(difference, np.float32(0), out=difference, where=known > CLIPPED)
+    return difference, fault, light
 
 
 def _neighbours(blocks: Blocks) -> Blocks:

@@ -15,6 +15,7 @@ from hardware.motion import (
     EMPTY_EVERY,
     FIRST_FRAMES,
     HOLD_S,
+    RESTLESS_EVERY,
     RESTLESS_S,
     STANDING_EVERY,
     MotionGate,
@@ -216,6 +217,18 @@ def test_exposures_in_turn_do_not_keep_an_empty_lane_busy() -> None:
     gate = Gate(3.0, light=lambda at: (0.5, 1.0, 1.6)[round(at / FRAME_S) % 3])
     gate.lasts(60)
     assert sum(gate.lasts(3)) <= 90 / EMPTY_EVERY + 1
+
+
+@pytest.mark.parametrize(("light", "every"), [(1.4, EMPTY_EVERY), (2.2, RESTLESS_EVERY), (4.0, RESTLESS_EVERY)])
+@pytest.mark.parametrize("kind", ["mains", "wobble"])
+def test_a_clipped_sky_in_flickering_light_does_not_keep_it_busy_and_a_card_before_it_is_seen(
+    light: float, every: int, kind: str
+) -> None:
+    gate = Gate(3.0, light=lambda at: light * LIGHTS[kind](at))
+    gate.lasts(45)
+    assert sum(gate.lasts(3)) <= 90 / every + 1
+    gate.held = (100, 200, code(np.random.default_rng(3), 80, 30 / light, 230 / light))
+    assert all(gate.lasts(HOLD_S - 0.1))
 
 
 @pytest.mark.parametrize("louder", [4.0, 10.0])
