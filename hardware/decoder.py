@@ -4,72 +4,74 @@
 2. Where it finds nothing: our own reading (:mod:`hardware.locate`, :mod:`hardware.fusion`), which needs no
    sharp finder patterns, undoes blur by what every symbol shows, corrects errors and erasures together, and adds up
    successive frames of one symbol.
-3. In turn with it zbar at half size, and zxing-cpp on the changed picture: another look for what is no ordinary symbol.
-
-Only QR is looked for: other symbologies cost time, print assertions (zbar) and would let a gate be
-opened by a barcode.
+3. In turn with it what sees with other eyes: zxing-cpp on the changed region, zbar at half size.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
-import zxingcpp
-from pyzbar.pyzbar import ZBarSymbol
-from pyzbar.pyzbar import decode as zbar_decode
-from pyzbar.pyzbar_error import PyZbarError
+from PIL import Image
 
 from hardware import Found, Picture, Seen
 from hardware.analysis import analyse
+from hardware.engines import EXTRAS, FAULTS, Corners, Engine, extra, extras_for, is_picture, zbar_half, zxing
 from hardware.fusion import Read, Track
 from hardware.hints import Hinter, foremost, region_of
 from hardware.lattice import Fit, half, refitted
-from hardware.locate import placement
+from hardware.locate import LEAST_SCORE, placement
 from hardware.motion import MotionGate
-from hardware.symbol import picture, side
-from hardware.texture import REGIONS, regions, unbanded
+from hardware.symbol import QUIET, picture
+from hardware.texture import REGIONS, Box, Region, regions, unbanded
 
-LONGEST_SIDE = 65_535
-"""zxing-cpp refuses longer pictures; no camera and no accepted photo has them."""
 OURS = "G1"
 CLEAN_PIXELS = 2
-Engine = Callable[[Picture], list[Found]]
-
-# From zxing-cpp 3 on, QRCode means the whole family with Micro QR and rMQR; before, only QR itself.
-_QR: Any = getattr(zxingcpp.BarcodeFormat, "QRCodeModel2", zxingcpp.BarcodeFormat.QRCode)
-
-_FAULTS = (
-    ArithmeticError,
-    LookupError,
-    ValueError,
-    TypeError,
-    RuntimeError,
-    MemoryError,
-    OSError,
-    ctypes.ArgumentError,
-    PyZbarError,
-)
-"""What the engines raise on pictures they cannot take; such a picture has no codes."""
 TRACK_S = 0.7
 """A symbol not located for so long is gone, and what was heard of it is forgotten."""
+SECOND_TURN, INVERTED_TURN, OTHER_REGION_TURN = 2, 4, 0
+"""In a presentation that nothing has been read of: which of eight turns is zbar's (two of them), which looks for light
+modules on dark ground, and which at the second densest region."""
+CROWD = 4
+"""A photo with so many codes likely has more."""
+PHOTO_SIDE = 1600
+"""Pixels: all rungs but the first look at larger photos smaller."""
 
 
 class QrDecoder:
     """The ladder behind :class:`hardware.Decoder`. ``second`` is the engine that takes zbar's turns."""
 
-    def __init__(self, second: Engine | None = None) -> None:
-        self._second = second or _zbar_half
+    def __init__(self, second: Engine = zbar_half) -> None:
+        self._second = second
 
     def decode(self, luma: Picture) -> list[Found]:
         """Codes in ``luma``, those starting with "G1" first; empty where there are none or it is no picture."""
         if not is_picture(luma):
             return []
-        found, _ = _zxing(luma)
-        found = found or _guarded(self._second, luma) or _guarded(_zxing_half, luma) or _guarded(_sampled, luma)
+        looked = zxing(luma)
+        found = list(looked.found)
+        for rung in self._rungs(luma, looked.unread):
+            found += _guarded(rung)
+            if found and len(found) < CROWD:
+                break
         return ours_first(found)
+
+    def _rungs(self, luma: Picture, unread: list[Fit]) -> Iterator[Callable[[], list[Found]]]:
+        """The ways to look at a photo again, the most promising first."""
+        yield lambda: [code for fit in unread for code in _met(luma, refitted(luma, fit), False)]
+        times = -(-max(luma.shape) // PHOTO_SIDE)
+        small = np.asarray(Image.fromarray(np.ascontiguousarray(luma)).reduce(times)) if times > 1 else luma
+        rungs = [
+            partial(_own, small, False, 0),
+            *(partial(extra, small, name) for name in EXTRAS),
+            partial(self._second, small),
+            partial(_own, small, True, 0),
+            *(partial(_own, small, False, which) for which in range(1, REGIONS)),
+        ]
+        for rung in rungs:
+            yield lambda rung=rung: [_enlarged(code, times) for code in rung()]  # type: ignore[misc]
 
     def watch(self) -> QrWatch:
         return QrWatch(self._second)
@@ -89,55 +91,72 @@ class QrWatch:
         if not is_picture(luma):
             return Seen([])
         if not self._gate.step(luma, at):
-            return Seen([], stirred=False)
-        found, unread = _zxing(luma)
-        found = found or self._further(luma, unread, at)
+            self._turn = 0
+            there = self._gate.occupied  # what stands still is not looked at in every frame, and is there all the same
+            return Seen([], stirred=there, hint=self._hinter.shown if there else None)
+        found, unread = zxing(luma)
+        if found:
+            self._turn = 0
+        else:
+            found = _guarded(lambda: self._further(luma, unread, at))
         return self._told(luma, found, at)
 
     def _further(self, luma: Picture, unread: list[Fit], at: float) -> list[Found]:
         """What the rungs after zxing-cpp read in this frame."""
+        self._turn += 1
         if self._track and at - self._track.seen_at > TRACK_S:
             self._track = None
-        self._turn += 1
-        if self._track:
-            found = self._followed(self._track, luma, at)
-            if found or self._track.seen_at == at:
-                return found
-        if self._turn % 4 == 2:
-            return _guarded(self._second, luma)
-        return _guarded(lambda shown: self._searched(shown, unread, at), luma)
-
-    def _followed(self, track: Track, luma: Picture, at: float) -> list[Found]:
-        return _guarded(lambda shown: _found(track.follow(shown, at), track), luma)
+        if self._track and (read := self._track.follow(luma, at)):
+            return _text(read, self._track)
+        if self._track and self._track.seen_at == at:
+            return self._extra(luma, _around(self._track.fit, luma.shape))
+        if self._turn % 4 == SECOND_TURN:
+            return self._second(luma)
+        return self._searched(luma, unread, at)
 
     def _searched(self, luma: Picture, unread: list[Fit], at: float) -> list[Found]:
-        """A symbol looked for anew: where zxing-cpp saw one, else in the densest region of the picture."""
-        inverted = self._turn % 8 == 4
-        luma, found, fit = _searched(luma, unread, inverted, self._turn % 8 == 0)
-        if found or fit is None:
-            return found
+        """A symbol looked for anew: where zxing-cpp saw one, else in a dense region of the picture."""
+        for seen in unread[:1]:
+            fit = refitted(luma, seen)
+            if fit.score > LEAST_SCORE:
+                return self._met(luma, fit, False, at)
+        inverted, which = self._turn % 8 == INVERTED_TURN, int(self._turn % 8 == OTHER_REGION_TURN)
+        places = regions(half(luma))
+        if which >= len(places):
+            return []
+        sight = _sight(luma, places[which], inverted)
+        found = self._met(sight.luma, sight.fit, inverted, at) if sight.fit else sight.found
+        return found or self._extra(luma, places[which].box)
+
+    def _met(self, luma: Picture, fit: Fit, inverted: bool, at: float) -> list[Found]:
         if self._track is None or self._track.inverted != inverted:
             self._track = Track(fit, inverted)
-        return _found(self._track.meet(luma, fit, at), self._track)
+        return _text(self._track.meet(luma, fit, at), self._track)
+
+    def _extra(self, luma: Picture, box: Box) -> list[Found]:
+        """One of the ways to look at a region again, those first that suit what it shows."""
+        left, top, right, bottom = box
+        part = luma[top:bottom, left:right]
+        order = extras_for(analyse(part))
+        return [
+            code._replace(corners=tuple((x + left, y + top) for x, y in code.corners))
+            for code in extra(part, order[self._turn % len(order)])
+        ]
 
     def _told(self, luma: Picture, found: list[Found], at: float) -> Seen:
         """What was seen, and the hint for whoever holds up what could not be read."""
-        symbols: tuple[tuple[tuple[int, int], ...], ...] = ()
+        symbols: tuple[Corners, ...] = ()
         module = None
         if self._track and not found and self._track.seen_at == at:
-            symbols, module = (_whole(self._track.fit),), self._track.fit.module
+            symbols, module = (_corners(self._track.fit),), self._track.fit.module
         for corners in [*(code.corners for code in found), *symbols]:
             self._gate.seen(corners, at)
         if found:
-            self._track = None
+            self._track, self._turn = None, 0
         place = foremost(symbols)
         scene = None if found else analyse(luma, region_of(place) if place else None)
         hint = self._hinter.step(symbols, scene, self._gate.occupied, bool(found), at, module)
-        return Seen(ours_first(found), symbols, True, hint)
-
-
-def is_picture(luma: Picture) -> bool:
-    return bool(luma.ndim == 2 and luma.dtype == np.uint8 and luma.size and max(luma.shape) <= LONGEST_SIDE)
+        return Seen(ours_first(found), symbols, self._gate.occupied or bool(found or symbols), hint)
 
 
 def ours_first(found: Iterable[Found]) -> list[Found]:
@@ -148,101 +167,63 @@ def ours_first(found: Iterable[Found]) -> list[Found]:
     return sorted(unique.values(), key=lambda code: not code.text.startswith(OURS))
 
 
-def _guarded(engine: Engine, luma: Picture) -> list[Found]:
+def _guarded(rung: Callable[[], list[Found]]) -> list[Found]:
     try:
-        return engine(luma)
-    except _FAULTS:
+        return rung()
+    except FAULTS:
         return []
 
 
-def _searched(luma: Picture, unread: list[Fit], inverted: bool, which: int) -> tuple[Picture, list[Found], Fit | None]:
-    """The picture as it is best looked at, what could be read at once, and else where a symbol lies."""
-    shown = np.invert(luma) if inverted else luma
-    if unread:
-        return luma, [], refitted(shown, unread[0])
-    places = regions(half(shown))
+class Sight(NamedTuple):
+    """A region looked into: the picture without its bands, what zxing-cpp reads then, and else where a symbol lies."""
+
+    luma: Picture
+    found: list[Found]
+    fit: Fit | None
+
+
+def _sight(luma: Picture, region: Region, inverted: bool) -> Sight:
+    even = unbanded(luma, region)
+    if even is not None:
+        luma = even
+        if found := zxing(luma).found:
+            return Sight(luma, found, None)
+    return Sight(luma, [], placement(np.invert(luma) if inverted else luma, region))
+
+
+def _own(luma: Picture, inverted: bool, which: int) -> list[Found]:
+    """Our own reading of a photo's dense region: the densest, or the one after it."""
+    places = regions(half(luma))
     if which >= len(places):
-        return luma, [], None
-    even = unbanded(shown, places[which])
-    if even is None:
-        return luma, [], placement(shown, places[which])
-    found, _ = _zxing(even)
-    return np.invert(even) if inverted else even, found, None if found else placement(even, places[which])
+        return []
+    sight = _sight(luma, places[which], inverted)
+    return _met(sight.luma, sight.fit, inverted) if sight.fit else sight.found
 
 
-def _sampled(luma: Picture) -> list[Found]:
-    found: list[Found] = []
-    for inverted in (False, True):
-        for which in range(REGIONS):
-            shown, read, fit = _searched(luma, [], inverted, which)
-            found += read
-            if fit is not None:
-                track = Track(fit, inverted)
-                found += _found(track.meet(shown, fit, 0.0), track)
-    return found
+def _met(luma: Picture, fit: Fit, inverted: bool) -> list[Found]:
+    track = Track(fit, inverted)
+    return _text(track.meet(luma, fit, 0.0), track)
 
 
-def _found(read: Read | None, track: Track) -> list[Found]:
+def _text(read: Read | None, track: Track) -> list[Found]:
     """The text of a symbol that was put right: what its codewords mean is zxing-cpp's business."""
     if read is None:
         return []
     engine = "sampled" if read.frames == 1 else f"fused {read.frames}"
-    codes, _ = _zxing(picture(read.symbol, CLEAN_PIXELS))
-    return [code._replace(engine=engine, corners=_whole(track.fit)) for code in codes]
+    clean = zxing(picture(read.symbol, CLEAN_PIXELS)).found
+    return [code._replace(engine=engine, corners=_corners(track.fit)) for code in clean]
 
 
-def _whole(fit: Fit) -> tuple[tuple[int, int], ...]:
+def _enlarged(code: Found, times: int) -> Found:
+    return code._replace(corners=tuple((times * x, times * y) for x, y in code.corners))
+
+
+def _corners(fit: Fit) -> Corners:
     return tuple((round(float(x)), round(float(y))) for x, y in fit.corners)
 
 
-def _zxing(luma: Picture) -> tuple[list[Found], list[Fit]]:
-    """The codes zxing-cpp reads, and where it sees one that it cannot read."""
-    # Rotated and inverted codes are tried by default; releases before 2.3 do not know the name try_invert.
-    # Plain: the default text mode replaces control characters by words.
-    try:
-        codes = zxingcpp.read_barcodes(
-            np.ascontiguousarray(luma), formats=_QR, text_mode=zxingcpp.TextMode.Plain, return_errors=True
-        )
-    except _FAULTS:
-        return [], []
-    found: list[Found] = []
-    unread: list[Fit] = []
-    for code in codes:
-        p = code.position
-        corners = tuple((int(c.x), int(c.y)) for c in (p.top_left, p.top_right, p.bottom_right, p.bottom_left))
-        if not code.valid:
-            unread += _seen_only(code, corners)
-            continue
-        try:
-            found.append(Found(code.text, "zxing", corners))
-        except UnicodeDecodeError:
-            continue  # not text in any encoding: nothing we could judge or show
-    return found, unread
-
-
-def _seen_only(code: Any, corners: tuple[tuple[int, int], ...]) -> Iterator[Fit]:
-    try:
-        version = int(code.extra["Version"])
-        side(version)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return  # releases before 3, or a symbol of which not even the version is known
-    yield Fit(np.array(corners, np.float64), version, 0.0)
-
-
-def _zxing_half(luma: Picture) -> list[Found]:
-    found, _ = _zxing(half(luma))
-    return [_doubled(code) for code in found]
-
-
-def _zbar_half(luma: Picture) -> list[Found]:
-    small = half(luma)
-    height, width = small.shape
-    codes = zbar_decode((small.tobytes(), width, height), symbols=[ZBarSymbol.QRCODE])
-    return [
-        _doubled(Found(code.data.decode("utf-8", "replace"), "zbar", tuple((int(p.x), int(p.y)) for p in code.polygon)))
-        for code in codes
-    ]
-
-
-def _doubled(code: Found) -> Found:
-    return code._replace(corners=tuple((2 * x, 2 * y) for x, y in code.corners))
+def _around(fit: Fit, shape: tuple[int, ...]) -> Box:
+    """The symbol with its quiet zone, within a picture of that shape."""
+    margin = QUIET * fit.module
+    low, high = fit.corners.min(axis=0) - margin, fit.corners.max(axis=0) + margin
+    return max(0, int(low[0])), max(0, int(low[1])), min(shape[1], int(high[0]) + 1), min(shape[0], int(high[1]) + 1)

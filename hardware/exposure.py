@@ -44,11 +44,15 @@ ALIKE = 3.0
 STEPS_EVERY = 3
 CLIPPED_SHARE, DARK_SHARE = 0.003, 0.15
 """A phone's screen is 5 % of the frame and more; a card against the sun darkens a large part of it."""
+LIT = 65.0
+"""A mean below is a lane that is dark all over: what is dark in it is not against the light."""
 PATIENCE_S, LONG_PATIENCE_S = 0.1, 1.0
 """Steps begin so long after something came that is clipped or dark; and where nothing tells why it is not read."""
 ROUND_S = 6.0
 LAMP_S = 5.0
 """The lamp stays on for so long in an empty lane: the next person of a queue comes sooner."""
+LAMP_FRAMES = 3
+"""So many stirred frames in a row are somebody: a gate of motion also has single frames of an empty lane looked at."""
 LAMP_LATE_S, LAMP_STIRS_S = 1.0, 8.0
 """The lamp has gone out at the latest so long after we said so; and it stirs the picture for so long at most."""
 READ_REST_S = 1.5
@@ -157,7 +161,8 @@ class Bracket:
     def _steps(self, now: float) -> list[float]:
         """The other lights to try, the likeliest first; those the camera cannot do are left out."""
         waited = -1.0 if self._began is None else now - self._began
-        clipped, dark = self._lane.clipped > CLIPPED_SHARE, self._lane.dark > DARK_SHARE
+        clipped = self._lane.clipped > CLIPPED_SHARE
+        dark = self._lane.dark > DARK_SHARE and self._lane.mean > LIT
         if waited < (PATIENCE_S if clipped or dark else LONG_PATIENCE_S):
             return []
         if not clipped and not dark:
@@ -180,6 +185,7 @@ class Lamp:
 
     def __init__(self) -> None:
         self._on = False
+        self._running = 0
         self._needed_at = 0.0
         self._out_at = float("-inf")
         self._calm = True
@@ -190,6 +196,8 @@ class Lamp:
         ``code``: one was read or located. The lamp itself brightens the picture, and going out it stirs it: what is
         dark is judged while it is off only, and after it went out nothing but a code counts until the lane was calm.
         """
+        self._running = self._running + 1 if stirred else 0
+        stirred = self._running >= LAMP_FRAMES
         out_for = now - self._out_at
         self._calm |= out_for > LAMP_STIRS_S or (not stirred and out_for > LAMP_LATE_S)
         if self._on:

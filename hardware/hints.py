@@ -81,6 +81,11 @@ class Hinter:
         self._before: tuple[Corners, float] | None = None
         self._hanging: list[Corners] = []
 
+    @property
+    def shown(self) -> Hint | None:
+        """The hint in force since the last step."""
+        return self._shown
+
     def step(
         self,
         symbols: Sequence[Corners],

@@ -15,6 +15,8 @@ from PIL import Image
 from hardware import Picture
 from hardware.lattice import Corners, Plane
 
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels of the full-size picture; right and bottom are outside."""
 CELL = 8
 """Half-size pixels along a cell of the texture map."""
 SMALLEST_SIDE = 4 * CELL
@@ -38,6 +40,10 @@ class Region(NamedTuple):
     right: int
     bottom: int
     angle: float
+
+    @property
+    def box(self) -> Box:
+        return 2 * self.left, 2 * self.top, 2 * self.right, 2 * self.bottom
 
 
 def regions(small: Picture) -> list[Region]:
@@ -121,7 +127,8 @@ def unbanded(luma: Picture, region: Region) -> Picture | None:
     A rolling shutter turns a screen's or lamp's flicker into bands along the sensor's rows, each row darker or
     lighter by one factor, which the row's mean tells. A camera mounted on its side has them upright.
     """
-    box = np.s_[2 * region.top : 2 * region.bottom, 2 * region.left : 2 * region.right]
+    left, top, right, bottom = region.box
+    box = np.s_[top:bottom, left:right]
     part = luma[box].astype(np.float32)
     means = part.mean(axis=1), part.mean(axis=0)
     rough = [float(np.diff(mean).std()) + 0.1 for mean in means]
@@ -150,19 +157,20 @@ class Upright(NamedTuple):
 
 def upright(luma: Picture, region: Region) -> Upright:
     """The region of the full-size picture, level, LARGEST_SIDE along its longer side unless it is very small."""
-    size = 2.0 * np.array([region.right - region.left, region.bottom - region.top])
-    middle = np.array([region.left + region.right, region.top + region.bottom], float)
+    left, top, right, bottom = region.box
+    size = np.array([right - left, bottom - top], float)
+    middle = np.array([left + right, top + bottom]) / 2
     c, s = np.cos(region.angle), np.sin(region.angle)
     reach = np.array([size[0] * abs(c) + size[1] * abs(s), size[0] * abs(s) + size[1] * abs(c)])
     scale = max(LEAST_SCALE, float(reach.max()) / LARGEST_SIDE)
     width, height = (max(int(side), 1) for side in reach / scale)
     turn = scale * np.array([[c, s], [-s, c]])
     origin = middle - np.array([width, height]) / 2 @ turn
-    part = luma[2 * region.top : 2 * region.bottom, 2 * region.left : 2 * region.right]
+    part = luma[top:bottom, left:right]
     times = max(1, int(scale))
     image = Image.fromarray(np.ascontiguousarray(part))
     image = image.reduce(times) if times > 1 else image
-    corner = (origin - 2.0 * np.array([region.left, region.top])) / times
+    corner = (origin - (left, top)) / times
     across, down = turn / times
     affine = (across[0], down[0], corner[0], across[1], down[1], corner[1])
     turned = image.transform((width, height), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)

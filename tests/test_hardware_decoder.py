@@ -17,7 +17,8 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from hardware import Found, Picture
-from hardware.decoder import QrDecoder, half, ours_first
+from hardware.decoder import QrDecoder, ours_first
+from hardware.lattice import half
 from kiosk.reader import load_picture
 
 PHOTOS = Path(__file__).parent.parent.parent / "shared" / "photos"

@@ -19,8 +19,8 @@ TOP = {
 ONLY_IN = {
     "picamera2": "hardware/camera.py",
     "libcamera": "hardware/camera.py",
-    "zxingcpp": "hardware/decoder.py",
-    "pyzbar": "hardware/decoder.py",
+    "zxingcpp": "hardware/engines.py",
+    "pyzbar": "hardware/engines.py",
     "gpiozero": "hardware/gpio.py",
     "lgpio": "hardware/gpio.py",
 }
