@@ -17,6 +17,7 @@ from hardware.decoder import QrDecoder
 from hardware.exposure import (
     BRIGHTEST,
     DARKEST,
+    LAMP_FRAMES,
     LAMP_LATE_S,
     LAMP_S,
     LAMP_STIRS_S,
@@ -200,8 +201,13 @@ def lamp_over(*times: tuple[float, bool, bool], code: bool = False) -> list[bool
 
 
 def test_the_lamp_is_on_in_the_dark_while_somebody_is_there_and_some_seconds_longer() -> None:
-    here, gone = (FRAME_S, True, True), (LAMP_S - 0.1, False, True)
+    here, gone = (LAMP_FRAMES * FRAME_S, True, True), (LAMP_S - 0.1, False, True)
     assert lamp_over((3, False, True), here, gone, (0.3, False, True)) == [False, True, True, False]
+
+
+def test_single_looks_at_an_empty_lane_light_no_lamp() -> None:
+    looks = [(FRAME_S, True, True), (7 * FRAME_S, False, True)] * 20
+    assert not any(lamp_over(*looks))
 
 
 def test_the_lamp_stays_dark_by_day() -> None:
@@ -266,7 +272,7 @@ def code(black: int) -> Picture:
     return (black + sharp * (255 - black) / 255).astype(np.uint8)
 
 
-def read_within(decoder: Noticing, ambient: float, black: int, light: float, frames: int) -> int | None:
+def read_within(decoder: Noticing, ambient: float, black: int, light: float, frames: int, seed: int = 0) -> int | None:
     """After how many frames in the lane's own light the core hears of a code held up; None: of no code."""
     now = [50.0]
 
@@ -274,7 +280,7 @@ def read_within(decoder: Noticing, ambient: float, black: int, light: float, fra
         now[0] += seconds
 
     settings = CameraSettings(lane="in", part="simulated", width=640, height=360)
-    camera = SimulatedCamera(settings, lambda: now[0], wait)
+    camera = SimulatedCamera(settings, lambda: now[0], wait, seed)
     camera.ambient = ambient
     core = Core()
     eye = Eye(settings, decoder, core, lambda _: camera, lambda: now[0])
@@ -292,7 +298,7 @@ def read_within(decoder: Noticing, ambient: float, black: int, light: float, fra
 
 @pytest.mark.parametrize(
     ("ambient", "black", "light"),
-    [pytest.param(0.02, 60, 30.0, id="a phone at night"), pytest.param(10.0, 140, 0.006, id="a card against the sun")],
+    [pytest.param(0.02, 60, 20.0, id="a phone at night"), pytest.param(10.0, 170, 0.006, id="a card against the sun")],
 )
 def test_what_is_readable_in_another_exposure_only_is_read_through_eye_camera_and_decoder(
     ambient: float, black: int, light: float
@@ -323,6 +329,39 @@ def test_the_reader_asks_for_light_in_the_dark_and_says_so_at_once() -> None:
     assert not eye.state().light
     before = told[0]
     decoder.stirred = True
-    eye.look(camera)
+    for _ in range(LAMP_FRAMES):
+        eye.look(camera)
     assert eye.state().light
     assert told[0] > before
+
+
+def test_with_the_true_gate_steps_and_lamp_end_by_themselves_when_the_lane_is_empty_again() -> None:
+    """Neither our own steps nor the lamp's light may pass for somebody who is there."""
+    now = [50.0]
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    settings = CameraSettings(lane="in", part="simulated", width=640, height=360)
+    camera, core = SimulatedCamera(settings, lambda: now[0], wait), Core()
+    eye = Eye(settings, QrDecoder(), core, lambda _: camera, lambda: now[0])
+
+    def look(seconds: float) -> list[tuple[bool, Exposure]]:
+        """The lamp, and the exposure in force, frame by frame; the lamp is as bright as ten lanes at night."""
+        shown = []
+        for _ in range(round(seconds / FRAME_S)):
+            eye.look(camera)
+            camera.ambient = 0.22 if eye.state().light else 0.02
+            shown.append((eye.state().light, camera._coming[0]))
+        return shown
+
+    look(25)
+    assert not any(lit for lit, _ in look(5))
+    camera.show([code(60)], 90, 20.0)
+    held = look(3)
+    assert core.texts[0] == TEXT
+    assert any(lit for lit, _ in held)
+    look(30)
+    calm = look(30)
+    assert {lit for lit, _ in calm} == {False}
+    assert len({exposure for _, exposure in calm}) == 1
