@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -57,8 +58,10 @@ height = 240
         write_list(folder / "state" / "list", [], usual_changes())
         self.together = Together(config, folder, ("core", "reader"))
         self.client = ch.Client(self.run / "core-guard.sock")
-        assert wait_until(lambda: self.is_well() and (self.run / "reader-guard.sock").exists(), LONG_S), self.said()
         self.page_core = Core(self.run / "core-guard.sock", self.run / "reader-guard.sock")
+        if not wait_until(lambda: self.is_well() and (self.run / "reader-guard.sock").exists(), LONG_S):
+            self.close()
+            raise AssertionError(self.said())
         self.guard = Guard(create_app(self.page_core, GuardSettings()), "Lin", PIN)
 
     def said(self) -> str:
@@ -104,8 +107,10 @@ height = 240
         os.kill(self.together.children["reader"].pid, number)
 
     def photo(self, picture: bytes) -> str:
-        said: str = self.guard.post("/present/photo", lane="entry", photo=(io.BytesIO(picture), "p.jpg")).text
-        return said
+        """What the page says to a photo."""
+        page = self.guard.post("/present/photo", lane="entry", photo=(io.BytesIO(picture), "p.jpg")).text
+        said = re.search(r'class="problem".*?</span> (.*?)</p>', page)
+        return said[1] if said else page
 
     def close(self) -> None:
         self.signal_reader(signal.SIGCONT)
