@@ -136,7 +136,8 @@ def card_sheet(rng: np.random.Generator, code: Code, *, beside: Floats | None = 
     for line in range(5):
         canvas.glyphs(rng, 4, 10 + line * 7.0, left - 2 - rng.uniform(0, 14), 3.4 if line else 5.0)
     if beside is not None:
-        canvas.put(beside, 3, height - beside.shape[0] / canvas.per_mm - 3)
+        room = int((left - 4) * canvas.per_mm)
+        canvas.put(beside[:, :room], 2, height - beside.shape[0] / canvas.per_mm - 3)
     return canvas.sheet(left + quiet + code.side_mm / 2, top + quiet + code.side_mm / 2)
 
 

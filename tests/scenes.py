@@ -4,6 +4,10 @@
 
 writes folders of PNGs with truth.jsonl for ``python -m kiosk scan --burst --json OUT/bursts`` and for
 ``python tests/bench/scan.py OUT/stills``. The same seed gives the same pixels, whatever the count.
+
+The severities are calibrated against zxing-cpp alone: it reads 57, 51 and 59 % of the 150 presentations of the
+seeds 1, 2 and 3 within 8 frames, all of the mildest scene of a category and none of its harshest. What it misses is
+mostly there: see ``tests/bench/ceiling.py``. No other decoder's result was looked at for it.
 """
 
 from __future__ import annotations
@@ -396,15 +400,15 @@ def occlusion(stage: Stage, s: float) -> None:
 
 
 def dirt(stage: Stage, s: float) -> None:
-    """Mud, smears and scratches: up to 15 % of the area, and the scratches."""
+    """Mud, smears and scratches: up to 12 % of the area, and the scratches."""
     rng = stage.rng
     mask, pen, _, side = _mask(stage)
     size = (mask.height, mask.width)
-    cover = 0.005 + 0.14 * s
+    cover = 0.005 + 0.11 * s
     blobs = patches(rng, size, side / rng.uniform(5, 12)) + 0.5 * patches(rng, size, side / 30)
     mud = 1 / (1 + np.exp(-(blobs - np.quantile(blobs, 1 - cover)) * 6))
     _painted(stage, Image.fromarray((mud * rng.uniform(180, 255)).astype(np.uint8)), float(rng.uniform(0.08, 0.3)))
-    for _ in range(int(2 + 14 * s)):
+    for _ in range(int(1 + 10 * s)):
         x, y, way, length = *rng.uniform(0, mask.width, 2), rng.uniform(0, TURN), rng.uniform(0.2, 1) * side
         pen.line((x, y, x + length * np.cos(way), y + length * np.sin(way)), fill=int(rng.integers(120, 255)),
                  width=int(rng.integers(2, 9)))  # fmt: skip
@@ -483,7 +487,7 @@ def inverted(stage: Stage, s: float) -> None:
 
 
 def tiny(stage: Stage, s: float) -> None:
-    stage.set_module(2.6 - 1.3 * s)
+    stage.set_module(2.7 - 1.3 * s)
 
 
 def rotation(stage: Stage, s: float) -> None:
@@ -493,7 +497,7 @@ def rotation(stage: Stage, s: float) -> None:
     way = rng.uniform(0, TURN)
     stage.hand.angles[:2] = np.radians(10 + 45 * s) * np.array([np.cos(way), np.sin(way)])
     stage.hand.turning[2] = rng.normal(0, 1.2)
-    stage.set_module(rng.uniform(1.9, 2.5))
+    stage.set_module(rng.uniform(2.0, 2.6))
 
 
 def damaged(stage: Stage, s: float) -> None:
@@ -501,7 +505,7 @@ def damaged(stage: Stage, s: float) -> None:
     rng = stage.rng
     mask, pen, edge, side = _mask(stage)
     for _ in range(int(6 * s)):
-        place, width = rng.uniform(edge, edge + side), side / len(stage.code.bits) * rng.uniform(0.3, 0.3 + 0.8 * s)
+        place, width = rng.uniform(edge, edge + side), side / len(stage.code.bits) * rng.uniform(0.3, 0.3 + 0.7 * s)
         pen.rectangle((place, 0, place + width, mask.height), fill=int(rng.integers(150, 255)))
     streaks = mask.rotate(90 * int(rng.integers(2)))
     _painted(stage, streaks, float(PAPER * 0.95))
@@ -509,7 +513,7 @@ def damaged(stage: Stage, s: float) -> None:
     speckle = patches(rng, size, side / len(stage.code.bits) * rng.uniform(0.2, 0.5)) + 0.5 * patches(
         rng, size, side / 4
     )
-    bare = np.clip(0.5 + (speckle - np.quantile(speckle, 0.99 - 0.18 * s)) * 2, 0, 1) * rng.uniform(200, 255)
+    bare = np.clip(0.5 + (speckle - np.quantile(speckle, 0.992 - 0.14 * s)) * 2, 0, 1) * rng.uniform(200, 255)
     _painted(stage, Image.fromarray(bare.astype(np.uint8)), float(PAPER * 0.92))
 
 
@@ -518,8 +522,8 @@ def several(stage: Stage, s: float) -> None:
     rng, optics = stage.rng, stage.camera.optics
     if not stage.phone and rng.random() < 0.5:
         kind, text = (("Code128", "GATE-2031-0077"), ("EAN13", "6901234567892"))[int(rng.integers(2))]
-        stage.sheet = card_sheet(rng, stage.code, beside=barcode(kind, text, 0.4, stage.sheet.per_mm)[:120])
-    stage.set_module(2.7 - 1.5 * s)
+        stage.sheet = card_sheet(rng, stage.code, beside=barcode(kind, text, 0.2, stage.sheet.per_mm)[:120])
+    stage.set_module(2.9 - 1.4 * s)
     wander(stage, 0.3 + 0.3 * s)
     stage.hand.place[0] = rng.choice([-1, 1]) * stage.hand.place[2] * 0.22
     if rng.random() < 0.6:
@@ -785,14 +789,14 @@ def _close(stage: Stage, s: float) -> None:
 
 
 def _lots(stage: Stage, s: float) -> None:
-    """A sheet with 6 to 40 codes; the success is the share of them."""
+    """A sheet with 8 to 66 codes, in a shadow's edge; the success is the share of them."""
     rng = stage.rng
-    rows, columns = 2 + int(3 * s), 3 + int(5 * s)
+    rows, columns = 2 + int(4.5 * s), 4 + int(7.5 * s)
     pitch = 34.0
     canvas = Canvas(columns * pitch + 6, rows * pitch + 6, 12, PAPER)
     stage.texts.clear()
     for place in range(rows * columns):
-        code = other_code(rng, 1, 4, 25.0)
+        code = other_code(rng, 1, 6, 25.0)
         picture = Image.fromarray(plate(code.bits, 2)).resize(((29 * 12), (29 * 12)), Image.Resampling.BOX)
         canvas.put(np.asarray(picture), 4 + place % columns * pitch, 4 + place // columns * pitch)
         stage.texts.append(code.text)
@@ -800,7 +804,10 @@ def _lots(stage: Stage, s: float) -> None:
     stage.code = Code("", np.zeros((29, 29), bool), 0.9)
     high = stage.camera.optics.focal * max((rows * pitch + 6) / 650, (columns * pitch + 6) / 1180)
     stage.hand.place[:] = rng.normal(0, 3), rng.normal(0, 3), high * 1.08
-    stage.hand.angles *= 0.4
+    stage.hand.angles *= 0.6
+    wander(stage, 0.3 + 0.4 * s)
+    if rng.random() < 0.6:
+        stage.sheet.lights.append(_shade(rng.uniform(0, TURN), 0.0, 4.0, 0.3 - 0.2 * s, 0.0, 0.0))
 
 
 def _monitor(stage: Stage, s: float) -> None:

@@ -189,6 +189,10 @@ class Bench:
             whole.add(tallies[engine])
         return whole
 
+    def mean_share(self, part: str, engine: str) -> float:
+        """Per cent read, every category weighing the same; of presentations within 8 frames."""
+        return float(np.mean([row[engine].share(early=part == "gate") for row in self.parts[part].values()]))
+
     def as_json(self) -> dict[str, Any]:
         return {
             part: {
@@ -249,6 +253,9 @@ def _table(bench: Bench, part: str, title: str, heading: str, figure: Callable[[
     chosen = [name for name in ENGINES if name in bench.chosen]
     columns = [column for name in chosen for column in (f"{name} {heading}", "ms 50/95/99 %")]
     table = Table("category", "of", *columns, title=title, title_justify="left")
+    if figure in (_read, _within):
+        means = (f"{name} {bench.mean_share(part, name):.1f}" for name in chosen)
+        table.caption = "mean of the categories, %: " + ", ".join(means)
     rows = bench.with_total(part)
     for category, row in rows.items():
         cells = [cell for name in chosen for cell in (figure(row[name]), ms(row[name].cpu_ms))]
