@@ -85,14 +85,15 @@ class QrWatch:
         self._gate = MotionGate()
         self._hinter = Hinter()
         self._track: Track | None = None
+        self._located = False
         self._turn = 0
 
     def look(self, luma: Picture, at: float) -> Seen:
         if not is_picture(luma):
             return Seen([])
         if not self._gate.step(luma, at):
-            self._turn = 0
             there = self._gate.occupied  # what stands still is not looked at in every frame, and is there all the same
+            self._turn = self._turn if there else 0
             return Seen([], stirred=there, hint=self._hinter.shown if there else None)
         found, unread = zxing(luma)
         if found:
@@ -106,10 +107,10 @@ class QrWatch:
         self._turn += 1
         if self._track and at - self._track.seen_at > TRACK_S:
             self._track = None
-        if self._track and (read := self._track.follow(luma, at)):
-            return _text(read, self._track)
-        if self._track and self._track.seen_at == at:
-            return self._extra(luma, _around(self._track.fit, luma.shape))
+        if self._track and self._located:
+            read = self._track.follow(luma, at)
+            self._located = self._track.seen_at == at
+            return _text(read, self._track) or self._extra(luma, _around(self._track.fit, luma.shape))
         if self._turn % 4 == SECOND_TURN:
             return self._second(luma)
         return self._searched(luma, unread, at)
@@ -131,7 +132,9 @@ class QrWatch:
     def _met(self, luma: Picture, fit: Fit, inverted: bool, at: float) -> list[Found]:
         if self._track is None or self._track.inverted != inverted:
             self._track = Track(fit, inverted)
-        return _text(self._track.meet(luma, fit, at), self._track)
+        read = self._track.meet(luma, fit, at, thoughts=0)  # the search has taken this frame's time
+        self._located = self._track.seen_at == at
+        return _text(read, self._track)
 
     def _extra(self, luma: Picture, box: Box) -> list[Found]:
         """One of the ways to look at a region again, those first that suit what it shows."""

@@ -26,7 +26,9 @@ LEVEL_MODULES = 7
 RIDGE = 0.005
 """Of the mean power of a sample: how strongly the filter is held to the plain mean."""
 SURE = 0.6
+"""A soft module of this size is taken for known when the filter is learned again."""
 SECOND_THOUGHTS = 2
+"""How often the filter is learned again from what it made sure of."""
 LARGE_MODULE = 7.0
 LOUDEST = 1.5
 QUIETEST = 0.05
@@ -116,38 +118,38 @@ class Track:
         """The symbol in the next frame, near where it was; ``seen_at`` stays behind when it is not there."""
         shown = self._positive(luma)
         ahead = self.fit._replace(corners=self.fit.corners + self._moved)
-        return self._settle(shown, refitted(shown, ahead), at)
+        return self._settle(shown, refitted(shown, ahead), at, SECOND_THOUGHTS)
 
-    def meet(self, luma: Picture, fit: Fit, at: float) -> Read | None:
-        """The symbol in this frame, found at ``fit`` anew."""
+    def meet(self, luma: Picture, fit: Fit, at: float, thoughts: int = SECOND_THOUGHTS) -> Read | None:
+        """The symbol in this frame, found at ``fit`` anew; ``thoughts`` is how much time is left for it."""
         self._moved = np.zeros((4, 2))
         if fit.version != self.fit.version:
             self._heard.clear()
         self.fit = fit
-        return self._settle(self._positive(luma), fit, at)
+        return self._settle(self._positive(luma), fit, at, thoughts)
 
     def _positive(self, luma: Picture) -> Picture:
         return np.invert(luma) if self.inverted else luma
 
-    def _settle(self, shown: Picture, fit: Fit, at: float) -> Read | None:
+    def _settle(self, shown: Picture, fit: Fit, at: float, thoughts: int) -> Read | None:
         if fit.score < LEAST_SCORE:
             self._moved = np.zeros((4, 2))
             return None
         self._moved = np.clip(fit.corners - self.fit.corners, -FASTEST, FASTEST)
         self.fit, self.seen_at = fit, at
-        return self._hear(Straightened(shown, fit), at)
+        return self._hear(Straightened(shown, fit), at, thoughts)
 
-    def _hear(self, straight: Straightened, at: float) -> Read | None:
+    def _hear(self, straight: Straightened, at: float, thoughts: int) -> Read | None:
         """By itself, then with what earlier frames said, then through a filter taught by what both are sure of."""
         self._heard = [one for one in self._heard if at - one[0] < REMEMBERED_S][1 - MOST_HEARD :]
         now = straight.heard()
-        for thought in range(SECOND_THOUGHTS + 1):
+        for left in range(thoughts, -1, -1):
             if (clean := repaired(now.soft, straight.version)) is not None:
                 return Read(clean, 1)
             total = self._together(now)
             if self._heard and (clean := repaired(total, straight.version)) is not None:
                 return Read(clean, len(self._heard) + 1)
-            if thought < SECOND_THOUGHTS:
+            if left:
                 now = straight.heard(total)
         self._heard.append((at, now))
         return None

@@ -236,17 +236,11 @@ def squared(even: Plane, start: Fit) -> Fit:
     corners = start.corners
     x, y = (corners[1] - corners[0]) / n, (corners[3] - corners[0]) / n
     moves = np.stack([a * x + b * y for a in REACH for b in REACH])
-    placed = [_moved(corners, move) for move in moves]
-    points = np.concatenate([projected(homography(one, n), plan.points) for one in placed])
-    seen = looked_up(even, points).reshape(len(moves), -1)
-    best = placed[int(np.argmax(seen @ plan.values))]
-    return start._replace(corners=best)
-
-
-def _moved(corners: Corners, move: NDArray[np.float64]) -> Corners:
-    placed = corners.copy()
-    placed[2] += move
-    return placed
+    points = projected(homography(corners, n), plan.points) + plan.shares[:, 2:3] * moves[:, None]
+    seen = looked_up(even, points.reshape(-1, 2)).reshape(len(moves), -1)
+    moved = corners.copy()
+    moved[2] += moves[int(np.argmax(seen @ plan.values))]
+    return start._replace(corners=moved)
 
 
 def rectified(plane: Plane | Picture, fit: Fit, margin: int, fine: int) -> Picture:

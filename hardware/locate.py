@@ -38,7 +38,7 @@ LEAST_VARIANCE = 4.0
 """Grey levels squared: flatter squares than this hold no finder."""
 LEAST_FINDER = 0.40
 MOST_FINDERS = 10
-MOST_TRIED = 8
+MOST_TRIED = 7
 MOST_FITTED = 2
 SURE_SCORE = 0.75
 WORTH_FITTING = 0.3
@@ -230,7 +230,7 @@ def _completed(even: Plane, start: Start) -> Fit:
     return _placed(even, start._replace(middles=middles), (0.0, 0.0))
 
 
-TILTS = np.linspace(-0.5, 0.5, 21)
+TILTS = np.linspace(-0.48, 0.48, 17)
 
 
 def _tilted(even: Plane, start: Start, axes: Sequence[int]) -> Fit:
