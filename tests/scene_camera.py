@@ -147,6 +147,11 @@ class Camera:
             self._lay(light, sheet, hand, at)
         return self._exposed(light[PAD:-PAD, PAD:-PAD], at, rng)
 
+    def grid(self, sheet: Sheet, hand: Hand, at: float) -> Grid:
+        """Where on the sheet each pixel of the frame beginning at ``at`` truly looks."""
+        grid, _ = self._grid(sheet, hand, at, (PAD, PAD, WIDTH, HEIGHT), finer=1)
+        return grid
+
     def corners(self, sheet: Sheet, hand: Hand, at: float) -> NDArray[np.float64]:
         """Where the sheet's corners fall in the frame, (4, 2)."""
         left, top, right, bottom = sheet.extent()
@@ -172,7 +177,7 @@ class Camera:
         left, top, width, height = box
         part = light[top : top + height, left : left + width]
         fine = np.repeat(np.repeat(part, optics.finer, 0), optics.finer, 1)
-        grid, shading = self._grid(sheet, hand, at, box)
+        grid, shading = self._grid(sheet, hand, at, box, optics.finer)
         _draw(fine, sheet, grid, shading)
         soft = _blurred(fine, optics, radius, blur)
         for grain in sheet.grains:
@@ -201,7 +206,9 @@ class Camera:
         low = np.minimum(low, np.array([shape[1], shape[0]]) - size)
         return int(low[0]), int(low[1]), int(size[0]), int(size[1])
 
-    def _grid(self, sheet: Sheet, hand: Hand, at: float, box: tuple[int, int, int, int]) -> tuple[Grid, Floats]:
+    def _grid(
+        self, sheet: Sheet, hand: Hand, at: float, box: tuple[int, int, int, int], finer: int
+    ) -> tuple[Grid, Floats]:
         """Sheet coordinates of the fine pixels of a box, every row at its own time, and the surface's shading."""
         left, top, width, height = box
         x = np.arange(-(-width // STEP) + 1) * STEP + float(left - PAD)
@@ -209,7 +216,7 @@ class Camera:
         share = ((y - y[0]) / max(1.0, y[-1] - y[0]))[:, None]
         first, last = (at + self.optics.readout_s * row / HEIGHT for row in (y[0], y[-1]))
         (u0, v0, s0), (u1, v1, _) = (self._back(sheet, hand, when, x, y) for when in (first, last))
-        n = self.optics.finer
+        n = finer
         size = (height * n, width * n)
         u, v = (_between(coarse, size, n) for coarse in (u0 + share * (u1 - u0), v0 + share * (v1 - v0)))
         shading = _between(s0, size, n) if sheet.bend else np.ones((1, 1), np.float32)

@@ -623,11 +623,20 @@ def _sized(sheet: Sheet, module_px: float) -> None:
         sheet.origin = (sheet.origin[0] * scale, sheet.origin[1] * size[1] / height)
 
 
-def filmed(stage: Stage, frames: int) -> list[Picture]:
-    held = [*stage.behind, (stage.sheet, stage.hand)]
-    for sheet, its in held:
+def prepare(stage: Stage) -> None:
+    """Bring all sheets to the resolution at which the camera sees them. Once, before the first shot."""
+    for sheet, its in (*stage.behind, (stage.sheet, stage.hand)):
         _sized(sheet, float(stage.camera.optics.focal / its.place[2] * MODULE / sheet.per_mm))
-    return [stage.camera.frame(held, number * FRAME_S, stage.rng) for number in range(frames)]
+
+
+def shot(stage: Stage, number: int) -> Picture:
+    """The next frame; frames are to be taken in their order, each once: their noise is."""
+    return stage.camera.frame([*stage.behind, (stage.sheet, stage.hand)], number * FRAME_S, stage.rng)
+
+
+def filmed(stage: Stage, frames: int) -> list[Picture]:
+    prepare(stage)
+    return [shot(stage, number) for number in range(frames)]
 
 
 def burst(category: str, severity: float, rng: np.random.Generator) -> Presentation:
@@ -637,14 +646,19 @@ def burst(category: str, severity: float, rng: np.random.Generator) -> Presentat
     return Presentation(category, severity, tuple(stage.texts), tuple(stage.wanted), frames)
 
 
-def bursts(seed: int = 1, count: int = DEFAULT_BURSTS) -> Iterator[Presentation]:
-    """The gate: ``count`` presentations, the categories in turn, each made when it is asked for."""
+def plan(seed: int, count: int) -> Iterator[tuple[str, float, np.random.Generator]]:
+    """Category, severity and source of chance of each presentation of the gate, the categories in turn."""
     names = list(CATEGORIES)
     for number in range(count):
-        category, turn = names[number % len(names)], number // len(names)
-        rng = np.random.default_rng([seed, number])
-        start = np.random.default_rng([seed, number % len(names), 77]).random()
-        yield burst(category, (start + turn * GOLDEN) % 1, rng)
+        place, turn = number % len(names), number // len(names)
+        start = np.random.default_rng([seed, place, 77]).random()
+        yield names[place], (start + turn * GOLDEN) % 1, np.random.default_rng([seed, number])
+
+
+def bursts(seed: int = 1, count: int = DEFAULT_BURSTS) -> Iterator[Presentation]:
+    """The gate: ``count`` presentations, each made when it is asked for."""
+    for category, severity, rng in plan(seed, count):
+        yield burst(category, severity, rng)
 
 
 def _bare(rng: np.random.Generator, sheet: Sheet | None, module_px: float = 3.0) -> Stage:
