@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from tests.both_ends import Gate
     from tests.test_centre import World
     from tests.test_centre_pages import Office
+
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in kiosk, which tests may import after numpy
 
 
 @pytest.fixture

@@ -194,6 +194,15 @@ print(len(QrDecoder().decode(load_picture(small))))
     assert done.stdout.splitlines() == ["the picture needs more memory than there is"] * 3 + ["1"]
 
 
+def test_no_process_of_the_gate_shares_out_its_small_matrices_over_threads() -> None:
+    done = python("""
+import os, kiosk.reader, numpy as np
+np.linalg.inv(np.eye(200))
+print(os.environ["OPENBLAS_NUM_THREADS"], len(os.listdir("/proc/self/task")))
+""")
+    assert done.stdout == "1 1\n", done.stderr
+
+
 # --- how often --------------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in kiosk; before numpy
+
 import numpy as np
 import zxingcpp
 from pyzbar.pyzbar import ZBarSymbol
