@@ -23,6 +23,7 @@ for (const [text, size, weight] of lines) {
   pen.fillText(text, WIDTH / 2, y, WIDTH - MARGIN);
   y += size * 0.2;
 }
+y = Math.round(y); // half a pixel would blur every edge
 rows.forEach((row, line) => [...row].forEach((bit, place) => {
   if (bit === "1") pen.fillRect((WIDTH - side) / 2 + place * module, y + line * module, module, module);
 }));

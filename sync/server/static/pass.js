@@ -34,6 +34,11 @@ function live() {
   let drawn = -1;
   let asking = false;
   let failed = false;
+  const sized = new ResizeObserver((all) => {
+    all.forEach(fit);
+    drawn = -1;
+    tick();
+  });
 
   show("server", false);
   history.replaceState(null, "", path + location.hash); // kept and found again under the plain address
@@ -49,10 +54,6 @@ function live() {
     stayBright();
   });
   window.addEventListener("online", refresh);
-  window.addEventListener("resize", () => {
-    drawn = -1;
-    tick();
-  });
   stayBright();
 
   function read() {
@@ -180,7 +181,13 @@ function live() {
     const made = document.createElement("canvas");
     made.setAttribute("role", "img");
     made.setAttribute("aria-label", alt);
+    sized.observe(made);
     return made;
+  }
+
+  // As many dots as the screen has there, so that the browser need not scale, which would blur or bend every edge.
+  function fit({ target, contentRect }) {
+    target.width = target.height = Math.round(contentRect.width * (window.devicePixelRatio || 1));
   }
 
   function without(made, told) {
@@ -206,20 +213,18 @@ function live() {
     }
   }
 
-  // Every module is the same whole number of the screen's own pixels wide: a browser that scales would blur them.
+  // Every module is as many whole dots wide as there is room for.
   function draw(place, matrix) {
     const { size, quiet } = bundle;
-    const dots = window.devicePixelRatio || 1;
-    const pixels = Math.max(1, Math.floor(place.parentElement.clientWidth * dots / (size + 2 * quiet)));
-    place.width = place.height = (size + 2 * quiet) * pixels;
-    place.style.width = `${place.width / dots}px`;
+    const pixels = Math.floor(place.width / (size + 2 * quiet));
+    const left = Math.floor((place.width - size * pixels) / 2);
     const pen = place.getContext("2d");
     pen.fillStyle = "#fff";
     pen.fillRect(0, 0, place.width, place.height);
     pen.fillStyle = "#000";
     for (let at = 0; at < size * size; at += 1) {
       if (matrix[at >> 3] >> (7 - (at & 7)) & 1) {
-        pen.fillRect((quiet + at % size) * pixels, (quiet + Math.floor(at / size)) * pixels, pixels, pixels);
+        pen.fillRect(left + at % size * pixels, left + Math.floor(at / size) * pixels, pixels, pixels);
       }
     }
   }
