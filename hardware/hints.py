@@ -21,8 +21,8 @@ SMALLEST_MODULE = 2.0
 """Pixels: from there on zxing-cpp reads 95 %."""
 UNREAD_S = 0.7
 """Held up unread for so long: most codes are read in the first frames, and nobody is to be told what to do then."""
-LOST_S = 0.5
-"""A symbol not located for so long is not held up any more."""
+LOST_S = 1.0
+"""A symbol not located for so long is not held up any more: the ladder looks for one in its turns only."""
 HOLDS_S = 1.5
 """A hint stays for at least so long, unless it is done with: one cannot read faster."""
 VOTES_S = 0.5
@@ -47,8 +47,10 @@ DIM = 85
 DARK_LANE = 50
 SOFT = 0.15
 """A blur of nearly three pixels' standard deviation."""
-NEAR = 0.45
-"""Of the picture's height: what is not sharp and that large is nearer than the lens is set for."""
+SMOOTH = 0.6
+"""A blur of which one direction keeps less than that part of the other's sharpness is no lens's."""
+AMPLE_MODULE = 3.0
+"""Pixels: what is not sharp and has so large modules is nearer than the lens is set for; else it is further off."""
 FURTHEST_STEP = 1.5
 """Sides: what is further off in the next frame is another symbol."""
 ALIKE = 0.7
@@ -184,8 +186,14 @@ def wrong_with(symbol: Corners, scene: Scene, speed: float = 0.0, module: float 
     if (module or longest / MODULES) < SMALLEST_MODULE:
         return Hint.CLOSER
     if 0 < scene.sharpness < SOFT:
-        return Hint.FURTHER if longest > NEAR * height else Hint.STILL
+        return _out_of_focus(scene, module or longest / MODULES)
     return None
+
+
+def _out_of_focus(scene: Scene, module: float) -> Hint:
+    if min(scene.sharp_across, scene.sharp_down) < SMOOTH * scene.sharpness:
+        return Hint.STILL
+    return Hint.FURTHER if module >= AMPLE_MODULE else Hint.CLOSER
 
 
 def _moves(scene: Scene, speed: float) -> bool:

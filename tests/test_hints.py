@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hardware import Hint
 from hardware.analysis import Scene
-from hardware.hints import HOLDS_S, UNREAD_S, Corners, Hinter, foremost, region_of
+from hardware.hints import HOLDS_S, LOST_S, UNREAD_S, Corners, Hinter, foremost, region_of
 
 FRAME_S = 1 / 30
 GOOD = Scene((1280, 720), 120.0, 40, 130, 210, 0.0, 0.0, 2.0, 0.6, 0.6, 0.0)
@@ -61,8 +61,9 @@ WRONG = {
     "lost in noise": (FINE, GOOD._replace(p2=40, p50=80, p98=120, noise=20.0), Hint.BRIGHTER),
     "a spot of glare": (FINE, GOOD._replace(clipped=0.2, glare=0.1), Hint.GLARE),
     "washed out": (FINE, GOOD._replace(p2=190, p50=210, p98=225), Hint.GLARE),
-    "blurred, far": (FINE, GOOD._replace(sharp_across=0.1, sharp_down=0.12), Hint.STILL),
-    "blurred, near": (square(400), GOOD._replace(sharp_across=0.1, sharp_down=0.12), Hint.FURTHER),
+    "blurred, far": (square(110), GOOD._replace(sharp_across=0.1, sharp_down=0.12), Hint.CLOSER),
+    "blurred, near": (FINE, GOOD._replace(sharp_across=0.1, sharp_down=0.12), Hint.FURTHER),
+    "blurred, one way": (FINE, GOOD._replace(sharp_across=0.05, sharp_down=0.12), Hint.STILL),
 }
 
 
@@ -122,7 +123,7 @@ def test_a_hint_survives_frames_in_which_nothing_is_located_and_ends_soon_after_
     held = Held()
     says = [held.step(SMALL if number % 8 == 0 else None) for number in range(90)]
     assert set(says[30:]) == {Hint.CLOSER}
-    assert held.says(None, seconds=HOLDS_S + 0.6)[-1] is None
+    assert held.says(None, seconds=HOLDS_S + LOST_S)[-1] is None
 
 
 def test_one_hint_at_a_time_each_for_long_enough_to_be_read() -> None:
