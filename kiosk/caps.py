@@ -24,8 +24,8 @@ FRAME_CAP_S = 2.0
 """The worst frame found takes 0.13 s, zbar alone 0.33 s on one made for it; a Pi 4 twice that. The core calls a reader
 silent after 3 s."""
 PHOTO_CAP_S = 15.0
-"""The worst photo of 12 megapixels found takes 3.9 s, 8 s on a Pi 4, more where the lanes are busy; a guard's page waits
-20 s."""
+"""The worst photo of 12 megapixels found takes 3.9 s, 8 s on a Pi 4, more where the lanes are busy. A guard's page
+waits 20 s."""
 TURN_S = 0.1
 HANG_S = 10.0
 """Where C code holds Python's lock no thread of Python runs: then Python's own watchdog ends the process, this long
