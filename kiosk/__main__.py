@@ -69,6 +69,7 @@ def main() -> None:
     python -m kiosk decide G1...  --lane in   what would happen, and why
     python -m kiosk check                     is this gate well?
     python -m kiosk focus                     how sharp does the camera see?
+    python -m kiosk sheet sheet.pdf           a page to print and hold before the camera
     python -m kiosk demo                      a whole town on this laptop
     """
 
