@@ -100,10 +100,15 @@ def moved(plane: Floats, across: float, down: float) -> Floats:
     return _through(plane, np.sinc(fx * across + fy * down))
 
 
-def banded(plane: Floats, period: float, depth: float, phase: float = 0.0) -> Floats:
-    """Rows darkened in turn by up to ``depth`` (0 to 1): a screen's dimming under a rolling shutter."""
+def within(symbol: Floats, placed: Floats, shape: tuple[int, ...]) -> Floats:
+    """1 where the symbol and its quiet zone lie, 0 elsewhere."""
+    return drawn(symbol, placed, np.zeros(shape), 1.0, 1.0)
+
+
+def banded(plane: Floats, period: float, depth: float, phase: float = 0.0, lit: Floats | float = 1.0) -> Floats:
+    """Rows darkened in turn by up to ``depth`` (0 to 1) where ``lit``: a dimmed screen under a rolling shutter."""
     rows = np.arange(len(plane)) / period + phase
-    return plane * (1 - depth * (np.sin(2 * np.pi * rows) > 0))[:, None]
+    return plane * (1 - depth * lit * (np.sin(2 * np.pi * rows) > 0)[:, None])
 
 
 def covered(plane: Floats, x: float, y: float, radius: float, grey: float = 120.0) -> Floats:
