@@ -6,8 +6,8 @@ writes folders of PNGs with truth.jsonl for ``python -m kiosk scan --burst --jso
 ``python tests/bench/scan.py OUT/stills``. The same seed gives the same pixels, whatever the count.
 
 The severities are calibrated against zxing-cpp alone: it reads 57, 51 and 59 % of the 150 presentations of the
-seeds 1, 2 and 3 within 8 frames, all of the mildest scene of a category and none of its harshest. What it misses is
-mostly there: see ``tests/bench/ceiling.py``. No other decoder's result was looked at for it.
+seeds 1, 2 and 3 within 8 frames, nearly all mild scenes and few harsh ones. The modules that it misses are mostly
+there: 87 % of seed 1 hold enough, see ``tests/bench/ceiling.py``. No other decoder's result was looked at for it.
 """
 
 from __future__ import annotations
@@ -922,21 +922,19 @@ LIGHT_LEVELS: dict[str, tuple[float, float]] = {
     "lamp": (250, 4),
     "night": (80, 4),
     "dark night": (25, 4),
-    "someone walks by": (1500, 5),
 }
 """Electrons at saturation and the read noise of empty lanes."""
 
 
-def empty_lane(seed: int, level: str, frames: int) -> Iterator[Picture]:
-    """Frames of a lane with nobody before the camera, at a level of LIGHT_LEVELS; at one of them somebody passes."""
+def empty_lane(seed: int, level: str, frames: int, *, walker: bool = False) -> Iterator[Picture]:
+    """Frames of a lane at a level of LIGHT_LEVELS with nothing held up; a ``walker`` passes, 4 m in 3 seconds."""
     rng = np.random.default_rng([seed, list(LIGHT_LEVELS).index(level), 4])
     electrons, read_noise = LIGHT_LEVELS[level]
     camera = Camera(Optics(), Sensor(electrons=electrons, read_noise=read_noise, smoothing=0.1), lane(rng))
     coat = Sheet(np.clip(0.2 + 0.05 * patches(rng, (300, 120), 20), 0.02, 1).astype(np.float32), 0.2, (60, 100))
-    walker = Hand(np.array([-2500.0, 200.0, 1800.0]), np.zeros(3), np.array([1300.0, 0, 0]))
-    held = [(coat, walker)] if level == "someone walks by" else []
+    course = Hand(np.array([-2500.0, 200.0, 1800.0]), np.zeros(3), np.array([1300.0, 0, 0]))
     for number in range(frames):
-        yield camera.frame(held, number * FRAME_S, rng)
+        yield camera.frame([(coat, course)] if walker else [], number * FRAME_S, rng)
 
 
 def write_bursts(folder: Path, scenes: Iterator[Presentation]) -> int:

@@ -235,6 +235,8 @@ def empty(bench: Bench, seed: int, frames: int = 120, skip: int = 30) -> None:
     """Frames of a running camera with nobody before it; its first second is not counted."""
     for name in track(scenes.LIGHT_LEVELS, "empty frames", console=STDERR, transient=True):
         bench.burst("empty", name, scenes.empty_lane(seed, name, frames), (), (), skip)
+    walk = scenes.empty_lane(seed, "day", frames, walker=True)
+    bench.burst("passing", "someone walks by", walk, (), (), skip)
 
 
 def easy(bench: Bench, seed: int, count: int = 12) -> None:
@@ -314,8 +316,8 @@ def aims(bench: Bench) -> Iterator[Aim]:
     def wrong(tally: Tally) -> float:
         return len(tally.wrong)
 
-    everything = ("easy", "gate", "negatives", "empty")
-    nothing_there = ("photos without a code", "negatives", "empty")
+    everything = ("easy", "gate", "negatives", "empty", "passing")
+    nothing_there = ("photos without a code", "negatives", "empty", "passing")
     yield Aim("empty frame, ms mean: at most 3", of(lambda t: float(np.mean(t.cpu_ms)), "empty"), lambda x: x <= 3)
     yield Aim("easy frame with a code, ms median: at most 5", of(median, "easy"), lambda x: x <= 5)
     yield Aim("easy and harsh frames, ms median: at most 5", of(median, "easy", "gate"), lambda x: x <= 5)
@@ -344,6 +346,7 @@ TABLES: dict[str, tuple[str, str, Callable[[Tally], str]]] = {
     "stills": ("Synthetic stills: share of the codes read, CPU ms", "%", _read),
     "negatives": ("Synthetic negatives: false decodes, CPU ms a frame", "false", _false),
     "empty": ("Nobody there, through a running watch: CPU ms a frame", "mean", _mean),
+    "passing": ("Nothing held up, but something moves: CPU ms a frame", "mean", _mean),
     "easy": ("A code that is easily read: CPU ms a frame", "mean", _mean),
 }
 """Of each part: title, heading of an engine's figure, the figure."""
