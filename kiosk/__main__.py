@@ -430,8 +430,8 @@ def _focus_page(aid: Aid, lane: str, address: str, port: int, seconds_left: Call
         raise click.ClickException(f"the page cannot listen on {address} port {port}: {err.strerror or err}") from err
     serving = threading.Thread(target=server.serve_forever, name="focus-page", daemon=True)
     serving.start()
-    host = address if address != "0.0.0.0" else "ADDRESS-OF-THIS-GATE"
-    click.echo(f"Open, in one browser: http://{host}:{server.server_port}/enter/{keys.token}", err=True)
+    host = "ADDRESS-OF-THIS-GATE" if address in ("0.0.0.0", "::") else f"[{address}]" if ":" in address else address
+    click.echo(f"Open, in one browser: http://{host}:{server.port}/enter/{keys.token}", err=True)
     try:
         yield
     finally:

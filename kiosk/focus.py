@@ -27,6 +27,7 @@ from hardware import (
     HardwareError,
     PartInUse,
     Picture,
+    Seen,
     open_camera,
 )
 from hardware.exposure import Bracket, brightness
@@ -250,7 +251,7 @@ class Aid:
         if self._turns % WATCHES_FRAMES == 0:
             self._watch = self._decoder.watch()
         with self._camera.frame() as frame:
-            seen = self._watch.look(frame.luma, frame.at)
+            seen = Seen([]) if self._sweep else self._watch.look(frame.luma, frame.at)  # blurred: only costs time
             luma, exposure, number = frame.luma.copy(), frame.exposure, frame.number
             shown = brightness(luma)
             if self._bracket and exposure:

@@ -358,13 +358,13 @@ def served(app: Flask) -> Iterator[FocusServer]:
 
 def test_more_connections_than_places_are_turned_away_and_the_rest_go_on(app: Flask) -> None:
     with served(app) as server:
-        silent = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(CONNECTIONS)]
-        with socket.create_connection(("127.0.0.1", server.server_port), 5) as late:
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(CONNECTIONS)]
+        with socket.create_connection(("127.0.0.1", server.port), 5) as late:
             late.settimeout(5)
             assert late.recv(10) == b""
         for connection in silent:
             connection.close()
-        assert _eventually(f"http://127.0.0.1:{server.server_port}/").status_code == 403
+        assert _eventually(f"http://127.0.0.1:{server.port}/").status_code == 403
 
 
 def _eventually(address: str) -> requests.Response:
@@ -402,6 +402,16 @@ def test_no_camera_and_no_such_lane_are_one_sentence(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (1, "Error: no camera looks at lane side\n")
     ended = done(run(tmp_path, "--once", cameras=""))
     assert (ended.returncode, ended.stderr) == (1, "Error: there is no [[camera]]\n")
+
+
+def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = done(run(tmp_path, "--port", str(port)))
+    said = f"Error: the page cannot listen on 127.0.0.1 port {port}: Address already in use"
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(said)
+    assert ended.stderr.count("\n") == 1
 
 
 def test_the_page_is_served_on_loopback_until_its_minutes_are_over(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import socket
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -225,7 +226,9 @@ class FocusServer(ThreadedWSGIServer):
     def __init__(self, address: str, port: int, app: Flask) -> None:
         """Raises OSError where the address cannot be had."""
         self._places = threading.BoundedSemaphore(CONNECTIONS)
-        super().__init__(address, port, app, handler=_Handler)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.create_server((address, port), family=family) as listener:  # werkzeug would print and exit
+            super().__init__(address, port, app, handler=_Handler, fd=listener.fileno())
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._places.acquire(blocking=False):

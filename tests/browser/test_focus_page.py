@@ -48,7 +48,7 @@ def address() -> Iterator[str]:
     threads = [threading.Thread(target=look), threading.Thread(target=server.serve_forever)]
     for thread in threads:
         thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/enter/{keys.token}"
+    yield f"http://127.0.0.1:{server.port}/enter/{keys.token}"
     over.set()
     server.shutdown()
     server.server_close()
