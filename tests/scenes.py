@@ -927,12 +927,12 @@ LIGHT_LEVELS: dict[str, tuple[float, float]] = {
 
 
 def empty_lane(seed: int, level: str, frames: int, *, walker: bool = False) -> Iterator[Picture]:
-    """Frames of a lane at a level of LIGHT_LEVELS with nothing held up; a ``walker`` passes, 4 m in 3 seconds."""
+    """Frames of a lane at a level of LIGHT_LEVELS with nothing held up; a ``walker`` passes in the 4th to 7th second."""
     rng = np.random.default_rng([seed, list(LIGHT_LEVELS).index(level), 4])
     electrons, read_noise = LIGHT_LEVELS[level]
     camera = Camera(Optics(), Sensor(electrons=electrons, read_noise=read_noise, smoothing=0.1), lane(rng))
     coat = Sheet(np.clip(0.2 + 0.05 * patches(rng, (300, 120), 20), 0.02, 1).astype(np.float32), 0.2, (60, 100))
-    course = Hand(np.array([-2500.0, 200.0, 1800.0]), np.zeros(3), np.array([1300.0, 0, 0]))
+    course = Hand(np.array([-5400.0, 200.0, 1800.0]), np.zeros(3), np.array([1000.0, 0, 0]))
     for number in range(frames):
         yield camera.frame([(coat, course)] if walker else [], number * FRAME_S, rng)
 

@@ -41,6 +41,8 @@ PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 EARLY = 8
 """Frames within which a presentation should be read: a quarter of a second."""
 FRAMES_S = 30
+SETTLING = 3 * FRAMES_S
+"""Frames in which a watch may get used to a lane; an empty one stays so for hours."""
 _QR: Any = getattr(zxingcpp.BarcodeFormat, "QRCodeModel2", zxingcpp.BarcodeFormat.QRCode)
 
 Read = Callable[[Picture], list[str]]
@@ -231,11 +233,12 @@ def negatives(bench: Bench, seed: int, count: int) -> None:
         bench.burst("negatives", scene.category, scene.frames, (), ())
 
 
-def empty(bench: Bench, seed: int, frames: int = 120, skip: int = 30) -> None:
-    """Frames of a running camera with nobody before it; its first second is not counted."""
+def empty(bench: Bench, seed: int, frames: int = 300, skip: int = SETTLING) -> None:
+    """Frames of a running camera with nobody before it; what it takes to get used to the lane is told apart."""
     for name in track(scenes.LIGHT_LEVELS, "empty frames", console=STDERR, transient=True):
         bench.burst("empty", name, scenes.empty_lane(seed, name, frames), (), (), skip)
-    walk = scenes.empty_lane(seed, "day", frames, walker=True)
+    bench.burst("settling", "day", scenes.empty_lane(seed, "day", skip), (), ())
+    walk = scenes.empty_lane(seed, "day", 220, walker=True)
     bench.burst("passing", "someone walks by", walk, (), (), skip)
 
 
@@ -316,9 +319,11 @@ def aims(bench: Bench) -> Iterator[Aim]:
     def wrong(tally: Tally) -> float:
         return len(tally.wrong)
 
-    everything = ("easy", "gate", "negatives", "empty", "passing")
-    nothing_there = ("photos without a code", "negatives", "empty", "passing")
-    yield Aim("empty frame, ms mean: at most 3", of(lambda t: float(np.mean(t.cpu_ms)), "empty"), lambda x: x <= 3)
+    everything = ("easy", "gate", "negatives", "settling", "empty", "passing")
+    nothing_there = ("photos without a code", "negatives", "settling", "empty", "passing")
+    yield Aim(
+        "empty frame, settled, ms mean: at most 3", of(lambda t: float(np.mean(t.cpu_ms)), "empty"), lambda x: x <= 3
+    )
     yield Aim("easy frame with a code, ms median: at most 5", of(median, "easy"), lambda x: x <= 5)
     yield Aim("easy and harsh frames, ms median: at most 5", of(median, "easy", "gate"), lambda x: x <= 5)
     yield Aim("easy frame with a code, ms p99: at most 33", of(p99, "easy"), lambda x: x <= 33)
@@ -345,7 +350,8 @@ TABLES: dict[str, tuple[str, str, Callable[[Tally], str]]] = {
     "gate": ("Synthetic gate: presentations read, CPU ms a frame", "in 8 | all, %", _within),
     "stills": ("Synthetic stills: share of the codes read, CPU ms", "%", _read),
     "negatives": ("Synthetic negatives: false decodes, CPU ms a frame", "false", _false),
-    "empty": ("Nobody there, through a running watch: CPU ms a frame", "mean", _mean),
+    "settling": ("Nobody there, the first 3 seconds of a watch: CPU ms a frame", "mean", _mean),
+    "empty": ("Nobody there, from 3 to 10 seconds: CPU ms a frame", "mean", _mean),
     "passing": ("Nothing held up, but something moves: CPU ms a frame", "mean", _mean),
     "easy": ("A code that is easily read: CPU ms a frame", "mean", _mean),
 }
