@@ -927,7 +927,7 @@ LIGHT_LEVELS: dict[str, tuple[float, float]] = {
 
 
 def empty_lane(seed: int, level: str, frames: int, *, walker: bool = False) -> Iterator[Picture]:
-    """Frames of a lane at a level of LIGHT_LEVELS with nothing held up; a ``walker`` passes in the 4th to 7th second."""
+    """Frames of a lane at a level of LIGHT_LEVELS with nothing held up; a ``walker`` passes from 4 s to 7 s."""
     rng = np.random.default_rng([seed, list(LIGHT_LEVELS).index(level), 4])
     electrons, read_noise = LIGHT_LEVELS[level]
     camera = Camera(Optics(), Sensor(electrons=electrons, read_noise=read_noise, smoothing=0.1), lane(rng))
