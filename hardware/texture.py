@@ -22,6 +22,8 @@ CELL = 8
 SMALLEST_SIDE = 4 * CELL
 LEAST_TEXTURE = 1.5
 REGIONS = 2
+WEDGES = np.radians((38.0, 28.0, 20.0))
+"""How far from a side's direction gradients are still taken for its, narrower each time."""
 LARGEST_SIDE = 264
 """Pixels of a region seen level: 4 to 6 a module for a symbol of 45 modules."""
 LEAST_SCALE = 0.6
@@ -33,13 +35,14 @@ DARKEST_BAND = 3.0
 
 
 class Region(NamedTuple):
-    """A dense patch of texture: bounds in pixels of the half-size picture, and its direction within 45 degrees."""
+    """A dense patch of texture: bounds in pixels of the half-size picture, and its directions (:func:`_directions`)."""
 
     left: int
     top: int
     right: int
     bottom: int
     angle: float
+    lean: float
 
     @property
     def box(self) -> Box:
@@ -64,7 +67,7 @@ def regions(small: Picture) -> list[Region]:
         texture[patch] = 0
         texture[max(0, rows.min() - 1) : rows.max() + 2, max(0, columns.min() - 1) : columns.max() + 2] = 0
         box = _around(rows, columns, small.shape)
-        found.append(Region(*box, _direction(small[box[1] : box[3], box[0] : box[2]].astype(np.float32))))
+        found.append(Region(*box, *_directions(small[box[1] : box[3], box[0] : box[2]].astype(np.float32))))
     return found
 
 
@@ -111,14 +114,31 @@ def _around(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int,
     )
 
 
-def _direction(plane: Plane) -> float:
-    """The angle, within 45 degrees of level, most edges are square to: the mean of the gradients' fourth powers."""
+def _directions(plane: Plane) -> tuple[float, float]:
+    """Which way a symbol's rows run, within 45 degrees of level, and by how much its columns lean from upright.
+
+    The mean of the gradients' fourth powers tells the direction of a square; a tilted one is a rhombus, whose two
+    sides are then found each among the gradients near to it.
+    """
     downhill, across = np.gradient(_smoothed(plane))
     gradient = np.asarray(across + 1j * downhill, np.complex64)
     strength = np.abs(gradient)
     strong = strength > np.percentile(strength, 60)
-    fourth = (gradient[strong] ** 4 / strength[strong] ** 2.5).sum()
-    return float(np.angle(fourth) / 4)
+    unit, weight = gradient[strong] / strength[strong], strength[strong] ** 1.5
+    square = float(np.angle((unit**4 * weight).sum())) / 4
+    across_columns = _narrowed(unit, weight, square)
+    across_rows = _narrowed(unit, weight, square + np.pi / 2)
+    # Edges are square to their gradients: rows run square to what crosses them.
+    return across_rows - np.pi / 2, across_columns - across_rows + np.pi / 2
+
+
+def _narrowed(unit: NDArray[np.complex64], weight: Plane, angle: float) -> float:
+    """The mean direction, modulo 180 degrees, of the gradients near ``angle``."""
+    for reach in WEDGES:
+        turned = (unit * np.complex64(np.exp(-1j * angle))) ** 2
+        near = turned.real > np.cos(2 * reach)
+        angle += float(np.angle((turned[near] * weight[near]).sum())) / 2
+    return angle
 
 
 def unbanded(luma: Picture, region: Region) -> Picture | None:
@@ -158,13 +178,14 @@ class Upright(NamedTuple):
 def upright(luma: Picture, region: Region) -> Upright:
     """The region of the full-size picture, level, LARGEST_SIDE along its longer side unless it is very small."""
     left, top, right, bottom = region.box
-    size = np.array([right - left, bottom - top], float)
     middle = np.array([left + right, top + bottom]) / 2
-    c, s = np.cos(region.angle), np.sin(region.angle)
-    reach = np.array([size[0] * abs(c) + size[1] * abs(s), size[0] * abs(s) + size[1] * abs(c)])
+    rows, columns = region.angle, region.angle + np.pi / 2 + region.lean
+    turn = np.array([[np.cos(rows), np.sin(rows)], [np.cos(columns), np.sin(columns)]])
+    ends = (np.array([(left, top), (right, top), (right, bottom), (left, bottom)]) - middle) @ np.linalg.inv(turn)
+    reach = np.ptp(ends, axis=0)
     scale = max(LEAST_SCALE, float(reach.max()) / LARGEST_SIDE)
     width, height = (max(int(side), 1) for side in reach / scale)
-    turn = scale * np.array([[c, s], [-s, c]])
+    turn *= scale
     origin = middle - np.array([width, height]) / 2 @ turn
     part = luma[top:bottom, left:right]
     times = max(1, int(scale))
