@@ -89,13 +89,16 @@ def test_no_decoder_of_single_frames_reads_the_night_and_a_watch_does() -> None:
 
 
 def test_the_engine_says_of_how_many_frames_a_text_was_made() -> None:
-    for seed in range(5):
-        frames = [frame.luma for frame in dark(PASS, seed)]
-        for number in range(2, len(frames) + 1):
-            for code in watched(frames[:number])[:1]:
+    counted = 0
+    for seed in range(4):
+        watch = QrDecoder().watch()
+        for number, frame in enumerate(dark(PASS, seed), 1):
+            for code in watch.look(frame.luma, number * FRAME_S).found:
+                counted += 1
                 name, count = code.engine.split(" ")
                 assert name == "fused"
                 assert 2 <= int(count) <= number
+    assert counted > 0
 
 
 def test_more_frames_are_needed_the_noisier_they_are() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from hardware import Found, Picture
 from hardware.decoder import QrDecoder, ours_first
 from hardware.lattice import half
 from kiosk.reader import load_picture
+from tests import scenes, shown
 
 PHOTOS = Path(__file__).parent.parent.parent / "shared" / "photos"
 OURS = "G1" + "A7B.Z0" * 20
@@ -144,6 +146,144 @@ def test_a_failing_engine_is_an_empty_picture() -> None:
     assert QrDecoder(second).decode(np.zeros((20, 20), np.uint8)) == []
     watch = QrDecoder(second).watch()
     assert [watch.look(np.zeros((20, 20), np.uint8), at).found for at in (0.0, 0.1, 0.2, 0.3)] == [[]] * 4
+
+
+CARD = shown.modules(OURS)
+FRAME_S = 1 / 30
+MODULE = 3.6
+Plane = shown.Floats
+Held = tuple[Picture, Plane]
+"""A frame, and where the card's code lies in it."""
+Change = Callable[[Plane, Plane], Plane]
+"""A plane and where the code lies in it -> the plane changed."""
+
+
+def held(what: Change, *, noise: float = 4, lean: float = 0.05) -> list[Held]:
+    """A card's code drifting in a hand for 8 frames; ``what`` is done to each picture of it."""
+    frames = []
+    for number in range(8):
+        middle = 320 + 1.2 * number, 240 + 0.8 * number
+        placed = shown.corners(CARD, MODULE, middle, 0.08 + 0.01 * number, (lean, -lean))
+        plane = what(shown.drawn(CARD, placed, shown.ground()), placed)
+        frames.append((shown.exposed(plane, noise, 100 + number), placed))
+    return frames
+
+
+def finder(placed: Plane, corner: int) -> tuple[float, float]:
+    x, y = placed[corner] + (placed.mean(axis=0) - placed[corner]) * 7 / len(CARD)
+    return float(x), float(y)
+
+
+def on_a_banded_screen(plane: Plane, placed: Plane) -> Plane:
+    screen = shown.within(CARD, placed, plane.shape)
+    return shown.banded(shown.defocused(plane, 0.8), 9.0, 0.75, float(placed[0, 0]) / 7, lit=screen)
+
+
+def thumb(corner: int) -> Change:
+    return lambda plane, placed: shown.defocused(
+        shown.covered(plane, *finder(placed, corner), radius=5 * MODULE, grey=60), 1.0
+    )
+
+
+BURSTS = {
+    "defocus": lambda: held(lambda plane, _: shown.defocused(plane, 0.62 * MODULE)),
+    "motion": lambda: held(lambda plane, _: shown.moved(plane, 1.65 * MODULE, 0.75 * MODULE)),
+    "bands": lambda: held(on_a_banded_screen),
+    "thumb over the corner's finder": lambda: held(thumb(0), lean=0),
+    "thumb over the right finder": lambda: held(thumb(1), lean=0),
+    "thumb over the lower finder": lambda: held(thumb(3), lean=0),
+    "low light": lambda: held(lambda plane, _: 50 + (plane - 50) * 0.3, noise=27),
+}
+LOOSE = 2.0
+"""Modules by which a corner under a thumb may be off; CLOSE where all of the symbol is seen."""
+CLOSE = 0.8
+
+
+@pytest.mark.parametrize("name", BURSTS)
+def test_what_zxing_reads_in_no_frame_is_read_in_a_watch_where_it_lies(name: str) -> None:
+    frames, watch, read = BURSTS[name](), QrDecoder().watch(), []
+    for number, (luma, placed) in enumerate(frames):
+        assert shown.zxing_texts(luma) == []
+        for found in watch.look(luma, number * FRAME_S).found:
+            read.append(found.text)
+            assert found.engine.split(" ")[0] in {"sampled", "fused", "zxing", "zbar"}
+            off = np.abs(np.array(found.corners) - placed).max() / MODULE
+            assert off < (LOOSE if "thumb" in name else CLOSE)
+    assert set(read) == {OURS}
+
+
+@pytest.mark.parametrize("name", ["defocus", "motion", "bands", "thumb over the right finder"])
+def test_a_single_photo_gets_as_much_as_a_frame(name: str) -> None:
+    assert any(texts(luma) == [OURS] for luma, _ in BURSTS[name]())
+
+
+def test_a_light_code_on_a_dark_page_is_read_out_of_focus_as_well() -> None:
+    frames = held(lambda plane, _: 255 - shown.defocused(plane, 0.55 * MODULE))
+    watch = QrDecoder().watch()
+    found = [code for number, (luma, _) in enumerate(frames) for code in watch.look(luma, number * FRAME_S).found]
+    assert not any(shown.zxing_texts(luma) for luma, _ in frames)
+    assert {code.text for code in found} == {OURS}
+    assert texts(frames[0][0]) == [OURS]
+
+
+@pytest.mark.parametrize("turned", [0, 1, 2, 3])
+def test_corners_begin_at_the_codes_own_top_left_whichever_engine_reads_it(turned: int) -> None:
+    for sigma in (0.3, 0.6):
+        placed = shown.corners(CARD, MODULE, (320, 240), turned * np.pi / 2 + 0.1, (0.05, 0.05))
+        plane = shown.defocused(shown.drawn(CARD, placed, shown.ground()), sigma * MODULE)
+        (found,) = QrDecoder().decode(shown.exposed(plane, 3, turned))
+        assert found.engine == ("zxing" if sigma == 0.3 else "sampled")
+        assert np.abs(np.array(found.corners) - placed).max() < CLOSE * MODULE
+
+
+def test_several_codes_are_all_read_ours_first() -> None:
+    plane, others = shown.ground(1280, 720), ["HTTPS://EXAMPLE.COM/A", "HTTPS://EXAMPLE.COM/B"]
+    for number, text in enumerate([others[0], OURS, others[1]]):
+        symbol = shown.modules(text)
+        placed = shown.corners(symbol, 5.0, (230 + 410 * number, 360), 0.2 * number, (0.05, 0))
+        plane = shown.drawn(symbol, placed, plane)
+    luma = shown.exposed(shown.defocused(plane, 0.8), 4)
+    for found in (texts(luma), watched(luma)):
+        assert found[0] == OURS
+        assert sorted(found[1:]) == others
+
+
+def test_a_poor_code_says_where_it_is_before_it_is_read() -> None:
+    frames = held(lambda plane, _: shown.defocused(plane, 0.9 * MODULE))
+    watch, located = QrDecoder().watch(), 0
+    for number, (luma, placed) in enumerate(frames):
+        seen = watch.look(luma, number * FRAME_S)
+        assert seen.stirred
+        for corners in [] if seen.found else seen.symbols:
+            located += 1
+            assert np.abs(np.array(corners).mean(axis=0) - placed.mean(axis=0)).max() < 3 * MODULE
+    assert located > 0
+
+
+def test_nothing_is_read_that_is_not_in_view() -> None:
+    for scene in scenes.negatives(23, 2 * len(scenes.NEGATIVES)):
+        watch = QrDecoder().watch()
+        for number, luma in enumerate(scene.frames):
+            assert watch.look(luma, number * FRAME_S).found == []
+        assert texts(scene.frames[0]) == []
+
+
+def test_only_what_is_in_view_is_read_in_harsh_scenes() -> None:
+    for scene in scenes.bursts(29, 12):
+        watch = QrDecoder().watch()
+        for number, luma in enumerate(scene.frames[:6]):
+            assert {code.text for code in watch.look(luma, number * FRAME_S).found} <= set(scene.texts)
+
+
+def test_an_empty_lane_stirs_nothing_until_a_code_appears_and_that_is_read_at_once() -> None:
+    watch, empty = QrDecoder().watch(), shown.ground()
+    seen = [watch.look(shown.exposed(empty, 3, number), number * FRAME_S) for number in range(120)]
+    assert not any(one.found or one.symbols for one in seen)
+    assert not any(one.stirred or one.hint for one in seen[-30:])
+    placed = shown.corners(CARD, MODULE, (320, 240))
+    last = watch.look(shown.exposed(shown.drawn(CARD, placed, empty), 3, 999), 120 * FRAME_S)
+    assert [code.text for code in last.found] == [OURS]
+    assert last.stirred
 
 
 def test_half_is_the_mean_of_four_and_drops_odd_edges() -> None:
