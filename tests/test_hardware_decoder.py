@@ -196,7 +196,7 @@ BURSTS = {
 }
 LOOSE = 2.0
 """Modules by which a corner under a thumb may be off; CLOSE where all of the symbol is seen."""
-CLOSE = 0.8
+CLOSE = 1.0
 
 
 @pytest.mark.parametrize("name", BURSTS)
