@@ -269,7 +269,7 @@ def test_nothing_is_read_that_is_not_in_view() -> None:
 
 
 def test_only_what_is_in_view_is_read_in_harsh_scenes() -> None:
-    for scene in scenes.bursts(29, 12):
+    for scene in scenes.bursts(29, 8):
         watch = QrDecoder().watch()
         for number, luma in enumerate(scene.frames[:6]):
             assert {code.text for code in watch.look(luma, number * FRAME_S).found} <= set(scene.texts)
