@@ -25,15 +25,38 @@ from hardware.lattice import Fit, half, refitted
 from hardware.locate import LEAST_SCORE, placement
 from hardware.motion import MotionGate
 from hardware.symbol import QUIET, picture
-from hardware.texture import REGIONS, Box, Region, regions, unbanded
+from hardware.texture import Box, Region, regions, unbanded
 
 OURS = "G1"
 CLEAN_PIXELS = 2
 TRACK_S = 0.7
 """A symbol not located for so long is gone, and what was heard of it is forgotten."""
-SECOND_TURN, INVERTED_TURN, OTHER_REGION_TURN = 2, 4, 0
-"""In a presentation that nothing has been read of: which of eight turns is zbar's (two of them), which looks for light
-modules on dark ground, and which at the second densest region."""
+
+
+class Search(NamedTuple):
+    """One way to look for a symbol of our own: which dense region, which polarity, which shape of modules."""
+
+    which: int = 0
+    inverted: bool = False
+    shape: int = 0
+    """0: square; 1: narrower or wider as the region's edges say; -1: the other way round."""
+
+
+TURNS: tuple[Search | None, ...] = (
+    Search(which=1),
+    Search(),
+    None,
+    Search(shape=1),
+    Search(inverted=True),
+    Search(),
+    None,
+    Search(shape=-1),
+)
+"""What the frames of a presentation are searched for while nothing was located in it, by their number modulo eight;
+None is zbar's turn."""
+SQUEEZED = 0.62
+"""Width to height of the modules of a card turned some 50 degrees away; a quarter more or less is still found."""
+MOST_UNREAD = 8
 CROWD = 4
 """A photo with so many codes likely has more."""
 PHOTO_SIDE = 1600
@@ -60,15 +83,14 @@ class QrDecoder:
 
     def _rungs(self, luma: Picture, unread: list[Fit]) -> Iterator[Callable[[], list[Found]]]:
         """The ways to look at a photo again, the most promising first."""
-        yield lambda: [code for fit in unread for code in _met(luma, refitted(luma, fit), False)]
+        yield lambda: [code for fit in unread[:MOST_UNREAD] for code in _met(luma, refitted(luma, fit), False)]
         times = -(-max(luma.shape) // PHOTO_SIDE)
         small = np.asarray(Image.fromarray(np.ascontiguousarray(luma)).reduce(times)) if times > 1 else luma
         rungs = [
-            partial(_own, small, False, 0),
+            partial(_own, small, Search()),
             *(partial(extra, small, name) for name in EXTRAS),
             partial(self._second, small),
-            partial(_own, small, True, 0),
-            *(partial(_own, small, False, which) for which in range(1, REGIONS)),
+            *(partial(_own, small, search) for search in TURNS if search not in (None, Search())),
         ]
         for rung in rungs:
             yield lambda rung=rung: [_enlarged(code, times) for code in rung()]  # type: ignore[misc]
@@ -111,23 +133,22 @@ class QrWatch:
             read = self._track.follow(luma, at)
             self._located = self._track.seen_at == at
             return _text(read, self._track) or self._extra(luma, _around(self._track.fit, luma.shape))
-        if self._turn % 4 == SECOND_TURN:
-            return self._second(luma)
-        return self._searched(luma, unread, at)
+        search = TURNS[self._turn % len(TURNS)]
+        return self._searched(luma, search, unread, at) if search else self._second(luma)
 
-    def _searched(self, luma: Picture, unread: list[Fit], at: float) -> list[Found]:
+    def _searched(self, luma: Picture, search: Search, unread: list[Fit], at: float) -> list[Found]:
         """A symbol looked for anew: where zxing-cpp saw one, else in a dense region of the picture."""
         for seen in unread[:1]:
             fit = refitted(luma, seen)
             if fit.score > LEAST_SCORE:
                 return self._met(luma, fit, False, at)
-        inverted, which = self._turn % 8 == INVERTED_TURN, int(self._turn % 8 == OTHER_REGION_TURN)
         places = regions(half(luma))
-        if which >= len(places):
+        if search.which >= len(places):
             return []
-        sight = _sight(luma, places[which], inverted)
-        found = self._met(sight.luma, sight.fit, inverted, at) if sight.fit else sight.found
-        return found or self._extra(luma, places[which].box)
+        place = places[search.which]
+        sight = _sight(luma, place, search)
+        found = self._met(sight.luma, sight.fit, search.inverted, at) if sight.fit else sight.found
+        return found or self._extra(luma, place.box)
 
     def _met(self, luma: Picture, fit: Fit, inverted: bool, at: float) -> list[Found]:
         if self._track is None or self._track.inverted != inverted:
@@ -185,22 +206,24 @@ class Sight(NamedTuple):
     fit: Fit | None
 
 
-def _sight(luma: Picture, region: Region, inverted: bool) -> Sight:
+def _sight(luma: Picture, region: Region, search: Search) -> Sight:
     even = unbanded(luma, region)
     if even is not None:
         luma = even
         if found := zxing(luma).found:
             return Sight(luma, found, None)
-    return Sight(luma, [], placement(np.invert(luma) if inverted else luma, region))
+    narrow = region.narrow == (search.shape > 0)
+    aspect = 1.0 if search.shape == 0 else SQUEEZED if narrow else 1 / SQUEEZED
+    return Sight(luma, [], placement(np.invert(luma) if search.inverted else luma, region, aspect))
 
 
-def _own(luma: Picture, inverted: bool, which: int) -> list[Found]:
-    """Our own reading of a photo's dense region: the densest, or the one after it."""
+def _own(luma: Picture, search: Search) -> list[Found]:
+    """Our own reading of a photo's dense region."""
     places = regions(half(luma))
-    if which >= len(places):
+    if search.which >= len(places):
         return []
-    sight = _sight(luma, places[which], inverted)
-    return _met(sight.luma, sight.fit, inverted) if sight.fit else sight.found
+    sight = _sight(luma, places[search.which], search)
+    return _met(sight.luma, sight.fit, search.inverted) if sight.fit else sight.found
 
 
 def _met(luma: Picture, fit: Fit, inverted: bool) -> list[Found]:

@@ -62,7 +62,7 @@ class Straightened:
         self.version = fit.version
         n = side(fit.version)
         if fit.module > LARGE_MODULE:
-            luma, fit = half(luma), fit._replace(corners=fit.corners / 2)
+            luma, fit = half(luma), fit._replace(corners=fit.corners / 2, bend=fit.bend / 2)
         even = levelled(Boxes(rectified(luma, fit, MARGIN, FINE)), LEVEL_MODULES * FINE)
         windows = np.lib.stride_tricks.sliding_window_view(even, (WINDOW * FINE, WINDOW * FINE))[::FINE, ::FINE]
         self._patches = windows.reshape(n * n, -1)
@@ -118,7 +118,7 @@ class Track:
         """The symbol in the next frame, near where it was; ``seen_at`` stays behind when it is not there."""
         shown = self._positive(luma)
         ahead = self.fit._replace(corners=self.fit.corners + self._moved)
-        return self._settle(shown, refitted(shown, ahead), at, SECOND_THOUGHTS)
+        return self._settle(shown, refitted(shown, ahead, patient=True), at, SECOND_THOUGHTS)
 
     def meet(self, luma: Picture, fit: Fit, at: float, thoughts: int = SECOND_THOUGHTS) -> Read | None:
         """The symbol in this frame, found at ``fit`` anew; ``thoughts`` is how much time is left for it."""
@@ -126,7 +126,8 @@ class Track:
         if fit.version != self.fit.version:
             self._heard.clear()
         self.fit = fit
-        return self._settle(self._positive(luma), fit, at, thoughts)
+        shown = self._positive(luma)
+        return self._settle(shown, refitted(shown, fit, patient=True) if thoughts else fit, at, thoughts)
 
     def _positive(self, luma: Picture) -> Picture:
         return np.invert(luma) if self.inverted else luma

@@ -136,6 +136,12 @@ LEVEL_MODULES = 9
 ROAM = 4.0
 """Modules a symbol may have moved since the frame before: 1 mm modules in a hand at 120 mm/s."""
 NEAR_SCORE = 0.4
+DAMPING = 1e-2
+FLAT_SCORE = 0.85
+"""A placement that fits so well is of a flat card."""
+ARCH = np.arange(-4.0, 4.5)
+"""Modules by which the middle of a bent card may lie off the plane through its corners."""
+BENT_GAIN = 0.02
 
 
 class Template(NamedTuple):
@@ -168,12 +174,25 @@ def _blurred(wide: Plane) -> Plane:
     return both
 
 
+_FLAT = np.zeros((4, 2))
+
+
 class Fit(NamedTuple):
-    """A symbol of ``version`` lying at ``corners``; ``score`` is the correlation of its fixed parts, -1 to 1."""
+    """A symbol of ``version`` lying at ``corners``; ``score`` is the correlation of its fixed parts, -1 to 1.
+
+    ``bend`` (4, 2), pixels: how far a card that is not flat lies off the plane through its corners, see :func:`_bends`.
+    """
 
     corners: Corners
     version: int
     score: float
+    bend: Corners = _FLAT
+
+    def placed(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Symbol coordinates ``(k, 2)`` in the picture."""
+        n = side(self.version)
+        flat = projected(homography(self.corners, n), points)
+        return flat + _bends(points / n) @ self.bend if self.bend.any() else flat
 
     @property
     def module(self) -> float:
@@ -182,10 +201,17 @@ class Fit(NamedTuple):
         return float(np.hypot(*(ends - self.corners).T).mean()) / side(self.version)
 
 
-def scored(even: Plane, corners: Corners, version: int) -> float:
-    plan = template(version)
-    seen = looked_up(even, projected(homography(corners, side(version)), plan.points))
-    return _correlation(seen, plan.values)
+def _bends(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(k, 4): the shapes a bent or creased card is made of, at places of the unit square; all are 0 at its corners."""
+    u, v = places.T
+    arch_u, arch_v = 4 * u * (1 - u), 4 * v * (1 - v)
+    return np.stack([arch_u, arch_v, arch_u * (2 * v - 1), arch_v * (2 * u - 1)], axis=1)
+
+
+def scored(even: Plane, fit: Fit) -> Fit:
+    """``fit`` with its score in this picture."""
+    plan = template(fit.version)
+    return fit._replace(score=_correlation(looked_up(even, fit.placed(plan.points)), plan.values))
 
 
 def _correlation(a: Plane, b: Plane) -> float:
@@ -193,29 +219,66 @@ def _correlation(a: Plane, b: Plane) -> float:
     return float(a @ b / np.sqrt(max(float(a @ a) * float(b @ b), 1e-9)))
 
 
-def fitted(even: Plane, start: Fit, rounds: int = 6) -> Fit:
-    """The placement near ``start`` at which the fixed parts fit best: Gauss-Newton over the four corners.
+def fitted(even: Plane, start: Fit, rounds: int = 6, bent: bool = False) -> Fit:
+    """The placement near ``start`` at which the fixed parts fit best: Gauss-Newton over the four corners, and the bend.
 
     ``even`` is a :func:`levelled` picture. A placement off by up to about a module is drawn in.
     """
-    plan, best, corners = template(start.version), start._replace(score=-1.0), start.corners.copy()
-    downhill, across = (np.asarray(slope, np.float32) for slope in np.gradient(even))
-    n, damping = side(start.version), 1e-2
+    plan, fit, best = template(start.version), start, start._replace(score=-1.0)
+    shapes = [plan.shares, _bends(plan.points / side(start.version))][: 1 + bent]
+    slopes = [np.asarray(slope, np.float32) for slope in np.gradient(even)[::-1]]
+    limit = 0.7 * start.module
     for _ in range(rounds):
-        points = projected(homography(corners, n), plan.points)
+        points = fit.placed(plan.points)
         seen = looked_up(even, points)
-        score = _correlation(seen, plan.values)
-        if score > best.score:
-            gained, best = score - best.score, Fit(corners.copy(), start.version, score)
+        fit = fit._replace(score=_correlation(seen, plan.values))
+        if fit.score > best.score:
+            gained, best = fit.score - best.score, fit
             if gained < 1e-3:
                 break
-        slopes = np.concatenate([plan.shares * looked_up(part, points)[:, None] for part in (across, downhill)], axis=1)
+        pull = np.hstack([shape * looked_up(slope, points)[:, None] for slope in slopes for shape in shapes])
         wanted = plan.values * (seen @ plan.values / (plan.values @ plan.values)) - (seen - seen.mean())
-        square = slopes.T @ slopes
-        step = np.linalg.solve(square + damping * np.trace(square) / 8 * np.eye(8), slopes.T @ wanted)
-        limit = 0.7 * best.module
-        corners = corners + np.clip(step.reshape(2, 4).T, -limit, limit)
+        step = np.clip(_solved(pull, wanted).reshape(2, -1).T, -limit, limit)
+        fit = fit._replace(corners=fit.corners + step[:4], bend=fit.bend + step[4:] if bent else fit.bend)
     return best
+
+
+def _solved(pull: NDArray[np.float64], wanted: Plane) -> NDArray[np.float64]:
+    square = pull.T @ pull
+    square += (DAMPING * np.trace(square) / len(square) + 1e-6) * np.eye(len(square))  # a flat picture pulls nowhere
+    solved: NDArray[np.float64] = np.linalg.solve(square, pull.T @ wanted)
+    return solved
+
+
+def unbent(even: Plane, start: Fit) -> Fit:
+    """``start`` with the bend of a card that is not flat, where that explains its fixed parts better."""
+    points, values = thinned(start.version)
+    n, fit = side(start.version), start
+    x, y = (start.corners[1] - start.corners[0]) / n, (start.corners[3] - start.corners[0]) / n
+    moves = np.stack([a * x + b * y for a in ARCH for b in ARCH])
+    for shape in (0, 1):
+        tall = _bends(points / n)[:, shape]
+        there = fit.placed(points) + tall[:, None] * moves[:, None]
+        seen = looked_up(even, there.reshape(-1, 2)).reshape(len(moves), -1)
+        chosen = np.zeros_like(fit.bend)
+        chosen[shape] = moves[int(np.argmax(seen @ values))]
+        fit = fit._replace(bend=fit.bend + chosen)
+    bent = fitted(even, fit, bent=True)
+    return bent if bent.score > start.score + BENT_GAIN else start
+
+
+@cache
+def middles(version: int) -> tuple[NDArray[np.float64], Plane]:
+    """The middles of the fixed modules, and what they show."""
+    plan = template(version)
+    (middle,) = np.nonzero(np.isclose(plan.points % 1, 0.25).all(axis=1))
+    return plan.points[middle] + 0.25, plan.values[middle]
+
+
+def thinned(version: int) -> tuple[NDArray[np.float64], Plane]:
+    """Every second one of them."""
+    points, values = middles(version)
+    return points[::2], values[::2]
 
 
 REACH = np.arange(-5.0, 5.5)
@@ -248,12 +311,15 @@ def rectified(plane: Plane | Picture, fit: Fit, margin: int, fine: int) -> Pictu
     n = side(fit.version)
     along = (np.arange((n + 2 * margin) * fine) + 0.5) / fine - margin
     x, y = np.meshgrid(along, along)
-    points = projected(homography(fit.corners, n), np.stack([x.ravel(), y.ravel()], axis=1))
+    points = fit.placed(np.stack([x.ravel(), y.ravel()], axis=1))
     return np.rint(looked_up(plane, points)).astype(np.uint8).reshape(len(along), len(along))
 
 
-def refitted(luma: Picture, start: Fit) -> Fit:
-    """The placement of the same symbol in another picture, in which it may have moved by some modules."""
+def refitted(luma: Picture, start: Fit, patient: bool = False) -> Fit:
+    """The placement of the same symbol in another picture, in which it may have moved by some modules.
+
+    ``patient``: there is time to see whether the card is bent.
+    """
     times = max(1, round(start.module / FIT_MODULE))
     margin = (ROAM + 2) * start.module
     low = np.maximum(start.corners.min(axis=0) - margin, 0).astype(int)
@@ -263,20 +329,19 @@ def refitted(luma: Picture, start: Fit) -> Fit:
         return start._replace(score=-1.0)
     picture = np.asarray(Image.fromarray(np.ascontiguousarray(part)).reduce(times), np.uint8)
     even = levelled(Boxes(picture), round(LEVEL_MODULES * start.module / times))
-    there = start._replace(corners=(start.corners - low) / times)
-    there = there._replace(score=scored(even, there.corners, there.version))
+    there = scored(even, start._replace(corners=(start.corners - low) / times, bend=start.bend / times))
     if there.score < NEAR_SCORE:
         there = _roamed(even, there)
-    found = fitted(even, there)
-    return found._replace(corners=found.corners * times + low)
+    found = fitted(even, there, bent=bool(start.bend.any()))
+    if patient and NEAR_SCORE < found.score < FLAT_SCORE:
+        found = unbent(even, found)
+    return found._replace(corners=found.corners * times + low, bend=found.bend * times)
 
 
 def _roamed(even: Plane, start: Fit) -> Fit:
     """``start`` shifted to where its fixed parts fit best."""
-    plan, n = template(start.version), side(start.version)
-    middle = np.isclose(plan.points % 1, 0.25).all(axis=1)
-    points = projected(homography(start.corners, n), plan.points[middle] + 0.25)
+    points, values = middles(start.version)
     steps = np.arange(-ROAM, ROAM + 0.5) * start.module
     moves = np.stack([a.ravel() for a in np.meshgrid(steps, steps)], axis=1)
-    seen = looked_up(even, (points + moves[:, None]).reshape(-1, 2)).reshape(len(moves), -1)
-    return start._replace(corners=start.corners + moves[int(np.argmax(seen @ plan.values[middle]))])
+    seen = looked_up(even, (start.placed(points) + moves[:, None]).reshape(-1, 2)).reshape(len(moves), -1)
+    return start._replace(corners=start.corners + moves[int(np.argmax(seen @ values))])

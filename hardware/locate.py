@@ -8,7 +8,6 @@ and how it leans away, is told by the timing patterns, and all that is fixed in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -27,7 +26,7 @@ from hardware.lattice import (
     looked_up,
     scored,
     squared,
-    template,
+    thinned,
 )
 from hardware.symbol import FINDER, VERSIONS, side
 from hardware.texture import Region, upright
@@ -37,9 +36,12 @@ MODULES = (1.7, 2.2, 2.9, 3.8, 5.0)
 LEAST_VARIANCE = 4.0
 """Grey levels squared: flatter squares than this hold no finder."""
 LEAST_FINDER = 0.40
-MOST_FINDERS = 10
+MOST_FINDERS = 8
 MOST_TRIED = 7
 MOST_FITTED = 2
+ROUNDS = 6
+MOST_HIDDEN_TRIED, MOST_HIDDEN_FITTED, HIDDEN_ROUNDS = 12, 3, 14
+"""The same where a finder is hidden: more that could be meant, and further from the truth."""
 SURE_SCORE = 0.75
 WORTH_FITTING = 0.3
 MOST_PAIRED = 6
@@ -106,9 +108,9 @@ def _peak(shown: Plane, x: int, y: int, module: float) -> Finder:
     return Finder(x + 0.5 + offsets[0], y + 0.5 + offsets[1], module, float(shown[y, x]))
 
 
-def placement(luma: Picture, region: Region) -> Fit | None:
-    """The symbol most likely there, fitted to the picture."""
-    view = upright(luma, region)
+def placement(luma: Picture, region: Region, aspect: float = 1.0) -> Fit | None:
+    """The symbol most likely there, fitted to the picture; modules are taken to be ``aspect`` times wider than high."""
+    view = upright(luma, region, aspect)
     boxes = Boxes(view.picture)
     found = finders(boxes)
     if len(found) < 2:
@@ -124,20 +126,20 @@ def _of_whole(even: Plane, found: Sequence[Finder]) -> Fit | None:
     """The best placement on three finders, where there is any worth fitting."""
     starts = sorted(_threes(found), key=lambda start: -start.likely)[:MOST_TRIED]
     ranked = sorted((_tilted(even, start, (0, 1, 0)) for start in starts), key=lambda fit: -fit.score)
-    return _best_fitted(even, [fit for fit in ranked if fit.score > WORTH_FITTING])
+    return _best_fitted(even, [fit for fit in ranked[:MOST_FITTED] if fit.score > WORTH_FITTING], ROUNDS)
 
 
 def _of_hidden(even: Plane, found: Sequence[Finder]) -> Fit | None:
     """The best placement on two finders, the third under a thumb, a glare or a stain."""
-    starts = sorted(_twos(found), key=lambda start: -start.likely)[:MOST_TRIED]
+    starts = sorted(_twos(found), key=lambda start: -start.likely)[:MOST_HIDDEN_TRIED]
     ranked = sorted(starts, key=lambda start: -_tilted(even, start, start.seen).score)
-    return _best_fitted(even, [_completed(even, start) for start in ranked[:MOST_FITTED]])
+    return _best_fitted(even, [_completed(even, start) for start in ranked[:MOST_HIDDEN_FITTED]], HIDDEN_ROUNDS)
 
 
-def _best_fitted(even: Plane, ranked: Sequence[Fit]) -> Fit | None:
+def _best_fitted(even: Plane, ranked: Sequence[Fit], rounds: int) -> Fit | None:
     best = None
-    for start in ranked[:MOST_FITTED]:
-        fit = fitted(even, squared(even, start))
+    for start in ranked:
+        fit = fitted(even, squared(even, start), rounds)
         best = fit if best is None or fit.score > best.score else best
         if best.score > SURE_SCORE:
             break
@@ -207,17 +209,9 @@ def _twos(found: Sequence[Finder]) -> Iterator[Start]:
                 yield Start(np.stack([a, b, c]), version, likely, hidden, ((), (1,), (0,))[hidden])
 
 
-@cache
-def _thinned(version: int) -> tuple[NDArray[np.float64], Plane]:
-    """Every second middle of a fixed module, and what it shows."""
-    plan = template(version)
-    middle = np.flatnonzero(np.isclose(plan.points % 1, 0.25).all(axis=1))[::2]
-    return plan.points[middle] + 0.25, plan.values[middle]
-
-
 def _completed(even: Plane, start: Start) -> Fit:
     """The start with its hidden finder where the fixed parts fit best."""
-    points, values = _thinned(start.version)
+    points, values = thinned(start.version)
     u, v = ((points - FINDER / 2) / (side(start.version) - FINDER)).T
     share = (1 - u - v, u, v)[start.hidden]
     module = float(np.hypot(*(start.middles[1] - start.middles[0]))) / (side(start.version) - FINDER)
@@ -244,7 +238,7 @@ def _tilted(even: Plane, start: Start, axes: Sequence[int]) -> Fit:
 
 def _placed(even: Plane, start: Start, tilt: Sequence[float]) -> Fit:
     corners = _corners(start, tilt)
-    return Fit(corners, start.version, scored(even, corners, start.version))
+    return scored(even, Fit(corners, start.version, 0.0))
 
 
 def _timing(even: Plane, start: Start, tilts: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

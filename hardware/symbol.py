@@ -243,7 +243,7 @@ def _repaired_words(bits: Soft, parts: Sequence[Block]) -> NDArray[np.uint8] | N
             return None
         words[part.places], gained = best
         evidence += gained
-    return words if evidence >= EVIDENCE else None
+    return words if evidence >= EVIDENCE and words.any() else None  # nothing but zeros is a codeword, and no symbol
 
 
 def _repaired_block(words: NDArray[np.uint8], sure: Soft, parity: int) -> tuple[NDArray[np.uint8], float] | None:

@@ -20,6 +20,8 @@ Box = tuple[int, int, int, int]
 CELL = 8
 """Half-size pixels along a cell of the texture map."""
 SMALLEST_SIDE = 4 * CELL
+STEEP = 60
+"""Grey levels between neighbours: many edges make a code, not strong ones."""
 LEAST_TEXTURE = 1.5
 REGIONS = 2
 WEDGES = np.radians((38.0, 28.0, 20.0))
@@ -43,6 +45,7 @@ class Region(NamedTuple):
     bottom: int
     angle: float
     lean: float
+    narrow: bool
 
     @property
     def box(self) -> Box:
@@ -54,7 +57,8 @@ def regions(small: Picture) -> list[Region]:
     if min(small.shape) < SMALLEST_SIDE:
         return []
     upper, lower = (small[row : small.shape[0] // 2 * 2 : 2].astype(np.int16) for row in (0, 1))  # every second row
-    a, d = _cells(np.abs(upper[:, 1:] - upper[:, :-1])), _cells(np.abs(lower - upper)[:, :-1])
+    a = _cells(np.minimum(np.abs(upper[:, 1:] - upper[:, :-1]), STEEP))
+    d = _cells(np.minimum(np.abs(lower - upper)[:, :-1], STEEP))
     texture = _smoothed(np.minimum(a, d) + np.float32(0.25) * np.maximum(a, d))
     texture -= np.median(texture)
     found = []
@@ -114,8 +118,9 @@ def _around(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int,
     )
 
 
-def _directions(plane: Plane) -> tuple[float, float]:
-    """Which way a symbol's rows run, within 45 degrees of level, and by how much its columns lean from upright.
+def _directions(plane: Plane) -> tuple[float, float, bool]:
+    """Which way a symbol's rows run, within 45 degrees of level, by how much its columns lean, and whether
+    its modules look narrower than they are high.
 
     The mean of the gradients' fourth powers tells the direction of a square; a tilted one is a rhombus, whose two
     sides are then found each among the gradients near to it.
@@ -129,7 +134,10 @@ def _directions(plane: Plane) -> tuple[float, float]:
     across_columns = _narrowed(unit, weight, square)
     across_rows = _narrowed(unit, weight, square + np.pi / 2)
     # Edges are square to their gradients: rows run square to what crosses them.
-    return across_rows - np.pi / 2, across_columns - across_rows + np.pi / 2
+    rows, columns = across_rows - np.pi / 2, across_columns + np.pi / 2
+    # The narrower modules are, the more edges there are along a row; lens and pixels leave too few to say by how much.
+    along, down = (float(np.abs((gradient * np.exp(-1j * way)).real).mean()) for way in (rows, columns))
+    return rows, columns - rows - np.pi / 2, along > down
 
 
 def _narrowed(unit: NDArray[np.complex64], weight: Plane, angle: float) -> float:
@@ -175,12 +183,16 @@ class Upright(NamedTuple):
         return there
 
 
-def upright(luma: Picture, region: Region) -> Upright:
-    """The region of the full-size picture, level, LARGEST_SIDE along its longer side unless it is very small."""
+def upright(luma: Picture, region: Region, aspect: float = 1.0) -> Upright:
+    """The region of the full-size picture, level, LARGEST_SIDE along its longer side unless it is very small.
+
+    ``aspect``: how much wider than high modules are, which is then evened out.
+    """
     left, top, right, bottom = region.box
     middle = np.array([left + right, top + bottom]) / 2
     rows, columns = region.angle, region.angle + np.pi / 2 + region.lean
     turn = np.array([[np.cos(rows), np.sin(rows)], [np.cos(columns), np.sin(columns)]])
+    turn *= np.sqrt([[aspect], [1 / aspect]])
     ends = (np.array([(left, top), (right, top), (right, bottom), (left, bottom)]) - middle) @ np.linalg.inv(turn)
     reach = np.ptp(ends, axis=0)
     scale = max(LEAST_SCALE, float(reach.max()) / LARGEST_SIDE)
