@@ -245,9 +245,8 @@ def fitted(even: Plane, start: Fit, rounds: int = 6, bent: bool = False) -> Fit:
 
 def _solved(pull: NDArray[np.float64], wanted: Plane) -> NDArray[np.float64]:
     square = pull.T @ pull
-    square += (DAMPING * np.trace(square) / len(square) + 1e-6) * np.eye(len(square))  # a flat picture pulls nowhere
-    solved: NDArray[np.float64] = np.linalg.solve(square, pull.T @ wanted)
-    return solved
+    damping = DAMPING * float(np.trace(square)) / len(square) + 1e-6  # a flat picture pulls nowhere
+    return np.asarray(np.linalg.solve(square + damping * np.eye(len(square)), pull.T @ wanted), np.float64)
 
 
 def unbent(even: Plane, start: Fit) -> Fit:
