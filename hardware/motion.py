@@ -50,9 +50,9 @@ RECENT_S = 1.0
 NOISE_S = 50.0
 LANE_NOISE_S = 200.0
 """Time constants of each block's noise against the frame before, and against the empty lane."""
-QUIETEST, LOUDEST, LOUDEST_FRAME = 0.15, 6.0, 2.5
+QUIETEST, LOUDEST, LOUDEST_FRAME = 0.15, 10.0, 2.5
 """Bounds of a block's noise in grey values, and of what a frame's own noise may make of it: a hand that fills the
-picture must not pass for noise. 2.5 is a pixel noise of 20."""
+picture must not pass for noise. 2.5 is a pixel noise of 20; dark blocks had 8 at 25 electrons a pixel."""
 CLIPPED = np.float32(240)
 """A block so bright on the mean has pixels that are clipped: no factor can be taken from it."""
 STEP_FAULT = 0.15
@@ -169,6 +169,7 @@ class _Lane:
         self._stood = np.zeros_like(self._before)  # seconds
         self._noise = np.full_like(self._before, QUIETEST**2)  # variances of a block's mean
         self._lane_noise = self._noise.copy()
+        self._known = np.full_like(self._before, 1 + FIRST_FRAMES)  # frames; the whole picture's noise counts as many
         self._late = [1.0] * 4
         self._frames = 1
         self._apart = np.zeros(self._before.shape, np.bool_)
@@ -182,11 +183,12 @@ class _Lane:
         if self._frames == 1:
             self._noise[:] = max(QUIETEST, _spread(step)) ** 2
             self._lane_noise[:] = self._noise
-        moving = self._apart_from(step, step_fault, self._noise, 0)
-        standing = self._apart_from(away, away_fault, self._lane_noise, 2)
+        doubt = np.float32(1) + np.float32(FIRST_FRAMES) / self._known  # of a noise known from few frames
+        moving = self._apart_from(step, step_fault, self._noise * doubt, 0)
+        standing = self._apart_from(away, away_fault, self._lane_noise * doubt, 2)
         self._apart = moving | standing
         self._learn(blocks, light, moving, standing, passed)
-        self._learn_noises(step, away, passed, learn)
+        self._learn_noises(step, away, passed, learn, blocks < CLIPPED)
         self._before = blocks
         self._frames += 1
         return _Changed(int(np.count_nonzero(moving)), int(np.count_nonzero(standing)))
@@ -226,7 +228,8 @@ class _Lane:
         """
         evenly = blocks / light
         self._recent += (evenly - self._recent) * np.float32(min(1.0, passed / RECENT_S))
-        rate = np.float32(max(passed / LANE_S, self._first(1)))
+        first = 1 / (self._frames + 1) if self._frames < FIRST_FRAMES else 0.0  # the mean of all frames so far
+        rate = np.float32(max(passed / LANE_S, first))
         np.maximum(evenly, self._empty, out=evenly, where=blocks > CLIPPED)
         self._empty += (evenly - self._empty) * (rate * ~self._apart)
         self._stood += np.float32(passed) * ~moving
@@ -236,23 +239,26 @@ class _Lane:
             np.copyto(self._empty, self._recent, where=settled)
         self._empty *= np.float32(1 + (float(light.mean()) - 1) * passed / LIGHT_S)
 
-    def _learn_noises(self, step: Blocks, away: Blocks, passed: float, learn: bool) -> None:
-        first = self._first(1 + FIRST_FRAMES)  # the whole picture's noise counts as much
-        _learn_noise(self._noise, step, max(passed / NOISE_S, first), learn)
-        _learn_noise(self._lane_noise, away, max(passed / LANE_NOISE_S, first), learn)
+    def _learn_noises(self, step: Blocks, away: Blocks, passed: float, learn: bool, telling: Marks) -> None:
+        """The mean over the frames in which a block was calm, until they are many: from then on slowly.
+
+        Dark blocks are three times as noisy as the calmest quarter of the picture, by which all of them begin. A
+        block not ``telling`` is clipped: its noise does not show.
+        """
+        calm = telling if self._frames < FIRST_FRAMES else telling & ~self._apart
+        self._known += calm
+        first = calm * (np.float32(1) / self._known)
+        _learn_noise(self._noise, step, np.maximum(first, telling * np.float32(passed / NOISE_S)), learn)
+        _learn_noise(self._lane_noise, away, np.maximum(first, telling * np.float32(passed / LANE_NOISE_S)), learn)
         np.maximum(self._lane_noise, self._noise, out=self._lane_noise)
 
-    def _first(self, known: int) -> float:
-        """The rate that makes the mean of all frames so far, while they are few; ``known`` frames came before."""
-        return 1 / (self._frames + known) if self._frames < FIRST_FRAMES else 0.0
 
-
-def _learn_noise(variance: Blocks, difference: Blocks, rate: float, upward: bool) -> None:
+def _learn_noise(variance: Blocks, difference: Blocks, rate: Blocks, upward: bool) -> None:
     """Towards the squares of the differences; one that is far off counts as three standard deviations."""
     squares = difference * difference
     np.minimum(squares, variance * np.float32(9.0 if upward else 1.5), out=squares)
     squares -= variance
-    squares *= np.float32(rate)
+    squares *= rate
     variance += squares
     np.clip(variance, QUIETEST**2, LOUDEST**2, out=variance)
 

@@ -14,9 +14,11 @@ from hardware import Picture
 from hardware.motion import (
     EMPTY_EVERY,
     FIRST_FRAMES,
+    GONE_S,
     HOLD_S,
     RESTLESS_EVERY,
     RESTLESS_S,
+    SETTLED_S,
     STANDING_EVERY,
     MotionGate,
     block_means,
@@ -24,6 +26,7 @@ from hardware.motion import (
 
 HEIGHT, WIDTH = 360, 640
 FRAME_S = 1 / 30
+CALM_S = GONE_S + FRAME_S
 Light = Callable[[float], "NDArray[np.float32] | float"]
 
 sigmas = st.sampled_from([1.0, 2.0, 4.0, 8.0, 12.0])
@@ -36,7 +39,7 @@ class Gate:
     def __init__(self, sigma: float = 2.0, seed: int = 1, light: Light = lambda at: 1.0) -> None:
         self.gate = MotionGate()
         self.at = 100.0
-        self.sigma = sigma
+        self.sigma: float | NDArray[np.float32] = sigma
         self.light = light
         self.held: tuple[int, int, NDArray[np.float32]] | None = None
         self._random = np.random.default_rng(seed)
@@ -51,7 +54,7 @@ class Gate:
             grey[top : top + patch.shape[0], left : left + patch.shape[1]] = patch
         begin = int(self._random.integers(HEIGHT * WIDTH))
         noise = self._noise[begin : begin + HEIGHT * WIDTH].reshape(HEIGHT, WIDTH)
-        seen: NDArray[np.float32] = grey * self.light(self.at) + noise * np.float32(self.sigma)
+        seen: NDArray[np.float32] = grey * self.light(self.at) + noise * np.asarray(self.sigma, np.float32)
         return np.clip(seen, 0, 255).astype(np.uint8)
 
     def step(self) -> bool:
@@ -109,6 +112,28 @@ def test_an_empty_lane_is_looked_at_in_one_frame_of_eight_whatever_its_noise_and
     looks = Gate(sigma, seed, LIGHTS[light]).settled().lasts(5)
     assert sum(looks) <= len(looks) / EMPTY_EVERY + 1
     assert longest_pause(looks) == EMPTY_EVERY - 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_lane_whose_dark_parts_are_the_noisiest_is_calm_from_its_first_seconds_on(seed: int) -> None:
+    gate = Gate(seed=seed)
+    gate.sigma = np.where(np.arange(WIDTH) < WIDTH / 3, np.float32(28), np.float32(8))
+    gate.lasts(CALM_S)
+    looks = gate.lasts(20)
+    assert sum(looks) <= len(looks) / EMPTY_EVERY + 1
+    gate.held = (100, 100, code(np.random.default_rng(seed), 80, 40, 220))
+    assert all(gate.lasts(HOLD_S - 0.1))
+
+
+def test_somebody_there_from_the_first_frame_on_does_not_leave_noise_behind_for_long() -> None:
+    gate = Gate(3.0)
+    for _ in range(150):
+        moved(gate)
+    gate.held = None
+    gate.lasts(SETTLED_S + 10)
+    assert longest_pause(gate.lasts(3)) == EMPTY_EVERY - 1
+    gate.held = (130, 330, code(np.random.default_rng(5), 60, 40, 220))
+    assert all(gate.lasts(HOLD_S - 0.1))
 
 
 @settings(deadline=None, max_examples=30)
