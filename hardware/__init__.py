@@ -113,13 +113,15 @@ class Seen(NamedTuple):
     """What one camera frame showed: the codes read, passes first, and what else there was to see.
 
     ``symbols`` are the corners of codes that are there and could not be read (clockwise from the symbol's
-    own top left); ``stirred`` is false while nothing but the empty lane is before the camera.
+    own top left); ``stirred`` is false while nothing but the empty lane is before the camera, and ``looked`` where
+    the frame was therefore passed over.
     """
 
     found: list[Found]
     symbols: tuple[tuple[tuple[int, int], ...], ...] = ()
     stirred: bool = True
     hint: Hint | None = None
+    looked: bool = True
 
 
 class Camera(Protocol):

@@ -116,7 +116,7 @@ class QrWatch:
         if not self._gate.step(luma, at):
             there = self._gate.occupied  # what stands still is not looked at in every frame, and is there all the same
             self._turn = self._turn if there else 0
-            return Seen([], stirred=there, hint=self._hinter.shown if there else None)
+            return Seen([], stirred=there, hint=self._hinter.shown if there else None, looked=False)
         found, unread = zxing(luma)
         if found:
             self._turn = 0

@@ -321,6 +321,8 @@ class ReaderState(msgspec.Struct, kw_only=True):
     part: str = ""
     frames: int = 0
     decode_ms: float = 0.0
+    looked: float | None = None
+    """The share of the last frames that were decoded: an empty lane's hardly are. None: the reader does not say."""
     frame_age_s: float = 0.0
     light: bool = False
     """Something is before the camera, and it is dark: the lane's illumination should be on."""
@@ -517,6 +519,7 @@ class LaneState(msgspec.Struct, kw_only=True):
     camera_ok: bool = False
     camera_why: str = ""
     decode_ms: float = 0.0
+    looked: float | None = None  # see ReaderState
     reader_restarts: int = 0
     """How often the reader of this lane began anew unasked in the last hour, the last time at ``reader_restarted_ms``;
     ``reader_blames`` of them because of what was before this lane's camera."""

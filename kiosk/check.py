@@ -121,8 +121,14 @@ def _reader(lane: LaneState) -> Finding:
     return Finding("reader", lane.reader_restarts < SEVERAL, text, do)
 
 
+def frames_of(lane: LaneState) -> str:
+    """What a frame of this lane costs, and how many are looked at, for a technician."""
+    looked = "" if lane.looked is None else f", {100 * lane.looked:.0f} % of frames looked at"
+    return f"fine, {lane.decode_ms:.1f} ms a frame{looked}"
+
+
 def _lane(lane: LaneState, state: State) -> Iterator[Finding]:
-    text = f"{lane.name}: {lane.camera_why or f'fine, {lane.decode_ms:.1f} ms a frame'}"
+    text = f"{lane.name}: {lane.camera_why or frames_of(lane)}"
     yield Finding("camera", lane.camera_ok, text, "check the ribbon cable, then systemctl status gate-kiosk-reader")
     yield _reader(lane)
     pins_ok = "relay" not in state.faults

@@ -512,6 +512,7 @@ class Core:
             camera_ok=camera_ok,
             camera_why=camera_why,
             decode_ms=heard[1].decode_ms if heard else 0.0,
+            looked=heard[1].looked if heard else None,
             reader_restarts=len(restarts),
             reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
             reader_blames=sum(restart.lane == name for restart in restarts),

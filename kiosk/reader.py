@@ -55,6 +55,8 @@ PRESENT_S = 1.5
 """Frames wait so long for the core's answer, then go on without it."""
 STATE_S = 1.0
 FRAME_S = 2.0
+LOOKED_FRAMES = 300
+"""About so many frames, ten seconds, make the share that is looked at."""
 BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 MOST_SCANS = 500
@@ -212,6 +214,7 @@ class Eye:
         self._hint: Hint | None = None
         self._frames = 0
         self._decode_ms = 0.0
+        self._looked = 1.0
         self._frame_at = self._alive_at = clock()
         self._failures = 0
         self._stuck = False
@@ -242,6 +245,7 @@ class Eye:
             part=self.settings.part,
             frames=self._frames,
             decode_ms=round(self._decode_ms, 2),
+            looked=round(self._looked, 3),
             frame_age_s=round(self._clock() - self._frame_at, 3),
             light=self._light and not self.why,
             hint=self._hint.value if self._hint and not self.why else "",
@@ -257,6 +261,7 @@ class Eye:
         self._frames += 1
         self._frame_at = self._alive_at = self._clock()
         self._decode_ms += (ms - self._decode_ms) / 30
+        self._looked += (seen.looked - self._looked) / LOOKED_FRAMES
         if self.why:
             log.info("camera=ok lane=%s part=%s", self.settings.lane, self.settings.part)
             self.why, self._failures, self._stuck = "", 0, False

@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from kiosk.channel import LaneState
+from kiosk.check import frames_of
 from sync.credential import EPOCH_MS, STEP_MS, Credential
 from tests.gate_parts import ANCHOR, BOX, HOUR_MS, credential, row_of, text_of, usual_changes, write_list
 
@@ -201,6 +203,13 @@ def test_check_looks_into_the_files_while_nothing_runs(device: Device) -> None:
     found = {(line["part"], line["ok"]) for line in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 1
     assert {("enrolment", True), ("list", True), ("journal", False), ("core", False)} <= found
+
+
+@pytest.mark.parametrize(("looked", "said"), [(0.124, ", 12 % of frames looked at"), (None, "")])
+def test_check_says_what_a_frame_costs_and_how_many_are_looked_at(looked: float | None, said: str) -> None:
+    lane = LaneState(name="in", direction="entry", lock="secure", signal="ready", relay_on=False, phase="idle",
+                     camera_ok=True, decode_ms=2.14, looked=looked)  # fmt: skip
+    assert frames_of(lane) == f"fine, 2.1 ms a frame{said}"
 
 
 def test_check_of_a_whole_gate_that_runs(device: Device) -> None:

@@ -356,9 +356,10 @@ def test_a_list_that_cannot_be_used_is_told_to_sync_and_the_old_one_stays(core: 
 def test_the_state_says_how_reader_and_centre_are(core: Here) -> None:
     assert "centre_away" in core.state().faults
     core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True, unsent=4))
-    core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=True, decode_ms=3.5))
+    core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=True, decode_ms=3.5, looked=0.12))
     state = core.state()
     assert (state.faults, state.unsent, state.lanes[0].camera_ok, state.lanes[0].decode_ms) == ([], 4, True, 3.5)
+    assert state.lanes[0].looked == 0.12
     assert (state.gate, state.compound_zh, state.clock, state.list_passes) == ("North gate", "桃园", "trusted", 2)
     core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=False, why="no camera"))
     assert core.state().faults == ["camera"]

@@ -283,6 +283,26 @@ def test_the_state_says_how_the_camera_is() -> None:
     assert state.frame_age_s == 0
 
 
+class Passing(Script):
+    """Looks at one frame in four and passes over the others."""
+
+    def __init__(self, frames: int) -> None:
+        self.frames = []
+        self.looked = [number % 4 == 0 for number in range(frames)]
+
+    def look(self, luma: Picture, at: float) -> Seen:
+        return Seen([], looked=self.looked.pop(0))
+
+
+def test_the_state_says_how_many_of_the_frames_are_looked_at() -> None:
+    clock = Clock()
+    eye = eye_on(Passing(3000), Core(), clock, lambda _: Strip(clock))
+    assert eye.state().looked == 1
+    for _ in range(3000):
+        eye.look(Strip(clock))
+    assert eye.state().looked == pytest.approx(0.25, abs=0.01)
+
+
 class Hinting(Script):
     """Sees nothing but the hints it was told, frame by frame."""
 
@@ -316,7 +336,8 @@ def test_a_camera_that_broke_hints_at_nothing() -> None:
 
 def test_reports_without_a_hint_and_with_words_of_later_are_both_understood() -> None:
     earlier = msgspec.msgpack.encode({"lane": "in", "ok": True})
-    assert msgspec.msgpack.decode(earlier, type=ReaderState).hint == ""
+    told = msgspec.msgpack.decode(earlier, type=ReaderState)
+    assert (told.hint, told.looked) == ("", None)
     later = msgspec.msgpack.encode({"lane": "in", "ok": True, "hint": "closer", "pressure": 3})
     assert msgspec.msgpack.decode(later, type=ReaderState).hint == "closer"
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 from hardware import Hint, Seen
 from hardware.decoder import QrDecoder
 from hardware.hints import UNREAD_S
-from hardware.motion import HOLD_S
+from hardware.motion import EMPTY_EVERY, HOLD_S
 from kiosk.reader import GONE_S
 from tests.test_hardware_decoder import OURS, code
 
@@ -46,7 +46,9 @@ def held(side: int) -> Image.Image:
 def test_an_empty_lane_is_not_stirred_and_a_code_is_read_in_its_first_frame() -> None:
     lane = Lane()
     lane.lasts(4)
-    assert not any(seen.stirred for seen in lane.lasts(2))
+    calm = lane.lasts(2)
+    assert not any(seen.stirred for seen in calm)
+    assert sum(seen.looked for seen in calm) <= len(calm) / EMPTY_EVERY + 1
     lane.held = Image.fromarray(code(OURS))
     assert lane.frame().found
 
@@ -72,7 +74,8 @@ def test_a_code_too_small_to_be_read_gets_its_hint_which_stays_between_the_looks
     assert set(hints[: round(UNREAD_S / FRAME_S)]) == {None}
     assert set(hints[round(1.5 / FRAME_S) :]) == {Hint.CLOSER}
     lane.held = None
-    assert lane.lasts(4)[-1] == Seen([], stirred=False)
+    last = lane.lasts(4)[-1]
+    assert (last.found, last.stirred, last.hint) == ([], False, None)
 
 
 def test_a_code_brought_closer_is_read_and_its_hint_ends() -> None:

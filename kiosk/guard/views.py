@@ -440,6 +440,7 @@ def _lane_details(language: str, lane: LaneState, state: State) -> list[tuple[st
     rows = {
         "camera": " · ".join(filter(None, [_flag(language, lane.camera_ok), lane.camera_why])),
         "decode_ms": f"{lane.decode_ms:.1f}",
+        "looked": "—" if lane.looked is None else f"{lane.looked:.0%}",
         "reader": _reader_details(language, lane, state),
         "direction": lane.direction,
         "lock": lane.lock,

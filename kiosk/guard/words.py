@@ -590,6 +590,7 @@ WORDS: dict[str, Pair] = {
     "relay": ("继电器", "Relay"),
     "arm": ("杆", "Arm"),
     "decode_ms": ("解码毫秒", "Decode ms"),
+    "looked": ("细看的画面", "Frames looked at"),
     "enforcement": ("执行阶段", "Enforcement"),
     "revision": ("名单版本", "Revision"),
     "passes": ("证数", "Passes"),
