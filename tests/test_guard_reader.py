@@ -100,6 +100,13 @@ def test_a_restart_that_the_core_no_longer_tells_is_in_the_details_only(stage: S
     assert "1小时内重启 1 次" in page.text("/details")
 
 
+def test_the_details_say_what_share_of_the_frames_is_looked_at(stage: Stage, page: Page) -> None:
+    stage.state.lanes = [lane_state(looked=0.124), lane_state("out")]
+    assert page.text("/details").count("细看的画面") == 2
+    shown = page.text("/details", "en")
+    assert "Frames looked at" in shown and "12%" in shown and "None" not in shown
+
+
 # --- photos -----------------------------------------------------------------------------------------------------------
 
 
