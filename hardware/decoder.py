@@ -21,7 +21,7 @@ from hardware.analysis import analyse
 from hardware.engines import EXTRAS, FAULTS, Corners, Engine, extra, extras_for, is_picture, zbar_half, zxing
 from hardware.fusion import Read, Track
 from hardware.hints import Hinter, foremost, region_of
-from hardware.lattice import Fit, half, refitted
+from hardware.lattice import Fit, half, prepared, refitted
 from hardware.locate import LEAST_SCORE, placement
 from hardware.motion import MotionGate
 from hardware.symbol import QUIET, picture
@@ -57,6 +57,8 @@ None is zbar's turn."""
 SQUEEZED = 0.62
 """Width to height of the modules of a card turned some 50 degrees away; a quarter more or less is still found."""
 MOST_UNREAD = 8
+LARGEST_EXTRA = 200_000
+"""Pixels: a larger region of a frame is looked at smaller, for its time."""
 CROWD = 4
 """A photo with so many codes likely has more."""
 PHOTO_SIDE = 1600
@@ -103,6 +105,7 @@ class QrWatch:
     """:class:`hardware.Watch`: the gate of motion, then the ladder, each rung in its turn."""
 
     def __init__(self, second: Engine) -> None:
+        prepared()
         self._second = second
         self._gate = MotionGate()
         self._hinter = Hinter()
@@ -160,10 +163,12 @@ class QrWatch:
     def _extra(self, luma: Picture, box: Box) -> list[Found]:
         """One of the ways to look at a region again, those first that suit what it shows."""
         left, top, right, bottom = box
-        part = luma[top:bottom, left:right]
+        part, times = luma[top:bottom, left:right], 1
+        if part.size > LARGEST_EXTRA:
+            part, times = half(part), 2
         order = extras_for(analyse(part))
         return [
-            code._replace(corners=tuple((x + left, y + top) for x, y in code.corners))
+            code._replace(corners=tuple((times * x + left, times * y + top) for x, y in code.corners))
             for code in extra(part, order[self._turn % len(order)])
         ]
 

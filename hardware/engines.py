@@ -30,7 +30,7 @@ LONGEST_SIDE = 65_535
 """zxing-cpp refuses longer pictures; no camera and no accepted photo has them."""
 BRIGHT = 90
 STRETCH = 1.6
-LARGEST_ENLARGED = 500_000
+LARGEST_ENLARGED = 150_000
 BLURRED, FAINT, PALE, SOME_CLIPPED = 0.35, 100, 150.0, 0.02
 """Of :class:`hardware.analysis.Scene`: sharpness, contrast, mean and clipped share."""
 

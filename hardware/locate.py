@@ -40,10 +40,11 @@ MOST_FINDERS = 8
 MOST_TRIED = 7
 MOST_FITTED = 2
 ROUNDS = 6
-MOST_HIDDEN_TRIED, MOST_HIDDEN_FITTED, HIDDEN_ROUNDS = 12, 3, 14
+MOST_HIDDEN_TRIED, MOST_HIDDEN_FITTED, HIDDEN_ROUNDS = 10, 2, 12
 """The same where a finder is hidden: more that could be meant, and further from the truth."""
-SURE_SCORE = 0.75
-WORTH_FITTING = 0.3
+SURE_SCORE, DOUBTED_SCORE = 0.75, 0.65
+"""Above the one nothing better is looked for among three finders, above the other none is taken for hidden."""
+WORTH_FITTING = 0.35
 MOST_PAIRED = 6
 HIDDEN_REACH = np.arange(-4.0, 4.5)
 """Modules by which a hidden finder may lie off the square of the other two."""
@@ -117,7 +118,7 @@ def placement(luma: Picture, region: Region, aspect: float = 1.0) -> Fit | None:
         return None
     even = levelled(boxes, round(LEVEL_MODULES * found[0].module))
     best = _of_whole(even, found)
-    if best is None or best.score < SURE_SCORE:
+    if best is None or best.score < DOUBTED_SCORE:
         best = max((fit for fit in (best, _of_hidden(even, found)) if fit), key=lambda fit: fit.score, default=None)
     return best._replace(corners=view.back(best.corners)) if best and best.score > LEAST_SCORE else None
 
@@ -133,7 +134,8 @@ def _of_hidden(even: Plane, found: Sequence[Finder]) -> Fit | None:
     """The best placement on two finders, the third under a thumb, a glare or a stain."""
     starts = sorted(_twos(found), key=lambda start: -start.likely)[:MOST_HIDDEN_TRIED]
     ranked = sorted(starts, key=lambda start: -_tilted(even, start, start.seen).score)
-    return _best_fitted(even, [_completed(even, start) for start in ranked[:MOST_HIDDEN_FITTED]], HIDDEN_ROUNDS)
+    completed = [_completed(even, start) for start in ranked[:MOST_HIDDEN_FITTED]]
+    return _best_fitted(even, [fit for fit in completed if fit.score > WORTH_FITTING], HIDDEN_ROUNDS)
 
 
 def _best_fitted(even: Plane, ranked: Sequence[Fit], rounds: int) -> Fit | None:

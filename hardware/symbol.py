@@ -27,6 +27,8 @@ LEVELS = "MLHQ"
 """Correction levels in the order of their two bits in the format information."""
 EVIDENCE = 34.0
 """Bits of unspent parity below which a repair is not believed: a chance of about 1 in 10^10 a trial."""
+BLOCK_EVIDENCE = 20.0
+"""The same for each block: one wrong block makes a wrong text, however sure the others are."""
 FORMATS_TRIED = 2
 FORMAT_CLOSE = 0.8
 """A second format is tried when it fits so nearly as well."""
@@ -251,7 +253,7 @@ def _repaired_block(words: NDArray[np.uint8], sure: Soft, parity: int) -> tuple[
     order = np.argsort(sure)
     for share in (0.0, 0.35, 0.6, 0.8):
         result = correct(words, parity, order[: int(share * parity)].tolist())
-        if result is not None and result.evidence > 0:
+        if result is not None and result.evidence >= BLOCK_EVIDENCE:
             return result.codewords, result.evidence
     return None
 

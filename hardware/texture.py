@@ -24,6 +24,8 @@ STEEP = 60
 """Grey levels between neighbours: many edges make a code, not strong ones."""
 LEAST_TEXTURE = 1.5
 REGIONS = 2
+MOST_GROWTH = 30
+"""Cells a region reaches from its densest one: 480 pixels, more than a symbol has in a frame."""
 WEDGES = np.radians((38.0, 28.0, 20.0))
 """How far from a side's direction gradients are still taken for its, narrower each time."""
 LARGEST_SIDE = 264
@@ -93,10 +95,10 @@ def _smoothed(plane: Plane) -> Plane:
 
 
 def _grown(mask: NDArray[np.bool_], row: int, column: int) -> NDArray[np.bool_]:
-    """The part of the mask connected with that cell."""
+    """The part of the mask connected with that cell, as far as a symbol may reach."""
     patch = np.zeros_like(mask)
     patch[row, column] = True
-    while True:
+    for _ in range(MOST_GROWTH):
         wider = patch.copy()
         wider[1:] |= patch[:-1]
         wider[:-1] |= patch[1:]
@@ -104,8 +106,9 @@ def _grown(mask: NDArray[np.bool_], row: int, column: int) -> NDArray[np.bool_]:
         wider[:, :-1] |= wider[:, 1:]
         wider &= mask
         if (wider == patch).all():
-            return patch
+            break
         patch = wider
+    return patch
 
 
 def _around(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
