@@ -79,7 +79,20 @@ def device(tmp_path: Path) -> Device:
 def test_help_names_every_command_with_examples() -> None:
     done = kiosk("--help")
     assert done.returncode == 0 and "python -m kiosk scan photo.jpg" in done.stdout
-    for name in ("check", "config", "core", "decide", "demo", "enrol", "focus", "guard", "reader", "run", "scan", "sync"):
+    for name in (
+        "check",
+        "config",
+        "core",
+        "decide",
+        "demo",
+        "enrol",
+        "focus",
+        "guard",
+        "reader",
+        "run",
+        "scan",
+        "sync",
+    ):
         assert f"  {name} " in done.stdout
 
 

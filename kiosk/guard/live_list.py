@@ -53,7 +53,7 @@ def _panel(view: View) -> views.Panel:
 
 @routes.get("/stream")
 def stream() -> Response:
-    """Server-sent events ``line``, ``panel``, ``bar``, ``hint``, ``reset``, ``bye``, each with finished HTML or nothing.
+    """Server-sent events ``line``, ``panel``, ``bar``, ``hint``, ``reset``, ``bye``, with finished HTML or nothing.
 
     ``Last-Event-ID`` (or ``?after=`` on the first connection) is ``RUN:NUMBER``. Only what changed since is sent;
     after a restart of the core, ``reset`` and then everything there is.
