@@ -121,10 +121,9 @@ class QrWatch:
             self._turn = self._turn if there else 0
             return Seen([], stirred=there, hint=self._hinter.shown if there else None, looked=False)
         found, unread = zxing(luma)
-        if found:
-            self._turn = 0
-        else:
-            found = _guarded(lambda: self._further(luma, unread, at))
+        if not _has_pass(found):
+            rest = _without(luma, found)
+            found = found + _guarded(lambda: self._further(rest, unread, at))
         return self._told(luma, found, at)
 
     def _further(self, luma: Picture, unread: list[Fit], at: float) -> list[Found]:
@@ -180,7 +179,7 @@ class QrWatch:
             symbols, module = (_corners(self._track.fit),), self._track.fit.module
         for corners in [*(code.corners for code in found), *symbols]:
             self._gate.seen(corners, at)
-        if found:
+        if _has_pass(found):
             self._track, self._turn = None, 0
         place = foremost(symbols)
         scene = None if found else analyse(luma, region_of(place) if place else None)
@@ -194,6 +193,22 @@ def ours_first(found: Iterable[Found]) -> list[Found]:
     for code in found:
         unique.setdefault(code.text, code)
     return sorted(unique.values(), key=lambda code: not code.text.startswith(OURS))
+
+
+def _has_pass(found: Iterable[Found]) -> bool:
+    return any(code.text.startswith(OURS) for code in found)
+
+
+def _without(luma: Picture, found: Iterable[Found]) -> Picture:
+    """The picture with these codes covered: a poster that is read must not stand before the card that is not."""
+    if not found:
+        return luma
+    rest = luma.copy()
+    for code in found:
+        left, top, right, bottom = region_of(code.corners)
+        part = rest[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+        part[...] = np.median(part) if part.size else 0
+    return rest
 
 
 def _guarded(rung: Callable[[], list[Found]]) -> list[Found]:

@@ -248,6 +248,22 @@ def test_several_codes_are_all_read_ours_first() -> None:
         assert sorted(found[1:]) == others
 
 
+def test_a_poster_that_is_read_does_not_stand_before_a_card_that_is_not() -> None:
+    """The sharp poster is read in every frame; the card out of focus needs more than that."""
+    poster = shown.modules("HTTPS://EXAMPLE.COM/POSTER")
+    hangs = shown.corners(poster, 4.0, (120, 120))
+
+    def before_a_poster(plane: Plane, _: Plane) -> Plane:
+        return shown.drawn(poster, hangs, shown.defocused(plane, 0.62 * MODULE))
+
+    watch, read = QrDecoder().watch(), []
+    for number, (luma, _) in enumerate(held(before_a_poster)):
+        assert OURS not in shown.zxing_texts(luma)
+        read.append([found.text for found in watch.look(luma, number * FRAME_S).found])
+    assert all("HTTPS://EXAMPLE.COM/POSTER" in now for now in read)
+    assert any(now[0] == OURS for now in read)
+
+
 def test_a_poor_code_says_where_it_is_before_it_is_read() -> None:
     frames = held(lambda plane, _: shown.defocused(plane, 0.9 * MODULE))
     watch, located = QrDecoder().watch(), 0
