@@ -270,7 +270,9 @@ def test_this_machine_lets_a_thread_put_itself_behind_the_others() -> None:
         last_in_line()
         nice.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
 
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert nice[0] >= 10 > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert nice[0] >= 10
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before

@@ -238,6 +238,7 @@ WORDS: Mapping[str, Pair] = {
     "event.withdrawn": ("设备已收回", "Withdrawn"),
     "event.clock": ("时间", "Clock"),
     "event.fault": ("故障", "Fault"),
+    "event.reader_restarted": ("识别程序重启", "Reader restarted"),
     "event.sign_in": ("保安登录", "Guard signed in"),
     "outcome.grant": ("放行", "let through"),
     "outcome.refer": ("交保安", "to the guard"),
