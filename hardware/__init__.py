@@ -25,6 +25,10 @@ if TYPE_CHECKING:  # the process that has the pins has no pictures: it need not 
 Picture: TypeAlias = "NDArray[np.uint8]"
 
 
+OURS = "G1"
+"""What the text of every pass begins with."""
+
+
 class HardwareError(Exception):
     """A part is missing, taken or broken. The text says what to look at; asking again later is safe."""
 

@@ -16,21 +16,18 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from hardware import Found, Picture, Seen
+from hardware import OURS, Found, Picture, Seen
 from hardware.analysis import analyse
 from hardware.engines import EXTRAS, FAULTS, Corners, Engine, extra, extras_for, is_picture, zbar_half, zxing
-from hardware.fusion import Read, Track
+from hardware.fusion import REMEMBERED_S, Read, Track
 from hardware.hints import Hinter, foremost, region_of
 from hardware.lattice import Fit, half, prepared, refitted
 from hardware.locate import LEAST_SCORE, placement
 from hardware.motion import MotionGate
 from hardware.symbol import QUIET, picture
-from hardware.texture import Box, Region, regions, unbanded
+from hardware.texture import Box, regions, unbanded
 
-OURS = "G1"
 CLEAN_PIXELS = 2
-TRACK_S = 0.7
-"""A symbol not located for so long is gone, and what was heard of it is forgotten."""
 
 
 class Search(NamedTuple):
@@ -129,7 +126,7 @@ class QrWatch:
     def _further(self, luma: Picture, unread: list[Fit], at: float) -> list[Found]:
         """What the rungs after zxing-cpp read in this frame."""
         self._turn += 1
-        if self._track and at - self._track.seen_at > TRACK_S:
+        if self._track and at - self._track.seen_at > REMEMBERED_S:
             self._track = None
         if self._track and self._located:
             read = self._track.follow(luma, at)
@@ -144,13 +141,11 @@ class QrWatch:
             fit = refitted(luma, seen)
             if fit.score > LEAST_SCORE:
                 return self._met(luma, fit, False, at)
-        places = regions(half(luma))
-        if search.which >= len(places):
+        sight = _sight(luma, search)
+        if sight is None:
             return []
-        place = places[search.which]
-        sight = _sight(luma, place, search)
         found = self._met(sight.luma, sight.fit, search.inverted, at) if sight.fit else sight.found
-        return found or self._extra(luma, place.box)
+        return found or self._extra(luma, sight.box)
 
     def _met(self, luma: Picture, fit: Fit, inverted: bool, at: float) -> list[Found]:
         if self._track is None or self._track.inverted != inverted:
@@ -221,28 +216,34 @@ def _guarded(rung: Callable[[], list[Found]]) -> list[Found]:
 class Sight(NamedTuple):
     """A region looked into: the picture without its bands, what zxing-cpp reads then, and else where a symbol lies."""
 
+    box: Box
     luma: Picture
     found: list[Found]
     fit: Fit | None
 
 
-def _sight(luma: Picture, region: Region, search: Search) -> Sight:
+def _sight(luma: Picture, search: Search) -> Sight | None:
+    """What is seen in the dense region the search is for; None where there is no such region."""
+    places = regions(half(luma))
+    if search.which >= len(places):
+        return None
+    region = places[search.which]
     even = unbanded(luma, region)
     if even is not None:
         luma = even
         if found := zxing(luma).found:
-            return Sight(luma, found, None)
+            return Sight(region.box, luma, found, None)
     narrow = region.narrow == (search.shape > 0)
     aspect = 1.0 if search.shape == 0 else SQUEEZED if narrow else 1 / SQUEEZED
-    return Sight(luma, [], placement(np.invert(luma) if search.inverted else luma, region, aspect))
+    fit = placement(np.invert(luma) if search.inverted else luma, region, aspect)
+    return Sight(region.box, luma, [], fit)
 
 
 def _own(luma: Picture, search: Search) -> list[Found]:
     """Our own reading of a photo's dense region."""
-    places = regions(half(luma))
-    if search.which >= len(places):
+    sight = _sight(luma, search)
+    if sight is None:
         return []
-    sight = _sight(luma, places[search.which], search)
     return _met(sight.luma, sight.fit, search.inverted) if sight.fit else sight.found
 
 

@@ -35,6 +35,7 @@ QUIETEST = 0.05
 FASTEST = 40.0
 """Pixels a frame a corner may be taken to move on by."""
 REMEMBERED_S = 0.7
+"""A symbol not located for so long is gone, and what was heard so long ago is forgotten."""
 MOST_HEARD = 12
 LEAST_SCORE = 0.4
 

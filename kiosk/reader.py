@@ -21,7 +21,19 @@ import msgspec
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from hardware import Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Hint, Picture, Seen, open_camera
+from hardware import (
+    OURS,
+    Camera,
+    CameraSettings,
+    Decoder,
+    Found,
+    Frame,
+    HardwareError,
+    Hint,
+    Picture,
+    Seen,
+    open_camera,
+)
 from hardware.exposure import DARKEST, Bracket, Lamp, brightness
 from hardware.simulated import SimulatedCamera
 from kiosk.caps import Caps, Look, end_process, last_in_line
@@ -46,7 +58,6 @@ from kiosk.channel import (
     Verb,
 )
 
-OURS = "G1"
 GONE_S = 0.7
 """A code not read for so long has left; shown again it is a new presentation."""
 LONGEST_TEXT = 4_296
