@@ -12,13 +12,11 @@ from hardware import CameraSettings
 from hardware.decoder import QrDecoder
 from kiosk.focus import Aid, open_for_focus
 from kiosk.guard.focus import FocusServer, Keys, create_page
+from tests.browser.test_guard_pages import CHROMIUM, PICTURES, QUIET
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 
-CHROMIUM = "/usr/bin/chromium"
-QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 SCREENS = {"phone": (360, 740), "desk": (1280, 860)}
-PICTURES = Path(__file__).parents[1] / "screenshots"
 
 pytestmark = [
     pytest.mark.browser,
