@@ -1,8 +1,8 @@
 """The parts a gate is made of, behind small Protocols.
 
-This package imports nothing of ours. A vendor's library is named in one file
-(`camera`, `decoder`, `gpio`), and a word in the configuration picks the real
-part or the simulated one. The fake and the real part pass the same contract tests.
+This package imports nothing of ours, and this module, the contract, nothing of the package. A vendor's library is
+named in one file (`camera`, `gpio`, `reading.engines`). A word in the configuration picks the real part or the
+simulated one (`opening`). The fake and the real part pass the same contract tests.
 
 Conventions: a picture is a numpy ``uint8`` array ``(height, width)``, 0 black,
 255 white; times are seconds of ``time.monotonic()``; distances are centimetres;
@@ -281,35 +281,3 @@ class Wiring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tamper: int | None = None
     active_high: tuple[str, ...] = ()
     debounce_ms: int = 20
-
-
-def open_camera(settings: CameraSettings) -> Camera:
-    """The camera the settings ask for. Raises HardwareError in words a technician can act on."""
-    if settings.part == "simulated":
-        from hardware.simulated import SimulatedCamera
-
-        return SimulatedCamera(settings)
-    try:
-        from hardware.camera import PiCamera
-    except ImportError as err:
-        raise HardwareError(
-            f"{err}: install python3-picamera2; the environment must see the system's packages"
-        ) from err
-    return PiCamera(settings)
-
-
-def open_lane(name: str, wiring: Wiring, simulated_dir: str, passage_after_s: float | None = None) -> LaneParts:
-    """The relay, lights and inputs of one lane.
-
-    ``simulated_dir`` is where simulated parts keep their levels (see ``hardware.simulated``);
-    ``passage_after_s`` makes a simulated car drive through that long after each opening.
-    """
-    if wiring.part == "simulated":
-        from hardware.simulated import simulated_lane
-
-        return simulated_lane(name, simulated_dir, passage_after_s)
-    try:
-        from hardware.gpio import gpio_lane, pin_factory
-    except ImportError as err:
-        raise HardwareError(f"{err}: install python3-gpiozero and python3-lgpio") from err
-    return gpio_lane(wiring, pin_factory())

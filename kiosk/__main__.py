@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kiosk.commands.scan import scan
 from kiosk.config import Config, ConfigError, in_force, load
-from kiosk.scan import scan
 
 if TYPE_CHECKING:
     import socket
 
     from nacl.public import PrivateKey
 
-    from kiosk.focus import Aid
-    from kiosk.mirror import Anchor
+    from kiosk.commands.focus import Aid
+    from kiosk.core.mirror import Anchor
 
 DEFAULT_CONFIG = "/etc/gate-kiosk/kiosk.toml"
 
@@ -84,14 +84,14 @@ main.add_command(scan)
 @_config_option
 def core(config: Config) -> None:
     """The core: decides, drives relay and lights, keeps the journal."""
-    from hardware import open_lane
-    from kiosk.clock import Clock
-    from kiosk.core import Core, Live
-    from kiosk.gate import DISK_SECONDS, Gate, LaneRun
-    from kiosk.journal import Journal
-    from kiosk.kept import Kept
-    from kiosk.mirror import Mirror
-    from kiosk.post import Post
+    from hardware.opening import open_lane
+    from kiosk.core.clock import Clock
+    from kiosk.core.gate import DISK_SECONDS, Gate, LaneRun
+    from kiosk.core.journal import Journal
+    from kiosk.core.kept import Kept
+    from kiosk.core.loop import Core, Live
+    from kiosk.core.mirror import Mirror
+    from kiosk.core.post import Post
     from kiosk.service import Service, log_to_stdout
 
     log_to_stdout()
@@ -130,10 +130,10 @@ def reader(config: Config) -> None:
     """The reader: cameras and decoders. Has no network, no keys, no databases."""
     import faulthandler
 
-    from hardware.decoder import QrDecoder
-    from kiosk.caps import hold_off_end, limit_memory
+    from hardware.reading.decoder import QrDecoder
     from kiosk.channel import MAX_PHOTO_MESSAGE, Client, Server
-    from kiosk.reader import Reader
+    from kiosk.reader.caps import hold_off_end, limit_memory
+    from kiosk.reader.process import Reader
     from kiosk.service import Service, log_to_stdout
 
     log_to_stdout()
@@ -158,7 +158,7 @@ def reader(config: Config) -> None:
 
 FRAME_AGE_S = 8.0
 """A reader whose frames have stood still for so long, while its camera should be there, is no longer fed: systemd's
-watchdog or its own (:func:`kiosk.caps.hold_off_end`) ends it ten seconds later."""
+watchdog or its own (:func:`kiosk.reader.caps.hold_off_end`) ends it ten seconds later."""
 
 
 @main.command()
@@ -171,7 +171,8 @@ def guard(config: Config) -> None:
 
     import gevent
 
-    from kiosk.guard import Core, GuardSettings, create_app
+    from kiosk.guard import create_app
+    from kiosk.guard.line import Core, GuardSettings
     from kiosk.guard.serve import ServeError, serve, tls_of
     from kiosk.service import Service, log_to_stdout
 
@@ -207,7 +208,8 @@ def sync(config: Config) -> None:
     from kiosk.channel import Client
     from kiosk.courier import CoreOverSocket
     from kiosk.service import Service, log_to_stdout
-    from sync.agent import EnrolError, build_agent
+    from sync.agent.agent import build_agent
+    from sync.agent.enrol import EnrolError
 
     log_to_stdout()
     os.umask(0o007)  # the core reads the list under its own user, through the common group
@@ -263,7 +265,7 @@ def _anchor(config: Config) -> Anchor | None:
     """Whom this device trusts; None before enrolment. Raises ConfigError for a broken anchor."""
     import msgspec
 
-    from kiosk.mirror import Anchor
+    from kiosk.core.mirror import Anchor
 
     path = Path(config.gate.anchor)
     try:
@@ -305,8 +307,8 @@ def enrol(config: Config, code: str, centre: str, ca: str, replace: bool) -> Non
     \b
     python -m kiosk enrol B48V-DKH0-082N-JBMY-60RK-4CSM-6MV3-EE1S --centre https://centre.example
     """
-    from kiosk.enrolment import enrol_device
-    from sync.enrol import EnrolError
+    from kiosk.commands.enrolment import enrol_device
+    from sync.agent.enrol import EnrolError
 
     try:
         anchor = enrol_device(config, code, centre, ca or config.centre.ca, replace)
@@ -327,7 +329,7 @@ def decide(config: Config, text: str, at: str | None, lane: str | None, as_json:
     \b
     python -m kiosk decide "$(cat pass.txt)" --at 2026-11-23T22:30 --lane entry
     """
-    from kiosk.preview import preview
+    from kiosk.commands.preview import preview
 
     anchor = _anchor(config)
     try:
@@ -346,7 +348,7 @@ def decide(config: Config, text: str, at: str | None, lane: str | None, as_json:
 @_config_option
 def check(config: Config, as_json: bool) -> None:
     """Is this gate well? Camera, decoder, pins, databases, clock, centre: one line each, and what to do."""
-    from kiosk.check import findings
+    from kiosk.commands.check import findings
 
     bad = 0
     for finding in findings(config, _anchor(config)):
@@ -386,9 +388,9 @@ def focus(
     python -m kiosk focus --search --once        autofocus lens: the line for kiosk.toml
     ssh -L 8091:127.0.0.1:8091 pi@GATE           brings the page to another machine
     """
-    from hardware.decoder import QrDecoder
-    from kiosk.focus import START_READER, Aid, in_place, in_words, look_once, look_until, open_for_focus
-    from kiosk.focus import as_json as in_json
+    from hardware.reading.decoder import QrDecoder
+    from kiosk.commands.focus import START_READER, Aid, in_place, in_words, look_once, look_until, open_for_focus
+    from kiosk.commands.focus import as_json as in_json
 
     settings = next((camera for camera in config.camera if lane in (None, camera.lane)), None)
     if settings is None:
@@ -421,7 +423,7 @@ def _focus_page(aid: Aid, lane: str, address: str, port: int, seconds_left: Call
     """The page, served from threads; its address, good once, on stderr."""
     import threading
 
-    from kiosk.guard.focus import FocusServer, Keys, create_page
+    from kiosk.commands.focus_page import FocusServer, Keys, create_page
 
     keys = Keys()
     try:
@@ -453,8 +455,8 @@ def sheet(paths: tuple[Path, ...], photos: bool, font: Path | None) -> None:
     python -m kiosk sheet sheet.pdf
     python -m kiosk sheet --check photo.jpg more-photos/
     """
-    from hardware.decoder import QrDecoder
-    from kiosk.sheet import NO_CHINESE, RULER_CM, check, draw, save, told
+    from hardware.reading.decoder import QrDecoder
+    from kiosk.commands.sheet import NO_CHINESE, RULER_CM, check, draw, save, told
 
     if photos:
         read, wrong = check(QrDecoder(), paths)
@@ -483,8 +485,8 @@ def demo(once: bool, report: Path | None, port: int, state: Path | None) -> None
     python -m kiosk demo
     python -m kiosk demo --once --report story.json
     """
-    from kiosk.demo import DemoError, open_town
-    from kiosk.story import play
+    from kiosk.demo.story import play
+    from kiosk.demo.town import DemoError, open_town
 
     try:
         with open_town(state, port) as town:

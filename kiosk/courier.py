@@ -1,11 +1,11 @@
-"""The core as sync sees it: :class:`sync.agent.CoreSide` over the socket between the two."""
+"""The core as sync sees it: :class:`sync.agent.agent.CoreSide` over the socket between the two."""
 
 from __future__ import annotations
 
 from typing import TypeVar
 
 from kiosk import channel as ch
-from sync.agent import CoreAway
+from sync.agent.agent import CoreAway
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Signed, SyncState
 
 Q = TypeVar("Q")

@@ -14,10 +14,10 @@ import pytest
 if TYPE_CHECKING:
     from flask import Flask
 
-    from sync.server.centre import Centre
-    from tests.both_ends import Gate
-    from tests.test_centre import World
-    from tests.test_centre_pages import Office
+    from sync.server.centre.writing import Centre
+    from tests.centre.test_centre import World
+    from tests.centre.test_pages import Office
+    from tests.fixtures.both_ends import Gate
 
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in kiosk, which tests may import after numpy
@@ -36,8 +36,8 @@ def place_in_line() -> Iterator[None]:
 def app(tmp_path: Path) -> Iterator[Flask]:
     """A centre in the test's folder, whose clock stands still."""
     from sync.server.app import close_app, create_app
-    from sync.server.settings import Settings
-    from tests.both_ends import NOW_MS
+    from sync.server.centre.settings import Settings
+    from tests.fixtures.both_ends import NOW_MS
 
     app = create_app(Settings(state=tmp_path / "centre", watch=False, clock=lambda: NOW_MS))
     yield app
@@ -64,7 +64,7 @@ def gates() -> Iterator[list[Gate]]:
 def world(tmp_path: Path) -> Iterator[World]:
     """A centre with two compounds, 7 and 8."""
     from sync.server.app import close_app
-    from tests.test_centre import World
+    from tests.centre.test_centre import World
 
     made = World(tmp_path / "centre")
     yield made
@@ -74,6 +74,6 @@ def world(tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def office(world: World) -> Office:
     """A browser signed in for compound 7."""
-    from tests.test_centre_pages import Office
+    from tests.centre.test_pages import Office
 
     return Office(world, "wang", mine=(7,))

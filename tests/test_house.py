@@ -19,16 +19,16 @@ TOP = {
 ONLY_IN = {
     "picamera2": "hardware/camera.py",
     "libcamera": "hardware/camera.py",
-    "zxingcpp": "hardware/engines.py",
-    "pyzbar": "hardware/engines.py",
+    "zxingcpp": "hardware/reading/engines.py",
+    "pyzbar": "hardware/reading/engines.py",
     "gpiozero": "hardware/gpio.py",
     "lgpio": "hardware/gpio.py",
 }
 # Who may meet whom, outermost first: a module imports modules of its own rank or of a later one.
 ORDER = (
     ("kiosk.__main__",),
-    ("kiosk.gate",),
-    ("kiosk.policy",),
+    ("kiosk.core.gate",),
+    ("kiosk.core.policy",),
     ("sync.credential", "sync.cache"),
     ("sync.protocol",),
 )
@@ -95,11 +95,11 @@ def crossings(importer: str, forbidden: str) -> list[str]:
         ("kiosk", "sync.server"),
         ("sync.protocol", "sync.credential"),
         ("sync.protocol", "sync.cache"),
-        ("kiosk.guard", "kiosk.gate"),
-        ("kiosk.guard", "kiosk.journal"),
+        ("kiosk.guard", "kiosk.core.gate"),
+        ("kiosk.guard", "kiosk.core.journal"),
         ("kiosk.guard", "hardware"),
-        ("kiosk.reader", "kiosk.gate"),
-        ("kiosk.reader", "kiosk.journal"),
+        ("kiosk.reader.process", "kiosk.core.gate"),
+        ("kiosk.reader.process", "kiosk.core.journal"),
     ],
 )
 def test_direction_is_held(importer: str, forbidden: str) -> None:
@@ -124,7 +124,7 @@ def test_only_the_main_program_is_imported_by_nobody() -> None:
 
 def test_policy_and_wire_are_pure() -> None:
     shells = {"time", "os", "socket", "sqlite3", "random", "threading", "requests", "pathlib", "subprocess"}
-    for name in ("kiosk.policy", "kiosk.lane", "sync.protocol"):
+    for name in ("kiosk.core.policy", "kiosk.core.lane", "sync.protocol"):
         if name in IMPORTS:
             assert not {target.split(".")[0] for target in IMPORTS[name]} & shells, name
 

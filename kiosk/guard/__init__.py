@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from kiosk.guard import acts, frame, live_list, looks, present, screen
-from kiosk.guard.core import Core, GuardSettings
+from kiosk.guard.line import Core, GuardSettings
 from kiosk.guard.live import Live
 
 __all__ = ["Core", "GuardSettings", "create_app"]

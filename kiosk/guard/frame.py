@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from kiosk import channel
 from kiosk.channel import ChannelError, LaneState, Refused, Session, State
 from kiosk.guard import doors, views, words
-from kiosk.guard.core import Core, GuardSettings
+from kiosk.guard.line import Core, GuardSettings
 from kiosk.guard.live import Live
 
 PREFERENCES = {"language": words.LANGUAGES, "theme": ("auto", "day", "night"), "size": ("normal", "large")}

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from kiosk.channel import STATE, WATCH, ChannelError, Happenings, Nothing, Refused, State, Watch
 from kiosk.guard.board import Board
-from kiosk.guard.core import Core
+from kiosk.guard.line import Core
 
 WAIT_SECONDS = 20.0
 STATE_SECONDS = 1.0

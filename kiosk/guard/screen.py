@@ -16,8 +16,8 @@ from flask import Blueprint, abort, current_app, render_template, request
 
 from kiosk.channel import ChannelError, LaneState, State
 from kiosk.guard import doors, faces
-from kiosk.guard.core import Core
 from kiosk.guard.frame import Answer, as_json, post
+from kiosk.guard.line import Core
 
 FRESH_SECONDS = 0.25
 RETRY_SECONDS = 1.0

@@ -15,14 +15,22 @@ import click
 import msgspec
 
 from sync.credential import KIND_NUMBERS, Medium
-from sync.server import bulk, card, compounds, events, fleet, guards, passes, roles, staff
-from sync.server.centre import Centre, CentreError, Compound, open_centre
-from sync.server.people import coverage, desks, dwellings, erasure, households, notices, retention
-from sync.server.people.pattern import read_pattern
-from sync.server.people.slots import CollectionDesk
-from sync.server.settings import Settings
-from sync.server.store import StoreError
-from sync.server.vault import VaultError
+from sync.server.centre.settings import Settings
+from sync.server.centre.store import StoreError
+from sync.server.centre.vault import VaultError
+from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.gates import events, fleet, guards
+from sync.server.opening import open_centre
+from sync.server.passes import bulk, card, compounds, passes
+from sync.server.people.collecting import desks
+from sync.server.people.dwellings import dwellings
+from sync.server.people.dwellings.pattern import read_pattern
+from sync.server.people.households import households, notices
+from sync.server.people.households.slots import CollectionDesk
+from sync.server.people.keeping import erasure, retention
+from sync.server.people.registers import coverage
+from sync.server.staff import roles
+from sync.server.staff import sign_in as staff
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -630,7 +638,7 @@ def demo_data(shell: Shell, centre: Centre, number: int, residents: int, seed: i
     from rich.console import Console
     from rich.progress import Progress
 
-    from sync.server.people.demo import make_town
+    from sync.server.people.made_up.town import make_town
 
     console = Console(stderr=True, quiet=shell.as_json)
     with Progress(console=console, transient=True) as progress:

@@ -15,14 +15,15 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map, ValidationError
 
 from sync.protocol import API
-from sync.server.api import GateApi, refuse
 from sync.server.asked import LARGEST_NUMBER
-from sync.server.centre import Centre, open_centre
+from sync.server.centre.settings import Settings
+from sync.server.centre.writing import Centre
+from sync.server.gates.api import GateApi, refuse
+from sync.server.gates.presence import Presence, Watch
 from sync.server.office.frame import Office
+from sync.server.opening import open_centre
 from sync.server.pages import explain
-from sync.server.presence import Presence, Watch
 from sync.server.residents.frame import Residents
-from sync.server.settings import Settings
 
 _log = logging.getLogger(__name__)
 _BUSY_S = 5

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from flask import g, render_template, request
 from werkzeug.datastructures import MultiDict
 
-from sync.server import roles, words
-from sync.server.centre import CentreError, NoSuchThing
+from sync.server import words
+from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.staff import roles
 
 View = Callable[..., Any]
 

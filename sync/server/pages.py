@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from sync.credential import KIND_NUMBERS
 from sync.server import words
 from sync.server.asked import language, local, until, why
-from sync.server.centre import CentreError, NoSuchThing
+from sync.server.centre.writing import CentreError, NoSuchThing
 
 _CSP = "default-src 'none'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "
 _CSP += "manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"

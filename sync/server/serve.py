@@ -17,7 +17,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
 from sync.server.app import centre_of, close_app, create_app
-from sync.server.settings import Settings
+from sync.server.centre.settings import Settings
 
 _READ_DEADLINE_S = 20
 _LINGER_S = 1.0

@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from sync.credential import HOUR_MS
 from sync.protocol import CHAIN_START, EventUpload, SnapshotHead, chain
-from sync.server import bulk, passes
 from sync.server.app import close_app
-from tests.test_centre import NOW, Gate, World
+from sync.server.passes import bulk, passes
+from tests.centre.test_centre import NOW, Gate, World
 
 
 def main() -> None:

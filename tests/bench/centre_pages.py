@@ -37,14 +37,17 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import func, select
 
-from sync.server import passes, roles, tables
 from sync.server.app import centre_of, close_app, create_app
-from sync.server.centre import Centre
+from sync.server.centre import tables
+from sync.server.centre.settings import Settings
+from sync.server.centre.writing import Centre
 from sync.server.office.frame import Office
-from sync.server.people import drafts, dwellings, households, phone_pass
-from sync.server.people.drafts import Draft
-from sync.server.people.made_up import MadeUp
-from sync.server.settings import Settings
+from sync.server.passes import passes
+from sync.server.people.dwellings import dwellings
+from sync.server.people.households import drafts, households, phone_pass
+from sync.server.people.households.drafts import Draft
+from sync.server.people.made_up.families import MadeUp
+from sync.server.staff import roles
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE_MS, REVERSE_MS, EXPORT_S, SUBMIT_MS = 150.0, 300.0, 5.0, 500.0

@@ -34,10 +34,10 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from kiosk.channel import PRESENT, Client, Presentation  # noqa: E402
+from sync.agent.enrol import IDENTITY, Identity  # noqa: E402
 from sync.cache import ListReader  # noqa: E402
 from sync.credential import EPOCH_MS, STEP_MS, Credential, read_credential  # noqa: E402
-from sync.enrol import IDENTITY, Identity  # noqa: E402
-from tests.gate_parts import (  # noqa: E402
+from tests.fixtures.gate_parts import (  # noqa: E402
     ANCHOR,
     BOX,
     COMPOUND,

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from sync.server import accounts, staff
-from sync.server.people import areas, retention
+from sync.server.people.households import areas
+from sync.server.people.keeping import retention
+from sync.server.staff import accounts
+from sync.server.staff import sign_in as staff
 from tests.browser.test_centre_office import PASSWORD, Officer, Town, browser, button, pytestmark
-from tests.test_retention import DAY_MS, LAST_DAY, settle
+from tests.people.test_retention import DAY_MS, LAST_DAY, settle
 
 __all__ = ["browser", "pytestmark"]
 

@@ -15,10 +15,11 @@ from werkzeug.serving import make_server
 
 from sync.credential import HOUR_MS
 from sync.protocol import CHAIN_START, EventUpload
-from sync.server import compounds, passes, staff
 from sync.server.app import close_app
-from tests.test_centre import World
-from tests.test_centre_events import Journal, event, send
+from sync.server.passes import compounds, passes
+from sync.server.staff import sign_in as staff
+from tests.centre.test_centre import World
+from tests.centre.test_events import Journal, event, send
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 
@@ -243,9 +244,9 @@ def test_a_button_stands_level_with_its_field(browser: Any, town: Town) -> None:
 
 
 def test_a_printed_card_is_a_card_and_its_code_is_read(browser: Any, town: Town, tmp_path: Path) -> None:
-    decoder = pytest.importorskip("hardware.decoder")
+    decoder = pytest.importorskip("hardware.reading.decoder")
     image = pytest.importorskip("PIL.Image")
-    load_picture = pytest.importorskip("kiosk.reader").load_picture
+    load_picture = pytest.importorskip("kiosk.reader.process").load_picture
     officer = Officer(browser, town, "desk", "zh")
     officer.sign_in()
     officer.go("/c/7/passes/7-000001/card")

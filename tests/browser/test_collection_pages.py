@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from sync.server import passes
-from sync.server.compounds import read_compound
-from sync.server.people import collection, households, phone_pass, slots
+from sync.server.passes import passes
+from sync.server.passes.compounds import read_compound
+from sync.server.people.collecting import collection
+from sync.server.people.households import households, phone_pass, slots
 from tests.browser.test_centre_office import GHOSTSCRIPT, PICTURES, Officer, Town, browser, dark_square, pytestmark
-from tests.people import add_desk, add_dwelling, application, apply, approved, family, id_number
-from tests.test_centre_pages import token_of
+from tests.centre.test_pages import token_of
+from tests.fixtures.people import add_desk, add_dwelling, application, apply, approved, family, id_number
 
 __all__ = ["browser", "pytestmark"]
 MINUTE_MS = 60_000
@@ -187,9 +188,9 @@ def test_a_form_on_paper_is_typed_in_on_one_page(officer: Officer, town: Estate)
 
 
 def test_a_sheet_printed_the_night_before_is_read_back(browser: Any, town: Estate, tmp_path: Path) -> None:
-    decoder = pytest.importorskip("hardware.decoder")
+    decoder = pytest.importorskip("hardware.reading.decoder")
     image = pytest.importorskip("PIL.Image")
-    load_picture = pytest.importorskip("kiosk.reader").load_picture
+    load_picture = pytest.importorskip("kiosk.reader.process").load_picture
     for number in range(3):
         town.household(f"70{number + 1}", family(), approve=True)
     with town.centre.store.read() as conn:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from sync.server.people import dwellings, visits
 from sync.server.people.address import read_words
-from sync.server.people.applied import SETTLED
+from sync.server.people.dwellings import dwellings, visits
+from sync.server.people.dwellings.applied import SETTLED
 from tests.browser.test_centre_office import DAY_MS, Officer, Town, browser, pytestmark
-from tests.test_dwellings import household, id_number, person, xlsx
+from tests.people.test_dwellings import household, id_number, person, xlsx
 
 __all__ = ["browser", "pytestmark"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from hardware import CameraSettings
-from hardware.decoder import QrDecoder
-from kiosk.focus import Aid, open_for_focus
-from kiosk.guard.focus import FocusServer, Keys, create_page
+from hardware.reading.decoder import QrDecoder
+from kiosk.commands.focus import Aid, open_for_focus
+from kiosk.commands.focus_page import FocusServer, Keys, create_page
 from tests.browser.test_guard_pages import CHROMIUM, PICTURES, QUIET
 
 playwright_api = pytest.importorskip("playwright.sync_api")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.programs import Program, running
-from tests.browser.stage import NOW_MS
+from tests.fixtures.guard_program import Program, running
+from tests.fixtures.guard_stage import NOW_MS
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 
@@ -45,7 +45,7 @@ def program(tmp_path: Path) -> Iterator[Program]:
     passes = tmp_path / "passes"
     passes.mkdir()
     listed = []
-    from kiosk.guard.demo import draw
+    from kiosk.demo_passes import draw
 
     titles = [
         ("居民卡，有效", "Resident card, good"),

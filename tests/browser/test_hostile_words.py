@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from sync.server import tables
-from sync.server.people import households
-from sync.server.people.application import Journey
+from sync.server.centre import tables
+from sync.server.people.households import households
+from sync.server.people.households.application import Journey
 from tests.browser.test_centre_office import Officer, Town, browser
 from tests.browser.test_centre_office import pytestmark as in_chromium
-from tests.people import add_desk, applicant, application, apply
-from tests.test_centre_pages import furnish
+from tests.centre.test_pages import furnish
+from tests.fixtures.people import add_desk, applicant, application, apply
 
 __all__ = ["browser"]
 

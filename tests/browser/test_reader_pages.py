@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.stage import NOW_MS
 from tests.browser.test_guard_pages import Post, browser, post, program, pytestmark
+from tests.fixtures.guard_stage import NOW_MS
 
 __all__ = ["browser", "post", "program", "pytestmark"]
 

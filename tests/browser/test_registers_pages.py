@@ -10,12 +10,15 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import update
 
-from sync.server import compounds, passes, staff, tables
-from sync.server.people import coverage, households
+from sync.server.centre import tables
+from sync.server.passes import compounds, passes
 from sync.server.people.home import put_home
-from tests import people
+from sync.server.people.households import households
+from sync.server.people.registers import coverage
+from sync.server.staff import sign_in as staff
 from tests.browser.test_centre_office import CHROMIUM as PROGRAM
 from tests.browser.test_centre_office import PASSWORD, QUIET, Officer, Town, playwright_api, pytestmark
+from tests.fixtures import people
 
 __all__ = ["pytestmark"]
 SURNAMES, GIVEN = "王李张刘陈杨黄赵吴周", ("伟", "芳", "建国", "秀英", "子涵", "梓萱", "明", "丽华")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sync.server.people import households
+from sync.server.people.households import households
 from tests.browser.test_centre_office import CHROMIUM, PICTURES, SCREENS, Officer, Town, browser
-from tests.people import PHONE, add_desk, add_dwelling, id_number
+from tests.fixtures.people import PHONE, add_desk, add_dwelling, id_number
 
 __all__ = ["browser"]
 
@@ -194,8 +194,8 @@ def test_what_is_hung_up_is_printed_on_whole_sheets_and_its_code_leads_to_the_fo
 
 
 def read_codes(picture: Path) -> set[str]:
-    decoder = pytest.importorskip("hardware.decoder")
-    load_picture = pytest.importorskip("kiosk.reader").load_picture
+    decoder = pytest.importorskip("hardware.reading.decoder")
+    load_picture = pytest.importorskip("kiosk.reader.process").load_picture
     return {one.text for one in decoder.QrDecoder().decode(load_picture(picture.read_bytes()))}
 
 

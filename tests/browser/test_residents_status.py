@@ -15,12 +15,12 @@ import pytest
 from werkzeug.serving import make_server
 
 from sync.credential import digits_at
-from sync.server import passes
 from sync.server.app import close_app
-from sync.server.people import changes, households, phone_pass, visitors
-from tests.people import PHONE, add_desk, apply, approved, family
-from tests.test_centre import World
-from tests.test_centre_events import Journal, event, send
+from sync.server.passes import passes
+from sync.server.people.households import changes, households, phone_pass, visitors
+from tests.centre.test_centre import World
+from tests.centre.test_events import Journal, event, send
+from tests.fixtures.people import PHONE, add_desk, apply, approved, family
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 zxingcpp = pytest.importorskip("zxingcpp")

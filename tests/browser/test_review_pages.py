@@ -8,14 +8,27 @@ from typing import Any
 
 import pytest
 
-from sync.server import passes, staff
-from sync.server.people import areas, case, households, visits
-from sync.server.people.application import Journey
-from sync.server.people.areas import Area
-from sync.server.people.case import Decision
-from sync.server.people.households import Household
+from sync.server.passes import passes
+from sync.server.people.deciding import case
+from sync.server.people.deciding.case import Decision
+from sync.server.people.dwellings import visits
+from sync.server.people.households import areas, households
+from sync.server.people.households.application import Journey
+from sync.server.people.households.areas import Area
+from sync.server.people.households.households import Household
+from sync.server.staff import sign_in as staff
 from tests.browser.test_centre_office import PASSWORD, Officer, Town, browser, pytestmark
-from tests.people import PHONE, add_desk, add_dwelling, applicant, application, apply, approved, family, id_number
+from tests.fixtures.people import (
+    PHONE,
+    add_desk,
+    add_dwelling,
+    applicant,
+    application,
+    apply,
+    approved,
+    family,
+    id_number,
+)
 
 __all__ = ["browser", "pytestmark"]
 

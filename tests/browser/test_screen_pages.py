@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.programs import Program, running
 from tests.browser.test_guard_pages import CHROMIUM, PICTURES, QUIET
+from tests.fixtures.guard_program import Program, running
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 

@@ -16,7 +16,7 @@ Image = pytest.importorskip("PIL.Image")
 pytest.importorskip("zxingcpp")
 pytest.importorskip("playwright.sync_api")
 
-from sync.server import card, passes  # noqa: E402
+from sync.server.passes import card, passes  # noqa: E402
 from tests.browser.test_centre_office import GHOSTSCRIPT, Officer  # noqa: E402
 from tests.browser.test_centre_office import Town as OfficeTown  # noqa: E402
 from tests.browser.test_residents_status import (  # noqa: E402
@@ -30,7 +30,7 @@ from tests.browser.test_residents_status import (  # noqa: E402
     pytestmark,
     town,
 )
-from tests.drawn_codes import Drawn, dimmed, faults, held, measure, photographed, watched  # noqa: E402
+from tests.fixtures.drawn_codes import Drawn, dimmed, faults, held, measure, photographed, watched  # noqa: E402
 
 __all__ = ["browser", "pytestmark", "town"]
 

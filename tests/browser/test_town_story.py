@@ -11,14 +11,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from hardware import Picture
-from hardware.decoder import QrDecoder
-from sync.server import passes, staff, words
-from sync.server.people import households
+from hardware.reading.decoder import QrDecoder
+from sync.server import words
+from sync.server.passes import passes
+from sync.server.people.households import households
+from sync.server.staff import sign_in as staff
 from tests.browser.test_centre_office import Officer, Town, browser
 from tests.browser.test_centre_office import pytestmark as in_chromium
 from tests.browser.test_residents_form import Resident
-from tests.people import PHONE, add_desk, add_dwelling, application, apply, id_number
-from tests.true_gate import TrueGate, grey, state_of
+from tests.fixtures.people import PHONE, add_desk, add_dwelling, application, apply, id_number
+from tests.fixtures.true_gate import TrueGate, grey, state_of
 
 __all__ = ["browser"]
 

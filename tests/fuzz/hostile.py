@@ -33,10 +33,10 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hardware import Picture
-from hardware.decoder import QrDecoder
-from kiosk.caps import FRAME_CAP_S, PHOTO_CAP_S
-from kiosk.reader import PictureError, read_photo
-from tests.hostile import FILES, ODD, PHOTO, SIGHTS, VGA, Size
+from hardware.reading.decoder import QrDecoder
+from kiosk.reader.caps import FRAME_CAP_S, PHOTO_CAP_S
+from kiosk.reader.process import PictureError, read_photo
+from tests.fixtures.hostile import FILES, ODD, PHOTO, SIGHTS, VGA, Size
 
 LONGEST_S = 60
 FRAMES = 8

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kiosk.caps import DATA_BYTES, HANG_S
 from kiosk.config import Config, parse
+from kiosk.reader.caps import DATA_BYTES, HANG_S
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 SERVICES = ("core", "reader", "guard", "sync")

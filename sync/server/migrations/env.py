@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from sync.server.tables import metadata
+from sync.server.centre.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

@@ -6,10 +6,12 @@ from typing import Any
 
 from flask import abort, g, redirect, render_template, request, session, url_for
 
-from sync.server import accounts, card, roles, staff
 from sync.server.asked import Route, local, or_again, why
-from sync.server.centre import Centre, CentreError
-from sync.server.load import Tries
+from sync.server.centre.load import Tries
+from sync.server.centre.writing import Centre, CentreError
+from sync.server.passes import card
+from sync.server.staff import accounts, roles
+from sync.server.staff import sign_in as staff
 
 _WRONG_PASSWORDS = 8
 _WRONG_PASSWORDS_WINDOW_S = 600

@@ -8,17 +8,20 @@ from flask import abort, g, jsonify, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
-from sync.server import card, roles
 from sync.server.asked import Route, language, or_again, sent_number
-from sync.server.centre import Centre, Compound, NoSuchThing
+from sync.server.centre.writing import Centre, Compound, NoSuchThing
 from sync.server.office.desks import Desks
 from sync.server.office.paper import Paper
 from sync.server.office.printing import Printing
-from sync.server.people import case, collection, finding, households, phone_pass, printing, record, slots
-from sync.server.people.collection import HandOver
-from sync.server.people.finding import Finding
-from sync.server.people.households import Household, local_day
+from sync.server.passes import card
+from sync.server.people.collecting import collection, finding, printing
+from sync.server.people.collecting.collection import HandOver
+from sync.server.people.collecting.finding import Finding
+from sync.server.people.deciding import case
+from sync.server.people.households import households, phone_pass, record, slots
+from sync.server.people.households.households import Household, local_day
 from sync.server.residents import letter
+from sync.server.staff import roles
 from sync.server.words import say
 
 _AROUND_MS = 2 * slots.QUARTER_MS

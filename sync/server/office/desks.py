@@ -8,12 +8,14 @@ import msgspec
 from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from sync.server import compounds
 from sync.server.asked import Route, or_again, why
-from sync.server.centre import Centre, CentreError, Compound
-from sync.server.people import desks, finding, identity, slots
-from sync.server.people.households import local_day
-from sync.server.people.slots import CollectionDesk
+from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.passes import compounds
+from sync.server.people import identity
+from sync.server.people.collecting import desks, finding
+from sync.server.people.households import slots
+from sync.server.people.households.households import local_day
+from sync.server.people.households.slots import CollectionDesk
 
 WINDOWS = 3
 _NEW = CollectionDesk(

@@ -14,9 +14,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import words
 from sync.server.asked import Route, language, or_again, why, zone
-from sync.server.centre import Centre, CentreError, Compound
-from sync.server.people import dwelling_sheet, dwellings, pattern, proposals, roster, uploads
+from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.people import uploads
 from sync.server.people.address import Address, make_address
+from sync.server.people.dwellings import dwellings, pattern, proposals, roster
+from sync.server.people.dwellings import sheet as dwelling_sheet
 from sync.server.people.sheets import XLSX, Line, read_table
 
 _SAMPLES = 3

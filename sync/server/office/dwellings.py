@@ -8,12 +8,13 @@ import msgspec
 from flask import current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from sync.server import roles, words
+from sync.server import words
 from sync.server.asked import Route, language, local, or_again, page_number
-from sync.server.centre import Centre, Compound
+from sync.server.centre.writing import Centre, Compound
 from sync.server.office.dwelling_entry import DwellingEntry, table_answer
-from sync.server.people import applied, dwellings, proposals, visits
-from sync.server.people.applied import Cell, Chosen, State
+from sync.server.people.dwellings import applied, dwellings, proposals, visits
+from sync.server.people.dwellings.applied import Cell, Chosen, State
+from sync.server.staff import roles
 
 
 class Floor(msgspec.Struct, frozen=True):

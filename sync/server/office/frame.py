@@ -13,10 +13,10 @@ from typing import Any
 from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from sync.server import pages, passes, roles, staff
+from sync.server import pages
 from sync.server.asked import Route, View, who_asks
-from sync.server.centre import Centre, NoSuchThing
-from sync.server.load import Tries
+from sync.server.centre.load import Tries
+from sync.server.centre.writing import Centre, NoSuchThing
 from sync.server.office.accounts import Accounts, Me
 from sync.server.office.areas import Areas
 from sync.server.office.collection import Collection
@@ -30,6 +30,9 @@ from sync.server.office.review import Review
 from sync.server.office.settings import TownSettings
 from sync.server.office.site import Site
 from sync.server.office.town import TownPages
+from sync.server.passes import passes
+from sync.server.staff import roles
+from sync.server.staff import sign_in as staff
 
 _SESSION_MS = 12 * 3_600_000
 _WRONG_PASSWORDS = 8

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 from flask import g, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 
-from sync.server import card
 from sync.server.asked import Route, language, why
-from sync.server.centre import Centre, CentreError, Compound
-from sync.server.people import application as form
-from sync.server.people import households, record, slots
-from sync.server.people.application import Applicant, Application
-from sync.server.people.households import Household, local_day
+from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.passes import card
+from sync.server.people.households import application as form
+from sync.server.people.households import households, record, slots
+from sync.server.people.households.application import Applicant, Application
+from sync.server.people.households.households import Household, local_day
 from sync.server.residents import fields, letter
 
 

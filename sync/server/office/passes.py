@@ -9,11 +9,11 @@ from flask import abort, g, make_response, redirect, render_template, request, u
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import DIGITS_STEP_S, KIND_NUMBERS, digits_at
-from sync.server import bulk, card, passes
 from sync.server.asked import Route, or_again, page_number, until
-from sync.server.centre import Centre, CentreError, Compound, NoSuchThing
-from sync.server.passes import Order, Pass
-from sync.server.people import printing
+from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing
+from sync.server.passes import bulk, card, passes
+from sync.server.passes.passes import Order, Pass
+from sync.server.people.collecting import printing
 
 _LONGEST_EXTENSION_MS = 400 * 86_400_000
 """A slip of the pen (2206 for 2026) must not make the passes of a whole compound good for ever."""

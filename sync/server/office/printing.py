@@ -8,12 +8,15 @@ from typing import Any
 
 from flask import g, render_template, request, url_for
 
-from sync.server import card, roles
 from sync.server.asked import Route, sent_number, why
-from sync.server.centre import Centre, CentreError, Compound
-from sync.server.people import collection, identity, printing, slots
-from sync.server.people.households import local_day
-from sync.server.people.printing import Due, Face, Wanted
+from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.passes import card
+from sync.server.people import identity
+from sync.server.people.collecting import collection, printing
+from sync.server.people.collecting.printing import Due, Face, Wanted
+from sync.server.people.households import slots
+from sync.server.people.households.households import local_day
+from sync.server.staff import roles
 
 ON_A_SHEET = 8
 LAYOUTS = ("duplex", "fronts", "cards")

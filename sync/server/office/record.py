@@ -7,10 +7,13 @@ from typing import Any
 from flask import g, render_template, request
 from sqlalchemy import select
 
-from sync.server import audit, passes, roles, tables, words
+from sync.server import words
 from sync.server.asked import Route, language, page_number
-from sync.server.centre import Centre, CentreError, Compound
+from sync.server.centre import audit, tables
+from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.office import told
+from sync.server.passes import passes
+from sync.server.staff import roles
 
 
 class RecordPages:

@@ -11,15 +11,16 @@ from urllib.parse import urlencode
 import msgspec
 from flask import abort, current_app, g, redirect, render_template, request, url_for
 
-from sync.server import roles, words
+from sync.server import words
 from sync.server.asked import Route, language, local, or_again, page_number
-from sync.server.centre import Centre, Compound
+from sync.server.centre.writing import Centre, Compound
 from sync.server.office.attached import attached
-from sync.server.people import exports, registers
-from sync.server.people.exports import Sheet
 from sync.server.people.home import get_home
-from sync.server.people.households import local_day
-from sync.server.people.registers import ANY, SIZES, Asked, At, Name, Register
+from sync.server.people.households.households import local_day
+from sync.server.people.registers import exports, registers
+from sync.server.people.registers.exports import Sheet
+from sync.server.people.registers.registers import ANY, SIZES, Asked, At, Name, Register
+from sync.server.staff import roles
 
 _LONGEST_TERM = 64
 _MOST_MARKS = 5

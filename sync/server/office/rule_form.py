@@ -17,9 +17,9 @@ import msgspec
 
 from sync.credential import KIND_NUMBERS
 from sync.protocol import Rules, StageFrom, Window
-from sync.server.centre import CentreError
-from sync.server.compounds import MAX_SCOPE
-from sync.server.passes import read_time
+from sync.server.centre.writing import CentreError
+from sync.server.passes.compounds import MAX_SCOPE
+from sync.server.passes.passes import read_time
 from sync.server.words import Language, Pair, say
 
 STAGES = ("introduce", "guard", "strict")

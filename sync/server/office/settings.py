@@ -7,7 +7,7 @@ from typing import Any
 from flask import g, redirect, render_template, request, url_for
 
 from sync.server.asked import Route, or_again
-from sync.server.centre import Centre
+from sync.server.centre.writing import Centre
 from sync.server.people import town_setting
 from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, PUBLIC_URL, USUAL_MOST_PEOPLE
 

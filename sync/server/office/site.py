@@ -8,10 +8,13 @@ import msgspec
 from flask import abort, g, redirect, render_template, request, url_for
 
 from sync.protocol import Event
-from sync.server import audit, compounds, events, fleet, guards, passes, troubles, words
+from sync.server import words
 from sync.server.asked import Route, language, local, or_again, page_number
-from sync.server.centre import Centre, CentreError, Compound
+from sync.server.centre import audit
+from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.gates import events, fleet, guards, troubles
 from sync.server.office import rule_form
+from sync.server.passes import compounds, passes
 
 _AWAY_MS = 10 * 60_000
 """A gate asks at least every few minutes; one that has not for so long is out of contact."""

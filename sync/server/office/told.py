@@ -6,8 +6,9 @@ import re
 
 import msgspec
 
-from sync.server import audit, words
+from sync.server import words
 from sync.server.asked import language, until
+from sync.server.centre import audit
 from sync.server.office import rule_form
 
 _EXTENDED = re.compile(r"(\d+) passes until (\d+): (.*)")

@@ -11,14 +11,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 from flask import abort, g, redirect, render_template, request, url_for
 
-from sync.server import audit, staff, words
+from sync.server import words
 from sync.server.asked import Route, language, or_again
-from sync.server.centre import Centre, Compound
+from sync.server.centre import audit
+from sync.server.centre.writing import Centre, Compound
 from sync.server.office.attached import attached
-from sync.server.people import coverage
-from sync.server.people.coverage import Figures, Line, Total, Twice
 from sync.server.people.home import Home, get_home, put_home
+from sync.server.people.registers import coverage
+from sync.server.people.registers.coverage import Figures, Line, Total, Twice
 from sync.server.people.sheets import write_table
+from sync.server.staff import sign_in as staff
 
 _COUNTED_NOW = 12
 _GATES_NAMED = 12

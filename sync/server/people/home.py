@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import Connection
 
-from sync.server import audit
-from sync.server.centre import Centre, CentreError
+from sync.server.centre import audit
+from sync.server.centre.writing import Centre, CentreError
 from sync.server.people.identity import one_line
 from sync.server.people.town_setting import put_setting, read_setting
 

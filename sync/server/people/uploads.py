@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 from sqlalchemy import delete, insert, select
 
-from sync.server import tables
-from sync.server.centre import CentreError, Writing
+from sync.server.centre import tables
+from sync.server.centre.vault import Vault
+from sync.server.centre.writing import CentreError, Writing
 from sync.server.people.sheets import Line
-from sync.server.vault import Vault
 from sync.server.words.pairs import Pair
 
 KEPT_MS = 3_600_000

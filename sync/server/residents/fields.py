@@ -21,9 +21,10 @@ import msgspec
 from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
-from sync.server.centre import CentreError, NoSuchThing
-from sync.server.people import address, dwellings, identity
-from sync.server.people.application import (
+from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.people import address, identity
+from sync.server.people.dwellings import dwellings
+from sync.server.people.households.application import (
     MOST_JOURNEYS,
     MOST_PEOPLE,
     MOST_SIGNATURE,

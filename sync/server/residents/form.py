@@ -8,14 +8,17 @@ from typing import Any
 from flask import current_app, redirect, render_template, request, url_for
 from sqlalchemy import Connection, select
 
-from sync.server import card, tables
 from sync.server.asked import OpenRoute, language, local, who_asks
-from sync.server.centre import Centre, CentreError, Compound, NoSuchThing
-from sync.server.load import Tries
-from sync.server.people import drafts, households, identity, retention, slots
-from sync.server.people.application import Applicant, Application
-from sync.server.people.drafts import Draft
-from sync.server.people.households import Household
+from sync.server.centre import tables
+from sync.server.centre.load import Tries
+from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing
+from sync.server.passes import card
+from sync.server.people import identity
+from sync.server.people.households import drafts, households, slots
+from sync.server.people.households.application import Applicant, Application
+from sync.server.people.households.drafts import Draft
+from sync.server.people.households.households import Household
+from sync.server.people.keeping import retention
 from sync.server.residents import jar, letter
 from sync.server.residents.steps import Steps
 from sync.server.words import say

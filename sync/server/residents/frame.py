@@ -9,8 +9,9 @@ from typing import Any
 from flask import Blueprint, g, request
 from flask_wtf.csrf import CSRFError
 
-from sync.server import compounds, pages
-from sync.server.centre import Centre, Compound, NoSuchThing
+from sync.server import pages
+from sync.server.centre.writing import Centre, Compound, NoSuchThing
+from sync.server.passes import compounds
 from sync.server.residents.form import Form
 from sync.server.residents.phone import Phone
 from sync.server.residents.status import Status

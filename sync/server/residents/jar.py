@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import current_app, request
 from werkzeug.wrappers import Response
 
-from sync.server.people.drafts import KEPT_MS
+from sync.server.people.households.drafts import KEPT_MS
 
 
 def token(compound_id: int) -> str:

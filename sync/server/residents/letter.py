@@ -13,7 +13,7 @@ from flask import request
 from sqlalchemy import Connection
 
 from sync.server import words
-from sync.server.people.slots import CollectionDesk, Slot
+from sync.server.people.households.slots import CollectionDesk, Slot
 from sync.server.people.town_setting import PUBLIC_URL, read_setting
 
 MINUTE_MS = 60_000

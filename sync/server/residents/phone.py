@@ -11,12 +11,13 @@ from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import DIGITS_STEP_S
-from sync.server import card, moving_code, words
+from sync.server import words
 from sync.server.asked import OpenRoute, until, who_asks
-from sync.server.centre import Centre, Compound, NoSuchThing
-from sync.server.load import Tries
-from sync.server.people import phone_pass
-from sync.server.people.phone_pass import Shown
+from sync.server.centre.load import Tries
+from sync.server.centre.writing import Centre, Compound, NoSuchThing
+from sync.server.passes import card, moving_code
+from sync.server.people.households import phone_pass
+from sync.server.people.households.phone_pass import Shown
 
 COOKIE_S = 400 * 86_400
 MOST_PASSES = 12

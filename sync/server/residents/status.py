@@ -11,15 +11,18 @@ from flask import make_response, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.exceptions import TooManyRequests
 
-from sync.server import card, passes, words
+from sync.server import words
 from sync.server.asked import OpenRoute, language, who_asks, why
-from sync.server.centre import Centre, CentreError, Compound, NoSuchThing, Writing
-from sync.server.load import Tries
-from sync.server.people import application as form
-from sync.server.people import changes, households, own_record, phone_pass, retention, slots, visitors
-from sync.server.people.application import Applicant
-from sync.server.people.households import Household
-from sync.server.people.visitors import Visitor
+from sync.server.centre.load import Tries
+from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing, Writing
+from sync.server.passes import card, passes
+from sync.server.people.households import application as form
+from sync.server.people.households import changes, households, phone_pass, slots, visitors
+from sync.server.people.households.application import Applicant
+from sync.server.people.households.households import Household
+from sync.server.people.households.visitors import Visitor
+from sync.server.people.keeping import retention
+from sync.server.people.registers import own_record
 from sync.server.residents import fields, letter
 
 _WRONG_LINKS = 30

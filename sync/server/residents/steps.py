@@ -15,11 +15,12 @@ import msgspec
 from flask import g, redirect, render_template, request, url_for
 
 from sync.server.asked import OpenRoute, language, why
-from sync.server.centre import Centre, CentreError, Compound
-from sync.server.people import application as form
-from sync.server.people import drafts, households, identity, slots
-from sync.server.people.application import Applicant, Application, Mistake
-from sync.server.people.drafts import Draft
+from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.people import identity
+from sync.server.people.households import application as form
+from sync.server.people.households import drafts, households, slots
+from sync.server.people.households.application import Applicant, Application, Mistake
+from sync.server.people.households.drafts import Draft
 from sync.server.residents import answers, fields, jar, letter
 from sync.server.residents.answers import Asked
 

@@ -1,0 +1,1 @@
+"""How a code is read: from a frame's brightness to the text. See README.md in this folder."""

@@ -1,0 +1,1 @@
+"""Commands for people: what ``python -m kiosk`` offers beside the four processes."""

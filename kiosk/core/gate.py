@@ -1,0 +1,600 @@
+"""One presentation, ruling, override or button carried through: read, judge, record, act.
+
+Everything here runs on the core's one loop. The rules are in :mod:`kiosk.core.policy`, the lane's behaviour in
+:mod:`kiosk.core.lane`; here the facts are gathered, the decision is put on disk before the relay moves, and the outcome
+after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import msgspec
+
+from hardware import HardwareError, LaneParts, Signal
+from kiosk.channel import FoundPass, FoundPasses, Happening, Presentation, Refused, Shown
+from kiosk.config import LaneSection, ScreenSection
+from kiosk.core import lane as lanes
+from kiosk.core.clock import Clock
+from kiosk.core.journal import Journal, Saved, UseRow, Uses, new_event_id
+from kiosk.core.judge import Decision, Judge, Whose, person_of
+from kiosk.core.kept import Kept
+from kiosk.core.mirror import Mirror
+from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
+from sync.cache import credential_id
+from sync.credential import Credential, Reading, read_credential
+from sync.protocol import Event
+
+REPEAT_SECONDS = 10.0
+DISK_SECONDS = 0.1
+"""How long an opening waits for its decision to be on disk."""
+OVERRIDE_HOURS = 12
+_MOST_RECENT = 20
+"""Presentations at a lane that are remembered for repeats: more than come in REPEAT_SECONDS."""
+_MOST_WORDS = 200
+"""Characters of a guard's reason that are kept."""
+_FORGET_EVERY_S = 3600.0
+_USES_KEPT_MS = 3 * 24 * 3_600_000
+_SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
+
+log = logging.getLogger("gate")
+
+
+class Last(msgspec.Struct):
+    """A late presentation at a lane: what a repeat is a repeat of."""
+
+    credential: int | None
+    text_mark: bytes
+    at: float
+    event: str
+    shown: Shown
+    public: tuple[str, str]
+    """Outcome and reason as the lane shows them."""
+    repeats: int = 0
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the lane tells everybody who stands there, and until when by the gate's clock. Never a sensitive reason."""
+
+    outcome: str = ""
+    reason: str = ""
+    until_ms: int = 0
+
+
+NOBODY = Whose()
+NOTHING = Told()
+
+
+class Opening(msgspec.Struct):
+    """An opening that was asked for and whose passage is not settled yet."""
+
+    lane: str
+    happening: int
+    commanded_ms: int
+    whose: Whose
+    slow_disk: bool
+
+
+class Refer(msgspec.Struct):
+    """A yellow case that waits for a guard."""
+
+    lane: str
+    event: str
+    until: float
+    whose: Whose
+
+
+class LaneRun:
+    """One lane: its parts, driven by the pure state machine."""
+
+    def __init__(self, section: LaneSection, screen: ScreenSection, parts: LaneParts):
+        self.section = section
+        self.parts = parts
+        self.state = lanes.State()
+        self.levels = dict(parts.inputs.read())
+        self.recent: deque[Last] = deque(maxlen=_MOST_RECENT)
+        self._told = NOTHING
+        self._faults: dict[str, str] = {}
+        self.facts = lanes.Facts(
+            has_passage="passage" in self.levels,
+            mode=section.mode,
+            pulse_s=section.pulse_ms / 1000,
+            passage_timeout_s=section.passage_timeout_s,
+            settle_s=section.settle_s,
+            grant_s=screen.grant_s,
+            other_s=screen.other_s,
+        )
+
+    def drive(self, happening: lanes.Happening, now: float) -> list[lanes.Settled]:
+        """Let something happen to the lane; move relay and lights; answer what settled."""
+        self.state, actions = lanes.step(self.facts, self.state, happening, now)
+        settled = []
+        for action in actions:
+            match action:
+                case lanes.Relay(on):
+                    self._safely("relay", self.parts.relay.on if on else self.parts.relay.off)
+                case lanes.Light(signal):
+                    self._safely("lights", partial(self.parts.lights.show, signal))
+                case lanes.Settled():
+                    settled.append(action)
+        return settled
+
+    def illuminate(self, on: bool) -> None:
+        """Have the lamp beside the camera lit or not; nothing happens when it is so already."""
+        lamp = self.parts.illumination
+        if lamp.is_on != on:
+            self._safely("illumination", lamp.on if on else lamp.off)
+
+    def tell(self, outcome: str, reason: str, now_ms: int, now: float) -> None:
+        """Note what the result is that has just begun to be shown."""
+        until = self.state.result_until
+        self._told = Told(outcome, reason, now_ms + int((until - now) * 1000)) if until is not None else NOTHING
+
+    @property
+    def told(self) -> Told:
+        """What is being told now; nothing once its time is up or the passage has come."""
+        return self._told if self.state.result_until is not None else NOTHING
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with relay, lights or illumination; empty once they move again."""
+        return "; ".join(self._faults.values())
+
+    def _safely(self, part: str, move: Callable[[], None]) -> None:
+        """A broken lamp must not keep the relay from moving, nor the other way round."""
+        try:
+            move()
+        except HardwareError as err:
+            if part not in self._faults:
+                log.error("lane=%s part=%s fault=%r", self.section.name, part, str(err))
+            self._faults[part] = str(err)
+        else:
+            if self._faults.pop(part, ""):
+                log.info("lane=%s part=%s fault=over", self.section.name, part)
+
+    @property
+    def somebody_is_under(self) -> bool:
+        """Whether the arm would fall on them if this lane's request to open ended now."""
+        return self.section.mode == "hold" and (self.state.passing or self.state.cleared_at is not None)
+
+    def close(self) -> None:
+        """Relay off first, then everything else."""
+        for name, part in self.parts._asdict().items():
+            self._safely(name, part.close)
+
+
+class Gate:
+    """The gate: all lanes of this device. ``tell`` receives each line of the live list; ``monotonic`` is in seconds."""
+
+    def __init__(
+        self,
+        lane_runs: Mapping[str, LaneRun],
+        journal: Journal,
+        mirror: Mirror,
+        clock: Clock,
+        kept: Kept,
+        own_scope: int,
+        tell: Callable[[Happening], None],
+        monotonic: Callable[[], float],
+        new_id: Callable[[], str] = new_event_id,
+    ):
+        self.lanes = lane_runs
+        self.refers: dict[int, Refer] = {}
+        self.openings: dict[str, Opening] = {}
+        self.unexplained: set[int] = set()
+        self._journal = journal
+        self._mirror = mirror
+        self._clock = clock
+        self._kept = kept
+        self._uses = Uses(journal.counted, journal.steps)
+        self._judge = Judge(mirror, self._uses, kept, own_scope, clock.now)
+        self._tell = tell
+        self._monotonic = monotonic
+        self._new_id = new_id
+        self._happenings: dict[int, Happening] = {}
+        self._number = 0
+        self._overrides: dict[str, deque[float]] = {}
+        self._forget_at = monotonic() + _FORGET_EVERY_S
+
+    # --- beginning ---
+
+    def begin(self) -> None:
+        """Close what a crash left open, resume lockdown, and take the inputs as they stand. Opens nothing."""
+        self._record("boot", why=f"{len(self._journal.earlier)} events found")
+        self._resume_lockdown()
+        self._close_interrupted()
+        for run in self.lanes.values():
+            run.levels = dict(run.parts.inputs.read())
+            for name in ("fire", "passage"):
+                if run.levels.get(name):
+                    self._take_level(run, name, True)
+            self._drive(run, lanes.Tick())
+
+    def _resume_lockdown(self) -> None:
+        """The journal's word counts, also where the memory of it was damaged."""
+        for event in self._journal.earlier:
+            if event.kind == "lockdown" and event.lane in self.lanes:
+                self._kept.change(lockdown=_with(self._kept.now.lockdown, event.lane, event.outcome == "on"))
+
+    def _close_interrupted(self) -> None:
+        passed = {event.about for event in self._journal.earlier if event.kind == "passage"}
+        answered = {event.about for event in self._journal.earlier if event.kind in ("ruled", "override")}
+        for event in self._journal.earlier:
+            if event.kind not in ("decided", "ruled", "override", "opened"):
+                continue
+            if event.outcome == "grant" and event.id not in passed:
+                why = "the core stopped; the relay may have moved"
+                self._record("passage", lane=event.lane, about=event.id, outcome="interrupted", why=why)
+            elif event.outcome == "refer" and event.id not in answered:
+                self._record("ruled", lane=event.lane, about=event.id, outcome="deny", reason="interrupted")
+
+    # --- presentations ---
+
+    def present(self, shown: Presentation) -> Shown:
+        """Carry a presentation through. Raises Refused for a lane that is not here."""
+        run = self._run(shown.lane)
+        reading = read_credential(shown.text, self._mirror.vouched.keys)
+        mark = hashlib.blake2b(shown.text.encode("utf-8", "replace"), digest_size=16).digest()
+        repeat = self._repeat(run, reading, mark)
+        if repeat:
+            return repeat
+        decision = self._judge.judge(reading, run.section.name, run.section.direction, self._under_way(run))
+        return self._carry_out(run, shown, decision, mark)
+
+    def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> Shown | None:
+        """Whoever was shown in between makes no difference: two cards in one hand are read in turns."""
+        credential = credential_id(reading.scope, reading.serial) if isinstance(reading, Credential) else None
+        now = self._monotonic()
+        for last in reversed(run.recent):
+            open_still = last.event in self.openings or last.shown.happening in self.refers
+            granted_before = last.shown.outcome == "grant" and credential is not None and credential == last.credential
+            if (now - last.at < REPEAT_SECONDS or open_still) and (mark == last.text_mark or granted_before):
+                break
+        else:
+            return None
+        last.repeats += 1
+        if last.shown.outcome != "grant":
+            self._show(run, *last.public)
+        return msgspec.structs.replace(last.shown, repeat=True)
+
+    def _under_way(self, run: LaneRun) -> dict[int, int]:
+        """When each person last began a passage in this direction that has not been counted yet."""
+        return {
+            opening.whose.person: opening.commanded_ms
+            for opening in self.openings.values()
+            if opening.whose.person is not None and self.lanes[opening.lane].section.direction == run.section.direction
+        }
+
+    def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> Shown:
+        verdict, reading = decision.verdict, decision.reading
+        event, saved = self._record(
+            "decided",
+            step=decision.step if verdict.outcome != "deny" else None,
+            lane=shown.lane,
+            direction=run.section.direction,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            guidance=verdict.guidance,
+            also=verdict.also,
+            scope=reading.scope if isinstance(reading, Credential) else 0,
+            serial=reading.serial if isinstance(reading, Credential) else 0,
+            source=shown.source,
+            list_revision=self._mirror.revision,
+            list_age_s=self._mirror.age_s(),
+        )
+        if decision.step and verdict.outcome != "deny":
+            self._uses.steps[decision.step[0]] = decision.step[1]
+        happening = self._announce_decision(run, shown, decision, event)
+        answer = Shown(outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number)
+        public = _decided_in_public(verdict)
+        run.recent.append(Last(decision.credential, mark, self._monotonic(), event.id, answer, public))
+        log.info(
+            "lane=%s outcome=%s reason=%s source=%s engine=%s frames=%d",
+            shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
+        )  # fmt: skip
+        if verdict.outcome == "grant":
+            self._open(run, event, happening.number, saved, decision.whose)
+        else:
+            self._show(run, *public)
+        return answer
+
+    def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> Happening:
+        verdict, row, reading = decision.verdict, decision.row, decision.reading
+        refer_s = self._mirror.vouched.rules.refer_s
+        who = decision.whose.person
+        last = self._uses.last_ms(who) if who is not None else None
+        happening = self._announce(
+            "decision",
+            lane=shown.lane,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            guidance=verdict.guidance,
+            source=shown.source,
+            label=row.label if row else "",
+            dwelling=row.dwelling if row else "",
+            pass_kind=reading.kind if isinstance(reading, Credential) else "",
+            plate=row.plate if row else "",
+            pass_number=row.number if row else "",
+            last_passage_ms=last or 0,
+            event=event.id,
+            open_until_ms=event.at_ms + refer_s * 1000 if verdict.outcome == "refer" else 0,
+            list_age_s=event.list_age_s,
+            clock=event.clock,
+        )
+        if verdict.outcome == "refer":
+            until = self._monotonic() + refer_s
+            self.refers[happening.number] = Refer(shown.lane, event.id, until, decision.whose)
+        return happening
+
+    # --- opening and settling ---
+
+    def _open(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose = NOBODY) -> None:
+        """Open a lane for a recorded event, which is on disk by then unless the disk is slow or full."""
+        healthy = not self._journal.health().why
+        on_disk = saved.wait(DISK_SECONDS) if healthy else False
+        commanded = self._clock.now().utc_ms
+        name = run.section.name
+        self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk)
+        self._drive(run, lanes.Open(event.id))
+        # An event of a decision carries what its holder should be told on the way in.
+        run.tell(*in_public("grant", event.guidance or "ok"), commanded, self._monotonic())
+
+    def _show(self, run: LaneRun, outcome: str, reason: str) -> None:
+        """Show a result that opens nothing."""
+        self._drive(run, lanes.Show(_SIGNALS[outcome]))
+        run.tell(outcome, reason, self._clock.now().utc_ms, self._monotonic())
+
+    def _drive(self, run: LaneRun, happening: lanes.Happening) -> None:
+        for end in run.drive(happening, self._monotonic()):
+            opening = self.openings.pop(end.about, None)
+            if opening is None:
+                continue
+            run = self.lanes[opening.lane]
+            use = None
+            who = opening.whose.person
+            if end.outcome != "not_passed" and who is not None:
+                use = UseRow(who, opening.commanded_ms, run.section.direction, opening.whose.household)
+                self._uses.count(use)
+            repeats = sum(last.repeats for last in run.recent if last.event == end.about)
+            self._record(
+                "passage",
+                use=use,
+                urgent=False,
+                lane=opening.lane,
+                direction=run.section.direction,
+                about=end.about,
+                outcome=end.outcome,
+                commanded_ms=opening.commanded_ms,
+                repeats=repeats,
+                slow_disk=opening.slow_disk,
+            )
+            self._announce("passage", lane=opening.lane, outcome=end.outcome, about=opening.happening)
+
+    # --- guards ---
+
+    def rule(self, number: int, grant: bool, by: str, reason: str) -> Happening:
+        """A guard's answer to a refer. Raises Refused when it is not (or no longer) waiting."""
+        refer = self.refers.pop(number, None)
+        if refer is None:
+            raise Refused("not_waiting")
+        return self._ruled(number, refer, "grant" if grant else "deny", by, reason[:_MOST_WORDS])
+
+    def _ruled(self, number: int, refer: Refer, outcome: str, by: str, reason: str) -> Happening:
+        run = self.lanes[refer.lane]
+        event, saved = self._record(
+            "ruled",
+            lane=refer.lane,
+            direction=run.section.direction,
+            about=refer.event,
+            outcome=outcome,
+            by=by,
+            reason=reason,
+        )
+        happening = self._announce(
+            "ruling", lane=refer.lane, outcome=outcome, reason=reason, about=number, by=by, event=event.id
+        )
+        self._answer(run, number, event)
+        if outcome == "grant":
+            self._open(run, event, happening.number, saved, refer.whose)
+        elif not run.recent or run.recent[-1].shown.happening == number:
+            self._show(run, *_answered_in_public(event))
+        return happening
+
+    def _answer(self, run: LaneRun, number: int, event: Event) -> None:
+        """From now on the same pass shown again is a repeat of what the guard said, not of what the gate had said."""
+        for last in run.recent:
+            if last.shown.happening == number:
+                last.event, last.shown = event.id, msgspec.structs.replace(last.shown, outcome=event.outcome)
+                last.public = _answered_in_public(event)
+
+    def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> Happening:
+        """Open or refuse whatever was decided. Never silent, never stopped by a budget."""
+        run = self._run(lane)
+        about = self._happenings.get(number)
+        if about is not None and about.lane != lane:
+            about, number = None, 0  # of another lane: it opens all the same
+        over_budget = self._spend(by)
+        event, saved = self._record(
+            "override",
+            lane=lane,
+            direction=run.section.direction,
+            outcome="grant" if opens else "deny",
+            about=about.event if about else "",
+            by=by,
+            reason="over_budget" if over_budget else "",
+            why=reason[:_MOST_WORDS],
+        )
+        happening = self._announce(
+            "override",
+            lane=lane,
+            outcome=event.outcome,
+            reason=event.reason,
+            about=number,
+            by=by,
+            event=event.id,
+            needs_reason=not reason,
+        )
+        if not reason:
+            self.unexplained.add(happening.number)
+        refer = self.refers.pop(number, None)
+        self._answer(run, number, event)
+        if opens:
+            self._open(run, event, happening.number, saved, refer.whose if refer else NOBODY)
+        else:
+            self._show(run, *_answered_in_public(event))
+        return happening
+
+    def _spend(self, by: str) -> bool:
+        now = self._monotonic()
+        spent = self._overrides.setdefault(by, deque())
+        while spent and now - spent[0] > OVERRIDE_HOURS * 3600:
+            spent.popleft()
+        spent.append(now)
+        return len(spent) > self._mirror.vouched.rules.override_budget
+
+    def explain(self, number: int, by: str, reason: str) -> None:
+        """The reason of an earlier ruling or override. Raises Refused when it is not known."""
+        about = self._happenings.get(number)
+        if about is None or about.kind not in ("override", "ruling"):
+            raise Refused("unknown_happening")
+        why = reason[:_MOST_WORDS]
+        event, _ = self._record("explained", lane=about.lane, about=about.event, by=by, why=why)
+        self.unexplained.discard(number)
+        self._announce("explained", lane=about.lane, reason=why, about=number, by=by, event=event.id)
+
+    def hold(self, lane: str, on: bool, by: str) -> Happening:
+        """Hold a lane open, or end that. After a restart a held lane is a question until a guard answers it."""
+        run = self._run(lane)
+        event, _ = self._record("hold", lane=lane, outcome="on" if on else "off", by=by)
+        self._drive(run, lanes.Hold(on))  # first the lane, then the books
+        self._kept.change(held=_with(self._kept.now.held, lane, on))
+        return self._announce("held_open", lane=lane, outcome=event.outcome, by=by, event=event.id)
+
+    def lockdown(self, lane: str, on: bool, by: str, reason: str) -> Happening:
+        """Refuse everybody at a lane, or end that; it outlasts a restart. Guards and the button still open."""
+        self._run(lane)
+        event, _ = self._record("lockdown", lane=lane, outcome="on" if on else "off", by=by, why=reason[:_MOST_WORDS])
+        self._kept.change(lockdown=_with(self._kept.now.lockdown, lane, on))
+        return self._announce("lockdown", lane=lane, outcome=event.outcome, by=by, event=event.id)
+
+    def look_up(self, term: str) -> FoundPasses:
+        """Passes by dwelling, plate, number or short code."""
+        rows = self._mirror.look_up(term.strip())
+        found: dict[str, FoundPass] = {}
+        for row in rows:
+            key = row.number or str(credential_id(row.scope, row.serial))
+            last = self._uses.last_ms(person_of(row.scope, row.serial, row)) or 0
+            if key in found:  # the card and the phone of one pass are one line
+                found[key].last_passage_ms = max(found[key].last_passage_ms, last)
+                continue
+            found[key] = FoundPass(
+                label=row.label,
+                dwelling=row.dwelling,
+                kind=row.kind,
+                plate=row.plate,
+                number=row.number,
+                state=row.state,
+                valid_until_ms=row.valid_until_ms,
+                last_passage_ms=last,
+            )
+        return FoundPasses(list(found.values()))
+
+    # --- inputs and time ---
+
+    def input_changed(self, lane: str, name: str, level: bool) -> None:
+        """A debounced level has changed."""
+        run = self._run(lane)
+        if run.levels.get(name) != level:
+            run.levels[name] = level
+            self._take_level(run, name, level)
+
+    def _take_level(self, run: LaneRun, name: str, level: bool) -> None:
+        lane = run.section.name
+        if name == "passage":
+            self._drive(run, lanes.Passage(level))
+        elif name == "fire":
+            self._drive(run, lanes.Fire(level))  # first the lane, then the books
+            self._note("fire", lane, "on" if level else "off")
+        elif name in ("guard_button", "exit_button") and level:
+            event, saved = self._record(
+                "opened", lane=lane, direction=run.section.direction, outcome="grant", source=name
+            )
+            happening = self._announce("button", lane=lane, outcome="grant", reason=name, event=event.id)
+            self._open(run, event, happening.number, saved)
+        elif name in ("call", "tamper"):
+            self._note(name, lane, "on" if level else "off")
+
+    def _note(self, kind: str, lane: str, outcome: str) -> None:
+        event, _ = self._record(kind, lane=lane, outcome=outcome)
+        self._announce(kind, lane=lane, outcome=outcome, event=event.id)
+
+    def tick(self, faulty: Callable[[str], bool] = lambda lane: False) -> float:
+        """Let time go on. Answers in how many seconds it is next needed, at most 0.25."""
+        now = self._monotonic()
+        for number in [number for number, refer in self.refers.items() if refer.until <= now]:
+            self._ruled(number, self.refers.pop(number), "deny", "", "unanswered")
+        for run in self.lanes.values():
+            self._drive(run, lanes.Fault(faulty(run.section.name)))
+        if now >= self._forget_at:
+            self._forget_at = now + _FORGET_EVERY_S
+            self._uses.forget(self._clock.now().utc_ms - _USES_KEPT_MS)
+        deadlines = [lanes.next_deadline(run.facts, run.state) for run in self.lanes.values()]
+        return min([0.25, *(max(0.0, at - now) for at in deadlines if at is not None)])
+
+    def record(self, kind: str, by: str = "", why: str = "") -> None:
+        """Put a fact of the gate in the journal: a sign-in, a confirmed time, a fault."""
+        self._record(kind, by=by, why=why)
+
+    def _run(self, lane: str) -> LaneRun:
+        try:
+            return self.lanes[lane]
+        except KeyError:
+            raise Refused("unknown_lane") from None
+
+    def _record(
+        self,
+        kind: str,
+        use: UseRow | None = None,
+        step: tuple[int, int] | None = None,
+        urgent: bool = True,
+        **fields: object,
+    ) -> tuple[Event, Saved]:
+        now = self._clock.now()
+        event = msgspec.convert(
+            {"id": self._new_id(), "kind": kind, "at_ms": now.utc_ms, "clock": now.state, **fields}, Event
+        )
+        return event, self._journal.append(event, use, step, urgent)
+
+    def _announce(self, kind: str, **fields: object) -> Happening:
+        self._number += 1
+        at_ms = self._clock.now().utc_ms
+        happening = msgspec.convert({"number": self._number, "kind": kind, "at_ms": at_ms, **fields}, Happening)
+        self._happenings[self._number] = happening
+        self._happenings.pop(self._number - 500, None)
+        self._tell(happening)
+        return happening
+
+    def close(self) -> None:
+        """Let go of every relay; what is open in the journal is closed at the next start."""
+        for run in self.lanes.values():
+            run.close()
+
+
+def _decided_in_public(verdict: Verdict) -> tuple[str, str]:
+    return in_public(verdict.outcome, (verdict.guidance or "ok") if verdict.outcome == "grant" else verdict.reason)
+
+
+def _answered_in_public(event: Event) -> tuple[str, str]:
+    """A guard's no, and nobody's answer, say nothing of what the gate had found."""
+    if event.outcome == "grant":
+        return in_public("grant", "ok")
+    return in_public(event.outcome, PLEASE_SEE_GUARD if event.by else "unanswered")
+
+
+def _with(names: tuple[str, ...], name: str, present: bool) -> tuple[str, ...]:
+    rest = tuple(other for other in names if other != name)
+    return (*rest, name) if present else rest

@@ -1,0 +1,114 @@
+"""Gathers what is known about a credential and has :mod:`kiosk.core.policy` decide. Records nothing, moves nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime, time
+
+import msgspec
+
+from kiosk.core.journal import Uses
+from kiosk.core.kept import Kept
+from kiosk.core.mirror import Mirror
+from kiosk.core.policy import Digits, Direction, Known, Lane, Now, Use, Verdict, decide, judge_digits
+from sync.cache import credential_id
+from sync.credential import Credential, Reading, code_secret
+from sync.protocol import CredentialRow
+
+_AHEAD_MS = 120_000
+"""A use further in the future than a clock's correction explains was dated by a clock that knew more than this one
+does (a restart without time): it says nothing about how long ago it was."""
+
+
+class Whose(msgspec.Struct, frozen=True):
+    """Whose passage it will be, for passback and quotas; nobody's, where a guard opens without a presentation."""
+
+    person: int | None = None
+    household: int = 0
+
+
+def person_of(scope: int, serial: int, row: CredentialRow | None) -> int:
+    """Whose use it is: card and phone of one pass are one person; what is not listed counts for itself."""
+    if row is None or not row.number:
+        return credential_id(scope, serial)
+    mark = hashlib.blake2b(row.number.encode(), digest_size=7).digest()
+    return 1 << 56 | int.from_bytes(mark, "big")  # above every credential's own number
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a presentation came to, with what it was judged by. ``step``: the digits' step, to be used up with it."""
+
+    verdict: Verdict
+    reading: Reading
+    row: CredentialRow | None = None
+    step: tuple[int, int] | None = None
+
+    @property
+    def credential(self) -> int | None:
+        """Which credential it was; None for what was not one of ours."""
+        shown = self.reading
+        return credential_id(shown.scope, shown.serial) if isinstance(shown, Credential) else None
+
+    @property
+    def whose(self) -> Whose:
+        shown, row = self.reading, self.row
+        if not isinstance(shown, Credential):
+            return Whose()
+        # A household's quota is its residents': not its car's, nor its visitors'.
+        household = row.household if row and row.kind == "resident" else 0
+        return Whose(person_of(shown.scope, shown.serial, row), household)
+
+
+class Judge:
+    """Decides on readings with this gate's list, uses and time. Belongs to the thread that owns the list."""
+
+    def __init__(self, mirror: Mirror, uses: Uses, kept: Kept, own_scope: int, now: Callable[[], Now]):
+        self._mirror = mirror
+        self._uses = uses
+        self._kept = kept
+        self._own_scope = own_scope
+        self._now = now
+
+    def judge(self, reading: Reading, lane: str, direction: Direction, under_way: Mapping[int, int]) -> Decision:
+        """The decision at a lane. ``under_way``: by person, when a passage began that is not counted yet."""
+        now, rules = self._now(), self._mirror.vouched.rules
+        at = Lane(name=lane, direction=direction, lockdown=lane in self._kept.now.lockdown)
+        age = self._mirror.list_state()
+        if not isinstance(reading, Credential):
+            known = Known(own_scope=self._own_scope, age=age)
+            return Decision(decide(reading, known, Use(), rules, at, now), reading)
+        row = self._mirror.find(reading.scope, reading.serial)
+        last_serial = self._mirror.last_serial(reading.scope)
+        known = Known(own_scope=self._own_scope, row=row, last_serial=last_serial, age=age)
+        digits, step = self._digits(reading, now)
+        use = self._use(reading, row, direction, digits, now, under_way)
+        return Decision(decide(reading, known, use, rules, at, now), reading, row, step)
+
+    def _digits(self, shown: Credential, now: Now) -> tuple[Digits, tuple[int, int] | None]:
+        number = credential_id(shown.scope, shown.serial)
+        code_key = self._mirror.vouched.code_keys.get(shown.scope)
+        secret = code_secret(code_key, shown.serial) if code_key else None
+        digits, step = judge_digits(shown, secret, self._uses.steps.get(number), now)
+        return digits, (number, step) if step is not None and digits == "good" else None
+
+    def _use(
+        self,
+        shown: Credential,
+        row: CredentialRow | None,
+        direction: Direction,
+        digits: Digits,
+        now: Now,
+        under_way: Mapping[int, int],
+    ) -> Use:
+        who = person_of(shown.scope, shown.serial, row)
+        counted = self._uses.last_ms(who, direction, now.utc_ms + _AHEAD_MS)
+        last = max((at for at in (counted, under_way.get(who)) if at is not None), default=None)
+        midnight = datetime.combine(now.local.date(), time(), now.zone)
+        person, household = self._uses.today(who, row.household if row else 0, int(midnight.timestamp() * 1000))
+        return Use(
+            since_last_s=None if last is None else max(0.0, (now.utc_ms - last) / 1000),
+            person_today=person,
+            household_today=household,
+            digits=digits,
+        )

@@ -1,0 +1,524 @@
+"""The core process: one loop that owns gate, clock and list, and the verbs by which the other processes ask it.
+
+Every question that touches the gate is put on the loop and answered from there, in order. Waiting for news, checking a
+PIN and reading events for sync happen on the asking connection's own thread and never hold the loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import msgspec
+
+from kiosk import channel as ch
+from kiosk.config import Config
+from kiosk.core.clock import Clock
+from kiosk.core.gate import Gate
+from kiosk.core.journal import Journal
+from kiosk.core.kept import Kept
+from kiosk.core.mirror import Anchor, Mirror, zone_of
+from kiosk.core.policy import stage_in_force
+from kiosk.core.post import Post
+from kiosk.restarts import Restarts
+from kiosk.service import Service
+from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
+
+READER_SILENT_S = 3.0
+SYNC_SILENT_S = 45.0
+LAST_PASSAGE_S = 6.0
+"""Less than the unit's TimeoutStopSec."""
+STARTING = "starting"
+"""Why a part is not well that has had no time yet to say so; no fault, and not fine either."""
+REFRESH_S = 0.5
+SLOW_LIST_S = 0.3
+RESTS_TIMES = 10
+ANSWER_S = 5.0
+LONGEST_WAIT_S = 25.0
+_LIVE_KEPT = 200
+_LIVE_FIRST = 50
+_QUEUE = 1000
+_LONGEST_WORD = 20
+_RESTART_NOTED_S = 60.0
+"""One line in the journal for so long: a picture that stays before a camera must not fill it."""
+_LAST_WRITE_S = 2.0
+
+log = logging.getLogger("core")
+
+T = TypeVar("T")
+
+
+class Live:
+    """The live list: the latest happenings, and waiting for the next. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.run = secrets.token_hex(4)
+        self._items: deque[ch.Happening] = deque(maxlen=_LIVE_KEPT)
+        self._news = threading.Condition()
+
+    def tell(self, happening: ch.Happening) -> None:
+        with self._news:
+            self._items.append(happening)
+            self._news.notify_all()
+
+    def after(self, number: int, wait_s: float) -> ch.Happenings:
+        """What came after a number, waiting for it if need be; the latest fifty for 0. Whoever comes with a number of
+        an earlier run is answered at once, so that he sees that this is another one."""
+        with self._news:
+            if number <= self._newest():
+                self._news.wait_for(lambda: self._newest() > number, min(wait_s, LONGEST_WAIT_S))
+            items = [happening for happening in self._items if happening.number > number]
+            return ch.Happenings(items[-_LIVE_FIRST:] if number == 0 else items, self._newest(), self.run)
+
+    def _newest(self) -> int:
+        return self._items[-1].number if self._items else 0
+
+
+class _Heard:
+    """When another process was last heard, and what it said."""
+
+    def __init__(self, started: float) -> None:
+        self.at = started
+        self.readers: dict[str, tuple[float, ch.ReaderState]] = {}
+        self.restarts = Restarts()
+        self.restart_noted_at = float("-inf")
+        self.sync: SyncState | None = None
+        self.sync_at = started
+        self.centre_at: float | None = None
+
+
+class Core:
+    """Builds nothing: it is given its parts and serves until ``service.stopping``.
+
+    ``monotonic`` is the clock of the lanes and of silence. :meth:`ask` runs something on the loop from any thread.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        anchor: Anchor | None,
+        gate: Gate,
+        live: Live,
+        journal: Journal,
+        mirror: Mirror,
+        clock: Clock,
+        kept: Kept,
+        post: Post,
+        monotonic: Callable[[], float],
+    ):
+        self._config = config
+        self._anchor = anchor
+        self._gate = gate
+        self._live = live
+        self._journal = journal
+        self._mirror = mirror
+        self._clock = clock
+        self._kept = kept
+        self._post = post
+        self._monotonic = monotonic
+        self._heard = _Heard(monotonic())
+        self._jobs: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue(_QUEUE)
+        self._refresh_at = 0.0
+        self._rests_until = 0.0
+        self._servers: list[ch.Server] = []
+        self._withdrawn = False
+
+    # --- the loop ---
+
+    def begin(self) -> None:
+        """Take the list and the inputs as they stand, close what a crash left open, and listen to the inputs: first
+        listen, then look, so that nothing falls in between."""
+        self._refresh()
+        for name, run in self._gate.lanes.items():
+            run.parts.inputs.watch(lambda line, level, lane=name: self._input(lane, line, level))  # type: ignore[misc]
+        self._gate.begin()
+
+    def _input(self, lane: str, line: str, level: bool) -> None:
+        self._put(lambda: self._gate.input_changed(lane, line, level))
+
+    def serve(self, listeners: Mapping[str, socket.socket]) -> None:
+        """Answer on the three sockets."""
+        verbs = {"core-reader": self.reader_verbs(), "core-guard": self.guard_verbs(), "core-sync": self.sync_verbs()}
+        self._servers = [ch.Server(listeners[name], verbs[name]).start() for name in verbs]
+
+    def run(self, service: Service) -> None:
+        """The loop, until the service is stopping; then let go of everything in order."""
+        try:
+            while not service.stopping.is_set():
+                self.turn()
+                service.alive()
+            self._see_them_through()
+        finally:
+            self.close()
+
+    def _see_them_through(self) -> None:
+        """An orderly stop does not drop an arm that we hold up on whoever is under it: they have a few seconds."""
+        end = self._monotonic() + LAST_PASSAGE_S
+        while self._monotonic() < end and any(run.somebody_is_under for run in self._gate.lanes.values()):
+            self.turn()
+
+    def turn(self) -> None:
+        """One turn of the loop: time goes on, then the next job, if one comes in time."""
+        wait = self._gate.tick(lambda lane: bool(self._lane_faults(lane)))
+        for name, run in self._gate.lanes.items():
+            run.illuminate(self._light_wanted(name))
+        if self._monotonic() >= self._refresh_at:
+            self._refresh()
+        try:
+            job, answer = self._jobs.get(timeout=wait)
+        except queue.Empty:
+            return
+        if not answer.set_running_or_notify_cancel():
+            return
+        try:
+            answer.set_result(job())
+        except Exception as err:  # it belongs to whoever asked; the loop goes on for everybody else
+            answer.set_exception(err)
+            if not isinstance(err, ch.Refused):
+                log.exception("core=fault")
+
+    def _put(self, job: Callable[[], T]) -> Future[T]:
+        answer: Future[T] = Future()
+        self._jobs.put((job, answer), timeout=ANSWER_S)
+        return answer
+
+    def ask(self, job: Callable[[], T]) -> T:
+        """Run something on the loop and wait for what it answers or raises. Raises Refused ``busy`` when its turn does
+        not come in time; it is not run then: nobody may be let in long after he went away."""
+        answer = self._put(job)
+        try:
+            return answer.result(ANSWER_S)
+        except TimeoutError:
+            answer.cancel()
+            raise ch.Refused("busy") from None
+
+    def _refresh(self) -> None:
+        began = self._monotonic()
+        if began < self._rests_until:
+            return
+        changed = self._mirror.refresh()
+        now = self._monotonic()
+        # The file is another process's: a list that answers slowly must not take the loop from guard and button.
+        self._rests_until = now + (now - began) * RESTS_TIMES if now - began > SLOW_LIST_S else 0.0
+        self._refresh_at = max(now + REFRESH_S, self._rests_until)
+        if not changed:
+            return
+        vouched = self._mirror.vouched
+        self._clock.zone = zone_of(vouched.compound)
+        if vouched.withdrawn and not self._withdrawn:
+            self._withdrawn = True
+            log.error("state=withdrawn")
+            self._gate.record("withdrawn")
+            self._mirror.withdraw()
+            (self._config.core_state / "box.key").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Relays off first."""
+        self._gate.close()
+        for server in self._servers:
+            server.close()
+        self._journal.close()
+        self._kept.settle(_LAST_WRITE_S)
+        self._mirror.close()
+
+    # --- reader ---
+
+    def reader_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
+        return {
+            ch.PRESENT: self._present,
+            ch.READER_STATE: self._reader_state,
+            ch.ENDING: self._reader_ends,
+        }
+
+    def _present(self, asked: ch.Presentation) -> ch.Shown:
+        """What the reader says of itself goes into log and journal: nothing but short words, and never a guard's."""
+        engine = asked.engine if len(asked.engine) <= _LONGEST_WORD and asked.engine.isidentifier() else ""
+        shown = msgspec.structs.replace(asked, source="camera", engine=engine)
+        return self.ask(lambda: self._gate.present(shown))
+
+    def _reader_state(self, state: ch.ReaderState) -> ch.Nothing:
+        if state.lane not in self._gate.lanes:
+            raise ch.Refused("unknown_lane")
+        now = self._monotonic()
+        self._heard.readers[state.lane] = (now, state)
+        if len(state.run) <= _LONGEST_WORD:
+            self._reader_restarted(state.run, now)
+        return ch.Nothing()
+
+    def _reader_ends(self, said: ch.Ending) -> ch.Nothing:
+        if said.lane and said.lane not in self._gate.lanes:
+            raise ch.Refused("unknown_lane")
+        self._heard.restarts.ending(said)
+        return ch.Nothing()
+
+    def _reader_restarted(self, run: str, now: float) -> None:
+        heard = self._heard
+        restart = heard.restarts.heard(run, now, self._clock.now().utc_ms)
+        if restart is None:
+            return
+        times = len(heard.restarts.last_hour(now))
+        log.warning("reader=restarted why=%s lane=%s last_hour=%d", restart.why or "unknown", restart.lane, times)
+        if now - heard.restart_noted_at >= _RESTART_NOTED_S:
+            heard.restart_noted_at = now
+            why = f"{restart.why or 'unknown'} {restart.lane}".strip()
+            self._put(lambda: self._gate.record("reader_restarted", why=why))
+
+    # --- guard ---
+
+    def guard_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
+        return {
+            ch.SIGN_IN: self._sign_in,
+            ch.SIGN_OUT: self._sign_out,
+            ch.WHO: lambda asked: self._post.who(asked.token),
+            ch.WATCH: self._watch,
+            ch.STATE: lambda _: self.ask(self.state),
+            ch.RULE: self._rule,
+            ch.OVERRIDE: self._override,
+            ch.EXPLAIN: self._explain,
+            ch.HOLD: self._hold,
+            ch.LOCKDOWN: self._lockdown,
+            ch.LOOK_UP: self._look_up,
+            ch.PRESENT_TEXT: self._present_text,
+            ch.CONFIRM_TIME: self._confirm_time,
+        }
+
+    def _sign_in(self, asked: ch.SignIn) -> ch.Session:
+        session = self._post.sign_in(asked)
+        self._put(lambda: self._gate.record("sign_in", by=session.name))
+        return session
+
+    def _sign_out(self, asked: ch.Token) -> ch.Nothing:
+        self._post.sign_out(asked.token)
+        return ch.Nothing()
+
+    def _watch(self, asked: ch.Watch) -> ch.Happenings:
+        self._post.who(asked.token)
+        return self._live.after(asked.after, asked.wait_s)
+
+    def _rule(self, asked: ch.Ruling) -> ch.Happening:
+        by = self._post.who(asked.token).name
+        return self.ask(lambda: self._gate.rule(asked.happening, asked.grant, by, asked.reason))
+
+    def _override(self, asked: ch.Override) -> ch.Happening:
+        by = self._post.who(asked.token).name
+        return self.ask(lambda: self._gate.override(asked.lane, asked.open, asked.happening, by, asked.reason))
+
+    def _explain(self, asked: ch.Explain) -> ch.Nothing:
+        by = self._post.who(asked.token).name
+        self.ask(lambda: self._gate.explain(asked.happening, by, asked.reason))
+        return ch.Nothing()
+
+    def _hold(self, asked: ch.Hold) -> ch.Happening:
+        by = self._post.who(asked.token).name
+        return self.ask(lambda: self._gate.hold(asked.lane, asked.open, by))
+
+    def _lockdown(self, asked: ch.Lockdown) -> ch.Happening:
+        by = self._post.supervisor(asked.token).name
+        return self.ask(lambda: self._gate.lockdown(asked.lane, asked.on, by, asked.reason))
+
+    def _look_up(self, asked: ch.LookUp) -> ch.FoundPasses:
+        self._post.who(asked.token)
+        return self.ask(lambda: self._gate.look_up(asked.term))
+
+    def _present_text(self, asked: ch.PresentText) -> ch.Shown:
+        self._post.who(asked.token)
+        source = asked.source if asked.source in ("phone", "hand") else "phone"
+        shown = ch.Presentation(lane=asked.lane, text=asked.text, source=source)
+        return self.ask(lambda: self._gate.present(shown))
+
+    def _confirm_time(self, asked: ch.ConfirmTime) -> ch.Nothing:
+        by = self._post.who(asked.token).name
+
+        def confirm() -> None:
+            why = self._clock.confirm(asked.utc_ms)
+            if why:
+                raise ch.Refused(why)
+            self._gate.record("clock", by=by, why="a guard confirmed the time")
+
+        self.ask(confirm)
+        return ch.Nothing()
+
+    # --- sync ---
+
+    def sync_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
+        return {
+            ch.EVENTS: self.events,
+            ch.ACKNOWLEDGED: self.acknowledged,
+            ch.SYNC_STATE: lambda asked: self.ask(lambda: self.sync_state(asked)),
+            ch.NONCE: lambda _: self.ask(lambda: Nonce(self._clock.nonce())),
+            ch.TIME: lambda asked: self.ask(lambda: self.take_time(asked)),
+        }
+
+    def events(self, asked: EventsAfter) -> EventBatch:
+        """Written events for the centre."""
+        return self._journal.read(asked)
+
+    def acknowledged(self, asked: Acknowledged) -> ch.Nothing:
+        """The centre has everything up to there."""
+        if asked.journal_id == self._journal.health().journal_id:
+            self._journal.prune(asked.seq)
+        return ch.Nothing()
+
+    def sync_state(self, state: SyncState) -> Accepted:
+        """Take note of how the centre is; follow the list if it changed."""
+        heard = self._heard
+        heard.sync, heard.sync_at = state, self._monotonic()
+        if state.centre_ok:
+            heard.centre_at = heard.sync_at
+        if state.list_changed:
+            self._refresh()
+        if state.caught_up:
+            self._mirror.caught_up()
+        if self._mirror.vouched.withdrawn:
+            return Accepted(False, "withdrawn")
+        time_wanted = self._clock.now().state != "trusted"
+        return Accepted(not self._mirror.why, self._mirror.why, time_wanted)
+
+    def take_time(self, statement: Signed) -> Accepted:
+        """Anchor the clock by the centre's statement, if it is the centre's."""
+        if self._anchor is None:
+            return Accepted(False, "not enrolled")
+        before = self._clock.now().state
+        anchor = self._anchor
+        why = self._clock.take_statement(statement, anchor.root_public, anchor.device, anchor.compound)
+        after = self._clock.now().state
+        if before != after:
+            self._gate.record("clock", why=f"{before} to {after}")
+        return Accepted(not why, why)
+
+    # --- how the gate is ---
+
+    def _lane_faults(self, lane: str) -> list[str]:
+        run = self._gate.lanes[lane]
+        faults = ["relay"] if run.fault else []
+        if any(camera.lane == lane for camera in self._config.camera):
+            ok, why = self._camera(lane)
+            code = {"reader_silent": "reader_silent", STARTING: ""}.get(why, "camera")
+            faults += [code] if code and not ok else []
+        return faults
+
+    def _light_wanted(self, lane: str) -> bool:
+        heard = self._heard.readers.get(lane)
+        return heard is not None and heard[1].light and self._monotonic() - heard[0] <= READER_SILENT_S
+
+    def _hint(self, lane: str) -> str:
+        """The reader's hint, none while a result is shown: the answer is what counts then."""
+        heard = self._heard.readers.get(lane)
+        if heard is None or not self._camera(lane)[0] or self._gate.lanes[lane].told.outcome:
+            return ""
+        hint = heard[1].hint
+        return hint if len(hint) <= _LONGEST_WORD and hint.isidentifier() else ""
+
+    def _camera(self, lane: str) -> tuple[bool, str]:
+        heard = self._heard.readers.get(lane)
+        since = self._monotonic() - (heard[0] if heard else self._heard.at)
+        if since > READER_SILENT_S:
+            return False, "reader_silent"
+        return (heard[1].ok, heard[1].why) if heard else (False, STARTING)
+
+    def _centre(self) -> tuple[bool, str, int]:
+        heard, now = self._heard, self._monotonic()
+        seen = -1 if heard.centre_at is None else int(now - heard.centre_at)
+        if heard.sync is None or now - heard.sync_at > SYNC_SILENT_S:
+            return False, "sync_silent" if now - heard.sync_at > SYNC_SILENT_S else STARTING, seen
+        return heard.sync.centre_ok, heard.sync.why, seen
+
+    def _faults(self, centre_ok: bool) -> list[str]:
+        """Codes of what is wrong, worst first."""
+        gate, kept, health, vouched = self._gate, self._kept.now, self._journal.health(), self._mirror.vouched
+        lane_faults = {fault for lane in gate.lanes for fault in self._lane_faults(lane)}
+        state = self._mirror.list_state()
+        asked = [
+            ("fire", any(run.state.fire for run in gate.lanes.values())),
+            ("withdrawn", vouched.withdrawn),
+            ("relay", "relay" in lane_faults),
+            ("lockdown", bool(kept.lockdown)),
+            ("tamper", any(run.levels.get("tamper") for run in gate.lanes.values())),
+            ("held_open_question", any(lane in gate.lanes and not gate.lanes[lane].state.held for lane in kept.held)),
+            ("camera", "camera" in lane_faults),
+            ("reader_silent", "reader_silent" in lane_faults),
+            ("reader_restarted", self._heard.restarts.worth_telling(self._monotonic())),
+            ("journal_lost", health.lost > 0),
+            ("journal", bool(health.why)),
+            ("no_list", state == "none"),
+            ("list_expired", state == "expired"),
+            ("list_stale", state == "stale"),
+            ("list_forged", vouched.forged > 0),
+            ("list_not_understood", vouched.not_understood),
+            ("clock_untrusted", self._clock.now().state == "untrusted"),
+            ("centre_away", not centre_ok),
+        ]
+        return [code for code, true in asked if true]
+
+    def state(self) -> ch.State:
+        """Everything the guards' page and ``check`` want to know. On the loop only."""
+        now, vouched, health = self._clock.now(), self._mirror.vouched, self._journal.health()
+        centre_ok, centre_why, seen = self._centre()
+        return ch.State(
+            run=self._live.run,
+            gate=vouched.gate_name or (self._anchor.gate if self._anchor else ""),
+            compound_zh=vouched.compound.name_zh,
+            compound_en=vouched.compound.name_en,
+            enforcement=stage_in_force(vouched.rules, now),
+            lanes=[self._lane_state(name) for name in self._gate.lanes],
+            list_state=self._mirror.list_state(),
+            list_age_s=self._mirror.age_s(),
+            list_revision=self._mirror.revision,
+            list_passes=self._mirror.passes,
+            clock=now.state,
+            clock_uncertainty_ms=now.uncertainty_ms,
+            now_ms=now.utc_ms,
+            timezone=vouched.compound.timezone,
+            centre_ok=centre_ok,
+            centre_why=centre_why,
+            centre_seen_s=seen,
+            unsent=self._heard.sync.unsent if self._heard.sync else 0,
+            journal_ok=not health.why,
+            events_in_memory=health.in_memory,
+            faults=self._faults(centre_ok),
+            unexplained=len(self._gate.unexplained),
+            simulated=self._config.simulated_parts(),
+            neighbour_zh=vouched.neighbour[0],
+            neighbour_en=vouched.neighbour[1],
+        )
+
+    def _lane_state(self, name: str) -> ch.LaneState:
+        run, kept = self._gate.lanes[name], self._kept.now
+        camera_ok, camera_why = self._camera(name)
+        heard = self._heard.readers.get(name)
+        restarts = self._heard.restarts.last_hour(self._monotonic()) if heard else ()
+        title_zh, title_en = self._config.title(run.section)
+        return ch.LaneState(
+            name=name,
+            title_zh=title_zh,
+            title_en=title_en,
+            direction=run.section.direction,
+            lock=run.section.lock,
+            signal=run.state.shown.value,
+            relay_on=run.state.relay_on,
+            phase=run.state.phase,
+            held_open=run.state.held,
+            held_before_restart=name in kept.held and not run.state.held,
+            lockdown=name in kept.lockdown,
+            fire=run.state.fire,
+            arm_open=run.levels.get("arm_open"),
+            camera_ok=camera_ok,
+            camera_why=camera_why,
+            decode_ms=heard[1].decode_ms if heard else 0.0,
+            looked=heard[1].looked if heard else None,
+            reader_restarts=len(restarts),
+            reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
+            reader_blames=sum(restart.lane == name for restart in restarts),
+            simulated=[part for part in self._config.simulated_parts() if part.endswith(f" {name}")],
+            shown_outcome=run.told.outcome,
+            shown_reason=run.told.reason,
+            shown_until_ms=run.told.until_ms,
+            hint=self._hint(name),
+        )

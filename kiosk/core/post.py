@@ -1,0 +1,177 @@
+"""Who stands at the post: guards' sign-in by name and PIN, their sessions, and the limit on wrong tries.
+
+PINs are checked here, in the core, against verifiers that the centre sealed for it; no other process can test one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+
+import msgspec
+import nacl.pwhash
+from nacl.exceptions import CryptoError
+
+from kiosk.channel import Refused, Session, SignIn
+from kiosk.core.mirror import Account
+
+TRIES = 5
+LOCK_SECONDS = 60.0
+LONGEST_LOCK_SECONDS = 900.0
+TRIES_ANYWHERE = 20
+"""Wrong PINs for one name, in LONGEST_LOCK_SECONDS, from all addresses together at which that guard never signed in:
+whoever has many addresses, or invents them, cannot try six digits through."""
+SESSION_SECONDS = 12 * 3600
+MAX_SESSIONS = 64
+_REMEMBERED = 1000
+_FAMILIAR = 200
+_LONGEST_NAME = 64
+_CHECKED_AT_ONCE = 2
+"""Each check takes 16 MiB, and all the core has is 256."""
+
+log = logging.getLogger("post")
+
+_NOBODY = nacl.pwhash.argon2id.str(
+    b"nobody", opslimit=nacl.pwhash.argon2id.OPSLIMIT_MIN, memlimit=nacl.pwhash.argon2id.MEMLIMIT_MIN
+)
+"""Checked where no account here has a PIN."""
+
+
+class _Held(msgspec.Struct):
+    account: Account
+    ends: float
+
+
+class _Tries(msgspec.Struct):
+    wrong: int = 0
+    locked_until: float = 0.0
+    lock: float = LOCK_SECONDS
+    since: float = 0.0
+
+
+class Post:
+    """Sessions and tries of this gate. Thread-safe; checking a PIN takes about a tenth of a second and holds no lock.
+
+    ``accounts`` gives the accounts in force now: an account that was withdrawn, or that has another PIN, ends its
+    sessions at once.
+    """
+
+    def __init__(self, accounts: Callable[[], Mapping[str, Account]], monotonic: Callable[[], float]):
+        self._accounts = accounts
+        self._monotonic = monotonic
+        self._sessions: dict[bytes, _Held] = {}
+        self._tries: dict[str, _Tries] = {}
+        self._anywhere: dict[str, _Tries] = {}
+        self._familiar: dict[tuple[str, str], None] = {}
+        self._lock = threading.Lock()
+        self._checking = threading.Semaphore(_CHECKED_AT_ONCE)
+
+    def sign_in(self, asked: SignIn) -> Session:
+        """A session for a guard whose PIN is right. Raises Refused: ``no_accounts``, ``wrong_pin`` or
+        ``locked_out:SECONDS`` (by account and by address, so that a stranger cannot lock out the shift; by account
+        alone only for addresses at which that guard has not signed in before)."""
+        accounts = self._accounts()
+        if not accounts:
+            raise Refused("no_accounts")
+        name, address = asked.name.strip().lower()[:_LONGEST_NAME], asked.address[:_LONGEST_NAME]
+        doors = (f"name {name} {address}", f"address {address}")
+        self._spend_try(doors, "" if (name, address) in self._familiar else name)
+        account = accounts.get(name)
+        verifier = account.verifier if account else None
+        # For a name that does not exist another's PIN is checked: names cannot be told apart by the time it takes.
+        other = next((held.verifier for held in accounts.values() if held.verifier), _NOBODY)
+        with self._checking:
+            right = _matches(verifier or other, asked.pin)
+        if not right or not verifier:
+            log.warning("sign_in=refused address=%r", address)
+            raise Refused("wrong_pin")
+        assert account  # noqa: S101 - only an account has a verifier
+        self._forgive(doors, (name, address))
+        return self._begin(account)
+
+    def _spend_try(self, doors: tuple[str, ...], stranger_to: str) -> None:
+        now = self._monotonic()
+        with self._lock:
+            if len(self._tries) > _REMEMBERED:
+                self._tries = {door: tries for door, tries in self._tries.items() if tries.locked_until > now}
+            tries = [self._tries.setdefault(door, _Tries()) for door in doors]
+            anywhere = self._by_strangers(stranger_to, now) if stranger_to else _Tries()
+            left = max(t.locked_until for t in (*tries, anywhere)) - now
+            if left > 0:
+                raise Refused(f"locked_out:{int(left) + 1}")
+            for t in tries:
+                t.wrong += 1
+                if t.wrong >= TRIES:  # the try just begun is the last one for a while
+                    t.wrong, t.locked_until = 0, now + t.lock
+                    t.lock = min(t.lock * 2, LONGEST_LOCK_SECONDS)
+            anywhere.wrong += 1
+            if anywhere.wrong >= TRIES_ANYWHERE:
+                anywhere.locked_until = anywhere.since + LONGEST_LOCK_SECONDS
+
+    def _by_strangers(self, name: str, now: float) -> _Tries:
+        """What was tried for a name from unfamiliar addresses; begun anew when its time is over."""
+        tries = self._anywhere.get(name)
+        if tries is None or tries.since + LONGEST_LOCK_SECONDS <= now:
+            self._anywhere.pop(name, None)
+            while len(self._anywhere) >= _REMEMBERED:
+                del self._anywhere[min(self._anywhere, key=lambda other: self._anywhere[other].wrong)]
+            tries = self._anywhere[name] = _Tries(since=now)
+        return tries
+
+    def _forgive(self, doors: tuple[str, ...], known: tuple[str, str]) -> None:
+        with self._lock:
+            for door in doors:
+                self._tries.pop(door, None)
+            if known not in self._familiar and known[0] in self._anywhere:
+                tries = self._anywhere[known[0]]
+                tries.wrong, tries.locked_until = tries.wrong - 1, 0.0  # it was right
+            self._familiar.pop(known, None)
+            self._familiar[known] = None
+            while len(self._familiar) > _FAMILIAR:
+                del self._familiar[next(iter(self._familiar))]
+
+    def _begin(self, account: Account) -> Session:
+        token, now = secrets.token_urlsafe(32), self._monotonic()
+        with self._lock:
+            self._sessions = {mark: held for mark, held in self._sessions.items() if held.ends > now}
+            if len(self._sessions) >= MAX_SESSIONS:
+                self._sessions.pop(min(self._sessions, key=lambda mark: self._sessions[mark].ends))
+            self._sessions[_mark(token)] = _Held(account, now + SESSION_SECONDS)
+        return Session(token=token, name=account.name, role=account.role, ends_in_s=SESSION_SECONDS)
+
+    def who(self, token: str) -> Session:
+        """The guard behind a token. Raises Refused ``not_signed_in``."""
+        now = self._monotonic()
+        with self._lock:
+            held = self._sessions.get(_mark(token))
+        account = self._accounts().get(held.account.name.lower()) if held and held.ends > now else None
+        same = held and account and (account.account, account.verifier) == (held.account.account, held.account.verifier)
+        if held is None or account is None or not same:
+            raise Refused("not_signed_in")
+        return Session(token=token, name=account.name, role=account.role, ends_in_s=int(held.ends - now))
+
+    def supervisor(self, token: str) -> Session:
+        """As :meth:`who`, for what only a supervisor may do. Raises Refused ``not_allowed``."""
+        session = self.who(token)
+        if session.role != "supervisor":
+            raise Refused("not_allowed")
+        return session
+
+    def sign_out(self, token: str) -> None:
+        """Idempotent."""
+        with self._lock:
+            self._sessions.pop(_mark(token), None)
+
+
+def _mark(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+def _matches(verifier: bytes, pin: str) -> bool:
+    try:
+        return nacl.pwhash.verify(verifier, pin.encode("utf-8", "replace"))
+    except (CryptoError, ValueError):
+        return False

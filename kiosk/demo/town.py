@@ -1,0 +1,329 @@
+"""A whole town on one machine: a centre, a gate with simulated parts, guards, and passes to hold up.
+
+The centre is started as the program it is and spoken to through its command line, as an officer would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import base45
+import msgspec
+from nacl.signing import SigningKey
+from rich.console import Console
+from rich.panel import Panel
+
+from kiosk.channel import Client, State
+from kiosk.commands.check import ask_core
+from kiosk.config import Config, load
+from kiosk.demo_passes import draw
+from kiosk.together import Child, Together, wait_until
+from sync.credential import BODY_BYTES, MAGIC
+
+START_S = 30.0
+COMPOUND, ELSEWHERE = 1, 2
+GUARD, SUPERVISOR = "王强", "赵敏"
+
+console = Console()
+
+
+class DemoError(Exception):
+    """The demo could not be set up; the text says which part and where its log is."""
+
+
+class Centre:
+    """The centre as a running program and as a command line."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._log = folder / "centre.log"
+        self._child: Child | None = None
+        self.url = ""
+
+    def start(self) -> None:
+        """Serve; after the first time at the same address again."""
+        port = str(urlsplit(self.url).port or 0)
+        heard = self._log.stat().st_size if self._log.exists() else 0
+        command = [*self._command, "run", "--port", port, "--json"]
+        self._child = Child("centre", command, self._log)
+
+        def ready() -> bool:
+            with self._log.open("rb") as log:
+                log.seek(heard)
+                urls = [json.loads(line)["url"] for line in log if line.startswith(b'{"')]
+            self.url = urls[-1] if urls else self.url
+            return bool(urls)
+
+        if not wait_until(ready, START_S):
+            raise DemoError(f"the centre did not start; see {self._log}")
+
+    def stop(self) -> None:
+        """Idempotent: for the gate this is the network being gone."""
+        if self._child:
+            self._child.stop()
+            self._child = None
+
+    @property
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "sync.server", "--state", str(self._folder)]
+
+    def say(self, *args: str, stdin: str = "") -> Any:
+        """One command with ``--json``; what it printed. Raises DemoError with what it said."""
+        done = subprocess.run(  # noqa: S603 - our own program with our own arguments
+            [*self._command, *args, "--json"], input=stdin, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise DemoError(f"sync.server {' '.join(args[:2])}: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+
+class Town:
+    """The running demo: ``centre``, ``device``, and what was issued. ``passes`` maps a word to a pass number."""
+
+    def __init__(self, folder: Path, port: int):
+        self.folder = folder
+        self.centre = Centre(folder / "centre")
+        self.pins = {name: _pin() for name in (GUARD, SUPERVISOR)}
+        self.passes: dict[str, str] = {}
+        self.pictures = folder / "passes"
+        self.outputs = folder / "simulated" / "outputs.jsonl"
+        self.config_path = folder / "kiosk.toml"
+        self._port = port
+        self._shown: list[dict[str, Any]] = []
+        self.device: Together | None = None
+
+    @property
+    def config(self) -> Config:
+        return load(self.config_path)
+
+    @property
+    def page(self) -> str:
+        return f"http://{self.config.guard.host}:{self.config.guard.port}"
+
+    # --- setting up ---
+
+    def open(self) -> None:
+        """Everything from nothing to a gate that decides. Raises DemoError."""
+        with console.status("centre"):
+            self.centre.start()
+            self._found_compounds()
+        with console.status("passes"):
+            self._issue()
+        with console.status("gate"):
+            self._write_config()
+            self._enrol()
+            self.device = Together(self.config_path, self._logs())
+            if not wait_until(self._is_ready, START_S):
+                raise DemoError(f"the gate did not get ready; see {self._logs()}")
+
+    def _logs(self) -> Path:
+        logs = self.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        return logs
+
+    def _found_compounds(self) -> None:
+        say = self.centre.say
+        say("add-compound", "幸福里", "Xingfu Li", "--id", str(COMPOUND))
+        say("add-compound", "翠湖花园", "Cuihu Garden", "--id", str(ELSEWHERE))
+        self.code = say("add-gate", str(COMPOUND), "东门")["enrolment_code"]
+        for name, role in ((GUARD, "guard"), (SUPERVISOR, "supervisor")):
+            say("add-guard", str(COMPOUND), name, "--role", role, "--pin-stdin", stdin=self.pins[name] + "\n")
+
+    def _issue(self) -> None:
+        self.pictures.mkdir(exist_ok=True)
+        issue, home = self.issue, ("--dwelling", "3-2-501", "--household", "1")
+        issue("resident", "住户卡", "Resident's card", "--holder", "张伟", *home, "--active")
+        other = ("--holder", "吴敏", "--dwelling", "4-1-802", "--household", "2", "--active", "--phone")
+        issue("neighbour", "邻居的卡", "Neighbour's card", *other)
+        self._phone("neighbour", "邻居的手机", "Neighbour's phone")
+        issue("vehicle", "车辆卡", "Car", "--kind", "vehicle", "--plate", "鄂A12345", *home, "--active")
+        issue("visitor", "访客卡", "Visitor's card", "--kind", "visitor", "--holder", "陈晨", "--active")
+        issue("revoked", "已挂失的卡", "Lost and revoked", "--holder", "李娜", "--dwelling", "5-1-302", "--active")
+        self.centre.say("revoke", self.passes["revoked"])
+        ended = ("--from", _day(-3), "--until", _day(-1))
+        issue("expired", "已到期的卡", "Expired", "--holder", "刘洋", "--dwelling", "6-1-101", "--active", *ended)
+        issue("printed", "未领取的卡", "Printed, not collected", "--holder", "黄磊", "--dwelling", "7-3-204")
+        issue("foreign", "别的小区的卡", "Another compound's", "--holder", "周杰", "--active", of=ELSEWHERE)
+        self._forge("resident", "伪造的卡", "Forged")
+        self._list_pictures()
+
+    def issue(self, word: str, title_zh: str, title_en: str, *options: str, of: int = COMPOUND) -> str:
+        """Issue a pass and print its card; its number."""
+        picture = self.pictures / f"{word}.png"
+        number = str(self.centre.say("issue", str(of), *options, "--card", str(picture))["number"])
+        self.passes[word] = number
+        self._shown.append({"file": picture.name, "title_zh": title_zh, "title_en": title_en, "phone": None})
+        return number
+
+    def _phone(self, word: str, title_zh: str, title_en: str) -> None:
+        code = self.centre.say("phone-code", self.passes[word])
+        self.phone = {"text": code["text"], "secret": code["secret"]}
+        name = f"{word}-phone.png"
+        (self.pictures / name).write_bytes(draw(code["text"]))
+        self._shown.append({"file": name, "title_zh": title_zh, "title_en": title_en, "phone": self.phone})
+
+    def _forge(self, word: str, title_zh: str, title_en: str) -> None:
+        text = forged(self.card_text(word))
+        (self.pictures / "forged.png").write_bytes(draw(text, "q"))
+        self._shown.append({"file": "forged.png", "title_zh": title_zh, "title_en": title_en, "phone": None})
+
+    def card_text(self, word: str) -> str:
+        """What the printed card says, read from its picture as any camera would."""
+        from hardware.reading.decoder import QrDecoder
+        from kiosk.reader.process import load_picture
+
+        found = QrDecoder().decode(load_picture((self.pictures / f"{word}.png").read_bytes()))
+        if not found:
+            raise DemoError(f"the printed card {word}.png cannot be read")
+        return found[0].text
+
+    def _list_pictures(self) -> None:
+        index = self.pictures / "index.json"
+        index.write_bytes(msgspec.json.encode(self._shown))
+
+    def _write_config(self) -> None:
+        ready = (Path(__file__).parents[1] / "laptop.toml").read_text("utf-8")
+        head = (
+            f'[gate]\nstate = "{self.folder}/state"\nrun = "{self.folder}/run"\n'
+            f'anchor = "{self.folder}/anchor.json"\n\n'
+            f'[centre]\nurl = "{self.centre.url}"\n\n'
+        )
+        folders = f'[simulated]\nfolder = "{self.folder}/simulated"\npasses = "{self.pictures}"\n'
+        body = ready.replace("[simulated]\n", folders).replace("port = 8080", f"port = {self._port or _free_port()}")
+        self.config_path.write_text(head + body, "utf-8")
+
+    def _enrol(self) -> None:
+        command = [sys.executable, "-m", "kiosk", "enrol", self.code, "--centre", self.centre.url]
+        done = subprocess.run(  # noqa: S603 - our own program
+            [*command, "--config", str(self.config_path)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise DemoError(f"enrolment: {done.stderr.strip()}")
+
+    # --- asking ---
+
+    def client(self, pair: str, timeout: float = 10.0) -> Client:
+        """A client of one of the device's sockets."""
+        return Client(self.config.socket(pair), timeout)
+
+    def state(self) -> State | None:
+        """How the gate is; None while the core does not answer."""
+        return ask_core(self.config)
+
+    def _is_ready(self) -> bool:
+        state = self.state()
+        return bool(
+            state
+            and state.list_state == "fresh"
+            and state.clock == "trusted"
+            and all(lane.camera_ok for lane in state.lanes)
+            and self._page_answers()
+        )
+
+    def _page_answers(self) -> bool:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((self.config.guard.host, self.config.guard.port), 1),
+        ):
+            return True
+        return False
+
+    def stay_open(self) -> None:
+        """Say how to get in, and keep running until Ctrl-C."""
+        with console.status("people"):
+            links = self._people()
+        console.print(Panel.fit(self._welcome(links), title="幸福里 · Xingfu Li", border_style="green"))
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        stopped.wait()
+        console.print("stopping")
+
+    def _people(self) -> dict[str, str]:
+        """Rooms and a desk, so that somebody can apply; made-up neighbours in compounds of their own; three accounts,
+        as role → the path that opens it once."""
+        say, compound = self.centre.say, str(COMPOUND)
+        rooms = ("--buildings", "1-6", "--units", "1-2", "--floors", "1-6", "--doors", "01-02")
+        say("add-dwellings", compound, *rooms)
+        place = ("--place-zh", "物业一楼", "--place-en", "Property office, ground floor")
+        say("add-desk", compound, "一号台", "Desk 1", *place, "--from", "08:00", "--to", "22:00")
+        say("demo-data", "--add", "--compounds", "2", "--residents", "600")
+        return {
+            role: say("add-staff", role, "--name", name, "--role", role, "--everywhere")["path"]
+            for role, name in (("property", "王敏"), ("clerk", "李娜"), ("town", "周洁"))
+        }
+
+    def _welcome(self, links: Mapping[str, str]) -> str:
+        screens = "\n               ".join(f"[bold]{self.page}/screen/{lane.name}[/]" for lane in self.config.lane)
+        accounts = "\n".join(f"               {role:<9} {self.centre.url}{path}" for role, path in links.items())
+        return (
+            f"Guards' page   [bold]{self.page}[/]\n"
+            f"               {GUARD}  PIN [bold]{self.pins[GUARD]}[/]   (guard)\n"
+            f"               {SUPERVISOR}  PIN [bold]{self.pins[SUPERVISOR]}[/]   (supervisor)\n"
+            f"Residents see  {screens}\n"
+            f"Apply          [bold]{self.centre.url}/j/{COMPOUND}[/]   (where the poster's code leads)\n"
+            f"Centre         [bold]{self.centre.url}[/]   each account signs in with its link, once:\n{accounts}\n\n"
+            f"Simulated: cameras, barriers, lights, inputs ({self.folder / 'simulated'})\n"
+            f"Logs: {self.folder / 'logs'}      Ctrl-C ends everything"
+        )
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self.device:
+            self.device.stop()
+            self.device = None
+        self.centre.stop()
+
+
+@contextlib.contextmanager
+def open_town(state: Path | None, port: int) -> Iterator[Town]:
+    """A running town, ended afterwards; its folder goes too unless one was named."""
+    with contextlib.ExitStack() as stack:
+        if state is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-demo-")))
+        else:
+            state.mkdir(parents=True, exist_ok=True)
+            folder = state.resolve()
+        try:
+            town = Town(folder, port)
+            stack.callback(town.close)
+            town.open()
+        except OSError as err:
+            raise DemoError(f"{err.filename}: {err.strerror}") from err
+        yield town
+
+
+def forged(text: str) -> str:
+    """The same credential under somebody else's signature."""
+    body = base45.b45decode(text[len(MAGIC) :])[:BODY_BYTES]
+    signature = SigningKey.generate().sign(MAGIC.encode() + body).signature
+    coded: bytes = base45.b45encode(body + signature)
+    return MAGIC + coded.decode("ascii")
+
+
+def _pin() -> str:
+    return f"{secrets.randbelow(900_000) + 100_000}"
+
+
+def _day(offset: int) -> str:
+    return (datetime.now().astimezone() + timedelta(days=offset)).date().isoformat()
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])

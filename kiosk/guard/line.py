@@ -1,0 +1,106 @@
+"""The guard process's ends of its two sockets, and what it may be told to do with them."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from kiosk.channel import STATE, Client, HungUp, Nothing, Refused, State, Verb
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+CLIENTS = 4
+"""Questions to the core at a time: one hung answer must not keep another guard from opening."""
+CORE_SECONDS = 4.0
+READER_SECONDS = 20.0
+READER_TURN_SECONDS = 5.0
+"""One picture at a time; whoever's turn does not come so soon is told that the reader is busy."""
+TIMES_STOPPED = 2
+"""A picture that was being read so often when the reader ended is not sent to it again. Once may be chance: a frame
+before a camera may have ended it."""
+STOPPERS_KEPT = 100
+SCREEN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """What the guards' page needs to know beyond what the core tells it."""
+
+    simulated: bool = False
+    """Passes may be presented from the page: pictures held before a simulated camera."""
+    demo_passes: Path | None = None
+    """Folder of ``*.png`` with an ``index.json`` beside them; see :mod:`kiosk.demo_passes`."""
+    secure_cookies: bool = False
+    """True where the page is served over HTTPS."""
+    screen_elsewhere: bool = False
+    """The lane's screen may be opened from other machines than this one."""
+    session_hours: int = 13
+    """How long the browser keeps the cookie; the core ends the session itself."""
+
+
+class Core:
+    """Asks the core and the reader, each over connections that open when needed and again after a failure.
+
+    Every question raises :class:`kiosk.channel.Refused` when the peer says no and
+    :class:`kiosk.channel.ChannelError` when it cannot be reached in time.
+    """
+
+    def __init__(self, core: Path | str, reader: Path | str):
+        self._path = core
+        self._reader = Client(reader, READER_SECONDS)
+        self._reader_turn = threading.Lock()
+        self._stopped: Counter[bytes] = Counter()
+        self._screens = Client(core, SCREEN_SECONDS)
+        self._clients: queue.LifoQueue[Client] = queue.LifoQueue()
+        for _ in range(CLIENTS):
+            self._clients.put(Client(core, CORE_SECONDS))
+
+    def ask(self, verb: Verb[Q, A], question: Q) -> A:
+        client = self._clients.get()
+        try:
+            return client.ask(verb, question)
+        finally:
+            self._clients.put(client)
+
+    def ask_reader(self, verb: Verb[Q, A], question: Q, picture: bytes) -> A:
+        """As the core is asked, about a picture. Raises Refused ``busy`` while another is being read, and
+        ``photo_stops`` for a picture that ended the reader before."""
+        mark = hashlib.blake2b(picture, digest_size=16).digest()
+        if self._stopped[mark] >= TIMES_STOPPED:
+            raise Refused("photo_stops")
+        if not self._reader_turn.acquire(timeout=READER_TURN_SECONDS):
+            raise Refused("busy")
+        try:
+            return self._reader.ask(verb, question)
+        except HungUp:
+            self._note_stopped(mark)
+            raise
+        finally:
+            self._reader_turn.release()
+
+    def _note_stopped(self, mark: bytes) -> None:
+        if len(self._stopped) >= STOPPERS_KEPT:
+            self._stopped.clear()
+        self._stopped[mark] += 1
+
+    def state_for_screens(self) -> State:
+        """How the gate is, over a connection of its own: a lane's screen never takes a guard's place."""
+        return self._screens.ask(STATE, Nothing())
+
+    def watcher(self) -> Client:
+        """A connection of its own, for questions that wait long. The caller closes it."""
+        return Client(self._path, CORE_SECONDS)
+
+    def close(self) -> None:
+        """Idempotent; questions under way end by themselves."""
+        self._reader.close()
+        self._screens.close()
+        for client in [self._clients.get() for _ in range(CLIENTS)]:
+            client.close()
+            self._clients.put(client)

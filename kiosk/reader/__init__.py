@@ -1,0 +1,1 @@
+"""The reader process: cameras and decoders. It has no network, no keys and no databases."""

@@ -1,0 +1,1 @@
+"""Gates: enrolment, their guards, the events they send, the lists they fetch."""

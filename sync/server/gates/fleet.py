@@ -1,0 +1,322 @@
+"""Gates and their devices: one-time enrolment, what only their cores may read, and withdrawal."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from typing import Any
+
+import msgspec
+from nacl.exceptions import CryptoError
+from nacl.public import PublicKey, SealedBox
+from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from sync.protocol import (
+    VERSION,
+    AccountBody,
+    CodeKeyBody,
+    Enrolled,
+    EnrolRequest,
+    GateBody,
+    WithdrawalBody,
+    enrolment_code,
+)
+from sync.server.centre import tables
+from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing, Writing, next_number
+
+CODE_LASTS_MS = 24 * 3_600_000
+_SECRET_BYTES = 10
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """A gate as people see it; device fields are empty before enrolment."""
+
+    compound: int
+    gate: str
+    name: str
+    neighbour_zh: str
+    neighbour_en: str
+    device: str = ""
+    state: str = ""
+    enrolled_ms: int = 0
+    seen_ms: int = 0
+    seen_epoch: str = ""
+    seen_revision: int = 0
+    events_ms: int = 0
+    """When its last events came in."""
+
+    def lag(self, compound: Compound) -> int | None:
+        """How many changes its list is behind; None where it has to take the whole list, or has none yet."""
+        known = self.seen_epoch == compound.epoch and self.seen_revision > 0
+        return max(0, compound.revision - self.seen_revision) if known else None
+
+
+class Device(msgspec.Struct, frozen=True):
+    """Who sent an authenticated request."""
+
+    compound: int
+    device: str
+    gate: str
+    state: str
+
+
+class Code(msgspec.Struct, frozen=True):
+    """A one-time enrolment code; shown once, never stored."""
+
+    compound: int
+    gate: str
+    name: str
+    enrolment_code: str
+    ends_ms: int
+
+
+class EnrolmentUsed(CentreError):
+    """The secret was used by another device."""
+
+
+def add_gate(centre: Centre, compound_id: int, name: str, by: str, neighbour: tuple[str, str] = ("", "")) -> Code:
+    """A new gate with its first enrolment code; ``neighbour`` (zh, en) is what the lane says when it is closed.
+
+    Raises CentreError for a name already taken.
+    """
+    if not name.strip() or "\n" in name:
+        raise CentreError("A gate needs a name of one line.", "请填写门口名称（一行）。")
+    with centre.writing(compound_id, by) as writing:
+        gate_id = f"g{next_number(writing.conn, compound_id, 'gate')}"
+        row = {"compound_id": compound_id, "gate_id": gate_id, "name": name,
+               "neighbour_zh": neighbour[0], "neighbour_en": neighbour[1]}  # fmt: skip
+        try:
+            writing.conn.execute(insert(tables.gate).values(row))
+        except IntegrityError as err:
+            raise CentreError(
+                f"There is a gate called {name} in this compound already.", f"本小区已有门口 {name}。"
+            ) from err
+        body = GateBody(gate=gate_id, name=name, neighbour_zh=neighbour[0], neighbour_en=neighbour[1])
+        writing.sign("setting", f"gate/{gate_id}", body)
+        writing.audit("add-gate", gate_id)
+        return _new_code(writing, gate_id, name)
+
+
+def new_code(centre: Centre, compound_id: int, gate_id: str, by: str) -> Code:
+    """Another enrolment code for a gate: the device that uses it takes the place of the old one. Codes not used yet
+    end at once."""
+    with centre.writing(compound_id, by) as writing:
+        gate = get_gate(writing.conn, compound_id, gate_id)
+        writing.conn.execute(
+            update(tables.enrolment)
+            .where(tables.enrolment.c.compound_id == compound_id, tables.enrolment.c.gate_id == gate_id,
+                   tables.enrolment.c.device_id == "")
+            .values(ends_ms=0)
+        )  # fmt: skip
+        writing.audit("new-code", gate_id)
+        return _new_code(writing, gate_id, gate.name)
+
+
+def _new_code(writing: Writing, gate_id: str, name: str) -> Code:
+    secret = secrets.token_bytes(_SECRET_BYTES)
+    code = enrolment_code(writing.compound.root_public, secret)
+    ends_ms = writing.now_ms + CODE_LASTS_MS
+    half = code.replace("-", "")[16:]
+    row = {"compound_id": writing.compound_id, "secret_hash": _hash(half), "gate_id": gate_id, "ends_ms": ends_ms}
+    writing.conn.execute(insert(tables.enrolment).values(row))
+    return Code(writing.compound_id, gate_id, name, code, ends_ms)
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+_GATES = (
+    "SELECT g.compound_id AS compound, g.gate_id AS gate, g.name, g.neighbour_zh, g.neighbour_en, "
+    "coalesce(d.device_id, '') AS device, coalesce(d.state, '') AS state, coalesce(d.enrolled_ms, 0) AS enrolled_ms, "
+    "coalesce(d.seen_ms, 0) AS seen_ms, coalesce(d.seen_epoch, '') AS seen_epoch, "
+    "coalesce(d.seen_revision, 0) AS seen_revision, coalesce((SELECT max(j.last_ms) FROM journal j "
+    "WHERE j.compound_id = d.compound_id AND j.device_id = d.device_id), 0) AS events_ms FROM gate g "
+    "LEFT JOIN device d ON d.compound_id = g.compound_id AND d.device_id = ("
+    "SELECT n.device_id FROM device n WHERE n.compound_id = g.compound_id AND n.gate_id = g.gate_id "
+    "AND n.state <> 'replaced' ORDER BY n.state, n.enrolled_ms DESC LIMIT 1) "  # active comes before withdrawn
+    "WHERE g.compound_id = :compound"
+)
+
+
+def list_gates(centre: Centre, compound_id: int) -> list[Gate]:
+    """The gates of a compound with the device last enrolled at each."""
+    with centre.store.read() as conn:
+        found = conn.execute(text(f"{_GATES} ORDER BY g.name"), {"compound": compound_id}).mappings()
+        return [Gate(**values) for values in found]
+
+
+def get_gate(conn: Connection, compound_id: int, gate_id: str) -> Gate:
+    """Raises NoSuchThing."""
+    values = conn.execute(
+        text(f"{_GATES} AND g.gate_id = :gate"), {"compound": compound_id, "gate": gate_id}
+    ).mappings().first()  # fmt: skip
+    if values is None:
+        raise NoSuchThing(f"There is no gate {gate_id} in compound {compound_id}.")
+    return Gate(**values)
+
+
+def find_gate(centre: Centre, compound_id: int, wanted: str) -> Gate:
+    """A gate by its id or its exact name. Raises NoSuchThing."""
+    for gate in list_gates(centre, compound_id):
+        if wanted in (gate.gate, gate.name):
+            return gate
+    raise NoSuchThing(f"There is no gate {wanted!r} in compound {compound_id}.")
+
+
+# Enrolment
+
+
+def enrol(centre: Centre, request: EnrolRequest) -> Enrolled:
+    """Let a device in by its one-time secret; the same request again gets the same answer.
+
+    Raises NoSuchThing for a secret that is wrong or has ended, EnrolmentUsed when another device used it, CentreError
+    for keys of the wrong form.
+    """
+    _check_keys(request)
+    compound_id = _whose(centre, request.secret)
+    with centre.writing(compound_id, "gate") as writing:
+        row = _enrolment(writing.conn, compound_id, request.secret)
+        if row.device_id:
+            return _again(writing, row.device_id, row.gate_id, request)
+        if row.ends_ms <= writing.now_ms:
+            raise NoSuchThing("This enrolment code has ended; ask for a new one.")
+        device_id = _let_in(writing, row.gate_id, request)
+        publish_sealed(writing, centre)
+    return _enrolled(writing.compound, row.gate_id, device_id)
+
+
+def _check_keys(request: EnrolRequest) -> None:
+    try:
+        SealedBox(PublicKey(request.box_public)).encrypt(b"")
+    except (CryptoError, ValueError, TypeError, RuntimeError) as err:
+        raise CentreError("box_public is not an X25519 public key.") from err
+    if len(request.token_hash) != hashlib.sha256().digest_size:
+        raise CentreError("token_hash is not a SHA-256.")
+
+
+def _whose(centre: Centre, secret: str) -> int:
+    """The compound of a secret: a gate that enrols does not know it yet."""
+    with centre.store.read() as conn:
+        found: int | None = conn.execute(
+            select(tables.enrolment.c.compound_id).where(tables.enrolment.c.secret_hash == _hash(secret))
+        ).scalar()
+    if found is None:
+        raise NoSuchThing("There is no such enrolment code.")
+    return found
+
+
+def _enrolment(conn: Connection, compound_id: int, secret: str) -> Any:
+    columns = tables.enrolment.c
+    return conn.execute(
+        select(tables.enrolment).where(columns.compound_id == compound_id, columns.secret_hash == _hash(secret))
+    ).one()
+
+
+def _again(writing: Writing, device_id: str, gate_id: str, request: EnrolRequest) -> Enrolled:
+    columns = tables.device.c
+    device = writing.conn.execute(
+        select(tables.device).where(columns.compound_id == writing.compound_id, columns.device_id == device_id)
+    ).one()
+    same = hmac.compare_digest(device.token_hash + device.box_public, request.token_hash + request.box_public)
+    if not same:
+        raise EnrolmentUsed("This enrolment code was used by another device.")
+    return _enrolled(writing.compound, gate_id, device_id)
+
+
+def _let_in(writing: Writing, gate_id: str, request: EnrolRequest) -> str:
+    device_id = f"d{secrets.token_hex(6)}"
+    conn, compound_id = writing.conn, writing.compound_id
+    conn.execute(
+        text("UPDATE device SET state = 'replaced' WHERE compound_id = :c AND gate_id = :g AND state = 'active'"),
+        {"c": compound_id, "g": gate_id},
+    )
+    row = {"compound_id": compound_id, "device_id": device_id, "gate_id": gate_id, "token_hash": request.token_hash,
+           "box_public": request.box_public, "state": "active", "enrolled_ms": writing.now_ms}  # fmt: skip
+    conn.execute(insert(tables.device).values(row))
+    conn.execute(
+        text("UPDATE enrolment SET device_id = :d WHERE compound_id = :c AND secret_hash = :s"),
+        {"d": device_id, "c": compound_id, "s": _hash(request.secret)},
+    )
+    writing.audit("enrol", f"{gate_id}/{device_id}")
+    return device_id
+
+
+def _enrolled(compound: Compound, gate_id: str, device_id: str) -> Enrolled:
+    return Enrolled(
+        v=VERSION, compound=compound.compound_id, gate=gate_id, device=device_id, root_public=compound.root_public
+    )
+
+
+def authenticate(centre: Centre, compound_id: int, device_id: str, token: str) -> Device | None:
+    """The device a token (its text, as it is sent) belongs to; withdrawn ones too: they must learn that they are.
+    None if none, or if another device has taken its place."""
+    columns = tables.device.c
+    with centre.store.read() as conn:
+        found = conn.execute(
+            select(columns.gate_id, columns.token_hash, columns.state).where(
+                columns.compound_id == compound_id, columns.device_id == device_id
+            )
+        ).first()
+    if found is None or not hmac.compare_digest(found.token_hash, hashlib.sha256(token.encode()).digest()):
+        return None
+    return None if found.state == "replaced" else Device(compound_id, device_id, found.gate_id, found.state)
+
+
+# What only the cores of a compound's gates may read
+
+
+def seal_for_gates(writing: Writing, secret: bytes) -> dict[str, bytes]:
+    """A secret in one sealed box for the core of each gate that is enrolled now."""
+    found = writing.conn.execute(
+        text("SELECT gate_id, box_public FROM device WHERE compound_id = :c AND state = 'active'"),
+        {"c": writing.compound_id},
+    )
+    return {gate_id: bytes(SealedBox(PublicKey(box)).encrypt(secret)) for gate_id, box in found}
+
+
+def publish_sealed(writing: Writing, centre: Centre) -> None:
+    """Publish the code key and every guard account anew, for the gates enrolled now."""
+    publish_code_key(writing, centre.vault.unseal(writing.compound.sealed_code_key))
+    for guard in writing.conn.execute(select(tables.guard).where(tables.guard.c.compound_id == writing.compound_id)):
+        publish_guard(writing, guard, centre.vault.unseal(guard.sealed_verifier))
+
+
+def publish_code_key(writing: Writing, key: bytes) -> None:
+    scope = writing.compound_id
+    writing.sign("code_key", str(scope), CodeKeyBody(scope, seal_for_gates(writing, key)))
+
+
+def publish_guard(writing: Writing, guard: Any, verifier: bytes) -> None:
+    """``guard`` has the columns of the table."""
+    body = AccountBody(guard.account, guard.name, guard.role, bool(guard.active), seal_for_gates(writing, verifier))
+    writing.sign("account", guard.account, body)
+
+
+def withdraw(centre: Centre, compound_id: int, gate_id: str, by: str) -> str:
+    """Withdraw the device of a gate: a signed order to wipe, and a new code key, since it held the old one. Phone
+    passes show other digits from now on: their pages fetch the new secret. The device's id.
+
+    Raises NoSuchThing where the gate has no device.
+    """
+    with centre.writing(compound_id, by) as writing:
+        gate = get_gate(writing.conn, compound_id, gate_id)
+        if gate.state != "active":
+            raise NoSuchThing(f"Gate {gate.name} has no enrolled device.")
+        writing.conn.execute(
+            update(tables.device)
+            .where(tables.device.c.compound_id == compound_id, tables.device.c.device_id == gate.device)
+            .values(state="withdrawn", withdrawn_ms=writing.now_ms)
+        )
+        code_key = secrets.token_bytes(32)
+        writing.conn.execute(
+            update(tables.compound)
+            .where(tables.compound.c.compound_id == compound_id)
+            .values(sealed_code_key=centre.vault.seal(code_key))
+        )
+        publish_code_key(writing, code_key)
+        writing.sign("withdrawal", gate.device, WithdrawalBody(gate_id, gate.device, writing.now_ms), must=True)
+        writing.audit("withdraw", f"{gate_id}/{gate.device}")
+    return gate.device

@@ -1,0 +1,85 @@
+"""What is wrong with what gates sent: events nobody can read, broken chains, holes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, Table, select
+
+from sync.protocol import Event
+from sync.server.centre.tables import audit, device, event, gate, quarantine
+from sync.server.centre.writing import Centre
+from sync.server.gates.events import read_event
+
+MOST = 1000
+SORTS = ("quarantine", "break", "hole", "lost")
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """``quarantine``: an event nobody can read, kept as it came. ``break``: a chain that does not continue the one
+    known. ``hole``: what neither side has any more. ``lost``: what the gate itself could not keep. ``count`` events of
+    a journal from ``seq`` on."""
+
+    what: str
+    gate_name: str
+    at_ms: int
+    journal_id: str
+    seq: int
+    count: int = 1
+    why: str = ""
+
+
+def find_troubles(centre: Centre, compound_id: int, gate_id: str | None) -> list[Trouble]:
+    """Those of one gate (None: of the compound), newest first, at most 1,000 of each sort."""
+    with centre.store.read() as conn:
+        found = [
+            *_quarantined(conn, compound_id, gate_id),
+            *_reported(conn, compound_id, gate_id),
+            *_lost(conn, compound_id, gate_id),
+        ]
+    return sorted(found, key=lambda trouble: -trouble.at_ms)
+
+
+def _newest(source: Table, device_id: Any, at_ms: Any, compound_id: int, gate_id: str | None) -> Select[Any]:
+    """The newest rows of a table with the gate of their device."""
+    wanted = (
+        select(gate.c.name.label("gate_name"), source)
+        .join(device, (device.c.compound_id == source.c.compound_id) & (device.c.device_id == device_id))
+        .join(gate, (gate.c.compound_id == device.c.compound_id) & (gate.c.gate_id == device.c.gate_id))
+        .where(source.c.compound_id == compound_id)
+        .order_by(at_ms.desc())
+        .limit(MOST)
+    )
+    return wanted if gate_id is None else wanted.where(device.c.gate_id == gate_id)
+
+
+def _quarantined(conn: Connection, compound_id: int, gate_id: str | None) -> list[Trouble]:
+    rows = conn.execute(_newest(quarantine, quarantine.c.device_id, quarantine.c.received_ms, compound_id, gate_id))
+    return [Trouble(what="quarantine", gate_name=row.gate_name, at_ms=row.received_ms, journal_id=row.journal_id,
+                    seq=row.seq, why=row.why) for row in rows]  # fmt: skip
+
+
+def _reported(conn: Connection, compound_id: int, gate_id: str | None) -> list[Trouble]:
+    """What taking events recorded: ``JOURNAL/SEQ`` of a break, ``JOURNAL/FIRST … LAST`` of a hole."""
+    found = []
+    wanted = _newest(audit, audit.c.by, audit.c.at_ms, compound_id, gate_id)
+    for row in conn.execute(wanted.where(audit.c.what.in_(("chain-broken", "events-lost")))):
+        journal_id, _, where = row.about.partition("/")
+        first, _, last = where.partition(" … ")
+        found.append(Trouble(
+            what="hole" if row.what == "events-lost" else "break", gate_name=row.gate_name, at_ms=row.at_ms,
+            journal_id=journal_id, seq=int(first), count=int(last) - int(first) + 1 if last else 1,
+        ))  # fmt: skip
+    return found
+
+
+def _lost(conn: Connection, compound_id: int, gate_id: str | None) -> list[Trouble]:
+    found = []
+    wanted = _newest(event, event.c.device_id, event.c.at_ms, compound_id, gate_id)
+    for row in conn.execute(wanted.where(event.c.kind == "events_lost")):
+        read = read_event(row.event)
+        count = read.count if isinstance(read, Event) else 1
+        found.append(Trouble(what="lost", gate_name=row.gate_name, at_ms=row.at_ms, journal_id=row.journal_id,
+                             seq=row.seq, count=count))  # fmt: skip
+    return found

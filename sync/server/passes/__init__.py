@@ -1,0 +1,1 @@
+"""Passes and compounds: issue, change, draw, and wider scopes."""

@@ -1,0 +1,1 @@
+"""Collection: slots at desks, printed cards, and the hand-over."""

@@ -1,0 +1,1 @@
+"""The dwelling register: which dwellings there are, and which have applied."""

@@ -1,0 +1,1 @@
+"""Households: from the form to passes, and what happens to them later."""

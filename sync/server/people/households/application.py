@@ -1,0 +1,261 @@
+"""What a household says of itself on the form, and whether that is complete. Pure.
+
+The sixteen fields of the town: compound (from the poster's code), dwelling, name, document, sex, birth, mobile, owner
+or tenant, registered residence, arrival, where from, transport, places of the last 15 days, contact with an epidemic
+area, health, vehicle. No question about health or travel has a default answer: unanswered is empty, and empty is a
+mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Literal, get_args
+
+import msgspec
+
+from sync.server.centre.writing import CentreError
+from sync.server.people import identity
+from sync.server.words.pairs import Pair
+
+Relation = Literal["owner", "tenant", "family", "other"]
+RELATIONS: tuple[Relation, ...] = get_args(Relation)
+TRANSPORTS = ("train", "plane", "coach", "car", "other", "none")
+HEALTHS = ("well", "fever", "cough", "other")
+PERSON_KINDS = ("resident", "household_staff")
+JOURNEY_DAYS = 15
+MOST_PEOPLE = 12
+MOST_VEHICLES = 4
+MOST_JOURNEYS = 15
+MOST_SIGNATURE = 60_000
+LETTER_VERSION = "2026-11"
+_LONGEST = 60
+_SIGNATURE = re.compile(r"(M[0-9]{1,4} [0-9]{1,4}( ?L[0-9]{1,4} [0-9]{1,4})* ?)+")
+
+
+class Journey(msgspec.Struct, frozen=True, kw_only=True):
+    """A stay in the last 15 days. Days are ``2026-12-31``, both included."""
+
+    province: str = ""
+    city: str = ""
+    district: str = ""
+    from_day: str = ""
+    until_day: str = ""
+
+
+class Applicant(msgspec.Struct, kw_only=True):
+    """One person, as written. ``stayed`` is "yes" where the person was in town for all of the 15 days, "no" where
+    ``journeys`` says where else. ``same_residence`` and ``travelled`` are "yes" where a co-resident ticked that
+    registered residence, or arrival and journeys, are those of who applies: see ``copy_ticked``."""
+
+    name: str = ""
+    kind: str = "resident"
+    relation: str = ""
+    doc_kind: str = "id_card"
+    doc_number: str = ""
+    sex: str = ""
+    birth: str = ""
+    phone: str = ""
+    province: str = ""
+    city: str = ""
+    arrived: str = ""
+    came_from: str = ""
+    transport: str = ""
+    transport_number: str = ""
+    stayed: str = ""
+    journeys: list[Journey] = []
+    contact: str = ""
+    health: str = ""
+    quarantine: str = ""
+    same_residence: str = ""
+    travelled: str = ""
+
+
+class Application(msgspec.Struct, kw_only=True):
+    """A household's form. The first of ``people`` is who applies. ``dwelling_id`` is 0 where the room is not in the
+    register; ``dwelling`` is its name or what was typed. ``signature`` is an SVG path of M and L in a 1000 × 400 field;
+    on paper it is empty, and where ``sign_at_desk`` says that the household will sign a printed letter."""
+
+    dwelling_id: int = 0
+    building: str = ""
+    dwelling: str = ""
+    people: list[Applicant] = []
+    plates: list[str] = []
+    desk_id: int = 0
+    slot_ms: int = 0
+    letter_version: str = LETTER_VERSION
+    letter_name: str = ""
+    signature: str = ""
+    language: str = "zh"
+    paper: bool = False
+    sign_at_desk: bool = False
+
+
+def copy_ticked(application: Application) -> None:
+    """Give co-residents the residence and the journey they ticked to share with who applies: what that one corrects
+    later is corrected for them, too."""
+    for person in application.people[1:]:
+        first = application.people[0]
+        names: tuple[str, ...] = ("province", "city") if person.same_residence == "yes" else ()
+        if person.travelled == "yes":
+            names += ("arrived", "came_from", "transport", "transport_number", "stayed")
+            person.journeys = list(first.journeys)
+        for name in names:
+            setattr(person, name, getattr(first, name))
+
+
+class Mistake(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with one field: ``people.0.doc_number``, ``plates.1``, ``dwelling``, ``signature``."""
+
+    field: str
+    words: Pair
+
+
+def _of(error: CentreError) -> Pair:
+    return error.chinese or str(error), str(error)
+
+
+def _try(field: str, check: Callable[[], object]) -> Iterator[Mistake]:
+    try:
+        check()
+    except CentreError as error:
+        yield Mistake(field=field, words=_of(error))
+
+
+_NEEDED: Pair = ("请回答这一项。", "Please answer this.")
+_LONG: Pair = (f"请填一行，最多{_LONGEST}字。", f"One line, please, at most {_LONGEST} characters.")
+
+
+def _choice(field: str, value: str, choices: tuple[str, ...]) -> Iterator[Mistake]:
+    if value not in choices:
+        yield Mistake(field=field, words=_NEEDED)
+
+
+def _words(field: str, value: str, needed: bool = True) -> Iterator[Mistake]:
+    if needed and not value.strip():
+        yield Mistake(field=field, words=_NEEDED)
+    elif len(value) > _LONGEST or not value.isprintable():
+        yield Mistake(field=field, words=_LONG)
+
+
+def check_dwelling(application: Application) -> Iterator[Mistake]:
+    """Step one: where."""
+    yield from _words("dwelling", application.dwelling)
+
+
+def check_identity(person: Applicant, at: str, today: date, first: bool) -> Iterator[Mistake]:
+    """Who: name, document, relation; sex and birth where the document does not say them. ``first`` needs a phone."""
+    yield from _try(f"{at}.name", lambda: identity.check_name(person.name))
+    yield from _choice(f"{at}.relation", person.relation, RELATIONS)
+    yield from _choice(f"{at}.kind", person.kind, PERSON_KINDS)
+    yield from _try(f"{at}.doc_number", lambda: identity.check_document(person.doc_kind, person.doc_number, today))
+    if person.doc_kind != "id_card":
+        yield from _choice(f"{at}.sex", person.sex, ("m", "f"))
+        yield from _day(f"{at}.birth", person.birth, None, today)
+    if first or person.phone:
+        yield from _try(f"{at}.phone", lambda: identity.check_phone(person.phone))
+
+
+def check_residence(person: Applicant, at: str, today: date) -> Iterator[Mistake]:
+    """Registered residence and arrival in town."""
+    yield from _words(f"{at}.province", person.province)
+    yield from _words(f"{at}.city", person.city)
+    yield from _day(f"{at}.arrived", person.arrived, None, today)
+    yield from _words(f"{at}.came_from", person.came_from)
+    yield from _choice(f"{at}.transport", person.transport, TRANSPORTS)
+    yield from _words(f"{at}.transport_number", person.transport_number, needed=person.transport in ("train", "plane"))
+
+
+def check_health(person: Applicant, at: str, today: date) -> Iterator[Mistake]:
+    """The last 15 days, contact, health. None of it has a default."""
+    yield from _choice(f"{at}.stayed", person.stayed, ("yes", "no"))
+    if person.stayed == "no":
+        yield from _journeys(person, at, today)
+    yield from _choice(f"{at}.contact", person.contact, ("yes", "no"))
+    yield from _choice(f"{at}.health", person.health, HEALTHS)
+    yield from _choice(f"{at}.quarantine", person.quarantine, ("yes", "no"))
+
+
+def _journeys(person: Applicant, at: str, today: date) -> Iterator[Mistake]:
+    if not 1 <= len(person.journeys) <= MOST_JOURNEYS:
+        yield Mistake(field=f"{at}.journeys", words=("请填写这15天去过的地方。", "Say where you were, please."))
+    earliest = today - timedelta(days=JOURNEY_DAYS)
+    for number, journey in enumerate(person.journeys):
+        here = f"{at}.journeys.{number}"
+        yield from _words(f"{here}.province", journey.province)
+        yield from _words(f"{here}.city", journey.city)
+        yield from _words(f"{here}.district", journey.district, needed=False)
+        days = [*_day(f"{here}.from_day", journey.from_day, None, today),
+                *_day(f"{here}.until_day", journey.until_day, earliest, today)]  # fmt: skip
+        yield from days
+        if not days and journey.from_day > journey.until_day:
+            yield Mistake(field=f"{here}.until_day", words=("离开不能早于到达。", "Leaving cannot be before arriving."))
+
+
+def _day(field: str, value: str, earliest: date | None, latest: date) -> Iterator[Mistake]:
+    if not value:
+        yield Mistake(field=field, words=_NEEDED)
+        return
+    try:
+        day = identity.read_day(value)
+    except CentreError as error:
+        yield Mistake(field=field, words=_of(error))
+        return
+    if day > latest:
+        yield Mistake(field=field, words=("不能晚于今天。", "It cannot be after today."))
+    elif earliest is not None and day < earliest:
+        yield Mistake(field=field, words=(f"只填最近{JOURNEY_DAYS}天。", f"Only the last {JOURNEY_DAYS} days."))
+
+
+def check_family(application: Application, today: date) -> Iterator[Mistake]:
+    """Co-residents, whole, and vehicles."""
+    if not 1 <= len(application.people) <= MOST_PEOPLE:
+        yield Mistake(field="people", words=(f"一户最多{MOST_PEOPLE}人，更多请到物业。",
+                                             f"At most {MOST_PEOPLE} people; for more see the desk."))  # fmt: skip
+    for number, person in enumerate(application.people):
+        if number:
+            yield from check_person(person, number, today)
+    if len(application.plates) > MOST_VEHICLES:
+        yield Mistake(field="plates", words=(f"最多{MOST_VEHICLES}辆车。", f"At most {MOST_VEHICLES} vehicles."))
+    for number, plate in enumerate(application.plates):
+        yield from _try(f"plates.{number}", lambda plate=plate: identity.check_plate(plate))  # type: ignore[misc]
+
+
+def check_person(person: Applicant, number: int, today: date) -> Iterator[Mistake]:
+    """All that is asked of one person; the first of a household needs a telephone."""
+    at = f"people.{number}"
+    yield from check_identity(person, at, today, first=number == 0)
+    yield from check_residence(person, at, today)
+    yield from check_health(person, at, today)
+
+
+def check_letter(application: Application) -> Iterator[Mistake]:
+    """The commitment letter: a name, and on the phone a signature drawn by hand."""
+    yield from _try("letter_name", lambda: identity.check_name(application.letter_name))
+    drawn = application.signature
+    if (application.paper or application.sign_at_desk) and not drawn:
+        return
+    if len(drawn) < 40 or len(drawn) > MOST_SIGNATURE or not _SIGNATURE.fullmatch(drawn):
+        yield Mistake(field="signature", words=("请用手指在框里签名。", "Please sign in the box with your finger."))
+
+
+def check(application: Application, today: date) -> list[Mistake]:
+    """Everything that is still wrong, in the order of the form; empty: it may be submitted."""
+    found = list(check_dwelling(application))
+    if application.people:
+        found += check_person(application.people[0], 0, today)
+    found += check_family(application, today)
+    found += check_letter(application)
+    return found + list(_twice(application))
+
+
+def _twice(application: Application) -> Iterator[Mistake]:
+    seen: set[str] = set()
+    for number, person in enumerate(application.people):
+        key = f"{person.doc_kind}:{identity.plain(person.doc_number)}"
+        if person.doc_number and key in seen:
+            yield Mistake(
+                field=f"people.{number}.doc_number", words=("这个证件号填了两次。", "This number is there twice.")
+            )
+        seen.add(key)

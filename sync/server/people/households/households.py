@@ -1,0 +1,505 @@
+"""Households: from the submitted form over the decision to passes, and what happens to them later.
+
+States: ``applied`` waits for review, ``correct`` was sent back to be corrected, ``observe`` waits for a date,
+``approved`` has passes (printed; active once collected), ``not_here`` does not live here, ``cancelled`` and ``moved``
+have ended.
+A resident is never told "refused".
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, update
+
+from sync.server.centre import tables
+from sync.server.centre.vault import Vault
+from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing, Writing, next_number
+from sync.server.passes import passes
+from sync.server.people import identity
+from sync.server.people.households import slots
+from sync.server.people.households.application import Applicant, Application, Journey, Mistake, check
+from sync.server.people.households.warnings import find_warnings
+
+OPEN_STATES = ("applied", "correct", "observe")
+"""Waiting for the office or for the household; its form may still be changed."""
+LIVE_STATES = (*OPEN_STATES, "approved")
+_LINK_BYTES = 16
+
+
+class Household(msgspec.Struct, frozen=True, kw_only=True):
+    """A household as its row has it, without what is sealed."""
+
+    compound_id: int
+    household_id: int
+    number: str
+    state: str
+    dwelling_id: int
+    dwelling: str
+    source: str
+    language: str
+    link_version: int
+    phone_masked: str
+    submitted_ms: int
+    decided_ms: int
+    decided_by: str
+    told: str
+    not_before_ms: int
+    evidence: str
+    warnings: str
+    desk_id: int
+    slot_ms: int
+    letter_version: str
+    letter_signed_ms: int
+    letter_name: str
+    observed_until_ms: int
+    printed_ms: int
+    collected_ms: int
+    collected_by: str
+    collected_note: str
+    objection: str
+    ended_ms: int
+
+    @property
+    def stage(self) -> str:
+        """The state as people see it: ``approved`` becomes ``collected`` with the hand-over."""
+        return "collected" if self.state == "approved" and self.collected_ms else self.state
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A person as its row has it, without what is sealed."""
+
+    person_id: int
+    household_id: int
+    place: int
+    name: str
+    kind: str
+    relation: str
+    doc_kind: str
+    doc_masked: str
+    sex: str
+    birth: str
+    phone_masked: str
+    province: str
+    city: str
+    arrived: str
+    came_from: str
+    transport: str
+    transport_number: str
+    contact: str
+    health: str
+    quarantine: str
+    known: bool
+    pass_id: int
+
+
+class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
+    """A vehicle of a household; ``pass_id`` 0: no pass yet."""
+
+    vehicle_id: int
+    plate: str
+    pass_id: int
+
+
+class Incomplete(CentreError):
+    """The form is not complete; ``mistakes`` says where."""
+
+    def __init__(self, mistakes: Sequence[Mistake]):
+        super().__init__("The form is not complete yet.", "表还没有填完整。")
+        self.mistakes = mistakes
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the applicant takes away: the number, and the secret part of the address of the household's own page."""
+
+    household_id: int
+    number: str
+    link: str
+
+
+# Submitting, and correcting
+
+
+def local_day(compound: Compound, utc_ms: int) -> date:
+    """The day it is in a compound."""
+    return datetime.fromtimestamp(utc_ms / 1000, ZoneInfo(compound.timezone)).date()
+
+
+def submit(centre: Centre, compound_id: int, application: Application, by: str, household_id: int = 0) -> Submitted:
+    """Take a form in, or the corrected form of a household that is still open. All of it or nothing.
+
+    Raises Incomplete, CentreError (the slot is taken, the household is decided already), NoSuchThing.
+    """
+    with centre.writing(compound_id, by) as writing:
+        return submit_in(writing, centre, application, household_id)
+
+
+def submit_in(writing: Writing, centre: Centre, application: Application, household_id: int = 0) -> Submitted:
+    """The same inside a transaction that does more."""
+    today = local_day(writing.compound, writing.now_ms)
+    if mistakes := check(application, today):
+        raise Incomplete(mistakes)
+    old = get_household(writing.conn, writing.compound_id, household_id) if household_id else None
+    if old is not None and old.state not in OPEN_STATES:
+        raise CentreError("This application is decided already; ask the desk.", "申请已办结，需要更改请到物业。")
+    household_id = household_id or next_number(writing.conn, writing.compound_id, "household")
+    _put_household(writing, centre.vault, application, household_id, old)
+    if old is not None:
+        _forget_people(writing, household_id)
+    _put_people(writing, centre.vault, application, household_id, today)
+    _put_slot(writing, application, household_id, old)
+    set_state(writing, household_id, state="applied", warnings=",".join(find_warnings(writing, household_id)))
+    number = household_number(writing.compound_id, household_id)
+    writing.audit("correct" if old else "apply", number, household_id)
+    link = link_of(centre.vault, writing.compound_id, household_id, old.link_version if old else 1)
+    return Submitted(household_id=household_id, number=number, link=link)
+
+
+def household_number(compound_id: int, household_id: int) -> str:
+    return f"{compound_id}-H{household_id:05d}"
+
+
+def _put_household(writing: Writing, vault: Vault, application: Application, household_id: int,
+                   old: Household | None) -> None:  # fmt: skip
+    dwelling_id = _dwelling_id(writing, application)
+    if old is None:
+        row = new_row(vault, application, writing.compound_id, household_id, dwelling_id, writing.now_ms)
+        writing.conn.execute(insert(tables.household).values(row))
+    else:
+        set_state(writing, household_id, **_said(vault, application, dwelling_id, writing.now_ms))
+
+
+def new_row(vault: Vault, application: Application, compound_id: int, household_id: int, dwelling_id: int,
+            now_ms: int) -> dict[str, Any]:  # fmt: skip
+    """The row of a household that has just applied; what was written has been checked."""
+    link = link_of(vault, compound_id, household_id, 1)
+    return _said(vault, application, dwelling_id, now_ms) | {
+        "compound_id": compound_id, "household_id": household_id,
+        "number": household_number(compound_id, household_id), "link_mark": vault.mark("link", link),
+    }  # fmt: skip
+
+
+def _said(vault: Vault, application: Application, dwelling_id: int, now_ms: int) -> dict[str, Any]:
+    """What a form says of the household itself."""
+    phone = identity.check_phone(application.people[0].phone)
+    return {
+        "state": "applied", "dwelling_id": dwelling_id, "dwelling": identity.one_line(application.dwelling),
+        "source": "paper" if application.paper else "online", "language": application.language,
+        "phone_mark": vault.mark("phone", phone), "sealed_phone": vault.seal_text(phone),
+        "phone_masked": identity.mask_phone(phone), "submitted_ms": now_ms,
+        "letter_version": application.letter_version, "letter_signed_ms": now_ms,
+        "letter_name": identity.check_name(application.letter_name),
+        "sealed_signature": vault.seal_text(application.signature), "told": "",
+    }  # fmt: skip
+
+
+def _dwelling_id(writing: Writing, application: Application) -> int:
+    """The chosen room, where it really is one of this compound's register; 0 otherwise."""
+    columns = tables.dwelling.c
+    wanted = select(columns.dwelling_id).where(
+        columns.compound_id == writing.compound_id, columns.dwelling_id == application.dwelling_id
+    )
+    return writing.conn.execute(wanted).scalar() or 0
+
+
+def _forget_people(writing: Writing, household_id: int) -> None:
+    """Before a corrected form is put in their place; an open household has no pass that could be lost."""
+    for table in (tables.journey, tables.person, tables.vehicle):
+        mine = (table.c.compound_id == writing.compound_id, table.c.household_id == household_id)
+        writing.conn.execute(delete(table).where(*mine))
+
+
+def _put_people(writing: Writing, vault: Vault, application: Application, household_id: int, today: date) -> None:
+    """People, journeys and vehicles as the form has them."""
+    first = next_number(writing.conn, writing.compound_id, "person", len(application.people))
+    _add_people(writing, vault, application.people, household_id, first, 0, today)
+    for plate in application.plates:
+        add_vehicle(writing, household_id, plate)
+
+
+def add_person(writing: Writing, vault: Vault, applicant: Applicant, household_id: int, person_id: int, place: int,
+               today: date) -> None:  # fmt: skip
+    """One person with journeys; what was written has been checked."""
+    _add_people(writing, vault, [applicant], household_id, person_id, place, today)
+
+
+def _add_people(writing: Writing, vault: Vault, applicants: Sequence[Applicant], household_id: int, person_id: int,
+                place: int, today: date) -> None:  # fmt: skip
+    """The numbers and places of the others follow the first one's."""
+    people: list[dict[str, Any]] = []
+    stays: list[dict[str, Any]] = []
+    for at, applicant in enumerate(applicants):
+        keys = {"compound_id": writing.compound_id, "household_id": household_id, "person_id": person_id + at}
+        people.append(keys | {"place": place + at} | person_row(vault, applicant, today))
+        stays += [keys | stay for stay in journey_rows(applicant)]
+    known = _known(writing, [row["doc_mark"] for row in people if row["doc_mark"]])
+    writing.conn.execute(insert(tables.person), [row | {"known": row["doc_mark"] in known} for row in people])
+    if stays:
+        writing.conn.execute(insert(tables.journey), stays)
+
+
+def person_row(vault: Vault, applicant: Applicant, today: date) -> dict[str, Any]:
+    """What a form says of a person, sealed where it must be: all but the keys, the place and whether it was known."""
+    document = identity.check_document(applicant.doc_kind, applicant.doc_number, today)
+    phone = identity.check_phone(applicant.phone) if applicant.phone else ""
+    row = {
+        "name": identity.check_name(applicant.name), "kind": applicant.kind, "relation": applicant.relation,
+        "doc_kind": document.kind, "sealed_doc": vault.seal_text(document.number),
+        "doc_mark": vault.mark("doc", document.text), "doc_masked": document.masked,
+        "sex": document.sex or applicant.sex, "birth": document.birth or applicant.birth,
+        "sealed_phone": vault.seal_text(phone), "phone_mark": vault.mark("phone", phone),
+        "phone_masked": identity.mask_phone(phone) if phone else "",
+    }  # fmt: skip
+    same = ("province", "city", "arrived", "came_from", "transport", "transport_number", "contact", "health",
+            "quarantine")  # fmt: skip
+    return row | {name: getattr(applicant, name).strip() for name in same}
+
+
+def journey_rows(applicant: Applicant) -> list[dict[str, Any]]:
+    """Somebody's stays elsewhere, without the keys."""
+    stays = applicant.journeys if applicant.stayed == "no" else []
+    return [{"seq": seq, **msgspec.structs.asdict(stay)} for seq, stay in enumerate(stays, 1)]
+
+
+def _known(writing: Writing, marks: Sequence[bytes]) -> set[bytes]:
+    """Those of them that are on the list the community had before."""
+    columns = tables.roster.c
+    wanted = select(columns.doc_mark).where(columns.compound_id == writing.compound_id, columns.doc_mark.in_(marks))
+    return set(writing.conn.execute(wanted).scalars()) if marks else set()
+
+
+def add_vehicle(writing: Writing, household_id: int, plate: str) -> int:
+    """Its number. Raises CentreError for what is no plate."""
+    vehicle_id = next_number(writing.conn, writing.compound_id, "vehicle")
+    row = {"compound_id": writing.compound_id, "household_id": household_id, "vehicle_id": vehicle_id,
+           "plate": identity.check_plate(plate)}  # fmt: skip
+    writing.conn.execute(insert(tables.vehicle).values(row))
+    return vehicle_id
+
+
+def _put_slot(writing: Writing, application: Application, household_id: int, old: Household | None) -> None:
+    """A slot stands unless another one is chosen."""
+    keep = (old.desk_id, old.slot_ms) if old else (0, 0)
+    wanted = (application.desk_id, application.slot_ms)
+    if not application.desk_id or wanted == keep:
+        return
+    offered = slots.offer_one(
+        writing.conn, writing.compound, application.building, writing.now_ms, wanted, application.paper, keep
+    )
+    slots.book(writing, household_id, *wanted, offered)
+
+
+# The household's own link
+
+
+def link_of(vault: Vault, compound_id: int, household_id: int, version: int) -> str:
+    """The secret part of the address of a household's page, 26 characters; the next version ends the last one."""
+    key = vault.derive("household-link").encode()
+    drawn = hmac.new(key, f"{compound_id}/{household_id}/{version}".encode(), hashlib.sha256).digest()[:_LINK_BYTES]
+    return base64.b32encode(drawn).decode().rstrip("=").lower()
+
+
+def by_link(conn: Connection, vault: Vault, compound_id: int, link: str) -> Household:
+    """Raises NoSuchThing."""
+    columns = tables.household.c
+    return _one(conn, columns.compound_id == compound_id, columns.link_mark == vault.mark("link", link[:64].lower()))
+
+
+def renew_link(writing: Writing, vault: Vault, household_id: int) -> str:
+    """Another link; the old one leads nowhere from now on."""
+    old = get_household(writing.conn, writing.compound_id, household_id)
+    link = link_of(vault, writing.compound_id, household_id, old.link_version + 1)
+    set_state(writing, household_id, link_version=old.link_version + 1, link_mark=vault.mark("link", link))
+    writing.audit("renew-link", old.number, household_id)
+    return link
+
+
+# Reading
+
+
+def get_household(conn: Connection, compound_id: int, household_id: int) -> Household:
+    """Raises NoSuchThing."""
+    columns = tables.household.c
+    return _one(conn, columns.compound_id == compound_id, columns.household_id == household_id)
+
+
+def _one(conn: Connection, *which: Any) -> Household:
+    columns = [tables.household.c[name] for name in Household.__struct_fields__]
+    row = conn.execute(select(*columns).where(*which)).mappings().first()
+    if row is None:
+        raise NoSuchThing("There is no such household.")
+    return Household(**row)
+
+
+def people_of(conn: Connection, compound_id: int, household_id: int) -> list[Person]:
+    """In the order of the form."""
+    table = tables.person
+    columns = [table.c[name] for name in Person.__struct_fields__]
+    mine = (table.c.compound_id == compound_id, table.c.household_id == household_id)
+    found = conn.execute(select(*columns).where(*mine).order_by(table.c.place, table.c.person_id)).mappings()
+    return [Person(**{**row, "known": bool(row["known"])}) for row in found]
+
+
+def vehicles_of(conn: Connection, compound_id: int, household_id: int) -> list[Vehicle]:
+    table = tables.vehicle
+    mine = (table.c.compound_id == compound_id, table.c.household_id == household_id)
+    wanted = select(table.c.vehicle_id, table.c.plate, table.c.pass_id).where(*mine).order_by(table.c.vehicle_id)
+    return [Vehicle(**row) for row in conn.execute(wanted).mappings()]
+
+
+def journeys_of(conn: Connection, compound_id: int, household_id: int) -> dict[int, list[Journey]]:
+    """Person → stays, in the order of the form."""
+    table = tables.journey
+    mine = (table.c.compound_id == compound_id, table.c.household_id == household_id)
+    found: dict[int, list[Journey]] = {}
+    for row in conn.execute(select(table).where(*mine).order_by(table.c.person_id, table.c.seq)).mappings():
+        stay = Journey(**{name: row[name] for name in Journey.__struct_fields__})
+        found.setdefault(row["person_id"], []).append(stay)
+    return found
+
+
+def read_application(conn: Connection, vault: Vault, household: Household) -> Application:
+    """The form as it was submitted, opened, for the household itself to correct, or the desk with it."""
+    table, of = tables.person, tables.household.c
+    mine = (table.c.compound_id == household.compound_id, table.c.household_id == household.household_id)
+    rows = conn.execute(select(table).where(*mine).order_by(table.c.place)).mappings().all()
+    stays = journeys_of(conn, household.compound_id, household.household_id)
+    mine = (of.compound_id == household.compound_id, of.household_id == household.household_id)
+    drawn = vault.unseal_text(conn.execute(select(of.sealed_signature).where(*mine)).scalar_one())
+    home = tables.dwelling.c
+    here = (home.compound_id == household.compound_id, home.dwelling_id == household.dwelling_id)
+    return Application(
+        dwelling_id=household.dwelling_id, dwelling=household.dwelling, language=household.language,
+        building=conn.execute(select(home.building).where(*here)).scalar() or "",
+        people=[_applicant(row, vault, stays.get(row["person_id"], [])) for row in rows],
+        plates=[vehicle.plate for vehicle in vehicles_of(conn, household.compound_id, household.household_id)],
+        desk_id=household.desk_id, slot_ms=household.slot_ms, letter_version=household.letter_version,
+        letter_name=household.letter_name, signature=drawn, paper=household.source == "paper",
+        sign_at_desk=household.source == "online" and not drawn,
+    )  # fmt: skip
+
+
+def _applicant(row: Any, vault: Vault, stays: list[Journey]) -> Applicant:
+    same = ("name", "kind", "relation", "doc_kind", "sex", "birth", "province", "city", "arrived", "came_from",
+            "transport", "transport_number", "contact", "health", "quarantine")  # fmt: skip
+    return Applicant(
+        **{name: row[name] for name in same}, doc_number=vault.unseal_text(row["sealed_doc"]),
+        phone=vault.unseal_text(row["sealed_phone"]), stayed="no" if stays else "yes", journeys=stays,
+    )  # fmt: skip
+
+
+# Deciding
+
+
+def set_state(writing: Writing, household_id: int, **values: Any) -> None:
+    """Change a household's row."""
+    columns = tables.household.c
+    mine = (columns.compound_id == writing.compound_id, columns.household_id == household_id)
+    writing.conn.execute(update(tables.household).where(*mine).values(**values))
+
+
+def decide(writing: Writing, household_id: int, state: str, told: str = "", not_before_ms: int = 0,
+           evidence: str = "") -> Household:  # fmt: skip
+    """``correct`` (``told`` says what), ``observe`` (until ``not_before_ms``) or ``not_here``. Raises CentreError where
+    it is decided already."""
+    household = _must_be(writing, household_id, (*OPEN_STATES, "not_here"))
+    set_state(
+        writing, household_id, state=state, told=told, not_before_ms=not_before_ms, decided_ms=writing.now_ms,
+        decided_by=writing.by, evidence=evidence or household.evidence,
+    )  # fmt: skip
+    writing.audit(f"decide-{state}", household.number, household_id)
+    return get_household(writing.conn, writing.compound_id, household_id)
+
+
+def approve(writing: Writing, centre: Centre, household_id: int, until_ms: int = 0, evidence: str = "") -> Household:
+    """Approve: every person and vehicle gets a pass, printed and not collected. Raises CentreError where it is decided
+    already. ``until_ms`` 0: 30 days."""
+    household = _must_be(writing, household_id, (*OPEN_STATES, "not_here"))
+    set_state(
+        writing, household_id, state="approved", told="", not_before_ms=0, decided_ms=writing.now_ms,
+        decided_by=writing.by, evidence=evidence or household.evidence,
+    )  # fmt: skip
+    writing.audit("decide-approved", household.number, household_id)
+    issue_missing(writing, centre, household_id, until_ms)
+    return get_household(writing.conn, writing.compound_id, household_id)
+
+
+def issue_missing(writing: Writing, centre: Centre, household_id: int, until_ms: int = 0) -> list[str]:
+    """A printed pass for every person and vehicle of an approved household that has none; their numbers."""
+    household = _must_be(writing, household_id, ("approved",))
+    place = (writing.conn, writing.compound_id, household_id)
+    waiting: list[tuple[Any, int, passes.Order]] = []
+
+    def order(**fields: str) -> passes.Order:
+        end = until_ms or writing.now_ms + passes.DEFAULT_VALIDITY_MS
+        return passes.Order(valid_from_ms=writing.now_ms, valid_until_ms=end, dwelling=household.dwelling,
+                            household=household_id, **fields)  # type: ignore[arg-type]  # fmt: skip
+
+    for person in people_of(*place):
+        if not person.pass_id:
+            ordered = order(kind=person.kind, label=passes.masked(person.name))
+            waiting.append((tables.person.c.person_id, person.person_id, ordered))
+    for vehicle in vehicles_of(*place):
+        if not vehicle.pass_id:
+            waiting.append(
+                (tables.vehicle.c.vehicle_id, vehicle.vehicle_id, order(kind="vehicle", plate=vehicle.plate))
+            )
+    if not waiting:
+        return []
+    rows = passes.issue_in(writing, centre, [ordered for _, _, ordered in waiting])
+    for (column, key, _), row in zip(waiting, rows, strict=True):
+        mine = (column.table.c.compound_id == writing.compound_id, column == key)
+        writing.conn.execute(update(column.table).where(*mine).values(pass_id=row["pass_id"]))
+    return [row["number"] for row in rows]
+
+
+def _must_be(writing: Writing, household_id: int, states: Sequence[str]) -> Household:
+    household = get_household(writing.conn, writing.compound_id, household_id)
+    if household.state not in states:
+        raise CentreError(
+            f"{household.number} cannot be changed this way: somebody decided on it meanwhile.",
+            f"{household.number} 的状态已变，请刷新再看。",
+        )
+    return household
+
+
+# Passes of a household
+
+
+def pass_numbers(conn: Connection, compound_id: int, household_id: int) -> list[str]:
+    """Every pass that hangs on it, people's, vehicles' and visitors', by number; revoked ones too."""
+    columns = tables.pass_.c
+    mine = (columns.compound_id == compound_id, columns.household == household_id)
+    return list(conn.execute(select(columns.number).where(*mine).order_by(columns.pass_id)).scalars())
+
+
+def end(writing: Writing, household_id: int, state: str) -> None:
+    """``cancelled`` (before passes were collected) or ``moved``: every pass is revoked, the slot is free again."""
+    household = _must_be(writing, household_id, (*LIVE_STATES, "not_here"))
+    _each_live_pass(writing, household_id, lambda number: passes.revoke_in(writing, number))
+    set_state(writing, household_id, state=state, ended_ms=writing.now_ms, desk_id=0, slot_ms=0)
+    writing.audit(f"household-{state}", household.number, household_id)
+
+
+def observe(writing: Writing, household_id: int, until_ms: int) -> None:
+    """Home quarantine until a moment, 0 ends it: gates ask the guard to look, and show the same yellow as ever."""
+    household = get_household(writing.conn, writing.compound_id, household_id)
+    set_state(writing, household_id, observed_until_ms=until_ms)
+    _each_live_pass(writing, household_id, lambda number: passes.set_attention_in(writing, number, until_ms > 0))
+    writing.audit("observe" if until_ms else "observe-end", household.number, household_id)
+
+
+def _each_live_pass(writing: Writing, household_id: int, act: Callable[[str], object]) -> None:
+    columns = tables.pass_.c
+    live = select(columns.number).where(
+        columns.compound_id == writing.compound_id, columns.household == household_id, columns.state != "revoked"
+    )
+    for number in writing.conn.execute(live).scalars().all():
+        act(number)

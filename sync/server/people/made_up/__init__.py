@@ -1,0 +1,1 @@
+"""A town of invented people, for demonstrations and measurements."""

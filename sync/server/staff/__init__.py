@@ -1,0 +1,1 @@
+"""Staff: accounts, sign-in, and what each role may do."""

@@ -1,0 +1,54 @@
+"""What the town sets for all its compounds, on a page, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.server.centre import audit
+from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, PUBLIC_URL, read_count, read_setting
+from sync.server.staff import sign_in as staff
+from tests.centre.test_centre import World
+from tests.centre.test_pages import PASSWORD, Office
+
+
+@pytest.fixture
+def town(world: World) -> Office:
+    made = Office(world, "zhang", mine=(7,))
+    link = staff.add_staff(world.centre, "town", "", True, (), "town")
+    assert link.account == "town"
+    staff.set_password(world.centre, "town", PASSWORD)
+    assert made.post("/sign-in", page="/sign-in", account="town", password=PASSWORD).status_code == 302
+    return made
+
+
+def kept(world: World) -> tuple[str, int]:
+    with world.centre.store.read() as conn:
+        return read_setting(conn, PUBLIC_URL), read_count(conn, DWELLING_MOST_PEOPLE, 8)
+
+
+def save(town: Office, url: str, most: str) -> int:
+    return int(town.post("/settings", page="/settings", public_url=url, most_people=most).status_code)
+
+
+def test_the_address_of_the_town_is_on_the_poster_once_it_is_set(world: World, town: Office) -> None:
+    assert save(town, " https://pass.example.org/ ", "9") == 302
+    assert kept(world) == ("https://pass.example.org", 9)
+    assert "https://pass.example.org/j/7" in town.get("/c/7/poster").text
+    assert save(town, "", "9") == 302
+    assert kept(world) == ("", 9)
+    found, _ = audit.find_town(world.centre, audit.Chosen())
+    assert [record.about for record in found if record.what == "set-town"].count("public_url: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "most"),
+    [
+        ("javascript:alert(1)", "8"), ("https://", "8"), ("pass.example.org", "8"), ("https://a@b.example", "8"),
+        ("https://pass.example.org/?x=1", "8"), ("https://镇.example\n", "8"), ("https://" + "a" * 200, "8"),
+        ("", "1"), ("", "99"), ("", "many"), ("", ""),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_said_and_stays_in_the_form(world: World, town: Office, url: str, most: str) -> None:
+    answer = town.post("/settings", page="/settings", public_url=url, most_people=most)
+    assert answer.status_code == 409 and 'role="alert"' in answer.text
+    assert kept(world) == ("", 8)

@@ -1,0 +1,298 @@
+"""Trusted time: what anchors it, what does not, how it drifts, and the floor that never goes back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kiosk.core.clock import DRIFT, Clock
+from kiosk.core.kept import Kept
+from sync.protocol import Signed
+from tests.fixtures.gate_parts import (
+    COMPOUND,
+    DAY_MS,
+    DEVICE,
+    HOUR_MS,
+    NOON_MS,
+    OTHER_ROOT,
+    ROOT_PUBLIC,
+    Time,
+    signed,
+    statement,
+)
+
+
+class Machine:
+    """A device that can be started again: what it keeps, its time since boot, its system clock and its RTC."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "kept.json"
+        self.rtc = False
+        self.system_ms = 0
+        self.start()
+
+    def start(self) -> None:
+        self.time = Time()
+        self.time.s = 20.0
+        self.kept = Kept(self.path)
+        self.clock = Clock(self.kept, boot=self.time, system=lambda: self.system_ms, has_rtc=lambda: self.rtc)
+
+    def hear(self, utc_ms: int, away_s: float = 0.0) -> str:
+        nonce = self.clock.nonce()
+        self.time.go(away_s)
+        return self.take(statement(nonce, utc_ms))
+
+    def take(self, said: Signed) -> str:
+        return self.clock.take_statement(said, ROOT_PUBLIC, DEVICE, COMPOUND)
+
+    @property
+    def state(self) -> str:
+        return self.clock.now().state
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_a_fresh_gate_does_not_know_the_time(machine: Machine) -> None:
+    now = machine.clock.now()
+    assert (now.state, now.judged, now.floor_ms) == ("untrusted", False, 0)
+
+
+def test_the_centres_statement_is_trusted_and_time_goes_on_from_it(machine: Machine) -> None:
+    assert machine.hear(NOON_MS) == ""
+    machine.time.go(60)
+    now = machine.clock.now()
+    assert (now.state, now.utc_ms, now.floor_ms) == ("trusted", NOON_MS + 60_000, NOON_MS)
+
+
+def test_the_way_of_a_statement_is_its_uncertainty_and_its_middle_the_best_guess(machine: Machine) -> None:
+    assert machine.hear(NOON_MS, away_s=8.0) == ""
+    now = machine.clock.now()
+    assert (now.utc_ms, now.uncertainty_ms, now.state) == (NOON_MS + 4_000, 8_000, "trusted")
+
+
+def test_a_statement_that_took_more_than_half_a_minute_is_only_holdover(machine: Machine) -> None:
+    assert machine.hear(NOON_MS, away_s=30.0) == "" and machine.state == "trusted"
+    assert machine.hear(NOON_MS, away_s=31.0) == "" and machine.state == "holdover"
+
+
+WRONG: dict[str, Callable[[bytes], Signed]] = {
+    "another root": lambda nonce: statement(nonce, NOON_MS, root=OTHER_ROOT),
+    "another device": lambda nonce: statement(nonce, NOON_MS, item="device-2"),
+    "another compound": lambda nonce: statement(nonce, NOON_MS, compound=8),
+    "another purpose": lambda nonce: statement(nonce, NOON_MS, purpose="snapshot"),
+    "another's nonce": lambda nonce: statement(bytes(16), NOON_MS),
+    "a body that is not one": lambda nonce: signed("time", DEVICE, b"{", 0),
+    "a body of something else": lambda nonce: signed("time", DEVICE, {"utc_ms": 5}, 0),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_not_the_centres_answer_to_us_changes_nothing(machine: Machine, name: str) -> None:
+    assert machine.take(WRONG[name](machine.clock.nonce()))
+    assert (machine.state, machine.kept.now.floor_ms) == ("untrusted", 0)
+
+
+def test_a_changed_statement_is_nobodys(machine: Machine) -> None:
+    import msgspec
+
+    said = statement(machine.clock.nonce(), NOON_MS)
+    later = msgspec.structs.replace(said, body=said.body.replace(b"17954", b"27954"))
+    assert later != said and machine.take(later) == "not signed for this gate"
+
+
+def test_a_nonce_is_good_for_a_minute(machine: Machine) -> None:
+    assert machine.hear(NOON_MS, away_s=60.0) == ""
+    assert machine.hear(NOON_MS, away_s=60.001) == "an old or unknown nonce"
+
+
+def test_whoever_asks_for_nonces_without_end_gets_no_more_memory_than_for_a_few(machine: Machine) -> None:
+    first = statement(machine.clock.nonce(), NOON_MS)
+    nonces = [machine.clock.nonce() for _ in range(1000)]
+    assert machine.take(first) == "an old or unknown nonce"
+    assert machine.take(statement(nonces[-16], NOON_MS)) == ""
+
+
+def test_a_statement_that_was_held_up_makes_a_trusted_clock_no_worse(machine: Machine) -> None:
+    machine.hear(NOON_MS)
+    known = machine.clock.now()
+    assert machine.hear(NOON_MS, away_s=59.0) == ""
+    assert machine.clock.now().uncertainty_ms < known.uncertainty_ms + 10
+    assert machine.state == "trusted"
+
+
+@pytest.mark.parametrize("utc_ms", [4_102_444_800_000, 10**15, 2**64 - 1])
+def test_no_guard_may_say_that_it_is_another_century(machine: Machine, utc_ms: int) -> None:
+    assert machine.clock.confirm(utc_ms) == "bad_time"
+    assert machine.state == "untrusted"
+
+
+def test_a_nonce_is_good_once(machine: Machine) -> None:
+    said = statement(machine.clock.nonce(), NOON_MS)
+    assert machine.take(said) == ""
+    machine.time.go(10)
+    assert machine.take(said) == "an old or unknown nonce"
+    assert machine.clock.now().utc_ms == NOON_MS + 10_000
+
+
+def test_several_nonces_may_be_under_way(machine: Machine) -> None:
+    first, second = machine.clock.nonce(), machine.clock.nonce()
+    assert first != second
+    assert machine.take(statement(second, NOON_MS)) == "" and machine.take(statement(first, NOON_MS)) == ""
+
+
+def test_a_trusted_clock_drifts_into_holdover_and_a_statement_brings_it_back(machine: Machine) -> None:
+    machine.hear(NOON_MS)
+    days = 30_000 / DRIFT / DAY_MS
+    machine.time.go(days * 86_400 - 60)
+    assert machine.state == "trusted"
+    machine.time.go(120)
+    assert machine.state == "holdover" and machine.clock.now().judged
+    machine.hear(NOON_MS + int(days * DAY_MS))
+    assert machine.state == "trusted"
+
+
+def test_the_floor_is_kept_over_a_restart_and_time_is_not_before_it(machine: Machine) -> None:
+    machine.hear(NOON_MS)
+    machine.start()
+    now = machine.clock.now()
+    assert (now.state, now.floor_ms) == ("untrusted", NOON_MS)
+    assert now.utc_ms >= NOON_MS
+
+
+def test_an_older_statement_does_not_move_the_floor_back(machine: Machine) -> None:
+    machine.hear(NOON_MS)
+    assert machine.hear(NOON_MS - HOUR_MS) == ""
+    now = machine.clock.now()
+    assert now.floor_ms == NOON_MS and now.utc_ms >= NOON_MS
+
+
+def test_a_hardware_clock_that_agreed_carries_the_time_over_a_restart(machine: Machine) -> None:
+    machine.rtc, machine.system_ms = True, NOON_MS + 4_000
+    machine.hear(NOON_MS)
+    machine.system_ms = NOON_MS + HOUR_MS
+    machine.start()
+    now = machine.clock.now()
+    assert (now.state, now.utc_ms) == ("holdover", NOON_MS + HOUR_MS)
+    assert now.uncertainty_ms >= 30_000
+
+
+@pytest.mark.parametrize(
+    ("rtc", "off_by", "later"),
+    [
+        pytest.param(True, 5_001, HOUR_MS, id="one that disagreed"),
+        pytest.param(True, -5_001, HOUR_MS, id="one that was behind"),
+        pytest.param(False, 0, HOUR_MS, id="none at all"),
+        pytest.param(True, 0, -1, id="one that is before the floor now"),
+    ],
+)
+def test_a_hardware_clock_that_proved_nothing_is_not_believed(
+    machine: Machine, rtc: bool, off_by: int, later: int
+) -> None:
+    machine.rtc, machine.system_ms = rtc, NOON_MS + off_by
+    machine.hear(NOON_MS)
+    machine.system_ms = NOON_MS + later
+    machine.start()
+    assert machine.state == "untrusted"
+
+
+def test_a_guard_can_say_the_time_when_nobody_else_does(machine: Machine) -> None:
+    assert machine.clock.confirm(NOON_MS) == ""
+    now = machine.clock.now()
+    assert (now.state, now.utc_ms, now.uncertainty_ms) == ("holdover", NOON_MS, 120_000)
+    assert now.floor_ms == 0, "only signed statements move the floor"
+
+
+def test_a_guard_cannot_overrule_the_centre(machine: Machine) -> None:
+    machine.hear(NOON_MS)
+    assert machine.clock.confirm(NOON_MS + DAY_MS) == "known_already"
+    assert machine.clock.now().utc_ms == NOON_MS
+
+
+@pytest.mark.parametrize(("away", "taken"), [(-1, False), (0, True), (1, True)])
+def test_a_guard_cannot_put_time_before_the_floor(machine: Machine, away: int, taken: bool) -> None:
+    machine.hear(NOON_MS)
+    machine.start()
+    assert (machine.clock.confirm(NOON_MS + away) == "") is taken
+    assert (machine.state == "holdover") is taken
+
+
+def test_the_centre_corrects_what_a_guard_said(machine: Machine) -> None:
+    machine.clock.confirm(NOON_MS + DAY_MS)
+    machine.hear(NOON_MS)
+    assert (machine.state, machine.clock.now().utc_ms) == ("trusted", NOON_MS)
+
+
+def test_a_memory_whose_disk_hangs_holds_nobody_and_is_written_when_it_can_be(tmp_path: Path) -> None:
+    path = tmp_path / "kept.json"
+    hanging = path.with_name("kept.json.new")
+    os.mkfifo(hanging)  # opening it to write waits for a reader
+    kept = Kept(path, patience_s=0.05)
+    kept.change(lockdown=("entry",))
+    kept.change(floor_ms=5)
+    assert (kept.now.lockdown, kept.now.floor_ms) == (("entry",), 5)
+    assert not kept.settle(0.01)
+    reader = os.open(hanging, os.O_RDONLY | os.O_NONBLOCK)
+    hanging.unlink()
+    os.close(reader)
+    assert kept.settle(20.0)
+    assert (Kept(path).now.lockdown, Kept(path).now.floor_ms) == (("entry",), 5)
+
+
+def test_a_damaged_memory_reads_as_a_fresh_one_and_is_replaced(machine: Machine) -> None:
+    machine.hear(NOON_MS)
+    machine.path.write_bytes(b"\x00garbage")
+    machine.start()
+    assert machine.clock.now().floor_ms == 0
+    machine.hear(NOON_MS)
+    machine.start()
+    assert machine.clock.now().floor_ms == NOON_MS
+
+
+def test_a_memory_that_cannot_be_written_is_still_a_memory(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "missing" / "kept.json")
+    kept.change(floor_ms=5)
+    assert kept.now.floor_ms == 5
+
+
+def test_whoever_only_looks_writes_nothing(tmp_path: Path) -> None:
+    Kept(tmp_path / "kept.json", writes=False).change(floor_ms=5)
+    assert list(tmp_path.iterdir()) == []
+
+
+_moves = st.one_of(
+    st.tuples(st.just("hear"), st.integers(0, 1 << 42), st.floats(0, 90)),
+    st.tuples(st.just("guard"), st.integers(0, 1 << 42), st.just(0.0)),
+    st.tuples(st.just("wait"), st.just(0), st.floats(0, 1e7)),
+    st.tuples(st.just("restart"), st.integers(0, 1 << 42), st.just(0.0)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_moves, max_size=12))
+def test_over_anything_the_floor_never_goes_back_and_time_is_never_before_it(
+    tmp_path_factory: pytest.TempPathFactory, moves: list[tuple[str, int, float]]
+) -> None:
+    machine = Machine(tmp_path_factory.mktemp("clock"))
+    machine.rtc = True
+    floor = 0
+    for what, ms, seconds in moves:
+        act: dict[str, Callable[[], Any]] = {
+            "hear": lambda ms=ms, seconds=seconds: machine.hear(ms, seconds),
+            "guard": lambda ms=ms: machine.clock.confirm(ms),
+            "wait": lambda seconds=seconds: machine.time.go(seconds),
+            "restart": lambda: machine.start(),
+        }
+        machine.system_ms = ms
+        act[what]()
+        now = machine.clock.now()
+        assert now.floor_ms >= floor and now.utc_ms >= now.floor_ms
+        floor = now.floor_ms

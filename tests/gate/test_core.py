@@ -1,0 +1,607 @@
+"""The core over its real sockets, and as the real process that is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from kiosk import channel as ch
+from kiosk.config import Config, parse
+from kiosk.core.journal import Journal
+from kiosk.core.loop import Core, Live
+from kiosk.core.post import Post
+from kiosk.service import Service
+from sync.protocol import Acknowledged, EventsAfter, SyncState, WithdrawalBody
+from tests.fixtures.gate_parts import (
+    ANCHOR,
+    BOX,
+    DEVICE,
+    GATE,
+    NOON_MS,
+    PIN,
+    Bench,
+    credential,
+    read_events,
+    row_of,
+    signed,
+    statement,
+    text_of,
+    usual_changes,
+    write_list,
+)
+
+ROOT = Path(__file__).parents[2]
+CARD, SUSPENDED = credential(5), credential(8)
+ROWS = [row_of(CARD), row_of(SUSPENDED, state="suspended", household=15)]
+PAIRS = ("core-reader", "core-guard", "core-sync")
+CONFIG = parse('[[lane]]\nname = "entry"\npart = "simulated"\ndirection = "in"\n'
+               '[[camera]]\nlane = "entry"\npart = "simulated"\n')  # fmt: skip
+
+
+class Here:
+    """A core that runs on a thread, and a client for each of its sockets."""
+
+    def __init__(self, folder: Path) -> None:
+        self.live = Live()
+        self.sockets = Path(tempfile.mkdtemp(prefix="gk"))  # short: a socket's path has at most 107 characters
+        self.now = 1000.0
+        self.service = Service()
+        self._folder = folder
+        self._up = threading.Event()
+        self._loop = threading.Thread(target=self._run, daemon=True)
+        self._loop.start()
+        assert self._up.wait(10)
+        self._clients = {pair: ch.Client(self.sockets / pair) for pair in PAIRS}
+
+    def _run(self) -> None:
+        """Everything on the loop's own thread, which the list belongs to."""
+        self.bench = bench = Bench(self._folder / "gate", ROWS, tell=self.live.tell)
+        config = replace(CONFIG, gate=replace(CONFIG.gate, state=str(self._folder)))
+        self.core = Core(
+            config, ANCHOR, bench.gate, self.live, bench.journal, bench.mirror, bench.clock, bench.kept,
+            Post(lambda: bench.mirror.vouched.accounts, lambda: self.now), lambda: self.now,
+        )  # fmt: skip
+        self.core.begin()
+        self.core.serve({pair: ch.listen(self.sockets / pair) for pair in PAIRS})
+        self._up.set()
+        self.core.run(self.service)
+
+    def ask(self, pair: str, verb: ch.Verb[Any, Any], question: Any) -> Any:
+        return self._clients[pair].ask(verb, question)
+
+    def guard(self, verb: ch.Verb[Any, Any], question: Any) -> Any:
+        return self.ask("core-guard", verb, question)
+
+    def token(self, name: str = "Lin") -> str:
+        token: str = self.guard(ch.SIGN_IN, ch.SignIn(name, PIN, "10.0.0.5")).token
+        return token
+
+    def present(self, text: str = text_of(CARD), lane: str = "entry") -> ch.Shown:
+        shown: ch.Shown = self.ask("core-reader", ch.PRESENT, ch.Presentation(lane=lane, text=text))
+        return shown
+
+    def state(self) -> ch.State:
+        state: ch.State = self.guard(ch.STATE, ch.Nothing())
+        return state
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        self.service.stopping.set()
+        self._loop.join(10)
+        shutil.rmtree(self.sockets)
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[Here]:
+    here = Here(tmp_path)
+    yield here
+    here.close()
+
+
+def refusal(ask: Callable[[], Any]) -> str:
+    with pytest.raises(ch.Refused) as refused:
+        ask()
+    return str(refused.value)
+
+
+# --- sockets ----------------------------------------------------------------------------------------------------------
+
+VERBS = {
+    "core-reader": {
+        ch.PRESENT: ch.Presentation(lane="entry", text=""), ch.READER_STATE: ch.ReaderState(lane="entry", ok=True),
+        ch.ENDING: ch.Ending(run="r", why="asked"),
+    },
+    "core-guard": {
+        ch.SIGN_IN: ch.SignIn("a", "b"), ch.SIGN_OUT: ch.Token(""), ch.WHO: ch.Token(""), ch.WATCH: ch.Watch("", 0),
+        ch.STATE: ch.Nothing(), ch.RULE: ch.Ruling("", 1, True), ch.OVERRIDE: ch.Override("", "entry", True),
+        ch.EXPLAIN: ch.Explain("", 1, ""), ch.HOLD: ch.Hold("", "entry", True),
+        ch.LOCKDOWN: ch.Lockdown("", "entry", True), ch.LOOK_UP: ch.LookUp("", ""),
+        ch.PRESENT_TEXT: ch.PresentText("", "entry", ""), ch.CONFIRM_TIME: ch.ConfirmTime("", 1),
+    },
+    "core-sync": {
+        ch.EVENTS: EventsAfter("", 0), ch.ACKNOWLEDGED: Acknowledged("", 0), ch.SYNC_STATE: SyncState(centre_ok=True),
+        ch.NONCE: ch.Nothing(), ch.TIME: statement(bytes(16), NOON_MS),
+    },
+}  # fmt: skip
+
+
+def test_a_reader_gone_bad_fills_no_memory_with_lanes_that_are_not_here(core: Here) -> None:
+    state = ch.ReaderState(lane="x" * 100_000, ok=True)
+    assert refusal(lambda: core.ask("core-reader", ch.READER_STATE, state)) == "unknown_lane"
+
+
+def test_a_reader_gone_bad_speaks_for_nobody_and_writes_no_lines_into_the_log(
+    core: Here, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "gate")
+    shown = ch.Presentation(
+        lane="entry", text=text_of(CARD), source="hand" * 9999, engine="a\nlane=entry outcome=grant"
+    )
+    core.ask("core-reader", ch.PRESENT, shown)
+    (decided,) = [event for event in read_events(core.bench.journal) if event.kind == "decided"]
+    assert decided.source == "camera"
+    assert "\n" not in caplog.text.strip()
+
+
+def test_each_socket_accepts_its_own_verbs_and_nobody_elses(core: Here) -> None:
+    for pair, (owner, verbs) in itertools.product(PAIRS, VERBS.items()):
+        for verb, question in verbs.items():
+            answer = ""
+            with contextlib.suppress(ch.ChannelError):
+                try:
+                    core.ask(pair, verb, question)
+                except ch.Refused as no:
+                    answer = str(no)
+            assert (answer == "unknown_verb") == (pair != owner), f"{verb.name} on {pair}: {answer}"
+
+
+@pytest.mark.parametrize(
+    "verb", [v for v in VERBS["core-guard"] if v not in (ch.SIGN_IN, ch.SIGN_OUT, ch.STATE)], ids=lambda verb: verb.name
+)
+def test_every_verb_of_the_page_but_signing_in_and_state_needs_a_session(core: Here, verb: ch.Verb[Any, Any]) -> None:
+    assert refusal(lambda: core.guard(verb, VERBS["core-guard"][verb])) == "not_signed_in"
+    assert core.bench.parts["entry"].rises == 0
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"\xff" * 50, b"\x00\x00\x00\x05hello", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x01\xc0", b"\x00\x00\x00\x00"],
+)
+def test_a_peer_that_breaks_the_framing_is_hung_up_on_and_troubles_nobody(core: Here, raw: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(5)
+        peer.connect(str(core.sockets / "core-guard"))
+        peer.sendall(raw)
+        peer.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):  # what it did not read is answered so
+            assert peer.recv(100) == b""
+    assert core.state().lanes[0].name == "entry"
+
+
+@pytest.mark.parametrize(("field", "value"), [("v", 99), ("verb", "nonsense"), ("body", {"lane": 5})])
+def test_a_question_that_is_not_understood_is_refused_in_words(core: Here, field: str, value: Any) -> None:
+    asked = {"v": 1, "id": 7, "verb": "present", "body": {"lane": "entry", "text": ""}, field: value}
+    raw = msgspec.msgpack.encode(asked)
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(5)
+        peer.connect(str(core.sockets / "core-reader"))
+        peer.sendall(struct.pack(">I", len(raw)) + raw)
+        answer = msgspec.msgpack.decode(peer.recv(4096)[4:])
+    assert (answer["ok"], answer["id"]) == (False, 7)
+    assert answer["error"] in ("unknown_version", "unknown_verb", "malformed")
+
+
+# --- signing in -------------------------------------------------------------------------------------------------------
+
+
+def test_a_guard_signs_in_and_out_and_it_is_in_the_journal(core: Here) -> None:
+    token = core.token()
+    assert core.guard(ch.WHO, ch.Token(token)).name == "Lin"
+    core.guard(ch.SIGN_OUT, ch.Token(token))
+    assert refusal(lambda: core.guard(ch.WHO, ch.Token(token))) == "not_signed_in"
+    assert [(e.kind, e.by) for e in core.bench.events("sign_in")] == [("sign_in", "Lin")]
+
+
+def test_wrong_pins_lock_out(core: Here) -> None:
+    wrong = ch.SignIn("Lin", "0000", "10.0.0.5")
+    answers = [refusal(lambda: core.guard(ch.SIGN_IN, wrong)) for _ in range(6)]
+    assert answers == ["wrong_pin"] * 5 + ["locked_out:61"]
+    core.now += 61
+    assert core.token()
+
+
+# --- the page's verbs -------------------------------------------------------------------------------------------------
+
+
+def test_a_yellow_is_presented_watched_and_answered(core: Here) -> None:
+    token, shown = core.token(), core.present(text_of(SUSPENDED))
+    heard = core.guard(ch.WATCH, ch.Watch(token, 0))
+    assert [h.reason for h in heard.items] == ["suspended"] and heard.newest == shown.happening
+    core.guard(ch.RULE, ch.Ruling(token, shown.happening, True, "known"))
+    assert core.bench.parts["entry"].rises == 1
+    assert [h.kind for h in core.guard(ch.WATCH, ch.Watch(token, shown.happening)).items] == ["ruling"]
+
+
+def test_a_watcher_waits_for_news_and_is_woken_by_it(core: Here) -> None:
+    token = core.token()
+    heard: list[ch.Happenings] = []
+    client = ch.Client(core.sockets / "core-guard", 30)
+    watcher = threading.Thread(target=lambda: heard.append(client.ask(ch.WATCH, ch.Watch(token, 0, 20.0))))
+    watcher.start()
+    core.present()
+    watcher.join(10)
+    client.close()
+    assert heard[0].items[0].outcome == "grant"
+
+
+def test_a_watcher_that_hears_nothing_is_answered_all_the_same(core: Here) -> None:
+    assert core.guard(ch.WATCH, ch.Watch(core.token(), 0, 0.01)).items == []
+
+
+def test_a_watcher_of_an_earlier_run_is_told_at_once_that_this_is_another(core: Here) -> None:
+    core.present()
+    heard = core.guard(ch.WATCH, ch.Watch(core.token(), 5000, 25.0))
+    assert (heard.items, heard.newest, heard.run) == ([], 1, core.state().run)
+
+
+def test_the_live_list_begins_with_the_latest_fifty(core: Here) -> None:
+    for _ in range(60):
+        core.live.tell(ch.Happening(number=core.live._newest() + 1, kind="call"))
+    heard = core.guard(ch.WATCH, ch.Watch(core.token(), 0))
+    assert [h.number for h in heard.items] == list(range(11, 61))
+
+
+def test_only_a_supervisor_shuts_a_lane(core: Here) -> None:
+    assert refusal(lambda: core.guard(ch.LOCKDOWN, ch.Lockdown(core.token(), "entry", True))) == "not_allowed"
+    assert core.present().outcome == "grant"
+    core.guard(ch.LOCKDOWN, ch.Lockdown(core.token("Zhao"), "entry", True, "drill"))
+    assert "lockdown" in core.state().faults
+    assert core.present(text_of(SUSPENDED)).reason == "lockdown"
+
+
+def test_override_explain_hold_look_up_and_present_do_what_they_say(core: Here) -> None:
+    token = core.token()
+    override = core.guard(ch.OVERRIDE, ch.Override(token, "entry", True))
+    assert core.state().unexplained == 1
+    core.guard(ch.EXPLAIN, ch.Explain(token, override.number, "ambulance"))
+    assert core.state().unexplained == 0
+    core.guard(ch.HOLD, ch.Hold(token, "entry", True))
+    assert core.state().lanes[0].held_open
+    core.guard(ch.HOLD, ch.Hold(token, "entry", False))
+    assert core.guard(ch.LOOK_UP, ch.LookUp(token, "3-2-1201")).passes
+    assert core.guard(ch.PRESENT_TEXT, ch.PresentText(token, "entry", text_of(CARD), "anything")).outcome == "grant"
+    assert core.bench.events("decided")[0].source == "phone"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [(ch.OVERRIDE, lambda t: ch.Override(t, "garage", True)), (ch.HOLD, lambda t: ch.Hold(t, "garage", True)),
+     (ch.PRESENT_TEXT, lambda t: ch.PresentText(t, "garage", ""))],
+)  # fmt: skip
+def test_a_lane_that_is_not_here_is_refused(core: Here, question: Any) -> None:
+    verb, ask = question
+    assert refusal(lambda: core.guard(verb, ask(core.token()))) == "unknown_lane"
+
+
+def test_a_guard_confirms_the_time_only_where_nobody_knows_better(core: Here) -> None:
+    assert refusal(lambda: core.guard(ch.CONFIRM_TIME, ch.ConfirmTime(core.token(), NOON_MS))) == "known_already"
+
+
+# --- sync's verbs -----------------------------------------------------------------------------------------------------
+
+
+def test_sync_reads_events_and_asks_for_time(core: Here) -> None:
+    core.present()
+    core.bench.events()
+    batch = core.ask("core-sync", ch.EVENTS, EventsAfter("", 0))
+    assert any('"decided"' in body for body in batch.events)
+    core.ask("core-sync", ch.ACKNOWLEDGED, Acknowledged(batch.journal_id, batch.newest))
+    nonce = core.ask("core-sync", ch.NONCE, ch.Nothing()).nonce
+    assert core.ask("core-sync", ch.TIME, statement(nonce, NOON_MS)).ok
+    again = core.ask("core-sync", ch.TIME, statement(nonce, NOON_MS))
+    assert (again.ok, again.why) == (False, "an old or unknown nonce")
+
+
+def test_a_list_that_sync_has_put_in_force_is_followed_at_once(core: Here) -> None:
+    write_list(core.bench.folder / "list", [replace(row_of(CARD), state="revoked")], usual_changes(), 2)
+    assert core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True, list_changed=True)).ok
+    assert core.present().reason == "revoked"
+
+
+def test_a_withdrawn_gate_forgets_whom_it_knew_and_what_was_sealed_for_it(core: Here, tmp_path: Path) -> None:
+    token = core.token()
+    box = tmp_path / "core" / "box.key"
+    box.parent.mkdir(exist_ok=True)
+    box.write_bytes(b"k" * 32)
+    order = signed("withdrawal", DEVICE, WithdrawalBody(GATE, DEVICE, NOON_MS), 9)
+    write_list(core.bench.folder / "list", ROWS, [*usual_changes(), order], 2)
+    told = core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True, list_changed=True))
+    assert (told.ok, told.why) == (False, "withdrawn")
+    assert not box.exists()
+    assert "withdrawn" in core.state().faults
+    assert core.present().reason == "foreign_scope"
+    assert refusal(lambda: core.guard(ch.OVERRIDE, ch.Override(token, "entry", True))) == "not_signed_in"
+    assert "withdrawn" in [event.kind for event in core.bench.events()]
+
+
+def test_a_list_that_cannot_be_used_is_told_to_sync_and_the_old_one_stays(core: Here) -> None:
+    folder = core.bench.folder / "list"
+    (folder / "list-e1-9.db").write_bytes(b"nonsense")
+    (folder / "current").write_text("list-e1-9.db\n")
+    accepted = core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True, list_changed=True))
+    assert not accepted.ok and "list-e1-9.db" in accepted.why
+    assert core.present().outcome == "grant"
+
+
+def test_the_state_says_how_reader_and_centre_are(core: Here) -> None:
+    assert "centre_away" in core.state().faults
+    core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True, unsent=4))
+    core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=True, decode_ms=3.5, looked=0.12))
+    state = core.state()
+    assert (state.faults, state.unsent, state.lanes[0].camera_ok, state.lanes[0].decode_ms) == ([], 4, True, 3.5)
+    assert state.lanes[0].looked == 0.12
+    assert (state.gate, state.compound_zh, state.clock, state.list_passes) == ("North gate", "桃园", "trusted", 2)
+    core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=False, why="no camera"))
+    assert core.state().faults == ["camera"]
+    core.now += 4
+    assert core.state().faults == ["reader_silent"]
+    core.now += 60
+    assert core.state().faults == ["reader_silent", "centre_away"]
+
+
+def test_the_lamp_follows_the_reader_and_is_dark_when_the_reader_falls_silent_or_the_core_ends(core: Here) -> None:
+    lamp = core.bench.parts["entry"].lamp
+
+    def lamp_after_a_turn() -> bool:
+        core.state()
+        core.state()  # the turn before this answer began after the first
+        return lamp.is_on
+
+    def lit_after(light: bool) -> bool:
+        core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=True, light=light))
+        return lamp_after_a_turn()
+
+    assert not lit_after(False)
+    assert lit_after(True)
+    assert not lit_after(False)
+    assert lit_after(True)
+    core.now += 4
+    assert not lamp_after_a_turn()
+    assert lit_after(True)
+    core.service.stopping.set()
+    core._loop.join(10)
+    assert lamp.closed
+    assert not lamp.is_on
+
+
+def test_the_readers_hint_is_shown_until_there_is_an_answer_or_the_reader_is_silent(core: Here) -> None:
+    def hint_after(hint: str, ok: bool = True) -> str:
+        core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=ok, hint=hint))
+        return core.state().lanes[0].hint
+
+    assert [hint_after("closer"), hint_after("still"), hint_after("")] == ["closer", "still", ""]
+    assert hint_after("closer", ok=False) == ""
+    assert hint_after("x" * 100) == hint_after("<b>") == ""
+    assert hint_after("closer") == "closer"
+    core.now += 4
+    assert core.state().lanes[0].hint == ""
+    assert hint_after("closer") == "closer"
+    core.present()
+    assert hint_after("closer") == ""
+
+
+def test_a_reader_that_began_anew_is_counted_told_and_put_in_the_journal(core: Here) -> None:
+    def run(name: str, seconds: float = 5.0) -> None:
+        core.now += seconds
+        core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=True, run=name))
+
+    run("one")
+    core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True))
+    assert core.state().faults == []
+    core.ask("core-reader", ch.ENDING, ch.Ending(run="one", why="frame", lane="entry"))
+    run("two")
+    run("three")
+    core.ask("core-reader", ch.ENDING, ch.Ending(run="three", why="asked"))
+    run("four")
+    state = core.state()
+    (lane,) = state.lanes
+    assert (state.faults, lane.reader_restarts, lane.reader_blames) == (["reader_restarted"], 2, 1)
+    assert lane.reader_restarted_ms == state.now_ms
+    run("four", 700)
+    core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True))
+    state = core.state()
+    assert (state.faults, state.lanes[0].reader_restarts) == ([], 2)
+    core.now += 3600
+    assert core.state().lanes[0].reader_restarts == 0
+    noted = [event for event in core.bench.events() if event.kind == "reader_restarted"]
+    assert [event.why for event in noted] == ["frame entry"], "one line a minute at most"
+
+
+def test_a_last_word_about_a_lane_that_is_not_here_is_refused(core: Here) -> None:
+    ending = ch.Ending(run="r", why="frame", lane="x" * 100_000)
+    assert refusal(lambda: core.ask("core-reader", ch.ENDING, ending)) == "unknown_lane"
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_in_one_job_is_its_askers_and_does_not_stop_the_loop(core: Here) -> None:
+    with pytest.raises(ZeroDivisionError):
+        core.core.ask(lambda: 1 / 0)
+    assert core.present().outcome == "grant"
+
+
+def test_a_button_works_while_everybody_else_asks(core: Here) -> None:
+    core.bench.parts["entry"].set("guard_button", True)
+    core.state()  # behind it in the queue
+    assert core.bench.parts["entry"].rises == 1
+
+
+def test_sixteen_peers_are_served_and_a_seventeenth_is_turned_away(core: Here) -> None:
+    clients = [ch.Client(core.sockets / "core-sync") for _ in range(ch.MAX_PEERS + 1)]
+    answered = 0
+    for client in clients:
+        with contextlib.suppress(ch.ChannelError):
+            client.ask(ch.NONCE, ch.Nothing())
+            answered += 1
+    for client in clients:
+        client.close()
+    assert answered == ch.MAX_PEERS
+
+
+# --- as a process -----------------------------------------------------------------------------------------------------
+
+
+class Process:
+    """``python -m kiosk core`` with simulated hardware, enrolled, with a list."""
+
+    def __init__(self, folder: Path, passage_after_s: float | None = None) -> None:
+        self.folder = folder
+        self.run = Path(tempfile.mkdtemp(prefix="gk"))
+        car = f"passage_after_s = {passage_after_s}" if passage_after_s else ""
+        (folder / "kiosk.toml").write_text(f"""
+[gate]
+state = "{folder}/state"
+run = "{self.run}"
+anchor = "{folder}/anchor.json"
+[simulated]
+folder = "{folder}/parts"
+{car}
+[[lane]]
+name = "entry"
+part = "simulated"
+direction = "in"
+pulse_ms = 5000
+""")
+        (folder / "anchor.json").write_bytes(msgspec.json.encode(ANCHOR))
+        core = folder / "state" / "core"
+        core.mkdir(parents=True)
+        (core / "box.key").write_bytes(bytes(BOX))
+        now = time.time_ns() // 1_000_000
+        step = (now - 1_577_836_800_000) // 600_000 - 6
+        self.card = credential(5, not_before_step=step)
+        write_list(folder / "state" / "list", [row_of(self.card)], usual_changes(), as_of_ms=now)
+        self.client = ch.Client(self.run / "core-reader.sock")
+        self.start()
+
+    @property
+    def config(self) -> Config:
+        return parse((self.folder / "kiosk.toml").read_text())
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "kiosk", "core", "--config", str(self.folder / "kiosk.toml")]
+        with (self.folder / "core.log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        assert until(lambda: self.answers() or self.process.poll() is not None, 20), self.said()
+        assert self.process.poll() is None, self.said()
+
+    def said(self) -> str:
+        return (self.folder / "core.log").read_text()
+
+    def answers(self) -> bool:
+        with contextlib.suppress(ch.ChannelError):
+            self.client.ask(ch.READER_STATE, ch.ReaderState(lane="entry", ok=True))
+            return True
+        return False
+
+    def end(self, number: int) -> int:
+        self.process.send_signal(number)
+        code = self.process.wait(10)
+        self.client.close()
+        return code
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.end(signal.SIGKILL)
+        shutil.rmtree(self.run)
+
+    def relay(self) -> list[bool]:
+        path = self.folder / "parts" / "outputs.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [line["value"] for line in lines if line["what"] == "relay"]
+
+    def present(self) -> ch.Shown:
+        return self.client.ask(ch.PRESENT, ch.Presentation(lane="entry", text=text_of(self.card)))
+
+    def events(self) -> list[Any]:
+        journal = Journal(self.folder / "state" / "core", lambda: 0)
+        try:
+            return read_events(journal)
+        finally:
+            journal.close()
+
+
+def until(true: Callable[[], bool], seconds: float = 10.0) -> bool:
+    waiting = threading.Event()
+    return any(true() or waiting.wait(0.02) for _ in range(int(seconds / 0.02)))
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    process = Process(tmp_path)
+    yield process
+    process.close()
+
+
+def test_a_core_killed_in_the_middle_of_a_passage_opens_nothing_again_and_loses_nothing(process: Process) -> None:
+    for crash in range(1, 4):
+        shown = process.present()
+        assert (shown.outcome, shown.repeat) == ("grant", False), process.said()
+        assert process.relay() == [True, False] * (crash - 1) + [True]
+        process.end(signal.SIGKILL)
+        process.start()
+        assert process.relay() == [True, False] * crash, "a start lets go of the relay and opens nothing"
+    assert process.end(signal.SIGTERM) == 0
+    events = [e for e in process.events() if e.kind in ("decided", "passage")]
+    assert [e.kind for e in events] == ["decided", "passage"] * 3
+    assert [e.outcome for e in events] == ["grant", "interrupted"] * 3
+    assert [e.about for e in events if e.kind == "passage"] == [e.id for e in events if e.kind == "decided"]
+
+
+def test_sigterm_lets_go_of_the_relay_and_ends_well(process: Process) -> None:
+    process.present()
+    assert process.relay() == [True]
+    began = time.monotonic()
+    assert process.end(signal.SIGTERM) == 0, process.said()
+    assert process.relay() == [True, False] and time.monotonic() - began < 5
+    with contextlib.closing(sqlite3.connect(next((process.folder / "state" / "core").glob("journal-*.db")))) as conn:
+        assert conn.execute("PRAGMA quick_check").fetchone() == ("ok",)
+
+
+def test_the_log_says_nothing_personal(process: Process) -> None:
+    process.present()
+    said = process.said()
+    assert "reason=ok" in said or "reason=unlisted" in said
+    for secret in (text_of(process.card), "王**", "3-2-1201", PIN):
+        assert secret not in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be kept out by nothing")
+def test_a_state_folder_that_cannot_be_made_leaves_the_gate_deciding(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    process.end(signal.SIGTERM)
+    shutil.move(tmp_path / "state" / "core", tmp_path / "away")
+    (tmp_path / "state" / "core").write_text("in the way")
+    process.start()
+    assert process.present().outcome == "grant" and process.relay()[-1] is True
+    process.close()

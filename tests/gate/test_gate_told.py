@@ -1,0 +1,140 @@
+"""What a lane tells everybody who stands there: the result, for its time, and never a sensitive reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hardware import Signal
+from kiosk.channel import Presentation
+from kiosk.core.gate import NOTHING
+from kiosk.core.policy import PLEASE_SEE_GUARD, REASONS, SENSITIVE, in_public
+from sync.protocol import StageFrom
+from tests.fixtures.gate_parts import Bench, credential, row_of, text_of, usual_changes
+
+GOOD, SUSPENDED, REVOKED, MARKED = (credential(serial) for serial in (1, 2, 3, 4))
+ROWS = [
+    row_of(GOOD, household=1),
+    row_of(SUSPENDED, state="suspended", household=2),
+    row_of(REVOKED, state="revoked", household=3),
+    row_of(MARKED, attention=True, household=4),
+]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path, ROWS)
+    yield bench
+    bench.stop()
+
+
+def show(bench: Bench, shown: object) -> int:
+    return bench.gate.present(Presentation(lane="entry", text=text_of(shown))).happening
+
+
+def told(bench: Bench) -> tuple[str, str]:
+    now = bench.gate.lanes["entry"].told
+    return now.outcome, now.reason
+
+
+def lamp(bench: Bench) -> Signal:
+    return bench.parts["entry"].shown
+
+
+def test_a_grant_is_told_for_three_seconds_or_until_somebody_has_passed(bench: Bench) -> None:
+    show(bench, GOOD)
+    assert told(bench) == ("grant", "ok")
+    assert bench.gate.lanes["entry"].told.until_ms == bench.time.utc_ms + 3000
+    bench.drive_through()
+    assert bench.gate.lanes["entry"].told is NOTHING
+
+
+def test_a_refusal_is_told_for_five_seconds_and_replaced_at_once(bench: Bench) -> None:
+    show(bench, REVOKED)
+    assert told(bench) == ("deny", "revoked")
+    bench.go(1)
+    show(bench, GOOD)
+    assert told(bench) == ("grant", "ok")
+    bench.go(1)
+    show(bench, MARKED)
+    bench.go(4.9)
+    assert told(bench) == ("refer", PLEASE_SEE_GUARD)
+    bench.go(0.2)
+    assert told(bench) == ("", "")
+
+
+def test_the_same_code_again_is_told_anew(bench: Bench) -> None:
+    show(bench, REVOKED)
+    first = bench.gate.lanes["entry"].told
+    bench.go(4)
+    show(bench, REVOKED)
+    again = bench.gate.lanes["entry"].told
+    assert (again.reason, again.until_ms) == ("revoked", first.until_ms + 4000)
+
+
+@pytest.mark.parametrize("shown", [SUSPENDED, MARKED])
+def test_sensitive_reasons_look_alike_and_so_do_their_repeats(bench: Bench, shown: object) -> None:
+    for _ in range(2):
+        show(bench, shown)
+        assert told(bench) == ("refer", PLEASE_SEE_GUARD) and lamp(bench) is Signal.YELLOW
+
+
+@pytest.mark.parametrize("reason", sorted(SENSITIVE))
+@pytest.mark.parametrize("outcome", ["refer", "deny"])
+def test_a_sensitive_refusal_is_the_same_yellow_as_a_sensitive_question(outcome: str, reason: str) -> None:
+    assert in_public(outcome, reason) == ("refer", PLEASE_SEE_GUARD)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("outcome", ["grant", "refer", "deny"])
+def test_no_sensitive_reason_is_ever_public(outcome: str, reason: str) -> None:
+    assert in_public(outcome, reason)[1] not in SENSITIVE
+
+
+def test_a_kind_that_the_response_level_keeps_out_is_yellow_and_not_red(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, ROWS, usual_changes(admits=("official",)))
+    shown = bench.gate.present(Presentation(lane="entry", text=text_of(GOOD)))
+    assert (shown.outcome, shown.reason) == ("deny", "response_level")
+    assert told(bench) == ("refer", PLEASE_SEE_GUARD) and lamp(bench) is Signal.YELLOW
+    bench.stop()
+
+
+def test_a_guards_no_says_nothing_of_the_reason_whatever_it_was(bench: Bench) -> None:
+    for shown in (SUSPENDED, MARKED):
+        bench.gate.rule(show(bench, shown), False, "Lin", "")
+        assert told(bench) == ("deny", PLEASE_SEE_GUARD) and lamp(bench) is Signal.RED
+    bench.gate.override("entry", False, show(bench, GOOD), "Lin", "not the holder")
+    assert told(bench) == ("deny", PLEASE_SEE_GUARD)
+    show(bench, GOOD)
+    assert told(bench) == ("deny", PLEASE_SEE_GUARD), "shown again, the guard's word holds"
+
+
+def test_a_guards_yes_is_a_plain_green(bench: Bench) -> None:
+    bench.gate.rule(show(bench, SUSPENDED), True, "Lin", "papers")
+    assert told(bench) == ("grant", "ok")
+
+
+def test_nobodys_answer_is_yellow_again(bench: Bench) -> None:
+    show(bench, SUSPENDED)
+    bench.go(30.1)
+    assert told(bench) == ("refer", PLEASE_SEE_GUARD) and lamp(bench) is Signal.YELLOW
+
+
+@pytest.mark.parametrize(("shown", "reason"), [(REVOKED, "revoked"), (SUSPENDED, "ok"), (GOOD, "ok")])
+def test_while_a_compound_introduces_the_green_carries_the_advice_that_may_be_told(
+    tmp_path: Path, shown: object, reason: str
+) -> None:
+    bench = Bench(tmp_path, ROWS, usual_changes(enforcement=(StageFrom("introduce", 0),)))
+    show(bench, shown)
+    assert told(bench) == ("grant", reason)
+    bench.stop()
+
+
+def test_a_reason_given_afterwards_is_told_to_every_page(bench: Bench) -> None:
+    override = bench.gate.override("entry", True, 0, "Lin", "")
+    assert override.needs_reason
+    bench.gate.explain(override.number, "Zhao", "papers: seen")
+    told = bench.live[-1]
+    assert (told.kind, told.about, told.by, told.reason) == ("explained", override.number, "Zhao", "papers: seen")

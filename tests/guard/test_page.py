@@ -1,0 +1,455 @@
+"""The guards' page against a scripted core on a true unix socket."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from kiosk import channel
+from kiosk.channel import Shown
+from kiosk.guard import create_app, words
+from kiosk.guard.doors import form_token
+from kiosk.guard.line import Core, GuardSettings
+from tests.fixtures.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
+
+PNG = b"\x89PNG not looked at by this process"
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path).start()
+    yield stage
+    stage.stop()
+
+
+@pytest.fixture
+def app(stage: Stage) -> Iterator[Flask]:
+    core = Core(stage.core_path, stage.reader_path)
+    yield create_app(core, GuardSettings())
+    core.close()
+
+
+class Guard:
+    """A signed-in browser without script."""
+
+    def __init__(self, app: Flask, name: str = "王建国", pin: str = "2468"):
+        self.http: FlaskClient = app.test_client()
+        self.signed_in = self.http.post("/sign-in", data={"name": name, "pin": pin})
+        cookie = self.http.get_cookie("gate_session")
+        self.token = form_token(cookie.value) if cookie else ""
+
+    def post(self, path: str, **fields: object):
+        return self.http.post(path, data={"form_token": self.token, **fields})
+
+    def page(self, path: str = "/") -> str:
+        return self.http.get(path).text
+
+    def press(self, path: str):
+        """Press a button of the page as it is shown now, with its hidden fields."""
+        form = re.search(r'<form class="actions".*?</form>', self.page(), re.S).group()
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+        return self.http.post(path, data=fields)
+
+
+@pytest.fixture
+def guard(app: Flask) -> Guard:
+    return Guard(app)
+
+
+def test_a_named_guard_signs_in_and_the_cookie_is_out_of_reach_of_scripts_and_other_sites(guard: Guard) -> None:
+    cookie = guard.signed_in.headers["Set-Cookie"]
+    assert guard.signed_in.location == "/"
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and "Secure" not in cookie
+
+
+def test_over_https_the_cookie_is_secure(stage: Stage) -> None:
+    core = Core(stage.core_path, stage.reader_path)
+    secure = Guard(create_app(core, GuardSettings(secure_cookies=True)))
+    assert "Secure" in secure.signed_in.headers["Set-Cookie"]
+    core.close()
+
+
+def test_the_core_learns_where_the_page_was_opened(stage: Stage, guard: Guard) -> None:
+    assert stage.last(channel.SignIn).address == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [("wrong_pin", "姓名或密码不对"), ("locked_out:45", "45秒后再试"), ("no_accounts", "还没有保安账号")],
+)
+def test_a_refused_sign_in_says_why_and_sets_no_cookie(stage: Stage, app: Flask, code: str, says: str) -> None:
+    stage.refusals["SignIn"] = code
+    refused = Guard(app).signed_in
+    assert refused.status_code == 403 and says in refused.text
+    assert "Set-Cookie" not in refused.headers
+
+
+def test_a_wrong_pin_is_not_repeated_on_the_page(app: Flask) -> None:
+    refused = Guard(app, pin="987654").signed_in
+    assert refused.status_code == 403 and "987654" not in refused.text
+
+
+def test_every_page_but_the_public_ones_needs_a_session(app: Flask) -> None:
+    public = {"static", "frame.sign_in", "frame.prefer", "screen.health", "screen.page", "screen.now"}
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint in public:
+            continue
+        url = app.url_map.bind("localhost").build(rule.endpoint, dict.fromkeys(rule.arguments, "x"))
+        for method in rule.methods & {"GET", "POST"}:
+            answer = app.test_client().open(url, method=method)
+            assert (answer.status_code, answer.location) == (303, "/sign-in"), f"{method} {url}"
+
+
+def test_an_ended_session_goes_back_to_signing_in_and_says_so(stage: Stage, guard: Guard) -> None:
+    stage.sessions.clear()
+    answer = guard.http.get("/")
+    assert answer.location == "/sign-in?why=not_signed_in"
+    assert "登录已过期" in guard.page(answer.location)
+
+
+def test_signing_out_ends_the_session_in_the_core(stage: Stage, guard: Guard) -> None:
+    guard.post("/sign-out")
+    assert not stage.sessions
+    assert guard.http.get_cookie("gate_session") is None
+
+
+@pytest.mark.parametrize("token", ["", "guessed", "猜"])
+def test_a_form_without_its_token_does_nothing(stage: Stage, guard: Guard, token: str) -> None:
+    guard.token = token
+    assert guard.post("/open", lane="in").status_code == 403
+    assert not any(isinstance(question, channel.Override) for question in stage.asked)
+
+
+@pytest.mark.parametrize("origin", ["http://elsewhere.example", "null", "http://["])
+def test_a_form_from_another_site_does_nothing_even_with_the_token(guard: Guard, origin: str) -> None:
+    headers = {"Origin": origin}
+    fields = {"form_token": guard.token, "lane": "in"}
+    assert guard.http.post("/open", data=fields, headers=headers).status_code == 403
+    assert guard.http.post("/sign-in", data={"name": "x", "pin": "1"}, headers=headers).status_code == 403
+
+
+def test_every_answer_forbids_inline_script_frames_and_copies(guard: Guard) -> None:
+    for path in ("/", "/sign-in", "/health", "/nowhere"):
+        headers = guard.http.get(path).headers
+        assert "script-src 'self'" in headers["Content-Security-Policy"]
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Frame-Options"] == "DENY" and headers["Cache-Control"] == "no-store"
+
+
+def test_what_a_pass_carries_is_escaped_wherever_it_is_shown(stage: Stage, guard: Guard) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    stage.happen(outcome="deny", reason=evil, label=evil, dwelling=evil, plate=evil, pass_number=evil, pass_kind=evil)
+    stage.happen("override", about=1, by=evil, reason=f"other: {evil}")
+    assert evil not in guard.page()
+    assert "&lt;img src=x" in guard.page()
+
+
+def test_a_yellow_is_answered_by_a_ruling(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["passback"])
+    assert guard.press("/open").location == "/"
+    ruling = stage.last(channel.Ruling)
+    assert (ruling.happening, ruling.grant) == (1, True)
+
+
+def test_a_ruling_that_comes_too_late_to_open_still_opens(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["passback"])
+    stage.refusals["Ruling"] = "too_late"
+    guard.press("/open")
+    assert stage.last(channel.Override).open
+
+
+def test_a_yellow_that_a_colleague_just_let_through_is_not_opened_twice(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["passback"])
+    guard.page()
+    stage.happen("ruling", about=1, outcome="grant", by="李主管")
+    stage.refusals["Ruling"] = "not_waiting"
+    guard.post("/open", lane="in", happening="1", run="r1", waits="1")
+    assert not any(isinstance(question, channel.Override) for question in stage.asked)
+
+
+def test_a_red_is_overridden_at_once_and_the_reason_asked_afterwards(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["deny"])
+    answer = guard.press("/open")
+    assert (stage.last(channel.Override).happening, stage.last(channel.Override).reason) == (1, "")
+    assert answer.location == "/?explain=2"
+    assert "认识，是本小区的" in guard.page(answer.location)
+    assert "1 次没写原因" in guard.page()
+    guard.post("/explain", happening="2", reason="papers", text="看过身份证")
+    explain = stage.last(channel.Explain)
+    assert (explain.happening, explain.reason) == (2, "papers: 看过身份证")
+    assert "没写原因" not in guard.page()
+
+
+def test_the_lane_opens_with_nobody_presenting(stage: Stage, guard: Guard) -> None:
+    guard.press("/open")
+    override = stage.last(channel.Override)
+    assert (override.lane, override.happening, override.open) == ("in", 0, True)
+
+
+def test_a_button_pressed_on_a_page_from_before_a_restart_opens_but_rules_on_nobody(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["passback"])
+    guard.post("/open", lane="in", happening="1", run="an earlier run", waits="1")
+    assert stage.last(channel.Override).happening == 0
+    assert not any(isinstance(question, channel.Ruling) for question in stage.asked)
+
+
+def test_the_longest_waiting_yellow_stays_in_front_when_others_come(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["passback"])
+    stage.happen(**PEOPLE["grant"])
+    panel = re.search(r'<section class="panel.*?</section>', guard.page(), re.S).group()
+    assert "12栋2单元1801" in panel and "3栋1单元502" not in panel
+
+
+def test_the_last_passage_is_shown_only_where_it_bears_on_the_decision(stage: Stage, guard: Guard) -> None:
+    stage.happen(**(PEOPLE["grant"] | {"last_passage_ms": NOW_MS - 5000}))
+    assert "上次通行" not in guard.page()
+    stage.happen(**PEOPLE["passback"])
+    assert "上次通行" in guard.page()
+
+
+def test_a_presentation_of_long_ago_is_not_what_the_buttons_act_on(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["deny"])
+    stage.state.now_ms += 120_000
+    guard.press("/open")
+    assert stage.last(channel.Override).happening == 0
+
+
+@pytest.mark.parametrize("term", ["张三", "zhang", ""])
+def test_nobody_is_looked_up_by_name(stage: Stage, guard: Guard, term: str) -> None:
+    assert "不按姓名查" in guard.post("/look-up", term=term).text
+    assert not any(isinstance(question, channel.LookUp) for question in stage.asked)
+
+
+def test_a_dwelling_is_looked_up_without_leaving_a_trace_in_the_address(stage: Stage, guard: Guard) -> None:
+    page = guard.post("/look-up", term=" 3-1-502 ")
+    assert "3栋1单元502" in page.text and "张*" in page.text and "有效" in page.text
+    assert stage.last(channel.LookUp).term == "3-1-502"
+    assert page.request.path == "/look-up" and not page.request.query_string
+
+
+def test_lockdown_is_for_supervisors_only(stage: Stage, app: Flask, guard: Guard) -> None:
+    assert "封闭" not in guard.page("/more")
+    assert guard.post("/lockdown", lane="in", on="1").status_code == 409
+    assert not stage.state.lanes[0].lockdown
+    supervisor = Guard(app, "李主管", "1357")
+    assert supervisor.post("/lockdown", lane="in", on="1").location == "/"
+    assert stage.state.lanes[0].lockdown
+
+
+def test_holding_open_begins_and_ends(stage: Stage, guard: Guard) -> None:
+    guard.post("/hold", lane="in", on="1")
+    assert stage.state.lanes[0].held_open
+    assert "结束常开" in guard.page("/more")
+    guard.post("/hold", lane="in", on="0")
+    assert not stage.state.lanes[0].held_open
+
+
+def test_on_a_real_gate_a_photo_is_read_and_presented_as_from_a_phone(stage: Stage, guard: Guard) -> None:
+    answer = guard.post("/present/photo", lane="in", photo=(io.BytesIO(PNG), "pass.jpg"))
+    assert answer.location == "/?lane=in"
+    presented = stage.last(channel.PresentText)
+    assert (presented.text, presented.source, presented.lane) == ("G1TEXT", "phone", "in")
+
+
+def test_a_photo_without_a_code_is_said_to_have_none(stage: Stage, guard: Guard) -> None:
+    stage.read_texts = []
+    assert "没读到新的二维码" in guard.post("/present/photo", photo=(io.BytesIO(PNG), "sky.jpg")).text
+
+
+@pytest.mark.parametrize("excess", [1, 200_000])
+def test_a_photo_over_four_megabytes_is_refused_with_a_plain_sentence(guard: Guard, excess: int) -> None:
+    head = f'--b\r\nContent-Disposition: form-data; name="form_token"\r\n\r\n{guard.token}\r\n--b\r\n'
+    head += 'Content-Disposition: form-data; name="photo"; filename="big.jpg"\r\n\r\n'
+    body = head.encode() + bytes(4 * 1024 * 1024 + excess) + b"\r\n--b--\r\n"
+    answer = guard.http.post("/present/photo", data=body, content_type="multipart/form-data; boundary=b")
+    assert answer.status_code == 413 and "照片超过 4 MB" in answer.text
+
+
+def test_the_clock_is_confirmed_by_a_guard(stage: Stage, guard: Guard) -> None:
+    stage.state.clock = "untrusted"
+    assert "对时间" in guard.page() and "14:05" in guard.page("/time")
+    guard.post("/time", right="1")
+    assert stage.last(channel.ConfirmTime).utc_ms == NOW_MS
+    guard.post("/time", date="2026-11-23", clock="14:15")
+    assert stage.last(channel.ConfirmTime).utc_ms == NOW_MS + 600_000
+    assert guard.post("/time", date="2026-11-23", clock="soon").status_code == 400
+
+
+@pytest.mark.parametrize(("code", "says"), [("before_floor", "比门确知的时间还早"), ("known_already", "已经知道时间")])
+def test_a_time_the_core_does_not_take_is_said_where_the_guard_enters_it(
+    stage: Stage, guard: Guard, code: str, says: str
+) -> None:
+    stage.state.clock = "untrusted"
+    stage.refusals["ConfirmTime"] = code
+    answer = guard.post("/time", date="2016-11-23", clock="14:15")
+    assert answer.status_code == 409 and says in answer.text and 'type="date"' in answer.text
+
+
+def test_guards_read_titles_and_the_technician_the_names(stage: Stage, guard: Guard) -> None:
+    stage.state.lanes[0].held_before_restart = True
+    stage.state.lanes.append(lane_state("out", title_zh="东门出口", title_en="East gate, out"))
+    stage.happen(**PEOPLE["deny"])
+    guard.press("/open")
+    for path, titles in {"/": 5, "/more": 1, "/look-up": 0, "/present": 1, "/explain": 1, "/details": 1}.items():
+        page = guard.page(path)
+        seen = re.sub(r"<[^>]*>", " ", page)
+        assert seen.count("东门入口") >= titles, path
+        assert bool(re.search(r"\b(in|out)\b", seen)) == (path == "/details"), path
+    assert '<option value="out">东门出口</option>' in guard.page("/present")
+    guard.http.get("/prefer/language/en")
+    assert "East gate, out" in guard.page()
+
+
+def test_a_lane_without_a_title_is_called_by_its_name(stage: Stage, guard: Guard) -> None:
+    stage.state.lanes[0].title_zh = ""
+    assert "<small>in</small>" in guard.page()
+
+
+def test_a_reason_a_colleague_gave_clears_the_mark_on_every_page(stage: Stage, guard: Guard, app: Flask) -> None:
+    guard.post("/open", lane="in")
+    colleague = Guard(app, "李主管", "1357")
+    assert "补一句原因" in guard.page("/explain") and "badge ask" in guard.page()
+    colleague.post("/explain", happening="1", reason="papers")
+    assert "badge ask" not in guard.page() and "都写好了" in guard.page("/explain")
+    assert "核对过证件 · 李主管" in guard.page()
+
+
+def test_while_the_core_is_away_the_page_says_so_and_comes_back_by_itself(stage: Stage, guard: Guard) -> None:
+    stage.stop()
+    away = guard.http.get("/")
+    assert away.status_code == 503 and "要开门请按墙上的按钮" in away.text and 'http-equiv="refresh"' in away.text
+    assert guard.http.get("/health").json == {"ok": False, "core": False}
+    stage.start()
+    assert guard.http.get("/").status_code == 200
+
+
+def test_an_action_that_did_not_reach_the_core_is_never_reported_as_done(stage: Stage, guard: Guard) -> None:
+    stage.stop()
+    fields = {"form_token": guard.token, "lane": "in"}
+    answer = guard.http.post("/open", data=fields, headers={"X-Page-Script": "1"})
+    assert answer.status_code == 503 and not answer.json["ok"] and "没有成功" in answer.json["sentence"]
+
+
+def test_health_tells_a_monitor_enough_and_nothing_personal(stage: Stage, app: Flask) -> None:
+    stage.happen(**PEOPLE["deny"])
+    stage.state.faults = ["camera"]
+    health = app.test_client().get("/health").json
+    assert (health["ok"], health["faults"], health["clock"]) == (False, ["camera"], "trusted")
+    assert "5栋" not in str(health)
+
+
+def test_the_banner_names_the_simulated_parts(guard: Guard) -> None:
+    assert "演示 · 模拟的有：道闸、摄像头<" in guard.page()
+
+
+def test_where_only_some_lanes_are_simulated_the_banner_names_them(stage: Stage, guard: Guard) -> None:
+    stage.state.lanes.append(lane_state("out", simulated=[], title_zh="东门出口"))
+    assert "演示 · 模拟的有：道闸 东门入口、摄像头 东门入口<" in guard.page()
+
+
+def test_a_gate_with_real_parts_has_no_banner(stage: Stage, guard: Guard) -> None:
+    stage.state.simulated = []
+    assert "演示" not in guard.page()
+
+
+def test_the_worst_fault_is_named_first_and_the_others_counted(stage: Stage, guard: Guard) -> None:
+    stage.state.faults = ["camera:no frames", "list_stale", "centre_away"]
+    bar = re.search(r'<div class="bar.*?</div>', guard.page(), re.S).group()
+    assert "摄像头坏了" in bar and "另有 2 项" in bar
+
+
+def test_what_keeps_a_code_from_being_read_is_told_to_the_guard(stage: Stage, guard: Guard) -> None:
+    assert 'id="hint"' in guard.page() and "靠近" not in guard.page()
+    stage.state.lanes[0].hint = "closer"
+    assert words.GUARD_HINTS["closer"][0] in guard.page()
+    stage.state.lanes.append(lane_state("out", title_zh="东门出口", title_en="East gate, out", hint="glare"))
+    page = guard.page()
+    assert "东门入口 · 码拿得太远" in page and "东门出口 · 码上有反光" in page
+    stage.state.lanes[0].hint = stage.state.lanes[1].hint = "from_the_future"
+    assert "from_the_future" not in guard.page()
+
+
+def test_english_is_one_tap_away_and_remembered(guard: Guard) -> None:
+    assert guard.http.get("/prefer/language/en?to=/more").location == "/more"
+    page = guard.page()
+    assert 'lang="en"' in page and "Waiting for a pass" in page and "All is well" in page
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//elsewhere.example",
+        "https://elsewhere.example",
+        "/\\elsewhere.example",
+        "/\t/elsewhere.example",
+        "/\n/elsewhere.example",
+    ],
+)
+def test_choosing_a_language_never_leads_to_another_site(app: Flask, target: str) -> None:
+    assert app.test_client().get("/prefer/language/en", query_string={"to": target}).location == "/"
+
+
+def test_in_the_evening_the_page_is_dark_unless_the_guard_chose(stage: Stage, guard: Guard) -> None:
+    assert 'data-theme="day"' in guard.page()
+    stage.state.now_ms += 6 * 3_600_000
+    assert 'data-theme="night"' in guard.page()
+    guard.http.get("/prefer/theme/day")
+    assert 'data-theme="day"' in guard.page()
+
+
+class TestSimulatedGate:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "passes"
+        folder.mkdir()
+        (folder / "card.png").write_bytes(PNG)
+        (folder / "phone.png").write_bytes(PNG)
+        (folder / "index.json").write_text(
+            '[{"file":"card.png","title_zh":"居民卡","title_en":"Resident card","phone":null},'
+            '{"file":"phone.png","title_zh":"手机证","title_en":"Phone","phone":{"text":"G1ABC","secret":"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}},'
+            '{"file":"../secret.png","title_zh":"外面","title_en":"outside","phone":null}]'
+        )
+        return folder
+
+    @pytest.fixture
+    def guard(self, stage: Stage, folder: Path) -> Iterator[Guard]:
+        core = Core(stage.core_path, stage.reader_path)
+        yield Guard(create_app(core, GuardSettings(simulated=True, demo_passes=folder)))
+        core.close()
+
+    def test_the_demo_passes_are_tiles_and_files_outside_the_folder_are_not(self, guard: Guard) -> None:
+        page = guard.page("/present")
+        assert "居民卡" in page and "动态码" in page and "外面" not in page
+        assert guard.http.get("/present/tile/card.png").data == PNG
+
+    def test_a_card_is_held_before_the_camera_as_it_is(self, stage: Stage, guard: Guard) -> None:
+        stage.presented = [Shown(outcome="grant", reason="ok", lane="in")]
+        assert guard.post("/present/demo", lane="in", file="card.png").location == "/?lane=in"
+        assert stage.last(channel.Show).pictures == [PNG]
+
+    def test_a_phone_pass_is_drawn_with_the_digits_of_the_gates_time(self, stage: Stage, guard: Guard) -> None:
+        import pyotp
+
+        from kiosk.demo_passes import draw
+
+        guard.post("/present/demo", lane="in", file="phone.png")
+        digits = pyotp.TOTP("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", digits=8).at(NOW_MS // 1000)
+        assert stage.last(channel.Show).pictures == [draw(f"G1ABC.{digits}")]
+
+    def test_a_photo_is_held_before_the_simulated_camera(self, stage: Stage, guard: Guard) -> None:
+        guard.post("/present/photo", lane="in", photo=(io.BytesIO(PNG), "x.png"))
+        assert stage.last(channel.Show).pictures == [PNG]
+        assert not any(isinstance(question, channel.Photo) for question in stage.asked)
+
+    def test_a_gate_with_a_real_camera_has_no_demo_passes_whatever_is_configured(
+        self, stage: Stage, guard: Guard
+    ) -> None:
+        stage.state.lanes[0].simulated = []
+        assert "居民卡" not in guard.page("/present")
+        assert guard.post("/present/demo", lane="in", file="card.png").status_code == 404

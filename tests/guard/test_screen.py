@@ -1,0 +1,218 @@
+"""The residents' screen: what it shows in which state, to whom, and how seldom it troubles the core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from hardware import Hint
+from kiosk import channel
+from kiosk.core.policy import PLEASE_SEE_GUARD, REASONS, SENSITIVE
+from kiosk.guard import create_app, words
+from kiosk.guard.faces import Face, face, lost
+from kiosk.guard.line import Core, GuardSettings
+from kiosk.guard.screen import FRESH_SECONDS, RETRY_SECONDS, Screens
+from tests.fixtures.guard_stage import PEOPLE, Stage, gate_state, lane_state
+
+
+def looks(lane: dict[str, Any] | None = None, **state: Any) -> Face:
+    shown = lane_state(**(lane or {}))
+    return face(gate_state(lanes=[shown], **state), shown)
+
+
+def result(outcome: str, reason: str) -> dict[str, Any]:
+    return {"shown_outcome": outcome, "shown_reason": reason, "shown_until_ms": 7}
+
+
+def test_a_resting_lane_is_ready_and_tells_where_one_stands_and_the_time() -> None:
+    at_rest = looks()
+    assert (at_rest.tone, at_rest.headline[0], at_rest.clock) == ("ready", "请出示出入证", "14:05")
+    assert at_rest.lane == ("东门入口", "East gate, in") and at_rest.place == ("幸福里小区 · 东门", "Xingfuli")
+
+
+@pytest.mark.parametrize("outcome", ["grant", "refer", "deny"])
+@pytest.mark.parametrize("reason", sorted(set(REASONS) - SENSITIVE))
+def test_a_result_has_its_colour_and_its_sentences(outcome: str, reason: str) -> None:
+    shown = looks(result(outcome, reason))
+    assert (shown.tone, shown.shown) == (outcome, 7)
+    assert words.PUBLIC[reason].headline[0] in (shown.headline[0] + shown.line[0])
+
+
+def test_who_is_let_in_with_a_reminder_still_sees_first_that_the_way_is_free() -> None:
+    shown = looks(result("grant", "expired"))
+    assert shown.headline == words.PUBLIC["ok"].headline and "出入证已到期" in shown.line[0]
+
+
+@pytest.mark.parametrize("reason", [PLEASE_SEE_GUARD, "from_the_future", *sorted(SENSITIVE)])
+def test_what_may_not_be_told_sends_to_the_post(reason: str) -> None:
+    shown = looks(result("refer", reason))
+    assert (shown.headline, shown.line) == words.AT_THE_POST
+
+
+@pytest.mark.parametrize("phase", ["fire", "held"])
+def test_an_open_gate_is_green_whatever_was_shown_last(phase: str) -> None:
+    assert looks({"phase": phase, **result("deny", "expired")}).headline[0] == "门开着，请通行"
+
+
+def test_a_result_goes_before_a_fault_and_a_fault_before_a_closed_lane() -> None:
+    broken = {"signal": "fault", "lockdown": True}
+    assert looks(broken | result("grant", "ok")).tone == "grant"
+    assert looks(broken).tone == "fault"
+    assert looks({"lockdown": True}).tone == "closed"
+    assert looks(faults=["withdrawn"]).tone == "fault"
+
+
+@pytest.mark.parametrize("hint", [hint.value for hint in Hint])
+def test_a_code_that_is_not_read_gets_its_hint_and_a_result_goes_before_it(hint: str) -> None:
+    shown = looks({"hint": hint})
+    assert (shown.tone, shown.sign, shown.headline) == ("ready", f"hint-{hint}", words.HINTS[hint].headline)
+    for other in (result("deny", "expired"), {"signal": "fault"}, {"lockdown": True}, {"phase": "held"}):
+        assert looks(other | {"hint": hint}) == looks(other)
+
+
+def test_a_hint_that_is_newer_than_this_page_shows_a_lane_that_is_ready() -> None:
+    assert looks({"hint": "from_the_future"}) == looks()
+
+
+def test_every_hint_has_its_picture() -> None:
+    page = (Path(words.__file__).parent / "templates" / "screen.html").read_text()
+    assert all(f'id="sign-hint-{hint}"' in page for hint in words.HINTS)
+
+
+@pytest.mark.parametrize("lane", [{"signal": "fault"}, {"lockdown": True}])
+def test_a_gate_that_reads_nothing_names_its_neighbour(lane: dict[str, Any]) -> None:
+    there = looks(lane, neighbour_zh="3号门，向左80米", neighbour_en="gate 3")
+    assert there.line[0].endswith("，或走3号门，向左80米") and there.line[1].endswith(", or gate 3")
+    assert looks(lane, neighbour_zh="3号门").line[1].endswith(", or 3号门")
+    assert "或走" not in looks(lane).line[0]
+
+
+def test_before_the_core_has_ever_answered_there_is_a_face_too() -> None:
+    nobody = lost(None, None)
+    assert (nobody.tone, nobody.clock, nobody.way, nobody.notes) == ("fault", "", "", ())
+
+
+def test_an_old_list_is_a_thin_line_with_its_age_and_no_red_page() -> None:
+    old = looks(list_state="stale", list_age_s=200_000, simulated=[])
+    assert old.tone == "ready" and old.notes == (("名单是2天前的，照常验证", "List of 2 days ago, still deciding"),)
+    assert looks(simulated=[]).notes == ()
+
+
+def test_a_gate_that_does_not_know_the_time_shows_none() -> None:
+    assert looks(clock="untrusted").clock == ""
+
+
+# --- over HTTP --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path).start()
+    yield stage
+    stage.stop()
+
+
+@pytest.fixture
+def core(stage: Stage) -> Iterator[Core]:
+    core = Core(stage.core_path, stage.reader_path)
+    yield core
+    core.close()
+
+
+@pytest.fixture
+def app(core: Core) -> Flask:
+    return create_app(core, GuardSettings())
+
+
+def get(app: Flask, path: str, address: str = "127.0.0.1", **headers: str) -> Any:
+    return app.test_client().get(path, environ_base={"REMOTE_ADDR": address}, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("127.0.0.1", {}, 200),
+        ("::1", {}, 200),
+        ("::ffff:127.0.0.1", {}, 200),
+        ("192.168.1.20", {}, 404),
+        ("::ffff:192.168.1.20", {}, 404),
+        ("", {}, 404),
+        ("127.0.0.1", {"X-Forwarded-For": "203.0.113.9"}, 404),
+        ("127.0.0.1", {"Forwarded": "for=203.0.113.9"}, 404),
+    ],
+)
+@pytest.mark.parametrize("path", ["/screen/in", "/screen/in/now"])
+def test_only_this_very_device_is_shown_the_screen(
+    app: Flask, path: str, address: str, headers: dict[str, str], status: int
+) -> None:
+    assert get(app, path, address, **headers).status_code == status
+
+
+def test_a_screen_on_another_machine_has_to_be_allowed(core: Core) -> None:
+    app = create_app(core, GuardSettings(screen_elsewhere=True))
+    assert get(app, "/screen/in", "192.168.1.20").status_code == 200
+
+
+def test_the_screen_needs_no_sign_in_and_says_nothing_of_anybody(stage: Stage, app: Flask) -> None:
+    stage.happen(**PEOPLE["passback"])
+    for path in ("/screen/in", "/screen/in/now"):
+        answer = get(app, path)
+        assert answer.status_code == 200
+        assert not any(value in answer.text for value in PEOPLE["passback"].values() if isinstance(value, str))
+    assert {type(question) for question in stage.asked} == set()
+
+
+def test_a_lane_that_is_not_there_has_no_screen(app: Flask) -> None:
+    assert get(app, "/screen/elsewhere").status_code == 404
+
+
+def test_the_page_says_again_that_nothing_is_read_while_the_core_is_away(stage: Stage, app: Flask) -> None:
+    stage.stop()
+    page, now = get(app, "/screen/in"), get(app, "/screen/in/now")
+    assert page.status_code == 200 and "本门暂停识别" in page.text
+    assert now.status_code == 503 and now.json["face"] == now.json["lost"]
+
+
+class Counting:
+    """Counts the questions; answers, or does not."""
+
+    def __init__(self) -> None:
+        self.asked, self.away, self.s = 0, False, 100.0
+
+    def state_for_screens(self) -> channel.State:
+        self.asked += 1
+        if self.away:
+            raise channel.ChannelError("hung up")
+        return gate_state(now_ms=self.asked)
+
+    def __call__(self) -> float:
+        return self.s
+
+
+def test_however_many_screens_look_the_core_is_asked_four_times_a_second() -> None:
+    core = Counting()
+    screens = Screens(core, core)
+    for _ in range(1000):
+        screens.state()
+        core.s += 0.01
+    assert 10 / FRESH_SECONDS - 1 <= core.asked <= 10 / FRESH_SECONDS + 1
+
+
+def test_a_core_that_is_away_is_asked_less_often_and_what_was_known_is_kept() -> None:
+    core = Counting()
+    screens = Screens(core, core)
+    assert screens.state()[1]
+    core.away = True
+    core.s += FRESH_SECONDS
+    known, answers = screens.state()
+    assert known is not None and not answers
+    core.s += RETRY_SECONDS / 2
+    screens.state()
+    assert core.asked == 2
+    core.away = False
+    core.s += RETRY_SECONDS / 2
+    assert screens.state()[1]

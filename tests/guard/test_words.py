@@ -1,0 +1,129 @@
+"""Both languages are complete, and the lane never tells bystanders why somebody is sent to the post."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hardware import Hint
+from kiosk.core.policy import SENSITIVE
+from kiosk.guard import words
+from sync.credential import KINDS
+
+REASONS = [
+    "unreadable",
+    "not_a_pass",
+    "foreign_scope",
+    "unknown_key",
+    "bad_signature",
+    "no_list",
+    "not_on_list",
+    "unlisted",
+    "not_collected",
+    "superseded",
+    "revoked",
+    "suspended",
+    "not_yet_valid",
+    "expired",
+    "digits_missing",
+    "digits_stale",
+    "lockdown",
+    "response_level",
+    "wrong_lane",
+    "wrong_kind",
+    "outside_hours",
+    "quota_household",
+    "quota_person",
+    "passback",
+    "list_expired",
+    "attention",
+    "ok",
+    "unanswered",
+]
+FAULTS = [
+    "camera",
+    "reader_silent",
+    "reader_restarted",
+    "no_list",
+    "list_stale",
+    "list_expired",
+    "clock_untrusted",
+    "centre_away",
+    "journal",
+    "journal_lost",
+    "fire",
+    "tamper",
+    "lockdown",
+    "relay",
+    "held_open_question",
+    "withdrawn",
+    "list_forged",
+    "list_not_understood",
+]
+TABLES = {name: table for name, table in vars(words).items() if isinstance(table, dict) and not name.startswith("_")}
+PUT_TOGETHER = ("role_", "age_", "theme_", "size_", "clock_", "list_")
+TEMPLATES = Path(words.__file__).parent / "templates"
+
+
+def pairs() -> list[tuple[str, words.Pair]]:
+    found = []
+    for name, table in TABLES.items():
+        for key, entry in table.items():
+            for part in entry if isinstance(entry, words.Public) else [entry]:
+                found.append((f"{name}.{key}", part))
+    return found
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_has_a_public_and_a_guards_sentence(reason: str) -> None:
+    assert reason in words.PUBLIC and reason in words.GUARD
+
+
+def test_no_sentence_is_kept_for_a_reason_that_does_not_exist() -> None:
+    assert set(words.PUBLIC) == set(words.GUARD) == set(REASONS)
+
+
+def test_every_fault_and_kind_of_pass_has_a_word() -> None:
+    assert set(words.FAULTS) == set(FAULTS)
+    assert set(words.PASS_KINDS) == set(KINDS.values())
+
+
+@pytest.mark.parametrize(("key", "pair"), pairs())
+def test_both_languages_are_there_and_take_the_same_facts(key: str, pair: words.Pair) -> None:
+    zh, en = pair
+    assert bool(zh) == bool(en), key
+    assert sorted(re.findall(r"{(\w+)}", zh)) == sorted(re.findall(r"{(\w+)}", en)), key
+    assert not re.search("[\u4e00-\u9fff]", en) or key == "WORDS.other_language"
+
+
+@pytest.mark.parametrize("reason", ["suspended", "attention", "passback"])
+def test_bystanders_cannot_tell_sensitive_reasons_apart(reason: str) -> None:
+    assert words.PUBLIC[reason] == words.AT_THE_POST
+    assert {words.PUBLIC[other] for other in SENSITIVE} == {words.AT_THE_POST}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_headline_in_the_lane_is_at_most_twelve_characters(reason: str) -> None:
+    assert len(words.PUBLIC[reason].headline[0]) <= 12
+
+
+def test_every_hint_has_words_for_the_lane_and_for_the_guard() -> None:
+    assert set(words.HINTS) == set(words.GUARD_HINTS) == {hint.value for hint in Hint}
+
+
+@pytest.mark.parametrize("public", [*words.LANE.values(), *words.HINTS.values()])
+def test_what_a_resting_lane_says_is_as_short(public: words.Public) -> None:
+    assert len(public.headline[0]) <= 12
+
+
+def test_every_word_a_page_asks_for_exists_and_none_is_left_over() -> None:
+    written = "\n".join(path.read_text() for path in [*TEMPLATES.iterdir(), *TEMPLATES.parent.glob("*.py")])
+    assert set(re.findall(r'\bw\("(\w+)"', written)) <= set(words.WORDS)
+    left_over = [key for key in words.WORDS if len(re.findall(rf"[\"']{key}[\"']", written)) < 2]
+    assert [key for key in left_over if not key.startswith(PUT_TOGETHER)] == []
+
+
+def test_a_code_newer_than_this_page_is_shown_as_it_is() -> None:
+    assert words.code("zh", words.GUARD, "from_the_future") == "from_the_future"
