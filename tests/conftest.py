@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from sync.server.centre.writing import Centre
-    from tests.centre.test_centre import World
-    from tests.centre.test_pages import Office
     from tests.fixtures.both_ends import Gate
+    from tests.fixtures.centre import World
+    from tests.fixtures.office import Office
 
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in kiosk, which tests may import after numpy
@@ -64,7 +64,7 @@ def gates() -> Iterator[list[Gate]]:
 def world(tmp_path: Path) -> Iterator[World]:
     """A centre with two compounds, 7 and 8."""
     from sync.server.app import close_app
-    from tests.centre.test_centre import World
+    from tests.fixtures.centre import World
 
     made = World(tmp_path / "centre")
     yield made
@@ -74,6 +74,6 @@ def world(tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def office(world: World) -> Office:
     """A browser signed in for compound 7."""
-    from tests.centre.test_pages import Office
+    from tests.fixtures.office import Office
 
     return Office(world, "wang", mine=(7,))

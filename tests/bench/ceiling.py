@@ -23,8 +23,8 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.fixtures import scenes
-from tests.fixtures.scene_camera import FRAME_S, Picture
+from tests.fixtures.pictures import scenes
+from tests.fixtures.pictures.scene_camera import FRAME_S, Picture
 
 FRAMES = 8
 MENDED = {45: 0.25}

@@ -21,7 +21,7 @@ from sync.credential import HOUR_MS
 from sync.protocol import CHAIN_START, EventUpload, SnapshotHead, chain
 from sync.server.app import close_app
 from sync.server.passes import bulk, passes
-from tests.centre.test_centre import NOW, Gate, World
+from tests.fixtures.centre import NOW, Gate, World
 
 
 def main() -> None:

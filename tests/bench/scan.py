@@ -4,7 +4,8 @@
 
 FOLDER holds pictures and truth.jsonl, lines of {"file", "text"} or {"file", "texts"}; an empty text is a picture
 without a code. A picture's category is its file's name before the last "-". Then come the synthetic gate, stills and
-negatives of ``tests/fixtures/scenes.py``, empty frames and easy ones; 0 leaves a part out. By hand; it asserts nothing.
+negatives of ``tests/fixtures/pictures/scenes.py``, empty frames and easy ones; 0 leaves a part out. It asserts
+nothing.
 
 Times are CPU milliseconds of the whole process (wall-clock ones are in --json FILE). Ours reads a photo by
 ``QrDecoder().decode`` and a burst by a fresh ``QrDecoder().watch()``. A text is wrong if it is none of those in view.
@@ -38,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from hardware import Picture
 from hardware.reading.decoder import QrDecoder
 from kiosk.reader.process import load_picture
-from tests.fixtures import scenes
+from tests.fixtures.pictures import scenes
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 EARLY = 8

@@ -10,12 +10,11 @@ import pytest
 
 from sync.server.people.households import areas
 from sync.server.people.keeping import retention
+from sync.server.people.keeping.retention import DAY_MS
 from sync.server.staff import accounts
 from sync.server.staff import sign_in as staff
-from tests.browser.test_centre_office import PASSWORD, Officer, Town, browser, button, pytestmark
-from tests.people.test_retention import DAY_MS, LAST_DAY, settle
-
-__all__ = ["browser", "pytestmark"]
+from tests.fixtures.browsers.officer_browser import PASSWORD, Officer, Town, button
+from tests.fixtures.settled import LAST_DAY, settle
 
 
 @pytest.fixture

@@ -4,102 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
-from sync.credential import HOUR_MS
-from sync.protocol import CHAIN_START, EventUpload
-from sync.server.app import close_app
 from sync.server.passes import compounds, passes
-from sync.server.staff import sign_in as staff
-from tests.centre.test_centre import World
-from tests.centre.test_events import Journal, event, send
-
-playwright_api = pytest.importorskip("playwright.sync_api")
-
-CHROMIUM = "/usr/bin/chromium"
-GHOSTSCRIPT = Path("/usr/bin/gs")
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-SCREENS = {"phone": (360, 740), "desk": (1280, 800)}
-PICTURES = Path(__file__).parents[1] / "screenshots"
-PASSWORD = "correct horse 1"
-DAY_MS = 24 * HOUR_MS
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
-
-
-class Town(World):
-    """A centre on a port, with passes in every state, a gate that has sent events, and an account with its link."""
-
-    def __init__(self, state: Path):
-        super().__init__(state)
-        self.server = make_server("127.0.0.1", 0, self.app, threaded=True)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-        self.link = staff.add_staff(self.centre, "wang", "王敏", False, (7,)).path
-
-    def furnish(self) -> None:
-        """One pass of each sort, and a gate whose journal has a hole, a break and an event nobody can read."""
-        past = self.now_ms - 40 * DAY_MS
-        wanted: list[dict[str, Any]] = [
-            {"label": "王*"}, {"label": "李*", "active": False},
-            {"label": "赵*", "valid_from_ms": past, "valid_until_ms": self.now_ms - DAY_MS},
-            {"label": "孙*", "valid_from_ms": self.now_ms + DAY_MS},
-            {"label": "钱*", "kind": "vehicle", "plate": "粤B12345"},
-        ]  # fmt: skip
-        for number, fields in enumerate(wanted):
-            self.issue(dwelling=f"3-2-50{number}", **fields)
-        gate = self.gate(name="东门").enrol()
-        gate.follow()
-        told: list[dict[str, Any]] = [
-            {"kind": "decided", "outcome": "grant", "reason": "ok", "scope": 7, "serial": 1},
-            {"kind": "passage", "outcome": "passed", "about": "e1"},
-            {"kind": "decided", "outcome": "refer", "reason": "passback", "scope": 7, "serial": 1,
-             "also": ["attention"]},
-            {"kind": "ruled", "outcome": "deny", "reason": "not_holder", "about": "e3", "by": "李强"},
-            {"kind": "decided", "outcome": "deny", "reason": "bad_signature"},
-            {"kind": "decided", "outcome": "grant", "reason": "expired", "guidance": "expired", "scope": 7,
-             "serial": 3},
-            {"kind": "override", "outcome": "grant", "reason": "over_budget", "by": "李强", "why": "急救"},
-        ]  # fmt: skip
-        texts = [event(n, **{"at_ms": self.now_ms + 60_000 * n, "lane": "in"} | e) for n, e in enumerate(told, 1)]
-        journal = Journal([*texts, "nonsense"])
-        send(gate, journal.batch(1, 8))
-        lost = event(12, kind="events_lost", at_ms=self.now_ms, count=4)
-        send(gate, EventUpload(v=1, journal_id="j1", first_seq=12, before=CHAIN_START, events=[lost], hole=True))
-        send(gate, EventUpload(v=1, journal_id="j1", first_seq=13, before=CHAIN_START, events=[event(13)]))
-        passes.set_attention(self.centre, "7-000001", True, "test")
-        passes.set_attention(self.centre, "7-000001", False, "test")
-        self.app.extensions["presence"].write()
-        self.gate(name="西门")
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-        close_app(self.app)
+from tests.fixtures.browsers.chromium import PICTURES
+from tests.fixtures.browsers.officer_browser import GHOSTSCRIPT, Officer, Town, button, dark_square
 
 
 @pytest.fixture
@@ -110,54 +24,11 @@ def town(tmp_path: Path) -> Iterator[Town]:
     made.close()
 
 
-class Officer:
-    """One open browser page."""
-
-    def __init__(self, browser: Any, town: Town, screen: str, language: str):
-        width, height = SCREENS[screen]
-        self.context = browser.new_context(viewport={"width": width, "height": height}, has_touch=screen == "phone",
-                                           locale={"zh": "zh-CN", "en": "en-GB"}[language])  # fmt: skip
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
-        self.complaints: list[str] = []
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda said: self.complaints.append(said.text) if "Policy" in said.text else None)
-        self.town, self.name = town, f"{screen}-{language}"
-        self.go(f"/sign-in?lang={language}")
-
-    def go(self, path: str) -> None:
-        self.page.goto(self.town.address + path)
-
-    def sign_in(self) -> None:
-        self.go(self.town.link)
-        self.page.fill("input[name=password]", PASSWORD)
-        self.page.click("main button")
-        self.go("/c/7/passes")
-
-    def picture(self, name: str) -> None:
-        """A screenshot of the whole page, on which nothing may stick out at the side."""
-        PICTURES.mkdir(exist_ok=True)
-        self.page.screenshot(path=str(PICTURES / f"centre-{name}-{self.name}.png"), full_page=True)
-        wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, f"{name} is {wide} px too wide"
-
-    def text(self) -> str:
-        return str(self.page.inner_text("main"))
-
-    def close(self) -> None:
-        self.context.close()
-        assert self.complaints == []
-
-
 @pytest.fixture(params=[("phone", "zh"), ("desk", "zh"), ("phone", "en"), ("desk", "en")], ids="-".join)
 def officer(browser: Any, town: Town, request: pytest.FixtureRequest) -> Iterator[Officer]:
     made = Officer(browser, town, *request.param)
     yield made
     made.close()
-
-
-def button(page: Any, what: str) -> Any:
-    return page.locator(f"button[name=do][value={what}]")
 
 
 def test_an_officers_day(officer: Officer, town: Town) -> None:
@@ -244,9 +115,11 @@ def test_a_button_stands_level_with_its_field(browser: Any, town: Town) -> None:
 
 
 def test_a_printed_card_is_a_card_and_its_code_is_read(browser: Any, town: Town, tmp_path: Path) -> None:
-    decoder = pytest.importorskip("hardware.reading.decoder")
-    image = pytest.importorskip("PIL.Image")
-    load_picture = pytest.importorskip("kiosk.reader.process").load_picture
+    from PIL import Image as image
+
+    from hardware.reading import decoder
+    from kiosk.reader.process import load_picture
+
     officer = Officer(browser, town, "desk", "zh")
     officer.sign_in()
     officer.go("/c/7/passes/7-000001/card")
@@ -276,15 +149,3 @@ def test_a_printed_card_is_a_card_and_its_code_is_read(browser: Any, town: Town,
     assert read(front) == [text]
     left, top, right, bottom = dark_square(image.open(front).convert("L"))
     assert 30 <= (right - left) / 300 * 25.4 <= 35 and abs((right - left) - (bottom - top)) <= 2
-
-
-def dark_square(picture: Any) -> tuple[int, int, int, int]:
-    """The code on a printed front: all that is dark left of the words and below the band, with four modules of white
-    around it."""
-    width, height = picture.size
-    beside = picture.crop((0, round(height * 6.6 / 54), round(width * 42.6 / 86), height))
-    area = beside.point(lambda p: 255 * (p < 128))
-    left, top, right, bottom = area.getbbox()
-    quiet = (right - left) / 45 * 4 - 2
-    assert min(left, top, area.size[0] - right, area.size[1] - bottom) >= quiet
-    return left, top, right, bottom

@@ -15,11 +15,11 @@ from sync.server.passes import passes
 from sync.server.passes.compounds import read_compound
 from sync.server.people.collecting import collection
 from sync.server.people.households import households, phone_pass, slots
-from tests.browser.test_centre_office import GHOSTSCRIPT, PICTURES, Officer, Town, browser, dark_square, pytestmark
-from tests.centre.test_pages import token_of
+from tests.fixtures.browsers.chromium import PICTURES
+from tests.fixtures.browsers.officer_browser import GHOSTSCRIPT, Officer, Town, dark_square
+from tests.fixtures.office import token_of
 from tests.fixtures.people import add_desk, add_dwelling, application, apply, approved, family, id_number
 
-__all__ = ["browser", "pytestmark"]
 MINUTE_MS = 60_000
 AFTERNOON = "[[900, 1140]]"
 
@@ -188,9 +188,11 @@ def test_a_form_on_paper_is_typed_in_on_one_page(officer: Officer, town: Estate)
 
 
 def test_a_sheet_printed_the_night_before_is_read_back(browser: Any, town: Estate, tmp_path: Path) -> None:
-    decoder = pytest.importorskip("hardware.reading.decoder")
-    image = pytest.importorskip("PIL.Image")
-    load_picture = pytest.importorskip("kiosk.reader.process").load_picture
+    from PIL import Image as image
+
+    from hardware.reading import decoder
+    from kiosk.reader.process import load_picture
+
     for number in range(3):
         town.household(f"70{number + 1}", family(), approve=True)
     with town.centre.store.read() as conn:

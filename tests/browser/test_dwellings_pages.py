@@ -11,10 +11,8 @@ import pytest
 from sync.server.people.address import read_words
 from sync.server.people.dwellings import dwellings, visits
 from sync.server.people.dwellings.applied import SETTLED
-from tests.browser.test_centre_office import DAY_MS, Officer, Town, browser, pytestmark
-from tests.people.test_dwellings import household, id_number, person, xlsx
-
-__all__ = ["browser", "pytestmark"]
+from tests.fixtures.browsers.officer_browser import DAY_MS, Officer, Town
+from tests.fixtures.register import household, id_number, person, xlsx
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,24 +11,9 @@ from hardware import CameraSettings
 from hardware.reading.decoder import QrDecoder
 from kiosk.commands.focus import Aid, open_for_focus
 from kiosk.commands.focus_page import FocusServer, Keys, create_page
-from tests.browser.test_guard_pages import CHROMIUM, PICTURES, QUIET
-
-playwright_api = pytest.importorskip("playwright.sync_api")
+from tests.fixtures.browsers.chromium import PICTURES
 
 SCREENS = {"phone": (360, 740), "desk": (1280, 860)}
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,110 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.fixtures.guard_program import Program, running
-from tests.fixtures.guard_stage import NOW_MS
-
-playwright_api = pytest.importorskip("playwright.sync_api")
-
-CHROMIUM = "/usr/bin/chromium"
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SCREENS = {"phone": (360, 740), "desk": (1280, 800)}
-PICTURES = Path(__file__).parents[1] / "screenshots"
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    passes = tmp_path / "passes"
-    passes.mkdir()
-    listed = []
-    from kiosk.demo_passes import draw
-
-    titles = [
-        ("居民卡，有效", "Resident card, good"),
-        ("已挂失的卡", "Lost card"),
-        ("手机证", "Phone pass"),
-        ("伪造", "Forged"),
-    ]
-    for number, (zh, en) in enumerate(titles):
-        (passes / f"{number}.png").write_bytes(draw(f"G1{zh}"))
-        phone = {"text": "G1X", "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"} if number == 2 else None
-        listed.append({"file": f"{number}.png", "title_zh": zh, "title_en": en, "phone": phone})
-    (passes / "index.json").write_text(json.dumps(listed))
-    with running(tmp_path) as program:
-        yield program
-
-
-class Post:
-    """One open browser page of a guard."""
-
-    def __init__(self, browser, program: Program, screen: str, language: str, script: bool = True):
-        width, height = SCREENS[screen]
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, has_touch=screen == "phone", java_script_enabled=script
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
-        self.complaints: list[str] = []
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda said: self.complaints.append(said.text) if "Policy" in said.text else None)
-        self.program, self.name = program, f"{screen}-{language}"
-        self.go(f"/prefer/language/{language}?to=/sign-in")
-
-    def go(self, path: str) -> None:
-        self.page.goto(self.program.address + path)
-
-    def sign_in(self, name: str = "王建国", pin: str = "2468") -> None:
-        self.page.fill("[name=name]", name)
-        self.page.fill("[name=pin]", pin)
-        self.page.click("button.act")
-        self.page.wait_for_selector(".panel")
-        if self.page.evaluate("matchMedia('(scripting: enabled)').matches"):
-            self.page.wait_for_selector("body.live")
-
-    def shoot(self, what: str) -> None:
-        PICTURES.mkdir(exist_ok=True)
-        self.page.screenshot(path=PICTURES / f"{what}-{self.name}.png")
-
-    def settled(self) -> None:
-        self.page.wait_for_selector("#panel:not(.unsettled)")
-
-    def wide_as_the_screen(self) -> bool:
-        return self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
-@pytest.fixture(params=[(s, lang) for s in SCREENS for lang in ("zh", "en")], ids="-".join)
-def post(request: pytest.FixtureRequest, browser, program: Program) -> Iterator[Post]:
-    post = Post(browser, program, *request.param)
-    yield post
-    assert not post.complaints
-    post.context.close()
+from tests.fixtures.browsers.guard_browser import Post
+from tests.fixtures.browsers.guard_program import Program
+from tests.fixtures.browsers.guard_stage import NOW_MS
 
 
 @pytest.fixture

@@ -13,14 +13,10 @@ from sqlalchemy import func, select, update
 from sync.server.centre import tables
 from sync.server.people.households import households
 from sync.server.people.households.application import Journey
-from tests.browser.test_centre_office import Officer, Town, browser
-from tests.browser.test_centre_office import pytestmark as in_chromium
-from tests.centre.test_pages import furnish
+from tests.fixtures.browsers.officer_browser import Officer, Town
+from tests.fixtures.office import furnish
 from tests.fixtures.people import add_desk, applicant, application, apply
 
-__all__ = ["browser"]
-
-pytestmark = in_chromium
 MARKUP = "\"'><img src=x onerror=a()><script>a()</script>"
 SQL = "x'); DROP TABLE person;--"
 FORMULA = '=HYPERLINK("http://x","y")'

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.test_guard_pages import Post, browser, post, program, pytestmark
-from tests.fixtures.guard_stage import NOW_MS
-
-__all__ = ["browser", "post", "program", "pytestmark"]
+from tests.fixtures.browsers.guard_browser import Post
+from tests.fixtures.browsers.guard_stage import NOW_MS
 
 
 def act_is_in_view(post: Post) -> bool:

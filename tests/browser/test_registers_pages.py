@@ -16,21 +16,11 @@ from sync.server.people.home import put_home
 from sync.server.people.households import households
 from sync.server.people.registers import coverage
 from sync.server.staff import sign_in as staff
-from tests.browser.test_centre_office import CHROMIUM as PROGRAM
-from tests.browser.test_centre_office import PASSWORD, QUIET, Officer, Town, playwright_api, pytestmark
 from tests.fixtures import people
+from tests.fixtures.browsers.officer_browser import PASSWORD, Officer, Town
 
-__all__ = ["pytestmark"]
 SURNAMES, GIVEN = "王李张刘陈杨黄赵吴周", ("伟", "芳", "建国", "秀英", "子涵", "梓萱", "明", "丽华")
 NASTY = "<img src=x onerror=document.title='owned'>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 class Settled(Town):

@@ -10,16 +10,9 @@ from typing import Any
 import pytest
 
 from sync.server.people.households import households
-from tests.browser.test_centre_office import CHROMIUM, PICTURES, SCREENS, Officer, Town, browser
+from tests.fixtures.browsers.officer_browser import Officer, Town
+from tests.fixtures.browsers.resident_browser import Resident
 from tests.fixtures.people import PHONE, add_desk, add_dwelling, id_number
-
-__all__ = ["browser"]
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
 
 
 @pytest.fixture
@@ -33,63 +26,6 @@ def town(tmp_path: Path) -> Iterator[Town]:
     add_desk(made.centre)
     yield made
     made.close()
-
-
-class Resident:
-    """Somebody with a browser."""
-
-    def __init__(self, browser: Any, town: Town, screen: str, language: str, script: bool = True):
-        width, height = SCREENS[screen]
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, has_touch=screen == "phone", java_script_enabled=script,
-            color_scheme="dark" if (screen, language) == ("phone", "en") else "light",
-        )  # fmt: skip
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
-        self.complaints: list[str] = []
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda said: self.complaints.append(said.text) if "Policy" in said.text else None)
-        self.town, self.name, self.script = town, f"{screen}-{language}", script
-        self.go(f"/j/7?lang={language}")
-
-    def go(self, path: str) -> None:
-        self.page.goto(self.town.address + path)
-
-    def picture(self, name: str) -> None:
-        """A screenshot of the whole page, on which nothing may stick out at the side or complain."""
-        PICTURES.mkdir(exist_ok=True)
-        self.page.wait_for_load_state()
-        self.page.screenshot(path=str(PICTURES / f"form-{name}-{self.name}.png"), full_page=True)
-        assert self.complaints == []
-        if self.script:
-            wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wide <= 0, f"{name} is {wide} px too wide"
-
-    def tick(self, name: str, value: str) -> None:
-        self.page.check(f"input[name='{name}'][value='{value}']")
-
-    def fill(self, **fields: str) -> None:
-        for name, value in fields.items():
-            self.page.fill(f"[name='{name.replace('__', '-')}']", value)
-
-    def next(self) -> None:
-        self.page.click(".actions button.main")
-
-    def sign(self) -> None:
-        self.page.locator("#pad").wait_for()
-        self.page.locator("#pad").scroll_into_view_if_needed()
-        box = self.page.locator("#pad").bounding_box()
-        mouse = self.page.mouse
-        for row in range(2):
-            mouse.move(box["x"] + 30, box["y"] + 30 + 30 * row)
-            mouse.down()
-            for step in range(1, 14):
-                mouse.move(box["x"] + 30 + 16 * step, box["y"] + 30 + 30 * row + (step * 37) % 41)
-            mouse.up()
-
-    def healthy(self, n: int) -> None:
-        for name, value in (("contact", "no"), ("health", "well"), ("quarantine", "no")):
-            self.tick(f"people-{n}-{name}", value)
 
 
 @pytest.mark.parametrize(("screen", "language"), [("phone", "zh"), ("phone", "en"), ("desk", "zh")])
@@ -194,8 +130,9 @@ def test_what_is_hung_up_is_printed_on_whole_sheets_and_its_code_leads_to_the_fo
 
 
 def read_codes(picture: Path) -> set[str]:
-    decoder = pytest.importorskip("hardware.reading.decoder")
-    load_picture = pytest.importorskip("kiosk.reader.process").load_picture
+    from hardware.reading import decoder
+    from kiosk.reader.process import load_picture
+
     return {one.text for one in decoder.QrDecoder().decode(load_picture(picture.read_bytes()))}
 
 

@@ -5,182 +5,16 @@ What stands on the screen is read with the decoder of the gates, and must be wha
 
 from __future__ import annotations
 
-import io
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
-from sync.credential import digits_at
-from sync.server.app import close_app
 from sync.server.passes import passes
 from sync.server.people.households import changes, households, phone_pass, visitors
-from tests.centre.test_centre import World
-from tests.centre.test_events import Journal, event, send
-from tests.fixtures.people import PHONE, add_desk, apply, approved, family
-
-playwright_api = pytest.importorskip("playwright.sync_api")
-zxingcpp = pytest.importorskip("zxingcpp")
-Image = pytest.importorskip("PIL.Image")
-
-CHROMIUM = "/usr/bin/chromium"
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP centre.test 127.0.0.1",
-]  # fmt: skip
-SCREENS = {"phone": (360, 740), "desk": (1280, 800)}
-PICTURES = Path(__file__).parents[1] / "screenshots"
-DAY_MS = 86_400_000
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
-
-
-class Town(World):
-    """A centre on a port, whose clock stands still more than a month away from the browser's."""
-
-    def __init__(self, state: Path):
-        super().__init__(state)
-        self.server = make_server("127.0.0.1", 0, self.app, threaded=True)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-        self.port = self.server.server_port
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.down = False
-
-    def stop(self) -> None:
-        if not self.down:
-            self.server.shutdown()
-            self.server.server_close()
-            self.thread.join()
-        self.down = True
-
-    def close(self) -> None:
-        self.stop()
-        close_app(self.app)
-
-    def household(self, state: str) -> households.Submitted:
-        """A family of three with a car, in a state."""
-        form = family()
-        form.desk_id, form.slot_ms = 1, self.now_ms // DAY_MS * DAY_MS + DAY_MS + 30 * 60_000
-        if state in ("approved", "collected", "moved"):
-            done = approved(self.centre, 7, form)
-        else:
-            done = apply(self.centre, 7, form)
-        with self.centre.writing(7, "wang") as writing:
-            if state in ("collected", "moved"):
-                for number in households.pass_numbers(writing.conn, 7, done.household_id):
-                    passes.hand_over_in(writing, number)
-                households.set_state(writing, done.household_id, collected_ms=writing.now_ms)
-            if state in ("correct", "observe", "not_here"):
-                told = {
-                    "correct": "房号请写全：几栋几单元几室。",
-                    "observe": "您2月16日从疫情地区返回。",
-                    "not_here": "房东说已退租。",
-                }
-                until_ms = writing.now_ms + 12 * DAY_MS if state == "observe" else 0
-                households.decide(writing, done.household_id, state, told[state], until_ms)
-            if state in ("cancelled", "moved"):
-                households.end(writing, done.household_id, state)
-        return done
-
-    def code(self, number: str) -> str:
-        """Where the QR at the desk leads."""
-        with self.centre.writing(7, "wang") as writing:
-            return phone_pass.activation_path(7, phone_pass.open_activation(writing, self.centre, number))
-
-
-class Phone:
-    """A resident's browser."""
-
-    def __init__(self, browser: Any, town: Town, screen: str = "phone", language: str = "zh", **more: Any):
-        width, height = SCREENS[screen]
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, has_touch=screen == "phone",
-            locale={"zh": "zh-CN", "en": "en-GB"}[language], **more,
-        )  # fmt: skip
-        self.town, self.name, self.address = town, f"{screen}-{language}", town.address
-        self.complaints: list[str] = []
-        self.open()
-        self.language = language
-
-    def open(self) -> None:
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda said: self.complaints.append(said.text) if "Policy" in said.text else None)
-
-    def go(self, path: str) -> None:
-        self.page.goto(self.address + path)
-
-    def activate(self, number: str) -> None:
-        self.go(self.town.code(number))
-        self.page.click("main button")
-        self.page.wait_for_selector("#passes article")
-
-    def drawn(self) -> None:
-        self.page.wait_for_selector("#passes canvas")
-        self.until("document.querySelector('#live').hidden === false")
-
-    def until(self, true: str) -> None:
-        """Until an expression is true. The page's own policy forbids playwright's way of waiting for one."""
-        for _ in range(300):
-            if self.page.evaluate(true):
-                return
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"never: {true}")
-
-    def kept(self) -> None:
-        """Until the page has put itself away for a time without network."""
-        self.page.wait_for_selector("#passes[data-kept=yes]")
-
-    def reads(self, place: str = "#passes .code") -> list[str]:
-        """What a gate's decoder reads off the screen."""
-        codes = []
-        for code in self.page.query_selector_all(place):
-            code.scroll_into_view_if_needed()
-            shot = Image.open(io.BytesIO(code.screenshot())).convert("L")
-            codes += [found.text for found in zxingcpp.read_barcodes(shot, formats=zxingcpp.BarcodeFormat.QRCode)]
-        return codes
-
-    def picture(self, name: str, whole: bool = True) -> None:
-        """A screenshot of the whole page, on which nothing may stick out at the side and no finger may miss."""
-        PICTURES.mkdir(exist_ok=True)
-        self.page.screenshot(path=str(PICTURES / f"status-{name}-{self.name}.png"), full_page=whole)
-        wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, f"{name} is {wide} px too wide"
-        small = self.page.evaluate(
-            "[...document.querySelectorAll('main button, a.button, .deeds a, .lines a, #people a, select')]"
-            ".filter(e => e.offsetParent && !e.classList.contains('first') && e.getBoundingClientRect().height < 44)"
-            ".map(e => e.outerHTML.slice(0, 90))"
-        )
-        assert small == [], f"{name}: too small for a finger"
-
-    def close(self) -> None:
-        self.context.close()
-        assert self.complaints == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
-    made = Town(tmp_path / "centre")
-    add_desk(made.centre, capacity=20)
-    yield made
-    made.close()
+from tests.fixtures.browsers.phone_browser import Phone, Town, good
+from tests.fixtures.events import Journal, event, send
+from tests.fixtures.people import PHONE
 
 
 @pytest.fixture
@@ -188,13 +22,6 @@ def phone(browser: Any, town: Town) -> Iterator[Phone]:
     made = Phone(browser, town)
     yield made
     made.close()
-
-
-def good(town: Town, number: str) -> set[str]:
-    """Every text a gate would take in the next minutes."""
-    code = passes.read_phone_code(town.centre, number)
-    step = town.now_ms // 30_000
-    return {f"{code.text}.{digits_at(code.secret, at)}" for at in range(step, step + 8)}
 
 
 # The phone pass

@@ -17,7 +17,7 @@ from sync.server.people.households.application import Journey
 from sync.server.people.households.areas import Area
 from sync.server.people.households.households import Household
 from sync.server.staff import sign_in as staff
-from tests.browser.test_centre_office import PASSWORD, Officer, Town, browser, pytestmark
+from tests.fixtures.browsers.officer_browser import PASSWORD, Officer, Town
 from tests.fixtures.people import (
     PHONE,
     add_desk,
@@ -29,8 +29,6 @@ from tests.fixtures.people import (
     family,
     id_number,
 )
-
-__all__ = ["browser", "pytestmark"]
 
 SLOT = "2027-01-16T09:00"
 LONG = "那年夏天从很远的地方搬来的欧阳上官司马诸葛尉迟公孙"

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.test_guard_pages import CHROMIUM, PICTURES, QUIET
-from tests.fixtures.guard_program import Program, running
-
-playwright_api = pytest.importorskip("playwright.sync_api")
+from tests.fixtures.browsers.chromium import PICTURES
+from tests.fixtures.browsers.guard_program import Program, running
 
 SIZES = {"hdmi": (1920, 1080), "panel": (800, 480), "upright": (720, 1280)}
 NEIGHBOUR = "neighbour 3号门，向左80米|gate 3, 80 m to the left"
@@ -33,20 +31,6 @@ STATES: dict[str, tuple[list[str], str]] = {
     "hint-still": (['lane hint="still"'], "拿稳不动"),
     "untrusted": (["clock untrusted", "list none -1"], "本门的名单还没到"),
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
-
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed"),
-]
 
 
 @pytest.fixture

@@ -9,30 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-np = pytest.importorskip("numpy")
-Image = pytest.importorskip("PIL.Image")
-pytest.importorskip("zxingcpp")
-pytest.importorskip("playwright.sync_api")
-
-from sync.server.passes import card, passes  # noqa: E402
-from tests.browser.test_centre_office import GHOSTSCRIPT, Officer  # noqa: E402
-from tests.browser.test_centre_office import Town as OfficeTown  # noqa: E402
-from tests.browser.test_residents_status import (  # noqa: E402
-    CHROMIUM,
-    PICTURES,
-    QUIET,
-    Phone,
-    Town,
-    browser,
-    good,
-    pytestmark,
-    town,
-)
-from tests.fixtures.drawn_codes import Drawn, dimmed, faults, held, measure, photographed, watched  # noqa: E402
-
-__all__ = ["browser", "pytestmark", "town"]
+from sync.server.passes import card, passes
+from tests.fixtures.browsers.chromium import CHROMIUM, PICTURES, QUIET
+from tests.fixtures.browsers.officer_browser import GHOSTSCRIPT, Officer
+from tests.fixtures.browsers.officer_browser import Town as OfficeTown
+from tests.fixtures.browsers.phone_browser import Phone, Town, good
+from tests.fixtures.pictures.drawn_codes import Drawn, dimmed, faults, held, measure, photographed, watched
 
 DPI = 300
 CSS_A_MM = 160 / 25.4

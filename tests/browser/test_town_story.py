@@ -16,15 +16,11 @@ from sync.server import words
 from sync.server.passes import passes
 from sync.server.people.households import households
 from sync.server.staff import sign_in as staff
-from tests.browser.test_centre_office import Officer, Town, browser
-from tests.browser.test_centre_office import pytestmark as in_chromium
-from tests.browser.test_residents_form import Resident
+from tests.fixtures.browsers.officer_browser import Officer, Town
+from tests.fixtures.browsers.resident_browser import Resident
 from tests.fixtures.people import PHONE, add_desk, add_dwelling, application, apply, id_number
 from tests.fixtures.true_gate import TrueGate, grey, state_of
 
-__all__ = ["browser"]
-
-pytestmark = in_chromium
 DAY_S = 86_400.0
 
 

@@ -13,8 +13,8 @@ from sync.server.centre import audit, tables
 from sync.server.centre.writing import CentreError, NoSuchThing
 from sync.server.staff import accounts, roles
 from sync.server.staff import sign_in as staff
-from tests.centre.test_centre import World
-from tests.centre.test_pages import PASSWORD, Office, token_of
+from tests.fixtures.centre import World
+from tests.fixtures.office import PASSWORD, Office, token_of
 
 
 @pytest.fixture

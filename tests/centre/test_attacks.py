@@ -20,8 +20,8 @@ from sync.server.people.deciding import review
 from sync.server.people.households import drafts, households, phone_pass
 from sync.server.people.keeping import erasure, retention
 from sync.server.staff import roles
-from tests.centre.test_centre import World
-from tests.centre.test_pages import Office, furnish, token_of
+from tests.fixtures.centre import World
+from tests.fixtures.office import Office, furnish, token_of
 from tests.fixtures.people import PHONE, SIGNATURE, add_dwelling, application, apply, approved
 
 DAY_MS = 86_400_000

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import itertools
 import os
 import sqlite3
 import stat
@@ -14,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from nacl.public import PrivateKey, SealedBox
+from nacl.public import PrivateKey
 from nacl.pwhash import argon2id
 
 from sync import cache
@@ -22,124 +20,22 @@ from sync.credential import HOUR_MS, Credential, code_secret, read_credential
 from sync.protocol import (
     AccountBody,
     CodeKeyBody,
-    Enrolled,
-    EnrolRequest,
     KeyBody,
     Page,
-    Refusal,
     Signed,
     SnapshotBody,
     SnapshotHead,
     TimeBody,
     TimeRequest,
     WithdrawalBody,
-    read_enrolment_code,
     trusts,
 )
-from sync.server.app import centre_of, close_app, create_app
+from sync.server.app import close_app, create_app
 from sync.server.centre.settings import Settings
 from sync.server.centre.writing import CentreError
 from sync.server.gates import fleet, guards
 from sync.server.passes import bulk, compounds, passes
-
-NOW = 1_800_000_000_000
-PIN = "493817"
-
-
-class Gate:
-    """A gate's side of the wire, honest and small."""
-
-    def __init__(self, world: World, code: str):
-        self.world = world
-        self.box = PrivateKey.generate()
-        self.token = base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
-        self.mark, self.secret = read_enrolment_code(code)
-        self.enrolled: Enrolled | None = None
-        self.rows: dict[tuple[int, int], Any] = {}
-        self.signed: dict[tuple[str, str], Signed] = {}
-        self.epoch, self.revision = "", 0
-
-    def enrol_request(self, **changed: Any) -> bytes:
-        fields = {"v": 1, "secret": self.secret, "token_hash": hashlib.sha256(self.token.encode()).digest(),
-                  "box_public": bytes(self.box.public_key)}  # fmt: skip
-        return msgspec.json.encode(EnrolRequest(**(fields | changed)))
-
-    def enrol(self) -> Gate:
-        answer = self.world.client.post("/api/v1/enrol", data=self.enrol_request())
-        assert answer.status_code == 200, answer.text
-        self.enrolled = msgspec.json.decode(answer.data, type=Enrolled)
-        self.epoch = compounds.read_compound(self.world.centre, self.enrolled.compound).epoch
-        return self
-
-    @property
-    def headers(self) -> dict[str, str]:
-        assert self.enrolled is not None
-        return {"Authorization": f"Gate {self.enrolled.compound}.{self.enrolled.device}.{self.token}"}
-
-    def get(self, path: str) -> Any:
-        return self.world.client.get(f"/api/v1{path}", headers=self.headers)
-
-    def post(self, path: str, message: Any) -> Any:
-        return self.world.client.post(f"/api/v1{path}", data=msgspec.json.encode(message), headers=self.headers)
-
-    def ask(self, after: int | None = None, limit: int = 2000) -> Any:
-        return self.get(f"/feed?epoch={self.epoch}&after={self.revision if after is None else after}&limit={limit}")
-
-    def follow(self, limit: int = 2000) -> int:
-        """Pull pages until there is nothing newer; how many."""
-        for pages in itertools.count():
-            answer = self.ask(limit=limit)
-            if answer.status_code == 204:
-                return pages
-            assert answer.status_code == 200, answer.text
-            self.apply(msgspec.json.decode(answer.data, type=Page))
-        raise AssertionError
-
-    def apply(self, page: Page) -> None:
-        assert page.after == self.revision < page.revision
-        revisions = sorted([r.revision for r in page.credentials] + [s.revision for s in page.signed])
-        assert len(set(revisions)) == len(revisions)
-        assert not revisions or (self.revision < revisions[0] and revisions[-1] <= page.revision)
-        assert bool(page.last_serial) <= page.complete
-        for row in page.credentials:
-            self.rows[row.scope, row.serial] = row
-        for signed in page.signed:
-            assert self.enrolled is not None and signed.is_by(self.enrolled.root_public)
-            self.signed[signed.purpose, signed.item] = signed
-        self.revision = page.revision
-
-    def body(self, purpose: str, item: str, kind: type[Any]) -> Any:
-        return msgspec.json.decode(self.signed[purpose, item].body, type=kind)
-
-    def open(self, sealed: bytes) -> bytes:
-        return SealedBox(self.box).decrypt(sealed)
-
-
-class World:
-    """A centre with two compounds, 7 and 8, and a clock that stands still."""
-
-    def __init__(self, state: Path, **settings: Any):
-        self.now_ms = NOW
-        options = {"watch": False, "secure_cookies": False} | settings
-        self.app = create_app(Settings(state=state, clock=lambda: self.now_ms, **options))
-        self.centre = centre_of(self.app)
-        self.client = self.app.test_client()
-        self.state = state
-        if not compounds.list_compounds(self.centre):
-            for number, name in ((7, "翠湖"), (8, "东湖")):
-                compounds.add_compound(self.centre, name, f"Compound {number}", "Asia/Shanghai", number, "test")
-
-    def gate(self, compound: int = 7, name: str = "东门") -> Gate:
-        return Gate(self, fleet.add_gate(self.centre, compound, name, "test").enrolment_code)
-
-    def issue(self, compound: int = 7, **order: Any) -> passes.Pass:
-        fields = {"valid_from_ms": self.now_ms, "valid_until_ms": self.now_ms + 30 * 24 * HOUR_MS, "active": True}
-        return passes.issue(self.centre, compound, passes.Order(**(fields | order)), "test")
-
-
-def code_of(answer: Any) -> str:
-    return msgspec.json.decode(answer.data, type=Refusal).code
-
+from tests.fixtures.centre import NOW, PIN, Gate, World, code_of
 
 # Enrolment
 
@@ -329,14 +225,14 @@ def test_no_reader_loses_a_row_while_many_write(world: World) -> None:
                 if at % 2:
                     passes.revoke(world.centre, made.number, "test")
                 compounds.set_rule(world.centre, 7, "passback_s", str(which * 100 + at), "test")
-        except BaseException as err:  # noqa: BLE001 (told by the test's own thread)
+        except BaseException as err:  # noqa: BLE001 (shown by the assertion)
             failed.append(err)
 
     def read() -> None:
         try:
             while not done.is_set():
                 gate.follow(limit=3)
-        except BaseException as err:  # noqa: BLE001 (told by the test's own thread)
+        except BaseException as err:  # noqa: BLE001 (shown by the assertion)
             failed.append(err)
 
     writers = [threading.Thread(target=write, args=(which,)) for which in range(6)]

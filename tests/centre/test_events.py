@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -13,55 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from sync.protocol import CHAIN_START, MAX_BATCH, MAX_EVENT_CHARACTERS, Event, EventReceipt, EventUpload, chain
+from sync.protocol import CHAIN_START, MAX_BATCH, MAX_EVENT_CHARACTERS, Event, EventUpload
 from sync.server.app import close_app
 from sync.server.centre.load import Load, Tries
 from sync.server.gates import fleet
 from sync.server.gates.events import Chosen, find_events, read_event
-from tests.centre.test_centre import Gate, World, code_of
-
-
-@pytest.fixture
-def gate(world: World) -> Gate:
-    return world.gate().enrol()
-
-
-def event(seq: int, **fields: Any) -> str:
-    return json.dumps({"id": f"e{seq}", "kind": "decided", "at_ms": 1000 + seq, "reason": "ok"} | fields)
-
-
-class Journal:
-    """The events of a gate's journal and their chain."""
-
-    def __init__(self, events: list[str], journal_id: str = "j1"):
-        self.events = events
-        self.journal_id = journal_id
-        self.chain = [CHAIN_START]
-        for entry in events:
-            self.chain.append(chain(self.chain[-1], entry))
-
-    def batch(self, first: int, count: int) -> EventUpload:
-        return EventUpload(
-            v=1, journal_id=self.journal_id, first_seq=first, before=self.chain[first - 1],
-            events=self.events[first - 1 : first - 1 + count],
-        )  # fmt: skip
-
-
-def send(gate: Gate, upload: EventUpload) -> int:
-    answer = gate.post("/events", upload)
-    assert answer.status_code == 200, answer.text
-    return msgspec.json.decode(answer.data, type=EventReceipt).acked
+from tests.fixtures.centre import Gate, World, code_of
+from tests.fixtures.events import Journal, count, event, send
 
 
 def kept(world: World) -> list[tuple[int, str]]:
     with world.centre.store.read() as conn:
         return [(r.seq, r.event) for r in conn.execute(text("SELECT seq, event FROM event ORDER BY journal_id, seq"))]
-
-
-def count(world: World, what: str) -> int:
-    with world.centre.store.read() as conn:
-        found: int = conn.execute(text(what)).scalar_one()
-        return found
 
 
 @pytest.mark.parametrize("seed", range(8))

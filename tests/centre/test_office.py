@@ -22,9 +22,9 @@ from sync.server.gates import fleet
 from sync.server.gates.troubles import find_troubles
 from sync.server.office import rule_form
 from sync.server.passes import bulk, compounds, passes
-from tests.centre.test_centre import NOW, World
-from tests.centre.test_events import Journal, event, send
-from tests.centre.test_pages import Office
+from tests.fixtures.centre import NOW, World
+from tests.fixtures.events import Journal, event, send
+from tests.fixtures.office import Office
 
 ZONE = "Asia/Shanghai"
 DAY_MS = 24 * HOUR_MS
@@ -240,7 +240,7 @@ def test_there_are_words_for_every_reason_kind_and_outcome() -> None:
     assert listed
     for kind in re.findall(r"[a-z_]+(?=,|$)", re.sub(r" \(\w+\)", "", listed[1]).replace("\n", " ")):
         assert f"event.{kind}" in words.WORDS, kind
-    source = "".join(path.read_text("utf-8") for path in Path("kiosk").glob("*.py"))
+    source = "".join(path.read_text("utf-8") for path in Path("kiosk", "core").glob("*.py"))
     for kind in re.findall(r'_?record\("(\w+)"|kind="(\w+)"', source):
         assert f"event.{''.join(kind)}" in words.WORDS or "".join(kind) == "state", kind
     for outcome in ("grant", "refer", "deny", "passed", "not_passed", "no_sensor", "interrupted", "on", "off"):

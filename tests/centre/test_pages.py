@@ -4,115 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Table, func, insert, select, update
 
 from sync.server import words
 from sync.server.app import close_app
-from sync.server.centre import tables
-from sync.server.centre.writing import CentreError, next_number
+from sync.server.centre.writing import CentreError
 from sync.server.gates import fleet, guards
 from sync.server.passes import passes
-from sync.server.people.households import phone_pass
-from sync.server.staff import roles
 from sync.server.staff import sign_in as staff
-from tests.centre.test_centre import PIN, World
-
-PASSWORD = "correct horse 1"
-
-
-class Office:
-    """A signed-in browser."""
-
-    def __init__(self, world: World, account: str, everywhere: bool = False, mine: tuple[int, ...] = (),
-                 role: roles.Role = "property"):  # fmt: skip
-        self.client = world.app.test_client()
-        staff.add_staff(world.centre, account, "", everywhere, mine, role)
-        staff.set_password(world.centre, account, PASSWORD)
-        answer = self.post("/sign-in", page="/sign-in", account=account, password=PASSWORD)
-        assert answer.status_code == 302
-
-    def get(self, path: str) -> Any:
-        return self.client.get(path)
-
-    def post(self, path: str, page: str = "/", **fields: str) -> Any:
-        return self.client.post(path, data=fields | {"csrf_token": token_of(self.client, page)})
-
-
-def token_of(client: Any, page: str = "/") -> str:
-    """What a form of this browser's session sends along."""
-    found = re.search(r'csrf_token" value="([^"]+)"', client.get(page).text)
-    assert found, f"no form on {page}"
-    return found[1]
-
-
-def furnish(world: World, compound: int) -> dict[str, str | int]:
-    """One more of everything in a compound, by the names that variables of addresses have. A route with a new variable
-    needs its value here, nothing else: the tests of rights and of pages find it by the name."""
-    made = world.issue(compound, label="王*", dwelling="3-2-501", phone=True)
-    gate = world.gate(compound, f"东门{made.number}").enrol()
-    guard = guards.add_guard(world.centre, compound, f"李强{made.number}", "guard", PIN, "test")
-    assert gate.enrolled is not None
-    who = f"new{made.number.replace('-', 'x')}"
-    things: dict[str, str | int] = {
-        "number": made.number, "gate_id": gate.enrolled.gate, "account": guard.account, "who": who,
-        "secret": staff.add_staff(world.centre, who, "", False, (compound,)).path.rsplit("/", 1)[1],
-    }  # fmt: skip
-    with world.centre.writing(compound, "test") as writing:
-        things["code"] = phone_pass.open_activation(writing, world.centre, made.number)
-    return things | settle(world, compound, made.number)
-
-
-def settle(world: World, compound: int, pass_number: str) -> dict[str, str | int]:
-    """A household of one person with a car and a visitor in a dwelling of the register, and what hangs on it."""
-    centre, now_ms = world.centre, world.now_ms
-    vault = centre.vault
-    with centre.store.write() as conn:
-        ids = {
-            name: next_number(conn, compound, name)
-            for name in ("household", "person", "vehicle", "dwelling", "desk", "visitor")
-        }
-        at = ids["household"]
-        link = f"link-{compound}-{at}"
-        pass_id = conn.execute(select(tables.pass_.c.pass_id).where(tables.pass_.c.number == pass_number)).scalar_one()
-
-        conn.execute(update(tables.pass_).where(tables.pass_.c.number == pass_number).values(household=at))
-
-        def add(table: Table, **row: Any) -> None:
-            conn.execute(insert(table).values(compound_id=compound, **row))
-
-        add(tables.dwelling, dwelling_id=ids["dwelling"], building="3", unit="2", floor=5, room=f"5{at:02d}",
-            name=f"3-2-5{at:02d}", place=f"0003 0002 0005 05{at:02d}", proposed=False)  # fmt: skip
-        add(tables.visit, dwelling_id=ids["dwelling"], visit_id=f"v{at}", at_ms=now_ms, by="test", found="present")
-        add(tables.household, household_id=at, number=f"{compound}-H{at:05d}", state="applied",
-            dwelling_id=ids["dwelling"], dwelling=f"3-2-5{at:02d}", source="online", language="zh",
-            link_mark=vault.mark("link", link), phone_mark=vault.mark("phone", f"1380000{at:04d}"),
-            sealed_phone=vault.seal_text(f"1380000{at:04d}"), phone_masked=f"138****{at:04d}", submitted_ms=now_ms,
-            letter_version="1", letter_signed_ms=now_ms, letter_name="王小明", sealed_signature=b"")  # fmt: skip
-        add(tables.person, household_id=at, person_id=ids["person"], place=0, name="王小明", kind="resident",
-            relation="owner", doc_kind="passport", sealed_doc=vault.seal_text(f"E{at:08d}"),
-            doc_mark=vault.mark("doc", f"passport:E{at:08d}"), doc_masked=f"E****{at:04d}", sealed_phone=b"",
-            phone_mark=b"", known=False, pass_id=pass_id)  # fmt: skip
-        add(tables.journey, household_id=at, person_id=ids["person"], seq=1, province="湖北", city="武汉",
-            from_day="2027-01-02", until_day="2027-01-05")  # fmt: skip
-        add(tables.vehicle, household_id=at, vehicle_id=ids["vehicle"], plate=f"粤B{at:05d}")
-        add(tables.visitor, household_id=at, visitor_id=ids["visitor"], label="陈*", day="2027-01-15", pass_id=pass_id,
-            created_ms=now_ms)  # fmt: skip
-        add(tables.erasure, erasure_id=f"e{compound}x{at}", at_ms=now_ms, by="test", counts='{"person":1}', digest="0")
-        area_id = conn.execute(select(func.count()).select_from(tables.area)).scalar_one() + 1
-        area = {"area_id": area_id, "province": "湖北", "from_day": f"2027-01-{area_id:02d}", "added_by": "test",
-                "added_ms": now_ms}  # fmt: skip
-        conn.execute(insert(tables.area).values(area))
-        add(tables.desk, desk_id=ids["desk"], name_zh="物业一楼", name_en="Ground floor", place_zh="1号楼",
-            place_en="1", capacity=6, hours="[[540, 1080]]", from_day="2027-01-01", until_day="2027-12-31",
-            weekdays="1,2,3,4,5,6,7", paper=False)  # fmt: skip
-    return {
-        "household_id": at, "household": f"{compound}-H{at:05d}", "person_id": ids["person"], "link": link,
-        "vehicle_id": ids["vehicle"], "visitor_id": ids["visitor"], "dwelling_id": ids["dwelling"],
-        "desk_id": ids["desk"], "area_id": area_id, "erasure_id": f"e{compound}x{at}",
-    }  # fmt: skip
+from tests.fixtures.centre import PIN, World
+from tests.fixtures.office import PASSWORD, Office, furnish
 
 
 def test_a_guard_of_another_compound_cannot_be_changed(world: World, office: Office) -> None:

@@ -31,8 +31,8 @@ from sync.server.passes import compounds, passes
 from sync.server.people.households import households, slots
 from tests.centre import test_centre
 from tests.centre import test_events as test_centre_events
-from tests.centre.test_centre import NOW, Gate, World
-from tests.centre.test_pages import Office, furnish
+from tests.fixtures.centre import NOW, Gate, World
+from tests.fixtures.office import Office, furnish
 from tests.fixtures.people import add_desk, application, apply
 from tests.fixtures.postgres import Server, find_programs
 from tests.people import (

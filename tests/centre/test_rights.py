@@ -29,8 +29,8 @@ from sync.server.app import close_app
 from sync.server.centre import tables
 from sync.server.office.frame import Office as Frame
 from sync.server.staff import roles
-from tests.centre.test_centre import World
-from tests.centre.test_pages import Office, furnish, token_of
+from tests.fixtures.centre import World
+from tests.fixtures.office import Office, furnish, token_of
 
 Where = Literal["compound", "town", "open"]
 Things = dict[str, str | int]

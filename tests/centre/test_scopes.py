@@ -12,7 +12,7 @@ from sync.credential import HOUR_MS, read_credential
 from sync.protocol import KeyBody
 from sync.server.app import close_app
 from sync.server.passes import bulk, compounds, passes, scopes
-from tests.centre.test_centre import Gate, World
+from tests.fixtures.centre import Gate, World
 
 SCOPE = 9001
 

@@ -7,8 +7,8 @@ import pytest
 from sync.server.centre import audit
 from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, PUBLIC_URL, read_count, read_setting
 from sync.server.staff import sign_in as staff
-from tests.centre.test_centre import World
-from tests.centre.test_pages import PASSWORD, Office
+from tests.fixtures.centre import World
+from tests.fixtures.office import PASSWORD, Office
 
 
 @pytest.fixture

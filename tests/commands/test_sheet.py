@@ -7,18 +7,17 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
-np = pytest.importorskip("numpy")
-Image = pytest.importorskip("PIL.Image")
-decoder = pytest.importorskip("hardware.reading.decoder")
-pytest.importorskip("segno")
-
-from hardware import optics  # noqa: E402
-from kiosk.__main__ import main  # noqa: E402
-from kiosk.commands import sheet  # noqa: E402
-from sync.credential import Misread, read_credential  # noqa: E402
+from hardware import optics
+from hardware.reading import decoder
+from kiosk.__main__ import main
+from kiosk.commands import sheet
+from sync.credential import Misread, read_credential
+from sync.server.passes import card
 
 GHOSTSCRIPT = Path("/usr/bin/gs")
 DEJAVU = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
@@ -85,7 +84,6 @@ def test_a_code_has_modules_of_the_size_it_names_and_four_of_them_around_it(dots
 
 
 def test_the_size_of_a_card_on_the_sheet_is_what_the_centre_prints() -> None:
-    card = pytest.importorskip("sync.server.passes.card")
     code = card.draw("G1" + "0" * 120)
     assert code.module_mm(card.CODE_MM) == pytest.approx(sheet.CARD_DOTS * sheet.DOT_MM)
     assert code.size == len(sheet.code(1))

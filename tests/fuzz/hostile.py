@@ -36,7 +36,7 @@ from hardware import Picture
 from hardware.reading.decoder import QrDecoder
 from kiosk.reader.caps import FRAME_CAP_S, PHOTO_CAP_S
 from kiosk.reader.process import PictureError, read_photo
-from tests.fixtures.hostile import FILES, ODD, PHOTO, SIGHTS, VGA, Size
+from tests.fixtures.pictures.hostile import FILES, ODD, PHOTO, SIGHTS, VGA, Size
 
 LONGEST_S = 60
 FRAMES = 8

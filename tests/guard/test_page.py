@@ -9,52 +9,15 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from kiosk import channel
 from kiosk.channel import Shown
 from kiosk.guard import create_app, words
-from kiosk.guard.doors import form_token
 from kiosk.guard.line import Core, GuardSettings
-from tests.fixtures.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
+from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
+from tests.fixtures.guard import Guard
 
 PNG = b"\x89PNG not looked at by this process"
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    stage = Stage(tmp_path).start()
-    yield stage
-    stage.stop()
-
-
-@pytest.fixture
-def app(stage: Stage) -> Iterator[Flask]:
-    core = Core(stage.core_path, stage.reader_path)
-    yield create_app(core, GuardSettings())
-    core.close()
-
-
-class Guard:
-    """A signed-in browser without script."""
-
-    def __init__(self, app: Flask, name: str = "王建国", pin: str = "2468"):
-        self.http: FlaskClient = app.test_client()
-        self.signed_in = self.http.post("/sign-in", data={"name": name, "pin": pin})
-        cookie = self.http.get_cookie("gate_session")
-        self.token = form_token(cookie.value) if cookie else ""
-
-    def post(self, path: str, **fields: object):
-        return self.http.post(path, data={"form_token": self.token, **fields})
-
-    def page(self, path: str = "/") -> str:
-        return self.http.get(path).text
-
-    def press(self, path: str):
-        """Press a button of the page as it is shown now, with its hidden fields."""
-        form = re.search(r'<form class="actions".*?</form>', self.page(), re.S).group()
-        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
-        return self.http.post(path, data=fields)
 
 
 @pytest.fixture

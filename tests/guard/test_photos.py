@@ -14,8 +14,8 @@ import pytest
 from kiosk import channel
 from kiosk.guard import create_app
 from kiosk.guard.line import Core, GuardSettings
-from tests.fixtures.guard_stage import NOW_MS, Stage, lane_state
-from tests.guard.test_page import Guard
+from tests.fixtures.browsers.guard_stage import NOW_MS, Stage, lane_state
+from tests.fixtures.guard import Guard
 
 MINUTE_MS = 60_000
 

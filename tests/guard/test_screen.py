@@ -16,7 +16,7 @@ from kiosk.guard import create_app, words
 from kiosk.guard.faces import Face, face, lost
 from kiosk.guard.line import Core, GuardSettings
 from kiosk.guard.screen import FRESH_SECONDS, RETRY_SECONDS, Screens
-from tests.fixtures.guard_stage import PEOPLE, Stage, gate_state, lane_state
+from tests.fixtures.browsers.guard_stage import PEOPLE, Stage, gate_state, lane_state
 
 
 def looks(lane: dict[str, Any] | None = None, **state: Any) -> Face:

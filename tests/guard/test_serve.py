@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 import pytest
 
 from kiosk.guard.serve import ServeError, serve, tls_of
-from tests.fixtures.guard_program import Program, running
-from tests.wire.test_agent_tls import AUTHORITY, GOOD, KEY, STRANGER
+from tests.fixtures.browsers.guard_program import Program, running
+from tests.fixtures.tls import AUTHORITY, GOOD, KEY, STRANGER
 
 PATIENCE = 15.0
 

@@ -14,9 +14,9 @@ from sync.server.people.households import areas
 from sync.server.people.households.application import Journey
 from sync.server.people.households.areas import Area
 from sync.server.people.households.households import local_day
-from tests.centre.test_centre import World
-from tests.centre.test_pages import Office
 from tests.fixtures import people
+from tests.fixtures.centre import World
+from tests.fixtures.office import Office
 
 HUBEI = Area(area_id=1, province="湖北", from_day="2027-01-01")
 WUHAN = Area(area_id=2, province="湖北省", city="武汉", from_day="2027-01-01", until_day="2027-01-31")

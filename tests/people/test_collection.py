@@ -21,8 +21,8 @@ from sync.server.people.households.application import Application
 from sync.server.people.households.households import Submitted
 from sync.server.residents import letter
 from sync.server.staff import roles
-from tests.centre.test_centre import NOW, World
-from tests.centre.test_pages import Office
+from tests.fixtures.centre import NOW, World
+from tests.fixtures.office import Office
 from tests.fixtures.people import add_desk, add_dwelling, application, apply, approved, family
 
 ALL = frozenset(collection.CHECKS)
@@ -458,7 +458,7 @@ def desk_form(done: Submitted, *chosen: str, **more: Any) -> dict[str, Any]:
 
 
 def post(office: Office, path: str, **fields: Any) -> Any:
-    from tests.centre.test_pages import token_of
+    from tests.fixtures.office import token_of
 
     return office.client.post(path, data=fields | {"csrf_token": token_of(office.client)})
 

@@ -21,9 +21,9 @@ from sync.server.people.households import households
 from sync.server.people.registers import coverage
 from sync.server.people.registers.coverage import Appearance, Figures, Line, Twice
 from sync.server.staff import sign_in as staff
-from tests.centre.test_centre import World
-from tests.centre.test_pages import Office
 from tests.fixtures import people
+from tests.fixtures.centre import World
+from tests.fixtures.office import Office
 
 WUHAN = Home("湖北省", "武汉市")
 

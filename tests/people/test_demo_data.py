@@ -28,7 +28,7 @@ from sync.server.people.dwellings import visits
 from sync.server.people.households import households, slots
 from sync.server.people.households.application import Application, check
 from sync.server.people.made_up.town import LARGEST, Made, _shares, make_town
-from tests.centre.test_centre import NOW, Gate
+from tests.fixtures.centre import NOW, Gate
 
 RESIDENTS = 300
 TODAY = date(2027, 1, 15)

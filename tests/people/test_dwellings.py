@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openpyxl import Workbook, load_workbook
-from sqlalchemy import insert, select, text
+from openpyxl import load_workbook
+from sqlalchemy import select, text
 
 from sync.credential import HOUR_MS
 from sync.server.centre import tables
@@ -23,10 +23,10 @@ from sync.server.people import sheets, uploads
 from sync.server.people.address import Address, make_address, read_words
 from sync.server.people.dwellings import applied, dwellings, pattern, proposals, roster, visits
 from sync.server.people.dwellings import sheet as dwelling_sheet
-from sync.server.people.identity import id_checksum
-from tests.centre.test_centre import NOW, World
-from tests.centre.test_events import Journal, event, send
-from tests.centre.test_pages import Office
+from tests.fixtures.centre import NOW, World
+from tests.fixtures.events import Journal, event, send
+from tests.fixtures.office import Office
+from tests.fixtures.register import household, id_number, person, xlsx
 
 DAY_MS = 24 * HOUR_MS
 
@@ -38,31 +38,6 @@ def register(world: World, *names: str, compound: int = 7) -> list[int]:
     with world.centre.writing(compound, "test") as writing:
         first = dwellings.insert_many(writing, [row for row in rows if row]).first_id
     return list(range(first, first + len(names)))
-
-
-def household(world: World, dwelling_id: int, state: str = "applied", collected_ms: int = 0, compound: int = 7,
-              words: str = "", number: int = 0) -> int:  # fmt: skip
-    """An application from a dwelling; its number."""
-    with world.centre.store.write() as conn:
-        taken = conn.execute(select(tables.household.c.household_id)).scalars().all()
-        household_id = number or max(taken, default=0) + 1
-        conn.execute(insert(tables.household).values(
-            compound_id=compound, household_id=household_id, number=f"{compound}-H{household_id:05d}", state=state,
-            dwelling_id=dwelling_id, dwelling=words or "x", source="online", language="zh", link_mark=b"l",
-            phone_mark=b"p", sealed_phone=b"", submitted_ms=NOW, collected_ms=collected_ms, letter_version="1",
-            letter_signed_ms=NOW, letter_name="x", sealed_signature=b"",
-        ))  # fmt: skip
-    return household_id
-
-
-def person(world: World, household_id: int, name: str = "欧阳娜", doc: str = "", compound: int = 7) -> None:
-    with world.centre.store.write() as conn:
-        taken = conn.execute(select(tables.person.c.person_id)).scalars().all()
-        conn.execute(insert(tables.person).values(
-            compound_id=compound, household_id=household_id, person_id=max(taken, default=0) + 1, place=0, name=name,
-            kind="resident", relation="owner", doc_kind="id_card", sealed_doc=b"",
-            doc_mark=world.centre.vault.mark("doc", doc), doc_masked="", sealed_phone=b"", phone_mark=b"", known=False,
-        ))  # fmt: skip
 
 
 def names(world: World, compound: int = 7) -> list[str]:
@@ -197,15 +172,6 @@ def test_the_officer_sees_what_a_pattern_makes_before_it_is_written(world: World
 
 
 # From a table
-
-
-def xlsx(*rows: tuple[Any, ...]) -> bytes:
-    book = Workbook()
-    for row in rows:
-        book.active.append(row)
-    file = io.BytesIO()
-    book.save(file)
-    return file.getvalue()
 
 
 def read(content: bytes) -> dwelling_sheet.Read:
@@ -657,11 +623,6 @@ def test_a_building_made_by_mistake_is_removed_but_for_what_is_used(world: World
 
 
 # The earlier list
-
-
-def id_number(order: int) -> str:
-    body = f"110101199003{order % 28 + 1:02d}{order:03d}"
-    return body + id_checksum(body)
 
 
 def test_the_earlier_list_is_kept_as_fingerprints_only(world: World, office: Office) -> None:

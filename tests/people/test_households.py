@@ -13,7 +13,7 @@ from sync.server.passes import compounds, passes
 from sync.server.people import identity
 from sync.server.people.households import households, slots
 from sync.server.people.households.application import Applicant, Journey, check
-from tests.centre.test_centre import World
+from tests.fixtures.centre import World
 from tests.fixtures.people import (
     PHONE,
     SIGNATURE,

@@ -15,8 +15,8 @@ from sync.server.centre.writing import CentreError, NoSuchThing
 from sync.server.gates import fleet
 from sync.server.passes import moving_code, passes
 from sync.server.people.households import phone_pass
-from tests.centre.test_centre import World
-from tests.centre.test_pages import token_of
+from tests.fixtures.centre import World
+from tests.fixtures.office import token_of
 
 
 def offer(world: World, number: str, compound: int = 7) -> str:

@@ -18,9 +18,9 @@ from sync.server.people.home import Home
 from sync.server.people.households import households
 from sync.server.people.registers import exports, registers
 from sync.server.people.registers.registers import Asked, At, Name
-from tests.centre.test_centre import World
-from tests.centre.test_pages import Office
 from tests.fixtures import people
+from tests.fixtures.centre import World
+from tests.fixtures.office import Office
 
 PLATE = "粤BD12345"
 

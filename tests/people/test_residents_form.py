@@ -14,8 +14,8 @@ from sync.server import words
 from sync.server.centre import tables
 from sync.server.people.households import households
 from sync.server.people.households.application import Application
-from tests.centre.test_centre import World
-from tests.centre.test_pages import token_of
+from tests.fixtures.centre import World
+from tests.fixtures.office import token_of
 from tests.fixtures.people import PHONE, SIGNATURE, add_desk, add_dwelling, application, apply, id_number
 
 STATIC = Path(words.__file__).parents[1] / "static"

@@ -19,9 +19,9 @@ from sync.server.people.households.households import Household
 from sync.server.people.registers import own_record
 from sync.server.residents import letter
 from sync.server.staff import sign_in as staff
-from tests.centre.test_centre import World
-from tests.centre.test_events import Journal, event, send
-from tests.centre.test_pages import token_of
+from tests.fixtures.centre import World
+from tests.fixtures.events import Journal, event, send
+from tests.fixtures.office import token_of
 from tests.fixtures.people import add_desk, applicant, application, apply, approved, family, id_number
 
 DAY_MS = 86_400_000

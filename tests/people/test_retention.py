@@ -17,56 +17,14 @@ from sync.server.centre import audit, tables
 from sync.server.centre.writing import CentreError, NoSuchThing
 from sync.server.passes import bulk, compounds, passes
 from sync.server.people.households import households
-from sync.server.people.households.application import Application, Journey
 from sync.server.people.keeping import erasure, retention
 from sync.server.people.keeping.retention import DAY_MS, Periods
-from tests.centre.test_centre import World
-from tests.centre.test_pages import Office
 from tests.fixtures import people
+from tests.fixtures.centre import World
+from tests.fixtures.office import Office
+from tests.fixtures.settled import CHILD, LAST_DAY, NAME, PASSPORT, PHONE, PLATE, TOWN, settle
 
-NAME, CHILD, PHONE, PASSPORT, PLATE, TOWN = "欧阳独一", "欧阳独二", "13912345678", "EA7654321", "粤BF98765", "独山县"
 SECRET_WORDS = (NAME, CHILD, PHONE, PASSPORT, PLATE, TOWN, "她说独一去了独山")
-LAST_DAY = "2027-02-28"
-
-
-def unique(today: str) -> Application:
-    """A household whose every word can be found again."""
-    away = [Journey(province="贵州", city="黔南", district=TOWN, from_day=today, until_day=today)]
-    first = people.applicant(name=NAME, phone=PHONE, doc_kind="passport", doc_number=PASSPORT, sex="f",
-                             birth="1980-01-02", stayed="no", journeys=away)  # fmt: skip
-    child = people.applicant(name=CHILD, relation="family", phone="")
-    return people.application(people=[first, child], plates=[PLATE], letter_name=NAME)
-
-
-def settle(world: World, compound: int = 7) -> int:
-    """An approved household with a visitor, a notice, a draft, and words about it in records, exports and notes."""
-    centre = world.centre
-    today = households.local_day(compounds.read_compound(centre, compound), world.now_ms).isoformat()
-    done = people.approved(centre, compound, unique(today))
-    visiting = world.issue(compound, label="欧阳*", dwelling="3-2-501", kind="visitor", household=done.household_id)
-    dwelling_id = people.add_dwelling(centre, compound)
-    with centre.writing(compound, "wang") as writing:
-        pass_id = writing.conn.execute(
-            select(tables.pass_.c.pass_id).where(tables.pass_.c.number == visiting.number)
-        ).scalar_one()
-        mine = {"compound_id": compound, "household_id": done.household_id}
-
-        def add(table: Any, **row: Any) -> None:
-            writing.conn.execute(insert(table).values({"compound_id": compound} | row))
-
-        add(tables.visitor, **mine, visitor_id=1, label=f"{NAME}的客人", day=today, pass_id=pass_id,
-            created_ms=world.now_ms)  # fmt: skip
-        add(tables.notice, **mine, notice_id="n1", at_ms=world.now_ms, kind="correct", words=f"{NAME}您好",
-            sealed_phone=centre.vault.seal_text(PHONE))  # fmt: skip
-        add(tables.draft, **mine, draft_mark=b"1", sealed_body=centre.vault.seal_text(NAME), updated_ms=world.now_ms)
-        add(tables.visit, dwelling_id=dwelling_id, visit_id="v1", at_ms=world.now_ms, by="wang", found="present",
-            note="她说独一去了独山")  # fmt: skip
-        add(tables.export, export_id="e1", at_ms=world.now_ms, by="wang", what="residents", chosen=f"term {NAME}",
-            why="check", whole=True, rows=1, households=f"[{done.household_id}, 99]")  # fmt: skip
-        add(tables.activation, code_mark=b"2", pass_id=pass_id, ends_ms=world.now_ms + DAY_MS)
-        add(tables.browser, browser_mark=b"3", pass_id=pass_id, since_ms=world.now_ms)
-        writing.audit("reveal", f"document of {NAME}", done.household_id, f"{NAME} asked for it")
-    return done.household_id
 
 
 def set_end(world: World, **changes: Any) -> None:

@@ -24,8 +24,8 @@ from sync.server.people.households import areas, households, notices, record, wa
 from sync.server.people.households.application import Application, Journey
 from sync.server.people.households.areas import Area
 from sync.server.people.households.households import Household
-from tests.centre.test_centre import World
-from tests.centre.test_pages import Office
+from tests.fixtures.centre import World
+from tests.fixtures.office import Office
 from tests.fixtures.people import (
     PHONE,
     add_desk,

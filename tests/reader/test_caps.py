@@ -112,7 +112,7 @@ class Held:
 settings = CameraSettings(lane="entry", part="simulated", width=320, height=240)
 reader = Reader([settings], Held(), lambda: Client({core!r}), SimulatedCamera)
 reader.start()
-from tests.fixtures.hostile import as_file, a_code
+from tests.fixtures.pictures.hostile import as_file, a_code
 import numpy as np
 reader.photo(Photo(as_file(a_code(np.random.default_rng(1)), "PNG")))
 threading.Event().wait()
@@ -176,7 +176,7 @@ from pathlib import Path
 from kiosk.reader.caps import limit_memory
 from kiosk.reader.process import PictureError, load_picture
 from hardware.reading.decoder import QrDecoder
-from tests.fixtures.hostile import a_code, as_file, deep
+from tests.fixtures.pictures.hostile import a_code, as_file, deep
 from PIL import Image
 draw = np.random.default_rng(1)
 small, large = as_file(a_code(draw), "PNG"), as_file(Image.new("RGBA", (4000, 3000)), "PNG")

@@ -11,7 +11,7 @@ import pytest
 from hardware import Picture, Seen
 from hardware.reading.decoder import QrDecoder
 from kiosk.reader.process import PictureError, load_picture, read_photo
-from tests.fixtures.hostile import FILES, ODD, SIGHTS, Size
+from tests.fixtures.pictures.hostile import FILES, ODD, SIGHTS, Size
 
 SMALL = (320, 180)
 CODES = frozenset({"many_codes", "broken_codes", "huge_code", "micro_codes", "in_parts", "strange_text"})

@@ -41,7 +41,7 @@ from kiosk.channel import (
     listen,
 )
 from kiosk.reader.process import GONE_S, LONGEST_TEXT, PHONE, Eye, PictureError, Presenter, Reader, load_picture
-from tests.fixtures.hostile import slow_jpeg
+from tests.fixtures.pictures.hostile import slow_jpeg
 
 PASS_A, PASS_B = "G1" + "A" * 120, "G1" + "B" * 120
 PHONE_1, PHONE_2 = PASS_A + ".12345678", PASS_A + ".87654321"

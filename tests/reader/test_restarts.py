@@ -23,8 +23,8 @@ from kiosk.guard import create_app
 from kiosk.guard.line import Core, GuardSettings
 from kiosk.together import Together, wait_until
 from tests.fixtures.gate_parts import ANCHOR, BOX, PIN, usual_changes, write_list
-from tests.fixtures.hostile import FILES, SIGHTS, as_file, slow_jpeg
-from tests.guard.test_page import Guard
+from tests.fixtures.guard import Guard
+from tests.fixtures.pictures.hostile import FILES, SIGHTS, as_file, slow_jpeg
 
 LONG_S = 30.0
 

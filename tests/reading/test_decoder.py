@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 from collections.abc import Callable
@@ -10,27 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import segno
 import zxingcpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image
 
 from hardware import Found, Picture
 from hardware.reading.decoder import QrDecoder, ours_first
 from hardware.reading.lattice import half
 from kiosk.reader.process import load_picture
-from tests.fixtures import scenes, shown
+from tests.fixtures.pictures import scenes, shown
+from tests.fixtures.pictures.codes import OURS, code
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
-OURS = "G1" + "A7B.Z0" * 20
-
-
-def code(text: str, scale: int = 4, **make: object) -> Picture:
-    file = io.BytesIO()
-    segno.make(text, **make).save(file, kind="png", scale=scale, border=4)
-    return np.asarray(Image.open(file).convert("L"))
 
 
 def texts(picture: Picture) -> list[str]:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
-np = pytest.importorskip("numpy")
-Image = pytest.importorskip("PIL.Image")
-ImageFilter = pytest.importorskip("PIL.ImageFilter")
-pytest.importorskip("zxingcpp")
-card = pytest.importorskip("sync.server.passes.card")
-
-from hardware import optics  # noqa: E402
-from sync.credential import CARD_CHARACTERS, PHONE_CHARACTERS  # noqa: E402
-from sync.server.passes import moving_code  # noqa: E402
-from tests.fixtures.drawn_codes import Drawn, dimmed, faults, held, measure, photographed, watched  # noqa: E402
+from hardware import optics
+from sync.credential import CARD_CHARACTERS, PHONE_CHARACTERS
+from sync.server.passes import card, moving_code
+from tests.fixtures.pictures.drawn_codes import Drawn, dimmed, faults, held, measure, photographed, watched
 
 DOTS_A_MM = 300 / 25.4
 DENSEST = ("G1" + "%*+-./:$" * 15, "G1" + "Z9" * 60)

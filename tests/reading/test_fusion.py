@@ -15,7 +15,17 @@ from hardware.reading.engines import zbar_half
 from hardware.reading.fusion import REMEMBERED_S, Read, Track
 from hardware.reading.lattice import Fit
 from hardware.reading.symbol import picture
-from tests.fixtures.shown import PASS, Floats, corners, drawn, exposed, ground, modules, version_of, zxing_texts
+from tests.fixtures.pictures.shown import (
+    PASS,
+    Floats,
+    corners,
+    drawn,
+    exposed,
+    ground,
+    modules,
+    version_of,
+    zxing_texts,
+)
 
 OTHER = "G1" + "X9C:Q5" * 20
 """As long as PASS: of the same version, at the same place, and another text."""

@@ -14,8 +14,8 @@ from hardware import Picture
 from hardware.reading.lattice import Fit, half, refitted
 from hardware.reading.locate import LEAST_SCORE, placement
 from hardware.reading.texture import regions, unbanded
-from tests.fixtures import scenes
-from tests.fixtures.shown import (
+from tests.fixtures.pictures import scenes
+from tests.fixtures.pictures.shown import (
     PASS,
     Floats,
     banded,

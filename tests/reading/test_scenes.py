@@ -12,8 +12,17 @@ from click.testing import CliRunner
 
 from hardware import Picture
 from kiosk.commands.scan import scan
-from tests.fixtures import scenes
-from tests.fixtures.scenes import CATEGORIES, NEGATIVES, STILLS, bursts, negatives, stills, write_bursts, write_stills
+from tests.fixtures.pictures import scenes
+from tests.fixtures.pictures.scenes import (
+    CATEGORIES,
+    NEGATIVES,
+    STILLS,
+    bursts,
+    negatives,
+    stills,
+    write_bursts,
+    write_stills,
+)
 
 
 def zxing(luma: Picture) -> set[str]:

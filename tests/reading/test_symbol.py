@@ -24,7 +24,7 @@ from hardware.reading.symbol import (
     repaired,
     side,
 )
-from tests.fixtures.shown import PASS, modules, version_of, zxing_texts
+from tests.fixtures.pictures.shown import PASS, modules, version_of, zxing_texts
 
 LEVELS = "LMQH"
 DARK = {consts.TYPE_FINDER_PATTERN_DARK, consts.TYPE_ALIGNMENT_PATTERN_DARK, consts.TYPE_TIMING_DARK,

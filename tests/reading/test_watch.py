@@ -10,7 +10,7 @@ from hardware.reading.decoder import QrDecoder
 from hardware.reading.hints import UNREAD_S
 from hardware.reading.motion import EMPTY_EVERY, HOLD_S
 from kiosk.reader.process import GONE_S
-from tests.reading.test_decoder import OURS, code
+from tests.fixtures.pictures.codes import OURS, code
 
 FRAME_S = 1 / 30
 WIDTH, HEIGHT = 640, 360

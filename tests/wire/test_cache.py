@@ -22,24 +22,11 @@ from hypothesis import strategies as st
 
 from sync import cache
 from sync.cache import Cursor, ListError, ListReader, ListUnwritten, ListWriter, get_current, set_current
-from sync.protocol import CredentialRow, CredentialState, Page, sign
+from sync.protocol import sign
+from tests.fixtures.pages import page, row
 
 ROOT = Path(__file__).parents[2]
 SEED = bytes(range(32))
-
-
-def row(serial: int, revision: int, state: CredentialState = "active", dwelling: str = "") -> CredentialRow:
-    return CredentialRow(
-        revision=revision, scope=7, serial=serial, kind="resident", medium="card", not_before_step=1,
-        validity_hours=24, random=serial & 0xFFFF, state=state, valid_until_ms=1, dwelling=dwelling, attention=True,
-    )  # fmt: skip
-
-
-def page(after: int, *rows: CredentialRow, revision: int | None = None, complete: bool = True) -> Page:
-    return Page(
-        v=1, compound=7, epoch="e", after=after, revision=revision or max(r.revision for r in rows),
-        complete=complete, as_of_ms=99, credentials=list(rows), last_serial={7: 1000} if complete else {},
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -154,7 +141,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from sync.cache import ListWriter
-from tests.wire.test_cache import page, row
+from tests.fixtures.pages import page, row
 writer = ListWriter(Path(sys.argv[1]))
 while True:
     at = writer.cursor.revision

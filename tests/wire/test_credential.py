@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import Any
 
 import base45
@@ -30,15 +29,9 @@ from sync.credential import (
     read_credential,
     sign_credential,
 )
+from tests.fixtures.vectors import vectors
 
-PROTOCOL = Path(__file__).parents[2] / "sync" / "PROTOCOL.md"
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
-
-
-def vectors(name: str) -> Any:
-    """The block of PROTOCOL.md with this name."""
-    _, _, rest = PROTOCOL.read_text("utf-8").partition(f"```json {name}\n")
-    return msgspec.json.decode(rest.partition("```")[0])
 
 
 VECTORS = vectors("credentials")

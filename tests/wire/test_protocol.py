@@ -22,7 +22,7 @@ from sync.protocol import (
     signing_input,
     trusts,
 )
-from tests.wire.test_credential import vectors
+from tests.fixtures.vectors import vectors
 
 VECTOR = vectors("root")
 SEED = bytes.fromhex(VECTOR["root_seed"])
