@@ -1,4 +1,4 @@
-"""The house of DESIGN: who may import whom, who may name a vendor's library, what lies at the top."""
+"""The rules of the house: who may import whom, who may name a vendor's library, what lies at the top."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("kiosk", "hardware", "sync")
 TOP = {
-    "README.md", "CHANGELOG.md", "DECISIONS.md", "LICENSE", "pyproject.toml", "setup.sh",
+    "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "DECISIONS.md", "LICENSE", "pyproject.toml", "setup.sh",
     "kiosk", "hardware", "sync", "systemd", "tests",
 }  # fmt: skip
 ONLY_IN = {
