@@ -14,6 +14,8 @@ import msgspec
 from nacl.exceptions import CryptoError
 from nacl.signing import SigningKey, VerifyKey
 
+from sync.terms import GuardRole, Outcome
+
 VERSION = 1
 API = "/api/v1"
 MAX_PAGE = 2000
@@ -104,7 +106,7 @@ class AccountBody(msgspec.Struct, frozen=True):
 
     account: str
     name: str
-    role: Literal["guard", "supervisor", "technician"]
+    role: GuardRole
     active: bool
     verifier: dict[str, bytes]
 
@@ -132,7 +134,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     enforcement: tuple[StageFrom, ...] = ()
     """In force is the latest that has begun; none: strict."""
     passback_s: int = 180
-    passback: Literal["grant", "refer", "deny"] = "refer"
+    passback: Outcome = "refer"
     hours: dict[str, tuple[Window, ...]] = {}
     """By kind; a kind that is not named may pass at any hour."""
     admits: tuple[str, ...] | None = None
@@ -249,10 +251,10 @@ class SnapshotHead(msgspec.Struct, kw_only=True):
 
 
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One fact of a gate, as the journal keeps it. ``kind``:
+    """One fact of a gate, as the journal keeps it.
 
-    decided, passage, ruled, override, explained, opened (button), fire, lockdown, hold, call, tamper, boot,
-    journal_set_aside, events_lost, list, withdrawn, clock, fault, sign_in.
+    ``kind`` is a :data:`sync.terms.EventKind`, ``reason`` a word of :mod:`sync.terms`; both are read as text, since a
+    newer gate may say more.
     """
 
     id: str
