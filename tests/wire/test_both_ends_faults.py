@@ -18,8 +18,9 @@ from flask import Flask
 from nacl.signing import SigningKey
 from werkzeug.wrappers import Response
 
-from sync.agent.agent import CoreAway, Waker
+from sync.agent.agent import CoreAway
 from sync.agent.enrol import IDENTITY, read_identity
+from sync.agent.waker import Waker
 from sync.cache import get_current
 from sync.protocol import Accepted, Refusal, SnapshotHead, sign
 from sync.server.app import centre_of, close_app, create_app
