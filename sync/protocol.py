@@ -286,7 +286,7 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 class EventUpload(msgspec.Struct, kw_only=True):
     """Consecutive events as the JSON texts the chain runs over; ``before`` is the chain before the first. Without
-    events it is the question how far the centre is. ``hole``: the gate keeps nothing older than ``first_seq`` any more,
+    events it is the question how far the centre is. ``hole``: the gate keeps nothing before ``first_seq``,
     so what the centre misses before it is gone for good, and it goes on from there."""
 
     v: int
@@ -342,7 +342,7 @@ class EventsAfter(msgspec.Struct):
     """Events numbered above ``seq`` of the given journal, at most ``limit``.
 
     Where events above ``seq`` are pruned, the answer begins at the oldest kept one. A ``journal_id`` that is empty or
-    not kept any more is answered with the oldest journal kept, from its oldest event. With ``next`` the named journal
+    no longer kept is answered with the oldest journal kept, from its oldest event. With ``next`` the named journal
     is closed and sent whole: the answer is the one made after it, from its oldest event, or, where there is none, an
     empty batch of the named one.
     """
@@ -356,7 +356,7 @@ class EventsAfter(msgspec.Struct):
 class EventBatch(msgspec.Struct):
     """Consecutive events as the texts the chain runs over (JSON). ``before`` is the chain before ``first_seq``, in an
     empty batch too; ``newest`` is the highest seq written in that journal. ``closed``: a journal set aside, to which
-    nothing is added any more; when all of it is sent, the next one is asked for."""
+    nothing is added; when all of it is sent, the next one is asked for."""
 
     journal_id: str
     first_seq: int

@@ -35,7 +35,7 @@ Switched = Literal["on", "off"]
 # --- guards ----------------------------------------------------------------------------------------------------------
 
 GuardRole = Literal["guard", "supervisor", "technician"]
-"""What somebody with a PIN may do at a gate. Roles of staff at the centre are another list."""
+"""What a person with a PIN may do at a gate. Staff at the centre have roles of another list."""
 
 GuardReason = Literal[
     "known", "papers", "registered", "urgent", "delivery", "desk", "not_holder", "refused_check", "mistake", "other",

@@ -353,8 +353,8 @@ def _why(err: Exception) -> str:
 
 def build_agent(core: CoreSide, lists: Path, state: Path, compound: int, root_public: bytes, ca: str = "") -> Agent:
     """The agent of an enrolled device. ``lists`` and ``state`` are its folders, ``ca`` a PEM file (empty: the system's
-    authorities). Without an identity, or with another compound's, it only tells the core so. Raises EnrolError, OSError
-    for a broken one or ``ca``.
+    authorities). Without an identity, or with another compound's, it only reports that to the core. Raises EnrolError,
+    OSError for a broken one or ``ca``.
     """
     tls = Tls(Path(ca) if ca else None)
     folder = ListFolder(lists, compound, root_public)

@@ -18,7 +18,7 @@ LOST_STREAM_S = 3.0
 
 
 class Woken(Protocol):
-    """Whom a waker wakes. Both may be called from any thread."""
+    """What a waker wakes. Both may be called from any thread."""
 
     def wake(self) -> None:
         """The centre has something new."""

@@ -254,7 +254,7 @@ def test_snapshot_signed_by_another_root_is_refused(
 
 
 class _CutOff:
-    """An answer whose line breaks after so many bytes."""
+    """An answer whose line breaks after a number of bytes."""
 
     def __init__(self, body: bytes, size: int):
         self._body, self._size = body, size
