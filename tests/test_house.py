@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -209,6 +210,17 @@ def test_vendor_library_is_named_in_one_file(library: str, home: str) -> None:
 def test_top_level_holds_the_house_and_nothing_else() -> None:
     top = {path.relative_to(ROOT).parts[0] for path in committed()}
     assert {name for name in top if not name.startswith(".")} <= TOP
+
+
+def test_everything_of_the_product_is_installed() -> None:
+    """setuptools takes a folder with ``__init__`` and the other files that pyproject.toml lists, and nothing else."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]
+    data = {path for package, globs in listed.items() for glob in globs
+            for path in (ROOT / package.replace(".", "/")).glob(glob)}  # fmt: skip
+    ours = [path for path in committed() if path.relative_to(ROOT).parts[0] in PACKAGES]
+    assert [path for path in ours if path.suffix != ".py" and path not in data] == []
+    assert {path.parent for path in ours if path.suffix == ".py"} <= {path.parent for path in SOURCES.values()}
+    assert [path.parent for path in SOURCES.values() if not (path.parent / "__init__.py").exists()] == []
 
 
 def test_no_cluttered_modules() -> None:
