@@ -88,6 +88,12 @@ document.addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => delete form.dataset.sent));
 showNeeded();
+// On a slow line a building may be chosen before this file is here: nobody has asked for its units yet.
+function changedBefore(list) {
+  const drawn = [...list.options].find((option) => option.defaultSelected) || list.options[0];
+  return drawn && list.value !== drawn.value;
+}
+if ([...document.querySelectorAll("select[data-narrow]")].some(changedBefore)) narrow();
 document.querySelectorAll(".live[id]").forEach(readDocument);
 const wrong = document.getElementById("wrong");
 if (wrong) wrong.focus();
