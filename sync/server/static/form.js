@@ -89,5 +89,8 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => delete form.dataset.sent));
 showNeeded();
 document.querySelectorAll(".live[id]").forEach(readDocument);
+// a choice made while this file was still on its way
+const chosenBefore = (select) => ![...select.selectedOptions].every((option) => option.defaultSelected || !option.value);
+if ([...document.querySelectorAll("[data-narrow]")].some(chosenBefore)) narrow();
 const wrong = document.getElementById("wrong");
 if (wrong) wrong.focus();
