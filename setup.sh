@@ -32,9 +32,9 @@ PIP_QUIET=(-qq --disable-pip-version-check --no-input) # errors only
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
-wrong() { printf 'setup: %s\n       ./setup.sh --help tells the usage\n' "$*" >&2; exit 2; }
+wrong() { printf 'setup: %s\n       ./setup.sh --help prints the usage\n' "$*" >&2; exit 2; }
 
-# step NAME FUNCTION [ARGS]: does it, and tells how long it took. The function's words stand under the name.
+# step NAME FUNCTION [ARGS]: does it, and prints how long it took. The function's words stand under the name.
 step() {
   local name=$1 began=$SECONDS
   shift

@@ -274,8 +274,8 @@ class ListReader:
     """A reader of a list file, kept open: opening costs more than a look-up. Not thread-safe.
 
     Every method raises ListError when the file turns out to be damaged, or does not answer in time. The file belongs to
-    another process, which may lock it or put something endless there: so it is read on a thread of its own, and whoever
-    asks waits ``patience_s`` at most (FIND_S for a look-up), and not at all while an earlier question still hangs.
+    another process, which may lock it or put something endless there: so it is read on a thread of its own, and the
+    asker waits ``patience_s`` at most (FIND_S for a look-up), and not at all while an earlier question still hangs.
     """
 
     def __init__(self, path: Path, patience_s: float = PATIENCE_S):
@@ -318,7 +318,7 @@ class ListReader:
                 found = job()
                 conn = found if isinstance(found, sqlite3.Connection) else conn
                 answer.set_result(found)
-            except Exception as err:  # noqa: BLE001 - it belongs to whoever asked
+            except Exception as err:  # noqa: BLE001 - it belongs to the asker
                 answer.set_exception(err)
         if conn:
             conn.close()

@@ -22,6 +22,8 @@ import pyotp
 from nacl.exceptions import CryptoError
 from nacl.signing import SigningKey, VerifyKey
 
+from sync.terms import Misreading
+
 MAGIC = "G1"
 BODY_BYTES = 16
 SIGNATURE_BYTES = 64
@@ -77,7 +79,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 class Misread(msgspec.Struct, frozen=True):
     """Why a text is not a credential of ours; the reasons are those of the gate's closed list."""
 
-    reason: Literal["unreadable", "not_a_pass", "foreign_scope", "unknown_key", "bad_signature"]
+    reason: Misreading
 
 
 Reading = Credential | Misread

@@ -14,6 +14,8 @@ import msgspec
 from nacl.exceptions import CryptoError
 from nacl.signing import SigningKey, VerifyKey
 
+from sync.terms import GuardRole, Outcome
+
 VERSION = 1
 API = "/api/v1"
 MAX_PAGE = 2000
@@ -104,7 +106,7 @@ class AccountBody(msgspec.Struct, frozen=True):
 
     account: str
     name: str
-    role: Literal["guard", "supervisor", "technician"]
+    role: GuardRole
     active: bool
     verifier: dict[str, bytes]
 
@@ -132,7 +134,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     enforcement: tuple[StageFrom, ...] = ()
     """In force is the latest that has begun; none: strict."""
     passback_s: int = 180
-    passback: Literal["grant", "refer", "deny"] = "refer"
+    passback: Outcome = "refer"
     hours: dict[str, tuple[Window, ...]] = {}
     """By kind; a kind that is not named may pass at any hour."""
     admits: tuple[str, ...] | None = None
@@ -249,10 +251,10 @@ class SnapshotHead(msgspec.Struct, kw_only=True):
 
 
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One fact of a gate, as the journal keeps it. ``kind``:
+    """One fact of a gate, as the journal keeps it.
 
-    decided, passage, ruled, override, explained, opened (button), fire, lockdown, hold, call, tamper, boot,
-    journal_set_aside, events_lost, list, withdrawn, clock, fault, sign_in.
+    ``kind`` is a :data:`sync.terms.EventKind`, ``reason`` a word of :mod:`sync.terms`; both are read as text, since a
+    newer gate may say more.
     """
 
     id: str
@@ -284,7 +286,7 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 class EventUpload(msgspec.Struct, kw_only=True):
     """Consecutive events as the JSON texts the chain runs over; ``before`` is the chain before the first. Without
-    events it is the question how far the centre is. ``hole``: the gate keeps nothing older than ``first_seq`` any more,
+    events it is the question how far the centre is. ``hole``: the gate keeps nothing before ``first_seq``,
     so what the centre misses before it is gone for good, and it goes on from there."""
 
     v: int
@@ -340,7 +342,7 @@ class EventsAfter(msgspec.Struct):
     """Events numbered above ``seq`` of the given journal, at most ``limit``.
 
     Where events above ``seq`` are pruned, the answer begins at the oldest kept one. A ``journal_id`` that is empty or
-    not kept any more is answered with the oldest journal kept, from its oldest event. With ``next`` the named journal
+    no longer kept is answered with the oldest journal kept, from its oldest event. With ``next`` the named journal
     is closed and sent whole: the answer is the one made after it, from its oldest event, or, where there is none, an
     empty batch of the named one.
     """
@@ -354,7 +356,7 @@ class EventsAfter(msgspec.Struct):
 class EventBatch(msgspec.Struct):
     """Consecutive events as the texts the chain runs over (JSON). ``before`` is the chain before ``first_seq``, in an
     empty batch too; ``newest`` is the highest seq written in that journal. ``closed``: a journal set aside, to which
-    nothing is added any more; when all of it is sent, the next one is asked for."""
+    nothing is added; when all of it is sent, the next one is asked for."""
 
     journal_id: str
     first_seq: int

@@ -1,10 +1,12 @@
-"""The house of DESIGN: who may import whom, who may name a vendor's library, what lies at the top."""
+"""The house: who may import whom, who may name a vendor's library, how full a room is, what lies at the top."""
 
 from __future__ import annotations
 
 import ast
 import re
 import subprocess
+import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,14 +26,39 @@ ONLY_IN = {
     "gpiozero": "hardware/gpio.py",
     "lgpio": "hardware/gpio.py",
 }
-# Who may meet whom, outermost first: a module imports modules of its own rank or of a later one.
-ORDER = (
-    ("kiosk.__main__",),
-    ("kiosk.core.gate",),
-    ("kiosk.core.policy",),
-    ("sync.credential", "sync.cache"),
-    ("sync.protocol",),
+PROCESSES = ("kiosk.core", "kiosk.reader", "kiosk.guard", "sync.agent")
+"""The device's four processes, a folder each."""
+FLOORS = (
+    ("kiosk.__main__", "sync.server.__main__"),
+    ("kiosk.demo",),
+    ("kiosk.commands", "sync.server.commands"),
+    ("sync.server.serve",),
+    ("sync.server.app",),
+    ("kiosk.core", "kiosk.reader", "kiosk.guard", "kiosk.courier", "sync.server.office"),
+    ("kiosk", "sync.agent", "sync.server.residents"),
+    ("sync.server.pages",),
+    ("sync.server.asked",),
+    ("sync.server.people.made_up",),
+    ("sync.server.people.keeping",),
+    ("sync.server.people.registers",),
+    ("sync.server.people.collecting", "sync.server.people.deciding"),
+    ("sync.server.people.households",),
+    ("sync.server.people.dwellings",),
+    ("sync.server.people",),
+    ("sync.server.opening",),
+    ("sync.server.gates",),
+    ("sync.server.passes",),
+    ("sync.server.staff",),
+    ("sync.server.centre",),
+    ("sync.server.words",),
+    ("sync.cache", "sync.credential", "hardware.opening"),
+    ("sync.protocol", "sync.durable", "hardware.camera", "hardware.gpio", "hardware.simulated", "hardware.reading"),
+    ("sync.terms", "hardware"),
 )
+"""The rooms, highest floor first. A module imports from its own floor and from lower ones, never upwards."""
+FULL = 15
+"""Modules in a folder, beside ``__init__``. A folder with one module a page may hold more."""
+ONE_A_PAGE = {"sync/server/office", "tests/browser"}
 
 
 def committed() -> list[Path]:
@@ -85,6 +112,12 @@ def crossings(importer: str, forbidden: str) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_process_of_the_device_imports_no_other(process: str) -> None:
+    others = [other for other in PROCESSES if other != process]
+    assert [crossing for other in others for crossing in crossings(process, other)] == []
+
+
 @pytest.mark.parametrize(
     ("importer", "forbidden"),
     [
@@ -93,13 +126,7 @@ def crossings(importer: str, forbidden: str) -> list[str]:
         ("sync", "kiosk"),
         ("sync", "hardware"),
         ("kiosk", "sync.server"),
-        ("sync.protocol", "sync.credential"),
-        ("sync.protocol", "sync.cache"),
-        ("kiosk.guard", "kiosk.core.gate"),
-        ("kiosk.guard", "kiosk.core.journal"),
         ("kiosk.guard", "hardware"),
-        ("kiosk.reader.process", "kiosk.core.gate"),
-        ("kiosk.reader.process", "kiosk.core.journal"),
     ],
 )
 def test_direction_is_held(importer: str, forbidden: str) -> None:
@@ -111,11 +138,53 @@ def test_device_side_of_sync_never_meets_the_centre() -> None:
     assert [crossing for name in ours if name != "sync" for crossing in crossings(name, "sync.server")] == []
 
 
-def test_inner_modules_do_not_know_the_outer_ones() -> None:
-    for rank, modules in enumerate(ORDER):
-        outer = [name for names in ORDER[:rank] for name in names]
-        for module in modules:
-            assert [crossing for name in outer for crossing in crossings(module, name)] == []
+def floor_of(module: str) -> int:
+    """The floor of the innermost room that a module lies in; the ground floor where none is listed."""
+    rooms = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+    room = max((room for room in rooms if within(module, room)), key=len, default="")
+    return rooms.get(room, len(FLOORS))
+
+
+def arrows() -> list[tuple[str, str]]:
+    """(importer, imported) among our own modules: of a package and a module in it, the module. The migrations read the
+    tables of the store that runs them, and are left out."""
+    met = [(name, target) for name, targets in IMPORTS.items() for target in sorted(targets & SOURCES.keys())]
+    return [
+        (name, target)
+        for name, target in met
+        if target != name
+        and not any(within(module, "sync.server.migrations") for module in (name, target))
+        and not any(other.startswith(f"{target}.") for other in IMPORTS[name] & SOURCES.keys())
+    ]
+
+
+def test_no_import_leads_upwards() -> None:
+    assert [f"{name} imports {target}" for name, target in arrows() if floor_of(target) < floor_of(name)] == []
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    waiting: dict[str, set[str]] = {name: set() for name in SOURCES}
+    for importer, target in arrows():
+        waiting[importer].add(target)
+    while free := [name for name, targets in waiting.items() if not targets & waiting.keys()]:
+        for name in free:
+            del waiting[name]
+    assert sorted(waiting) == []
+
+
+def test_no_room_is_too_full() -> None:
+    modules = Counter(
+        str(path.parent.relative_to(ROOT))
+        for path in committed()
+        if path.suffix == ".py" and path.name not in ("__init__.py", "conftest.py")
+    )
+    assert {room: count for room, count in modules.items() if count > FULL and room not in ONE_A_PAGE} == {}
+
+
+def test_no_test_module_is_a_library() -> None:
+    lenders = re.compile(r"^\s*from (tests\.[\w.]*\btest_\w+) import", re.MULTILINE)
+    tests = [path for path in committed() if path.is_relative_to(ROOT / "tests") and path.suffix == ".py"]
+    assert {path.name: found for path in tests if (found := lenders.findall(path.read_text("utf-8")))} == {}
 
 
 def test_only_the_main_program_is_imported_by_nobody() -> None:
@@ -124,9 +193,8 @@ def test_only_the_main_program_is_imported_by_nobody() -> None:
 
 def test_policy_and_wire_are_pure() -> None:
     shells = {"time", "os", "socket", "sqlite3", "random", "threading", "requests", "pathlib", "subprocess"}
-    for name in ("kiosk.core.policy", "kiosk.core.lane", "sync.protocol"):
-        if name in IMPORTS:
-            assert not {target.split(".")[0] for target in IMPORTS[name]} & shells, name
+    for name in ("kiosk.core.policy", "kiosk.core.lane", "sync.protocol", "sync.terms"):
+        assert not {target.split(".")[0] for target in IMPORTS[name]} & shells, name
 
 
 @pytest.mark.parametrize(("library", "home"), ONLY_IN.items())
@@ -142,6 +210,17 @@ def test_vendor_library_is_named_in_one_file(library: str, home: str) -> None:
 def test_top_level_holds_the_house_and_nothing_else() -> None:
     top = {path.relative_to(ROOT).parts[0] for path in committed()}
     assert {name for name in top if not name.startswith(".")} <= TOP
+
+
+def test_everything_of_the_product_is_installed() -> None:
+    """setuptools takes a folder with ``__init__`` and the other files that pyproject.toml lists, and nothing else."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]
+    data = {path for package, globs in listed.items() for glob in globs
+            for path in (ROOT / package.replace(".", "/")).glob(glob)}  # fmt: skip
+    ours = [path for path in committed() if path.relative_to(ROOT).parts[0] in PACKAGES]
+    assert [path for path in ours if path.suffix != ".py" and path not in data] == []
+    assert {path.parent for path in ours if path.suffix == ".py"} <= {path.parent for path in SOURCES.values()}
+    assert [path.parent for path in SOURCES.values() if not (path.parent / "__init__.py").exists()] == []
 
 
 def test_no_cluttered_modules() -> None:

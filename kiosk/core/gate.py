@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Literal
 
 import msgspec
 
@@ -28,6 +29,7 @@ from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event
+from sync.terms import EventKind, LiveKind, Switched
 
 REPEAT_SECONDS = 10.0
 DISK_SECONDS = 0.1
@@ -525,10 +527,12 @@ class Gate:
             )
             happening = self._announce("button", lane=lane, outcome="grant", reason=name, event=event.id)
             self._open(run, event, happening.number, saved)
-        elif name in ("call", "tamper"):
-            self._note(name, lane, "on" if level else "off")
+        elif name == "call":
+            self._note("call", lane, "on" if level else "off")
+        elif name == "tamper":
+            self._note("tamper", lane, "on" if level else "off")
 
-    def _note(self, kind: str, lane: str, outcome: str) -> None:
+    def _note(self, kind: Literal["fire", "call", "tamper"], lane: str, outcome: Switched) -> None:
         event, _ = self._record(kind, lane=lane, outcome=outcome)
         self._announce(kind, lane=lane, outcome=outcome, event=event.id)
 
@@ -545,7 +549,7 @@ class Gate:
         deadlines = [lanes.next_deadline(run.facts, run.state) for run in self.lanes.values()]
         return min([0.25, *(max(0.0, at - now) for at in deadlines if at is not None)])
 
-    def record(self, kind: str, by: str = "", why: str = "") -> None:
+    def record(self, kind: EventKind, by: str = "", why: str = "") -> None:
         """Put a fact of the gate in the journal: a sign-in, a confirmed time, a fault."""
         self._record(kind, by=by, why=why)
 
@@ -557,7 +561,7 @@ class Gate:
 
     def _record(
         self,
-        kind: str,
+        kind: EventKind,
         use: UseRow | None = None,
         step: tuple[int, int] | None = None,
         urgent: bool = True,
@@ -569,7 +573,7 @@ class Gate:
         )
         return event, self._journal.append(event, use, step, urgent)
 
-    def _announce(self, kind: str, **fields: object) -> Happening:
+    def _announce(self, kind: LiveKind, **fields: object) -> Happening:
         self._number += 1
         at_ms = self._clock.now().utc_ms
         happening = msgspec.convert({"number": self._number, "kind": kind, "at_ms": at_ms, **fields}, Happening)

@@ -25,10 +25,13 @@ from pathlib import Path
 import msgspec
 
 from sync.protocol import CHAIN_START, Event, EventBatch, EventsAfter, chain
+from sync.terms import EventKind
 
 KEPT_IN_MEMORY = 1000
 RETRY_SECONDS = 1.0
 FLUSH_SECONDS = 10.0
+_SET_ASIDE: EventKind = "journal_set_aside"
+_LOST: EventKind = "events_lost"
 KEPT_DAYS_MS = 30 * 24 * 3_600_000
 USES_KEPT_MS = 3 * 24 * 3_600_000
 PRUNE_EVERY_MS = 3_600_000
@@ -356,7 +359,7 @@ class Journal:
                 old.rename(path.with_name(f"{path.stem}.{mark}{part}"))
         log.error("journal=set_aside name=%s why=%r", f"{path.stem}.{mark}", why)
         why = f"{path.stem}: {why}"[:200]
-        event = Event(id=self._new_id(), kind="journal_set_aside", at_ms=self._now_ms(), why=why)
+        event = Event(id=self._new_id(), kind=_SET_ASIDE, at_ms=self._now_ms(), why=why)
         with self._lock:
             self._pending.appendleft(_Entry(event, Saved()))
 
@@ -403,7 +406,7 @@ class Journal:
     def _with_loss(self, entries: list[_Entry]) -> list[_Entry]:
         if not self._lost:
             return entries
-        event = Event(id=self._new_id(), kind="events_lost", at_ms=self._now_ms(), count=self._lost)
+        event = Event(id=self._new_id(), kind=_LOST, at_ms=self._now_ms(), count=self._lost)
         return [*entries, _Entry(event, Saved())]
 
     def _write(self, entries: list[_Entry]) -> None:

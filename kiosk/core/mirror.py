@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -31,14 +30,13 @@ from sync.protocol import (
     Signed,
     WithdrawalBody,
 )
+from sync.terms import GuardRole
 
 log = logging.getLogger("mirror")
 
 _COUNT_EVERY_MS = 60_000
 _MOST_FORGED = 50
 """Changes that are not our root's, after which no more are looked at: each costs a check of a signature."""
-
-Role = Literal["guard", "supervisor", "technician"]
 
 
 class Anchor(msgspec.Struct, frozen=True):
@@ -55,7 +53,7 @@ class Account(msgspec.Struct, frozen=True):
 
     account: str
     name: str
-    role: Role
+    role: GuardRole
     verifier: bytes | None
 
 

@@ -1,6 +1,7 @@
 """Every rule of the gate, pure: :func:`decide` turns what is known about a presentation into a verdict.
 
-All rules are evaluated. Deny beats refer beats grant; among equals the first in :data:`REASONS` names the reason.
+All rules are evaluated. Deny beats refer beats grant. Among equals, the first in :data:`sync.terms.REASONS` names the
+reason.
 Afterwards the compound's enforcement stage and the lane's direction may soften the outcome, never harden it.
 """
 
@@ -14,20 +15,12 @@ import msgspec
 
 from sync.credential import DIGITS_STEP_S, Credential, Misread, Reading, find_step
 from sync.protocol import CredentialRow, Rules, Window
+from sync.terms import Outcome, Reason
 
-Outcome = Literal["grant", "refer", "deny"]
 TimeState = Literal["trusted", "holdover", "untrusted"]
 ListState = Literal["fresh", "stale", "expired", "none"]
 Digits = Literal["good", "missing", "stale", "unjudged"]
 Direction = Literal["in", "out", "both"]
-
-REASONS = (
-    "unreadable", "not_a_pass", "foreign_scope", "unknown_key", "bad_signature", "no_list", "not_on_list", "unlisted",
-    "not_collected", "superseded", "revoked", "suspended", "not_yet_valid", "expired", "digits_missing",
-    "digits_stale", "lockdown", "response_level", "wrong_lane", "wrong_kind", "outside_hours", "quota_household",
-    "quota_person", "passback", "list_expired", "attention", "ok",
-)  # fmt: skip
-"""The closed list of reasons, in the order in which they name a verdict."""
 
 SENSITIVE = frozenset({"suspended", "attention", "passback", "response_level", "unanswered"})
 """Reasons that bystanders must not be able to tell apart."""
@@ -93,8 +86,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     ``also`` holds every further reason that was true, in order."""
 
     outcome: Outcome
-    reason: str
-    also: tuple[str, ...] = ()
+    reason: Reason
+    also: tuple[Reason, ...] = ()
     guidance: str = ""
     listed: bool = False
 
@@ -244,7 +237,7 @@ def _attention(case: _Case) -> Outcome | None:
     return "refer" if case.row and case.row.attention else None
 
 
-_RULES: tuple[tuple[str, Callable[[_Case], Outcome | None]], ...] = (
+_RULES: tuple[tuple[Reason, Callable[[_Case], Outcome | None]], ...] = (
     ("foreign_scope", _foreign_scope),
     ("no_list", _no_list),
     ("not_on_list", _not_on_list),
@@ -274,7 +267,7 @@ _RULES: tuple[tuple[str, Callable[[_Case], Outcome | None]], ...] = (
 def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, now: Now) -> Verdict:
     """What the gate makes of one presentation. Pure and total: an answer for whatever a reader may bring."""
     if isinstance(reading, Misread):
-        found: list[tuple[str, Outcome]] = [(reading.reason, "deny")]
+        found: list[tuple[Reason, Outcome]] = [(reading.reason, "deny")]
         found += [("lockdown", "deny")] if lane.lockdown else []
         return _soften(_verdict(found, listed=False), rules, lane, now)
     case = _Case(reading, known, use, rules, lane, now)
@@ -283,7 +276,7 @@ def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, n
     return _soften(_verdict(found, listed=case.row is not None), rules, lane, now)
 
 
-def _verdict(found: list[tuple[str, Outcome]], listed: bool) -> Verdict:
+def _verdict(found: list[tuple[Reason, Outcome]], listed: bool) -> Verdict:
     reason, outcome = min(found, key=lambda answer: _WEIGHT[answer[1]])  # min keeps the first among equals
     also = tuple(other for other, _ in found if other not in (reason, "ok"))
     return Verdict(outcome=outcome, reason=reason, also=also, listed=listed)

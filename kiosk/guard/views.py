@@ -25,7 +25,6 @@ KIND_TONES = {
     "call": "look",
     "lockdown": "look",
     "held_open": "look",
-    "state": "fault",
 }
 
 

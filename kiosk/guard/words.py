@@ -211,7 +211,6 @@ KINDS: dict[str, Pair] = {
     "held_open": ("常开", "Held open"),
     "call": ("有人按呼叫", "Somebody calls"),
     "tamper": ("设备被打开", "Housing opened"),
-    "state": ("状态变化", "Change of state"),
 }
 
 PASS_KINDS: dict[str, Pair] = {
@@ -498,7 +497,6 @@ WORDS: dict[str, Pair] = {
     "kind": ("类别", "Kind"),
     "label": ("持证人", "Holder"),
     "pass_number": ("证号", "Number"),
-    "state": ("状态", "State"),
     "valid_until": ("有效期到", "Valid until"),
     "last_passage": ("上次通行", "Last passage"),
     "seconds_left": ("{n} 秒内答复", "answer within {n} s"),

@@ -20,36 +20,29 @@ from typing import Protocol
 import msgspec
 import requests
 
-from sync.agent.enrol import EnrolError, Identity, enrol, forget, read_identity
+from sync.agent.enrol import Identity, forget, read_identity
+from sync.agent.follower import ListFollower, ListNews
 from sync.agent.lists import DiskFull, ListFolder, SnapshotRefused
 from sync.agent.outbox import Outbox, Stuck
-from sync.agent.wire import StartAgain, Tls, UpToDate, Wire, WireError
-from sync.cache import Cursor, ListError
+from sync.agent.pauses import Backoff
+from sync.agent.waker import Waker
+from sync.agent.wire import Tls, Wire, WireError
+from sync.cache import ListError
 from sync.protocol import (
     Accepted,
     Acknowledged,
     EventBatch,
     EventsAfter,
-    Page,
     Signed,
     SyncState,
     TimeBody,
 )
 
-__all__ = ["Agent", "CoreAway", "CoreSide", "EnrolError", "Identity", "build_agent", "enrol", "read_identity"]
-
-LOST_STREAM_S = 3.0
-"""Within which an agent asks the centre itself after its stream of wake-ups broke off."""
-POLL_S = 60.0
 PUSH_S = 1.0
 """How often the core is asked for new events; the centre is asked only when there are some."""
 REPORT_S = 8.0
 TIME_S = 3600.0
 TIME_UNTIL_ACCEPTED_S = 60.0
-STAMP_S = 600.0
-CHECK_LIST_S = 600.0
-REBUILD_PAUSES = 10
-LONGEST_S = 300.0
 CLOCKS_AGREE_S = 3600.0
 _NOTICE_STOP_S = 0.5
 
@@ -68,24 +61,6 @@ class CoreSide(Protocol):
     def report(self, state: SyncState) -> Accepted: ...
     def nonce(self) -> bytes: ...
     def time(self, statement: Signed) -> Accepted: ...
-
-
-class Backoff:
-    """Ever longer pauses, 1 … 300 s, each with a random part: gates that fail together do not return together."""
-
-    def __init__(self, rng: random.Random):
-        self._rng = rng
-        self._failures = 0
-
-    def next_s(self, asked_s: float | None = None) -> float:
-        """The pause after one more failure; never shorter than what the centre asked for, and a random part more."""
-        self._failures += 1
-        if asked_s is not None:
-            return asked_s + self._rng.uniform(0, max(1.0, asked_s / 4))
-        return max(1.0, min(LONGEST_S, 2.0 ** min(self._failures, 16)) * self._rng.uniform(0.5, 1.0))
-
-    def reset(self) -> None:
-        self._failures = 0
 
 
 class _Job:
@@ -137,17 +112,9 @@ class Agent:
         # What the core is told
         self._reported: tuple[bool, str, int] | None = None
         self._report_due = 0.0
+        self._news = ListNews()
         self._core_away = False
-        self._caught_up = False
-        self._list_changed = True  # perhaps, before we were started
         self._withdrawn = False
-        # The list
-        self._epoch = ""
-        self._stamped = -STAMP_S
-        self._suspect = False
-        self._looked_through = -CHECK_LIST_S
-        self._rebuilds = Backoff(self._rng)
-        self._rebuild_after = 0.0
         self._jobs: list[_Job] = []
         if identity:
             self._open(identity)
@@ -155,7 +122,10 @@ class Agent:
     def _open(self, identity: Identity) -> None:
         self._wire = Wire(identity.url, self._sessions(), identity.authorization, self._clock, self._beat)
         self._outbox = Outbox(self._state, self._core.events_after, self._core.acknowledged, self._wire.send)
-        self._pull_job = _Job("pull", self._pull, Backoff(self._rng))
+        self._follower = ListFollower(
+            self._lists, self._wire, self._outbox.ask_again, self._news, self._clock, self._rng
+        )
+        self._pull_job = _Job("pull", self._follower.pull, Backoff(self._rng))
         self._push_job = _Job("push", self._push, Backoff(self._rng))
         self._time_job = _Job("time", self._ask_time, Backoff(self._rng))
         self._jobs = [self._time_job, self._pull_job, self._push_job]
@@ -247,9 +217,10 @@ class Agent:
             self._count()
         state = self._now()
         known = (state.centre_ok, state.why, state.unsent)
-        if now < self._report_due and known == self._reported and not self._caught_up:
+        if now < self._report_due and known == self._reported and not self._news.urgent:
             return
-        self._report_due, self._reported, self._caught_up = now + REPORT_S, known, False
+        self._report_due, self._reported = now + REPORT_S, known
+        self._news.told()
         try:
             accepted = self._core.report(state)
         except CoreAway as err:
@@ -266,85 +237,28 @@ class Agent:
             centre_ok=not self._line_why and not _NOT_WELL.intersection(whys),
             why=whys[0] if whys else "",
             unsent=self._outbox.unsent if self._jobs else 0,
-            caught_up=self._caught_up,
-            list_changed=self._list_changed,
+            caught_up=self._news.caught_up,
+            list_changed=self._news.changed,
         )
 
     def _core_lost(self, err: CoreAway) -> None:
         if not self._core_away:
             log.warning("core=away text=%r", str(err))
         self._core_away = True
-        self._list_changed = True  # a core that starts again has to be told
+        self._news.changed = True  # a core that starts again has to be told
 
     def _heed(self, told: SyncState, accepted: Accepted) -> None:
         if accepted.time_wanted and self._jobs and self._time_job.due > self._clock() + TIME_UNTIL_ACCEPTED_S:
             self._time_job.due = self._clock()  # the core began anew and has lost what it was told
         if accepted.ok and told.list_changed:
-            self._list_changed = False
+            self._news.changed = False
             with suppress(OSError):  # the next change tries again
                 self._lists.tidy()
         elif accepted.why == "withdrawn":
             self._withdrawn = True
-        elif not accepted.ok and self._jobs and self._clock() - self._looked_through >= CHECK_LIST_S:
+        elif not accepted.ok and self._jobs and self._follower.suspect():
             # The core cannot use the list in force: look it through, and rebuild it if it is damaged.
-            self._suspect, self._looked_through = True, self._clock()
             self._pull_job.due = min(self._pull_job.due, self._clock())
-
-    # The list
-
-    def _pull(self) -> float:
-        try:
-            cursor = self._lists.cursor()
-            if self._suspect:
-                self._suspect = False
-                self._lists.check()
-            self._follow_epoch(cursor)
-            return self._take(self._wire.feed(cursor))
-        except ListError as err:
-            log.warning("list=rebuilding why=%r", str(err))
-            self._lists.close()
-            return self._rebuild()
-
-    def _take(self, answer: Page | UpToDate | StartAgain) -> float:
-        match answer:
-            case StartAgain():
-                return self._rebuild()
-            case UpToDate():
-                self._caught_up = True
-                self._rebuilds.reset()
-                self._stamp(answer.as_of_ms)
-                return self._until_poll()
-        self._lists.apply(answer)
-        self._list_changed = True
-        self._caught_up = answer.complete
-        self._rebuilds.reset()
-        self._report_due = 0.0
-        return self._until_poll() if answer.complete else 0.0
-
-    def _until_poll(self) -> float:
-        return POLL_S * self._rng.uniform(0.75, 1.25)
-
-    def _stamp(self, as_of_ms: int) -> None:
-        """Seldom: each stamp is a disk flush."""
-        if self._clock() - self._stamped >= STAMP_S:
-            self._lists.stamp(as_of_ms)
-            self._stamped = self._clock()
-
-    def _rebuild(self) -> float:
-        """Put a snapshot in force. One that cannot be continued either is not fetched over and over: cards wear."""
-        if self._clock() < self._rebuild_after:
-            raise SnapshotRefused("the list just rebuilt cannot be continued")
-        self._lists.install(self._wire.snapshot(), self._wire.download)
-        self._rebuild_after = self._clock() + REBUILD_PAUSES * self._rebuilds.next_s()
-        self._list_changed = True
-        self._report_due = 0.0
-        return 0.0
-
-    def _follow_epoch(self, cursor: Cursor) -> None:
-        """A new epoch is a restored centre, which may have lost events it acknowledged."""
-        if self._epoch and cursor.epoch != self._epoch:
-            self._outbox.ask_again()
-        self._epoch = cursor.epoch
 
     # Events and time
 
@@ -437,49 +351,10 @@ def _why(err: Exception) -> str:
     return _WHY[type(err)]
 
 
-class Waker:
-    """Waits on the centre's stream of wake-ups. A lost one costs nothing: the agent polls as well."""
-
-    def __init__(
-        self,
-        agent: Agent,
-        identity: Identity,
-        sessions: Callable[[], requests.Session],
-        rng: random.Random,
-    ):
-        self._agent = agent
-        self._wire = Wire(identity.url, sessions(), identity.authorization)
-        self._rng = rng
-        self._backoff = Backoff(rng)
-
-    def run(self, stop: threading.Event) -> None:
-        """Until ``stop`` is set, or a while longer where the stream is silent."""
-        while not stop.is_set():
-            stop.wait(self.listen(stop))
-
-    def listen(self, stop: threading.Event) -> float:
-        """Follow one stream to its end; the seconds to wait before the next."""
-        asked_s, was_up = None, False
-        try:
-            with self._wire.wakes() as wakes:
-                was_up = True
-                self._backoff.reset()
-                self._agent.line_is_up()
-                for _ in wakes:
-                    self._agent.wake()
-                    if stop.is_set():
-                        break
-        except WireError as err:
-            asked_s = err.retry_after_s
-        if was_up and not stop.wait(self._rng.uniform(0, LOST_STREAM_S)):
-            self._agent.wake()  # to learn soon whether the centre is gone; not all gates in the same moment
-        return self._backoff.next_s(asked_s)
-
-
 def build_agent(core: CoreSide, lists: Path, state: Path, compound: int, root_public: bytes, ca: str = "") -> Agent:
     """The agent of an enrolled device. ``lists`` and ``state`` are its folders, ``ca`` a PEM file (empty: the system's
-    authorities). Without an identity, or with another compound's, it only tells the core so. Raises EnrolError, OSError
-    for a broken one or ``ca``.
+    authorities). Without an identity, or with another compound's, it only reports that to the core. Raises EnrolError,
+    OSError for a broken one or ``ca``.
     """
     tls = Tls(Path(ca) if ca else None)
     folder = ListFolder(lists, compound, root_public)

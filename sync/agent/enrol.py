@@ -20,8 +20,8 @@ _TOKEN_BYTES = 32
 
 
 class EnrolError(Exception):
-    """This device was not enrolled and nothing was overwritten; the text tells a technician why. The same code may be
-    tried again: the device keeps the token it made."""
+    """This device was not enrolled and nothing was overwritten; the text says why, for a technician. The same code
+    may be tried again: the device keeps the token it made."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,11 +22,13 @@ from sync.protocol import (
     EventsAfter,
     EventUpload,
 )
+from sync.terms import EventKind
 
 BATCH = 200
 SENT = "sent.json"
 REFUSED = "refused"
 _MOST_REFUSED = 1000
+_LOST: EventKind = "events_lost"
 
 log = logging.getLogger("outbox")
 
@@ -130,7 +132,7 @@ class Outbox:
         if not batch.events:
             raise Stuck(why.text)
         self._keep(batch)
-        event = Event(id=f"refused-{batch.first_seq}", kind="events_lost", at_ms=0, count=1, why="refused_by_centre")
+        event = Event(id=f"refused-{batch.first_seq}", kind=_LOST, at_ms=0, count=1, why="refused_by_centre")
         stand_in = msgspec.structs.replace(batch, events=[msgspec.json.encode(event).decode()])
         receipt = self._send(_upload(stand_in, hole=False))
         if isinstance(receipt, Unacceptable):

@@ -151,6 +151,22 @@ def read_codes(picture: Path) -> set[str]:
     return {one.text for one in decoder.QrDecoder().decode(load_picture(picture.read_bytes()))}
 
 
+def test_a_building_chosen_before_the_script_has_come_is_asked_for_when_it_comes(browser: Any, town: Town) -> None:
+    one = Resident(browser, town, "phone", "zh")
+    script: list[Any] = []
+    chosen = False
+    one.page.route("**/form.js", lambda route: route.continue_() if chosen else script.append(route))
+    one.page.click("main form button", no_wait_after=True)
+    one.page.select_option("#building", "3")
+    while not script:
+        one.page.wait_for_timeout(10)
+    chosen = True
+    script[0].continue_()
+    one.page.wait_for_selector("#unit")
+    assert one.page.input_value("#building") == "3"
+    one.context.close()
+
+
 def test_the_form_needs_no_script(browser: Any, town: Town) -> None:
     one = Resident(browser, town, "phone", "zh", script=False)
     one.name += "-plain"

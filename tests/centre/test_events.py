@@ -21,6 +21,11 @@ from tests.fixtures.centre import Gate, World, code_of
 from tests.fixtures.events import Journal, count, event, send
 
 
+@pytest.fixture
+def gate(world: World) -> Gate:
+    return world.gate().enrol()
+
+
 def kept(world: World) -> list[tuple[int, str]]:
     with world.centre.store.read() as conn:
         return [(r.seq, r.event) for r in conn.execute(text("SELECT seq, event FROM event ORDER BY journal_id, seq"))]

@@ -10,8 +10,9 @@ import pytest
 from hardware import Signal
 from kiosk.channel import Presentation
 from kiosk.core.gate import NOTHING
-from kiosk.core.policy import PLEASE_SEE_GUARD, REASONS, SENSITIVE, in_public
+from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE, in_public
 from sync.protocol import StageFrom
+from sync.terms import REASONS
 from tests.fixtures.gate_parts import Bench, credential, row_of, text_of, usual_changes
 
 GOOD, SUSPENDED, REVOKED, MARKED = (credential(serial) for serial in (1, 2, 3, 4))

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from kiosk.core.policy import REASONS, Known, Lane, Now, Use, Verdict, decide, judge_digits, stage_in_force
+from kiosk.core.policy import Known, Lane, Now, Use, Verdict, decide, judge_digits, stage_in_force
 from sync.credential import EPOCH_MS, KINDS, STEP_MS, Credential, Misread, code_secret, digits_at
 from sync.protocol import Rules, StageFrom, Window
+from sync.terms import REASONS
 from tests.fixtures.gate_parts import CODE_KEY, COMPOUND, DAY_MS, HOUR_MS, NOON_MS, ZONE, credential, row_of
 
 WEIGHT = {"deny": 0, "refer": 1, "grant": 2}

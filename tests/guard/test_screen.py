@@ -11,11 +11,12 @@ from flask import Flask
 
 from hardware import Hint
 from kiosk import channel
-from kiosk.core.policy import PLEASE_SEE_GUARD, REASONS, SENSITIVE
+from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE
 from kiosk.guard import create_app, words
 from kiosk.guard.faces import Face, face, lost
 from kiosk.guard.line import Core, GuardSettings
 from kiosk.guard.screen import FRESH_SECONDS, RETRY_SECONDS, Screens
+from sync.terms import REASONS
 from tests.fixtures.browsers.guard_stage import PEOPLE, Stage, gate_state, lane_state
 
 

@@ -12,8 +12,9 @@ import requests
 from flask import Flask
 from werkzeug.wrappers import Response
 
-from sync.agent.agent import LONGEST_S, Backoff, build_agent
+from sync.agent.agent import build_agent
 from sync.agent.outbox import Outbox, Stuck
+from sync.agent.pauses import LONGEST_S, Backoff
 from sync.agent.wire import Unacceptable, Wire, WireError, check_url
 from sync.cache import Cursor, ListReader, get_current
 from sync.protocol import VERSION, Accepted, EventReceipt, EventUpload

@@ -18,8 +18,9 @@ from flask import Flask
 from nacl.signing import SigningKey
 from werkzeug.wrappers import Response
 
-from sync.agent.agent import CoreAway, Waker
+from sync.agent.agent import CoreAway
 from sync.agent.enrol import IDENTITY, read_identity
+from sync.agent.waker import Waker
 from sync.cache import get_current
 from sync.protocol import Accepted, Refusal, SnapshotHead, sign
 from sync.server.app import centre_of, close_app, create_app
@@ -253,7 +254,7 @@ def test_snapshot_signed_by_another_root_is_refused(
 
 
 class _CutOff:
-    """An answer whose line breaks after so many bytes."""
+    """An answer whose line breaks after a number of bytes."""
 
     def __init__(self, body: bytes, size: int):
         self._body, self._size = body, size

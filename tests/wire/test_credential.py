@@ -193,7 +193,7 @@ def _body_of_another(rng: random.Random, text: str) -> str:
 
 
 def _other_form(rng: random.Random, text: str) -> str:
-    """The same bytes in a text that decodes to them, but is not how they are written."""
+    """A text that decodes to these bytes, but is not how they are written."""
     forms = (text.lower(), text + rng.choice(ALPHABET), " " + text, text.replace("0", "O"), text[:2] + "0" + text[2:])
     wide = text[:2] + text[2:].translate(str.maketrans("0123456789", "０１２３４５６７８９"))
     return rng.choice((*forms, wide, text + "."))

@@ -23,7 +23,7 @@ from markupsafe import Markup
 from sync.server.centre.writing import CentreError
 
 CODE_MM = 35.0
-"""Room for a printed code without its quiet zone: LOOK.md asks for 30 to 35, and wider is read from further away."""
+"""Room for a printed code without its quiet zone: 30 to 35 are wanted, and wider is read from further away."""
 QUIET_MODULES = 4
 SMALLEST_MM = 0.53
 """A printed module's least side: two pixels of the camera at 25 cm."""

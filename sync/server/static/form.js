@@ -88,6 +88,12 @@ document.addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => delete form.dataset.sent));
 showNeeded();
+// On a slow line a building may be chosen before this file is here: nobody has asked for its units yet.
+function changedBefore(list) {
+  const drawn = [...list.options].find((option) => option.defaultSelected) || list.options[0];
+  return drawn && list.value !== drawn.value;
+}
+if ([...document.querySelectorAll("select[data-narrow]")].some(changedBefore)) narrow();
 document.querySelectorAll(".live[id]").forEach(readDocument);
 // a choice made while this file was still on its way
 const chosenBefore = (select) => ![...select.selectedOptions].every((option) => option.defaultSelected || !option.value);

@@ -1,0 +1,64 @@
+"""The closed lists that both ends of the wire share. Pure. PROTOCOL.md §8 lists them, and a test compares the two.
+
+A writer takes its word from here, and mypy checks it. A reader takes text, since a newer gate may say more.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+# --- deciding --------------------------------------------------------------------------------------------------------
+
+Outcome = Literal["grant", "refer", "deny"]
+"""What a decision says. A ruling, an override and a button say grant or deny."""
+
+Misreading = Literal["unreadable", "not_a_pass", "foreign_scope", "unknown_key", "bad_signature"]
+"""Reasons for which a text is no credential of ours."""
+
+Reason = Literal[
+    Misreading,
+    "no_list", "not_on_list", "unlisted", "not_collected", "superseded", "revoked", "suspended", "not_yet_valid",
+    "expired", "digits_missing", "digits_stale", "lockdown", "response_level", "wrong_lane", "wrong_kind",
+    "outside_hours", "quota_household", "quota_person", "passback", "list_expired", "attention", "ok",
+]  # fmt: skip
+REASONS: tuple[Reason, ...] = get_args(Reason)
+"""Why a decision is what it is. Among reasons with the same outcome, the first in this order names the decision."""
+
+# --- passing ---------------------------------------------------------------------------------------------------------
+
+PassageOutcome = Literal["passed", "not_passed", "no_sensor", "interrupted"]
+"""How a passage ended. ``no_sensor``: the lane cannot see; ``interrupted``: the gate stopped before it ended."""
+
+Switched = Literal["on", "off"]
+"""What a lockdown, a held lane and an input became."""
+
+# --- guards ----------------------------------------------------------------------------------------------------------
+
+GuardRole = Literal["guard", "supervisor", "technician"]
+"""What a person with a PIN may do at a gate. Staff at the centre have roles of another list."""
+
+GuardReason = Literal[
+    "known", "papers", "registered", "urgent", "delivery", "desk", "not_holder", "refused_check", "mistake", "other",
+]  # fmt: skip
+GUARD_REASONS: tuple[GuardReason, ...] = get_args(GuardReason)
+"""Reasons a guard chooses from for a ruling or an override."""
+
+GateReason = Literal["unanswered", "over_budget", "interrupted", "guard_button", "exit_button"]
+GATE_REASONS: tuple[GateReason, ...] = get_args(GateReason)
+"""Reasons the gate gives by itself where nothing was presented or nobody gave one."""
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+EventKind = Literal[
+    "decided", "passage", "ruled", "override", "explained", "opened", "fire", "lockdown", "hold", "call", "tamper",
+    "boot", "reader_restarted", "journal_set_aside", "events_lost", "withdrawn", "clock", "sign_in",
+]  # fmt: skip
+EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
+"""Kinds of events in a gate's journal. ``opened``: by a wired button."""
+
+LiveKind = Literal[
+    "decision", "ruling", "override", "explained", "passage", "button", "fire", "lockdown", "held_open", "call",
+    "tamper",
+]  # fmt: skip
+LIVE_KINDS: tuple[LiveKind, ...] = get_args(LiveKind)
+"""Kinds of lines in the live list that guards watch."""
