@@ -129,21 +129,6 @@ def test_what_is_hung_up_is_printed_on_whole_sheets_and_its_code_leads_to_the_fo
     officer.close()
 
 
-def test_a_choice_made_before_the_script_arrives_is_acted_on(browser: Any, town: Town) -> None:
-    one = Resident(browser, town, "phone", "en")
-    page, held = one.page, list[Any]()
-    page.route("**/form.js*", lambda route: held.append(route))
-    page.click("main form button")
-    for place, chosen in (("#building", "3"), ("#unit", "2")):
-        page.select_option(place, chosen)
-        while not held:
-            page.wait_for_timeout(20)
-        held.pop().continue_()
-    page.unroute("**/form.js*")
-    page.select_option("#dwelling_id", label="501")
-    one.context.close()
-
-
 def read_codes(picture: Path) -> set[str]:
     from hardware.reading import decoder
     from kiosk.reader.process import load_picture

@@ -95,8 +95,5 @@ function changedBefore(list) {
 }
 if ([...document.querySelectorAll("select[data-narrow]")].some(changedBefore)) narrow();
 document.querySelectorAll(".live[id]").forEach(readDocument);
-// a choice made while this file was still on its way
-const chosenBefore = (select) => ![...select.selectedOptions].every((option) => option.defaultSelected || !option.value);
-if ([...document.querySelectorAll("[data-narrow]")].some(chosenBefore)) narrow();
 const wrong = document.getElementById("wrong");
 if (wrong) wrong.focus();
