@@ -228,7 +228,7 @@ def add_dwellings(shell: Shell, centre: Centre, compound: str, **asked: str) -> 
     """
     pattern, wrong = read_pattern(asked)
     if pattern is None:
-        raise CentreError("; ".join(f"--{field.replace('_', '-')}: {pair[1]}" for field, pair in wrong.items()))
+        raise CentreError(en="; ".join(f"--{field.replace('_', '-')}: {pair[1]}" for field, pair in wrong.items()))
     compound_id = _id(centre, compound)
     with centre.writing(compound_id, shell.by) as writing:
         added = dwellings.insert_many(writing, pattern.addresses())
@@ -270,7 +270,7 @@ def _minute(words: str) -> int:
     try:
         at = time.fromisoformat(words)
     except ValueError as err:
-        raise CentreError(f"{words!r} is not a time of day. Write it like 09:00.") from err
+        raise CentreError(en=f"{words!r} is not a time of day. Write it like 09:00.") from err
     return at.hour * 60 + at.minute
 
 
@@ -410,7 +410,7 @@ def extend(shell: Shell, centre: Centre, number: str | None, compound: str | Non
       python -m sync.server extend --compound 7 --until 2027-03-31
     """
     if (number is None) == (compound is None):
-        raise CentreError("Say either a pass number or --compound.")
+        raise CentreError(en="Say either a pass number or --compound.")
     if number is not None:
         timezone = compounds.read_compound(centre, passes.compound_of(number)).timezone
         return _say_pass(shell, passes.extend(centre, number, passes.read_time(ends, timezone, True), shell.by))
