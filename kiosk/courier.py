@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from kiosk import channel as ch
+from kiosk import verbs
 from sync.agent.agent import CoreAway
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Signed, SyncState
 
@@ -25,16 +26,16 @@ class CoreOverSocket:
             raise CoreAway(str(err)) from err
 
     def events_after(self, asked: EventsAfter) -> EventBatch:
-        return self._ask(ch.EVENTS, asked)
+        return self._ask(verbs.EVENTS, asked)
 
     def acknowledged(self, note: Acknowledged) -> None:
-        self._ask(ch.ACKNOWLEDGED, note)
+        self._ask(verbs.ACKNOWLEDGED, note)
 
     def report(self, state: SyncState) -> Accepted:
-        return self._ask(ch.SYNC_STATE, state)
+        return self._ask(verbs.SYNC_STATE, state)
 
     def nonce(self) -> bytes:
-        return self._ask(ch.NONCE, ch.Nothing()).nonce
+        return self._ask(verbs.NONCE, verbs.Nothing()).nonce
 
     def time(self, statement: Signed) -> Accepted:
-        return self._ask(ch.TIME, statement)
+        return self._ask(verbs.TIME, statement)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kiosk.channel import Ending
+from kiosk.verbs import Ending
 
 HOUR_S = 3600.0
 TOLD_S = 600.0

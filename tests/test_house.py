@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("kiosk", "hardware", "sync")
 TOP = {
-    "README.md", "CHANGELOG.md", "DECISIONS.md", "LICENSE", "pyproject.toml", "setup.sh",
+    "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "DECISIONS.md", "LICENSE", "pyproject.toml", "setup.sh",
     "kiosk", "hardware", "sync", "systemd", "tests",
 }  # fmt: skip
 ONLY_IN = {

@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from kiosk.channel import STATE, ChannelError, Client, LaneState, Nothing, State
+from kiosk.channel import ChannelError, Client
 from kiosk.config import Config
 from kiosk.core.journal import open_existing
 from kiosk.core.mirror import Anchor
 from kiosk.restarts import SEVERAL
+from kiosk.verbs import STATE, LaneState, Nothing, State
 from sync.cache import ListError, check, get_current
 
 _CORE_ANSWER_S = 3.0

@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from hardware import HardwareError, LaneParts, Signal
-from kiosk.channel import FoundPass, FoundPasses, Happening, Presentation, Refused, Shown
+from kiosk.channel import Refused
 from kiosk.config import LaneSection, ScreenSection
 from kiosk.core import lane as lanes
 from kiosk.core.clock import Clock
@@ -26,6 +26,7 @@ from kiosk.core.judge import Decision, Judge, Whose, person_of
 from kiosk.core.kept import Kept
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
+from kiosk.verbs import FoundPass, FoundPasses, Happening, Presentation, Shown
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from kiosk import channel as ch
+from kiosk import verbs
 from kiosk.config import Config
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
@@ -60,22 +61,22 @@ class Live:
 
     def __init__(self) -> None:
         self.run = secrets.token_hex(4)
-        self._items: deque[ch.Happening] = deque(maxlen=_LIVE_KEPT)
+        self._items: deque[verbs.Happening] = deque(maxlen=_LIVE_KEPT)
         self._news = threading.Condition()
 
-    def tell(self, happening: ch.Happening) -> None:
+    def tell(self, happening: verbs.Happening) -> None:
         with self._news:
             self._items.append(happening)
             self._news.notify_all()
 
-    def after(self, number: int, wait_s: float) -> ch.Happenings:
+    def after(self, number: int, wait_s: float) -> verbs.Happenings:
         """What came after a number, waiting for it if need be; the latest fifty for 0. Whoever comes with a number of
         an earlier run is answered at once, so that he sees that this is another one."""
         with self._news:
             if number <= self._newest():
                 self._news.wait_for(lambda: self._newest() > number, min(wait_s, LONGEST_WAIT_S))
             items = [happening for happening in self._items if happening.number > number]
-            return ch.Happenings(items[-_LIVE_FIRST:] if number == 0 else items, self._newest(), self.run)
+            return verbs.Happenings(items[-_LIVE_FIRST:] if number == 0 else items, self._newest(), self.run)
 
     def _newest(self) -> int:
         return self._items[-1].number if self._items else 0
@@ -86,7 +87,7 @@ class _Heard:
 
     def __init__(self, started: float) -> None:
         self.at = started
-        self.readers: dict[str, tuple[float, ch.ReaderState]] = {}
+        self.readers: dict[str, tuple[float, verbs.ReaderState]] = {}
         self.restarts = Restarts()
         self.restart_noted_at = float("-inf")
         self.sync: SyncState | None = None
@@ -145,8 +146,8 @@ class Core:
 
     def serve(self, listeners: Mapping[str, socket.socket]) -> None:
         """Answer on the three sockets."""
-        verbs = {"core-reader": self.reader_verbs(), "core-guard": self.guard_verbs(), "core-sync": self.sync_verbs()}
-        self._servers = [ch.Server(listeners[name], verbs[name]).start() for name in verbs]
+        answers = {"core-reader": self.reader_verbs(), "core-guard": self.guard_verbs(), "core-sync": self.sync_verbs()}
+        self._servers = [ch.Server(listeners[name], answers[name]).start() for name in answers]
 
     def run(self, service: Service) -> None:
         """The loop, until the service is stopping; then let go of everything in order."""
@@ -232,31 +233,31 @@ class Core:
 
     def reader_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
         return {
-            ch.PRESENT: self._present,
-            ch.READER_STATE: self._reader_state,
-            ch.ENDING: self._reader_ends,
+            verbs.PRESENT: self._present,
+            verbs.READER_STATE: self._reader_state,
+            verbs.ENDING: self._reader_ends,
         }
 
-    def _present(self, asked: ch.Presentation) -> ch.Shown:
+    def _present(self, asked: verbs.Presentation) -> verbs.Shown:
         """What the reader says of itself goes into log and journal: nothing but short words, and never a guard's."""
         engine = asked.engine if len(asked.engine) <= _LONGEST_WORD and asked.engine.isidentifier() else ""
         shown = msgspec.structs.replace(asked, source="camera", engine=engine)
         return self.ask(lambda: self._gate.present(shown))
 
-    def _reader_state(self, state: ch.ReaderState) -> ch.Nothing:
+    def _reader_state(self, state: verbs.ReaderState) -> verbs.Nothing:
         if state.lane not in self._gate.lanes:
             raise ch.Refused("unknown_lane")
         now = self._monotonic()
         self._heard.readers[state.lane] = (now, state)
         if len(state.run) <= _LONGEST_WORD:
             self._reader_restarted(state.run, now)
-        return ch.Nothing()
+        return verbs.Nothing()
 
-    def _reader_ends(self, said: ch.Ending) -> ch.Nothing:
+    def _reader_ends(self, said: verbs.Ending) -> verbs.Nothing:
         if said.lane and said.lane not in self._gate.lanes:
             raise ch.Refused("unknown_lane")
         self._heard.restarts.ending(said)
-        return ch.Nothing()
+        return verbs.Nothing()
 
     def _reader_restarted(self, run: str, now: float) -> None:
         heard = self._heard
@@ -274,66 +275,66 @@ class Core:
 
     def guard_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
         return {
-            ch.SIGN_IN: self._sign_in,
-            ch.SIGN_OUT: self._sign_out,
-            ch.WHO: lambda asked: self._post.who(asked.token),
-            ch.WATCH: self._watch,
-            ch.STATE: lambda _: self.ask(self.state),
-            ch.RULE: self._rule,
-            ch.OVERRIDE: self._override,
-            ch.EXPLAIN: self._explain,
-            ch.HOLD: self._hold,
-            ch.LOCKDOWN: self._lockdown,
-            ch.LOOK_UP: self._look_up,
-            ch.PRESENT_TEXT: self._present_text,
-            ch.CONFIRM_TIME: self._confirm_time,
+            verbs.SIGN_IN: self._sign_in,
+            verbs.SIGN_OUT: self._sign_out,
+            verbs.WHO: lambda asked: self._post.who(asked.token),
+            verbs.WATCH: self._watch,
+            verbs.STATE: lambda _: self.ask(self.state),
+            verbs.RULE: self._rule,
+            verbs.OVERRIDE: self._override,
+            verbs.EXPLAIN: self._explain,
+            verbs.HOLD: self._hold,
+            verbs.LOCKDOWN: self._lockdown,
+            verbs.LOOK_UP: self._look_up,
+            verbs.PRESENT_TEXT: self._present_text,
+            verbs.CONFIRM_TIME: self._confirm_time,
         }
 
-    def _sign_in(self, asked: ch.SignIn) -> ch.Session:
+    def _sign_in(self, asked: verbs.SignIn) -> verbs.Session:
         session = self._post.sign_in(asked)
         self._put(lambda: self._gate.record("sign_in", by=session.name))
         return session
 
-    def _sign_out(self, asked: ch.Token) -> ch.Nothing:
+    def _sign_out(self, asked: verbs.Token) -> verbs.Nothing:
         self._post.sign_out(asked.token)
-        return ch.Nothing()
+        return verbs.Nothing()
 
-    def _watch(self, asked: ch.Watch) -> ch.Happenings:
+    def _watch(self, asked: verbs.Watch) -> verbs.Happenings:
         self._post.who(asked.token)
         return self._live.after(asked.after, asked.wait_s)
 
-    def _rule(self, asked: ch.Ruling) -> ch.Happening:
+    def _rule(self, asked: verbs.Ruling) -> verbs.Happening:
         by = self._post.who(asked.token).name
         return self.ask(lambda: self._gate.rule(asked.happening, asked.grant, by, asked.reason))
 
-    def _override(self, asked: ch.Override) -> ch.Happening:
+    def _override(self, asked: verbs.Override) -> verbs.Happening:
         by = self._post.who(asked.token).name
         return self.ask(lambda: self._gate.override(asked.lane, asked.open, asked.happening, by, asked.reason))
 
-    def _explain(self, asked: ch.Explain) -> ch.Nothing:
+    def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
         by = self._post.who(asked.token).name
         self.ask(lambda: self._gate.explain(asked.happening, by, asked.reason))
-        return ch.Nothing()
+        return verbs.Nothing()
 
-    def _hold(self, asked: ch.Hold) -> ch.Happening:
+    def _hold(self, asked: verbs.Hold) -> verbs.Happening:
         by = self._post.who(asked.token).name
         return self.ask(lambda: self._gate.hold(asked.lane, asked.open, by))
 
-    def _lockdown(self, asked: ch.Lockdown) -> ch.Happening:
+    def _lockdown(self, asked: verbs.Lockdown) -> verbs.Happening:
         by = self._post.supervisor(asked.token).name
         return self.ask(lambda: self._gate.lockdown(asked.lane, asked.on, by, asked.reason))
 
-    def _look_up(self, asked: ch.LookUp) -> ch.FoundPasses:
+    def _look_up(self, asked: verbs.LookUp) -> verbs.FoundPasses:
         self._post.who(asked.token)
         return self.ask(lambda: self._gate.look_up(asked.term))
 
-    def _present_text(self, asked: ch.PresentText) -> ch.Shown:
+    def _present_text(self, asked: verbs.PresentText) -> verbs.Shown:
         self._post.who(asked.token)
         source = asked.source if asked.source in ("phone", "hand") else "phone"
-        shown = ch.Presentation(lane=asked.lane, text=asked.text, source=source)
+        shown = verbs.Presentation(lane=asked.lane, text=asked.text, source=source)
         return self.ask(lambda: self._gate.present(shown))
 
-    def _confirm_time(self, asked: ch.ConfirmTime) -> ch.Nothing:
+    def _confirm_time(self, asked: verbs.ConfirmTime) -> verbs.Nothing:
         by = self._post.who(asked.token).name
 
         def confirm() -> None:
@@ -343,28 +344,28 @@ class Core:
             self._gate.record("clock", by=by, why="a guard confirmed the time")
 
         self.ask(confirm)
-        return ch.Nothing()
+        return verbs.Nothing()
 
     # --- sync ---
 
     def sync_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
         return {
-            ch.EVENTS: self.events,
-            ch.ACKNOWLEDGED: self.acknowledged,
-            ch.SYNC_STATE: lambda asked: self.ask(lambda: self.sync_state(asked)),
-            ch.NONCE: lambda _: self.ask(lambda: Nonce(self._clock.nonce())),
-            ch.TIME: lambda asked: self.ask(lambda: self.take_time(asked)),
+            verbs.EVENTS: self.events,
+            verbs.ACKNOWLEDGED: self.acknowledged,
+            verbs.SYNC_STATE: lambda asked: self.ask(lambda: self.sync_state(asked)),
+            verbs.NONCE: lambda _: self.ask(lambda: Nonce(self._clock.nonce())),
+            verbs.TIME: lambda asked: self.ask(lambda: self.take_time(asked)),
         }
 
     def events(self, asked: EventsAfter) -> EventBatch:
         """Written events for the centre."""
         return self._journal.read(asked)
 
-    def acknowledged(self, asked: Acknowledged) -> ch.Nothing:
+    def acknowledged(self, asked: Acknowledged) -> verbs.Nothing:
         """The centre has everything up to there."""
         if asked.journal_id == self._journal.health().journal_id:
             self._journal.prune(asked.seq)
-        return ch.Nothing()
+        return verbs.Nothing()
 
     def sync_state(self, state: SyncState) -> Accepted:
         """Take note of how the centre is; follow the list if it changed."""
@@ -457,11 +458,11 @@ class Core:
         ]
         return [code for code, true in asked if true]
 
-    def state(self) -> ch.State:
+    def state(self) -> verbs.State:
         """Everything the guards' page and ``check`` want to know. On the loop only."""
         now, vouched, health = self._clock.now(), self._mirror.vouched, self._journal.health()
         centre_ok, centre_why, seen = self._centre()
-        return ch.State(
+        return verbs.State(
             run=self._live.run,
             gate=vouched.gate_name or (self._anchor.gate if self._anchor else ""),
             compound_zh=vouched.compound.name_zh,
@@ -489,13 +490,13 @@ class Core:
             neighbour_en=vouched.neighbour[1],
         )
 
-    def _lane_state(self, name: str) -> ch.LaneState:
+    def _lane_state(self, name: str) -> verbs.LaneState:
         run, kept = self._gate.lanes[name], self._kept.now
         camera_ok, camera_why = self._camera(name)
         heard = self._heard.readers.get(name)
         restarts = self._heard.restarts.last_hour(self._monotonic()) if heard else ()
         title_zh, title_en = self._config.title(run.section)
-        return ch.LaneState(
+        return verbs.LaneState(
             name=name,
             title_zh=title_zh,
             title_en=title_en,

@@ -15,8 +15,9 @@ import msgspec
 import nacl.pwhash
 from nacl.exceptions import CryptoError
 
-from kiosk.channel import Refused, Session, SignIn
+from kiosk.channel import Refused
 from kiosk.core.mirror import Account
+from kiosk.verbs import Session, SignIn
 
 TRIES = 5
 LOCK_SECONDS = 60.0

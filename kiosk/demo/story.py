@@ -26,6 +26,7 @@ from rich.table import Table
 from hardware import Picture
 from hardware.simulated import burst
 from kiosk import channel as ch
+from kiosk import verbs
 from kiosk.core.gate import REPEAT_SECONDS
 from kiosk.demo.town import COMPOUND, GUARD, Town
 from kiosk.demo_passes import draw
@@ -80,12 +81,12 @@ class Story:
         self._seed += 1
         return [_jpeg(frame) for frame in burst(load_picture(self.printed(word)), self._seed, FRAMES)]
 
-    def hold(self, lane: str, pictures: Sequence[bytes], frames_each: int = 2) -> ch.Shown | None:
+    def hold(self, lane: str, pictures: Sequence[bytes], frames_each: int = 2) -> verbs.Shown | None:
         """Hold pictures before a lane's camera; what the core said, None if nothing was read."""
-        answer = self._reader.ask(ch.SHOW, ch.Show(lane, list(pictures), frames_each))
+        answer = self._reader.ask(verbs.SHOW, verbs.Show(lane, list(pictures), frames_each))
         return answer.presented[-1] if answer.presented else None
 
-    def hold_card(self, word: str, lane: str = "entry", frames_each: int = 2) -> ch.Shown | None:
+    def hold_card(self, word: str, lane: str = "entry", frames_each: int = 2) -> verbs.Shown | None:
         """The printed card of a pass, photographed badly; held up a second time where the first was not read."""
         shown = self.hold(lane, self.photographed(word), frames_each)
         if shown is None:
@@ -93,7 +94,7 @@ class Story:
             shown = self.hold(lane, self.photographed(word), frames_each)
         return shown
 
-    def hold_text(self, text: str, lane: str = "entry") -> ch.Shown | None:
+    def hold_text(self, text: str, lane: str = "entry") -> verbs.Shown | None:
         """A code on a phone's screen."""
         return self.hold(lane, [draw(text)], frames_each=8)
 
@@ -115,8 +116,8 @@ class Story:
         found: list[str] = []
 
         def look() -> bool:
-            watch = ch.Watch(self._token, 0, 0.0)
-            items = self._core.ask(ch.WATCH, watch).items
+            watch = verbs.Watch(self._token, 0, 0.0)
+            items = self._core.ask(verbs.WATCH, watch).items
             found[:] = [item.outcome for item in items if item.kind == "passage" and item.about == number]
             return bool(found)
 
@@ -158,7 +159,7 @@ class Story:
 
     def tell(self) -> None:
         """The whole story, in order."""
-        self._token = self._core.ask(ch.SIGN_IN, ch.SignIn(GUARD, self.town.pins[GUARD], "story")).token
+        self._token = self._core.ask(verbs.SIGN_IN, verbs.SignIn(GUARD, self.town.pins[GUARD], "story")).token
         for part in (
             self.tell_a_card,
             self.tell_phone_codes,
@@ -176,7 +177,7 @@ class Story:
 
     def tell_a_card(self) -> None:
         rises = self.relay_rises()
-        shown: list[ch.Shown | None] = []
+        shown: list[verbs.Shown | None] = []
 
         def first() -> str:
             shown.append(self.hold_card("resident"))
@@ -270,7 +271,7 @@ class Story:
                     lambda: _said(self.hold_card("expired")))  # fmt: skip
 
     def _known(self, number: str) -> bool:
-        found = self._core.ask(ch.LOOK_UP, ch.LookUp(self._token, number))
+        found = self._core.ask(verbs.LOOK_UP, verbs.LookUp(self._token, number))
         return bool(found.passes)
 
     def tell_enforcement(self) -> None:
@@ -303,7 +304,7 @@ class Story:
         car.join()
         self.expect("core killed mid-passage: back by itself", "back",
                     lambda: "back" if wait_until(lambda: self._is_back(killed), CENTRE_S) else "away")  # fmt: skip
-        self._token = self._core.ask(ch.SIGN_IN, ch.SignIn(GUARD, self.town.pins[GUARD], "story")).token
+        self._token = self._core.ask(verbs.SIGN_IN, verbs.SignIn(GUARD, self.town.pins[GUARD], "story")).token
         self.expect("nothing opened twice", "1 opening, relay off", lambda: (
             f"{self.relay_rises() - rises} opening, relay {'on' if self._relay_on() else 'off'}"))  # fmt: skip
         self.expect("the open passage is closed in the journal", "interrupted", self._last_passage)
@@ -393,11 +394,11 @@ class Story:
     def _journal(self) -> list[Event]:
         client, events = self.town.client("core-sync"), []
         try:
-            batch: EventBatch = client.ask(ch.EVENTS, EventsAfter("", 0, 500))
+            batch: EventBatch = client.ask(verbs.EVENTS, EventsAfter("", 0, 500))
             while batch.events:
                 events += [msgspec.json.decode(text, type=Event) for text in batch.events]
                 batch = client.ask(
-                    ch.EVENTS, EventsAfter(batch.journal_id, batch.first_seq + len(batch.events) - 1, 500)
+                    verbs.EVENTS, EventsAfter(batch.journal_id, batch.first_seq + len(batch.events) - 1, 500)
                 )
         finally:
             client.close()
@@ -441,7 +442,7 @@ def _table(steps: list[Step]) -> Table:
     return table
 
 
-def _said(shown: ch.Shown | None) -> str:
+def _said(shown: verbs.Shown | None) -> str:
     if shown is None:
         return "not read"
     return f"{shown.outcome} {shown.reason}{' repeat' if shown.repeat else ''}"

@@ -26,11 +26,12 @@ from nacl.signing import SigningKey
 from rich.console import Console
 from rich.panel import Panel
 
-from kiosk.channel import Client, State
+from kiosk.channel import Client
 from kiosk.commands.check import ask_core
 from kiosk.config import Config, load
 from kiosk.demo_passes import draw
 from kiosk.together import Child, Together, wait_until
+from kiosk.verbs import State
 from sync.credential import BODY_BYTES, MAGIC
 
 START_S = 30.0

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 
-from kiosk import channel
-from kiosk.channel import Happening, Refused, State
+from kiosk import verbs
+from kiosk.channel import Refused
 from kiosk.guard import views, words
 from kiosk.guard.frame import Answer, as_json, bar, done, post, reasons, view_asked, wants_json
+from kiosk.verbs import Happening, State
 
 routes = Blueprint("acts", __name__)
 
@@ -30,14 +31,14 @@ def _answer(grant: bool) -> Happening:
     happening = _shown_happening()
     if happening and request.form.get("waits") == "1":
         try:
-            return core.ask(channel.RULE, channel.Ruling(token, happening, grant))
+            return core.ask(verbs.RULE, verbs.Ruling(token, happening, grant))
         except Refused as no:
             if str(no) == "not_signed_in":
                 raise
             answered = _answered_alike(happening, grant)
             if answered:
                 return answered
-    return core.ask(channel.OVERRIDE, channel.Override(token, request.form.get("lane", ""), grant, happening))
+    return core.ask(verbs.OVERRIDE, verbs.Override(token, request.form.get("lane", ""), grant, happening))
 
 
 def _answered_alike(number: int, grant: bool) -> Happening | None:
@@ -54,7 +55,7 @@ def _shown_happening() -> int:
     happening = request.form.get("happening", 0, type=int)
     if not happening:
         return 0
-    state = post().core.ask(channel.STATE, channel.Nothing())
+    state = post().core.ask(verbs.STATE, verbs.Nothing())
     return happening if state.run == request.form.get("run") else 0
 
 
@@ -79,14 +80,14 @@ def explain() -> Answer:
     if reason not in words.OVERRIDE_REASONS:
         abort(400)
     number = request.form.get("happening", 0, type=int)
-    post().core.ask(channel.EXPLAIN, channel.Explain(g.session.token, number, f"{reason}: {text}" if text else reason))
+    post().core.ask(verbs.EXPLAIN, verbs.Explain(g.session.token, number, f"{reason}: {text}" if text else reason))
     return done("saved")
 
 
 @routes.post("/hold")
 def hold() -> Answer:
     on = request.form.get("on") == "1"
-    post().core.ask(channel.HOLD, channel.Hold(g.session.token, request.form.get("lane", ""), on))
+    post().core.ask(verbs.HOLD, verbs.Hold(g.session.token, request.form.get("lane", ""), on))
     return done("done")
 
 
@@ -95,7 +96,7 @@ def lockdown() -> Answer:
     if g.session.role != "supervisor":
         raise Refused("not_allowed")
     on = request.form.get("on") == "1"
-    post().core.ask(channel.LOCKDOWN, channel.Lockdown(g.session.token, request.form.get("lane", ""), on))
+    post().core.ask(verbs.LOCKDOWN, verbs.Lockdown(g.session.token, request.form.get("lane", ""), on))
     return done("done")
 
 
@@ -110,7 +111,7 @@ def confirm_time() -> Answer:
     except ValueError:
         return _time_page(state, words.say(g.language, words.ERRORS["bad_time"]), 400)
     try:
-        post().core.ask(channel.CONFIRM_TIME, channel.ConfirmTime(g.session.token, utc_ms))
+        post().core.ask(verbs.CONFIRM_TIME, verbs.ConfirmTime(g.session.token, utc_ms))
     except Refused as no:
         if str(no) == "not_signed_in":
             raise

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from kiosk.channel import Happening, Happenings
+from kiosk.verbs import Happening, Happenings
 
 KEPT = 200
 

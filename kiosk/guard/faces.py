@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kiosk.channel import LaneState, State
 from kiosk.guard import views, words
 from kiosk.guard.words import Pair, Public, say
+from kiosk.verbs import LaneState, State
 
 HINT = "hint-"
 """A hint's sign is named by its word after this."""

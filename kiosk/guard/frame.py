@@ -10,11 +10,12 @@ from flask import Blueprint, Response, abort, current_app, g, redirect, render_t
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from kiosk import channel
-from kiosk.channel import ChannelError, LaneState, Refused, Session, State
+from kiosk import verbs
+from kiosk.channel import ChannelError, Refused
 from kiosk.guard import doors, views, words
 from kiosk.guard.line import Core, GuardSettings
 from kiosk.guard.live import Live
+from kiosk.verbs import LaneState, Session, State
 
 PREFERENCES = {"language": words.LANGUAGES, "theme": ("auto", "day", "night"), "size": ("normal", "large")}
 YEAR_SECONDS = 31_536_000
@@ -60,7 +61,7 @@ def receive() -> AnyResponse | None:
     token = request.cookies.get(doors.SESSION_COOKIE, "")
     if not token:
         return to_sign_in("")
-    g.session = post().core.ask(channel.WHO, channel.Token(token))
+    g.session = post().core.ask(verbs.WHO, verbs.Token(token))
     if request.method == "POST" and not doors.token_is_good(token, request.form.get("form_token", "")):
         abort(403)
     return None
@@ -185,7 +186,7 @@ def sign_in() -> Answer:
         return _sign_in_page(request.args.get("why", ""), 200)
     name, pin = request.form.get("name", "").strip(), request.form.get("pin", "")
     try:
-        session = post().core.ask(channel.SIGN_IN, channel.SignIn(name, pin, request.remote_addr or ""))
+        session = post().core.ask(verbs.SIGN_IN, verbs.SignIn(name, pin, request.remote_addr or ""))
     except Refused as no:
         return _sign_in_page(str(no), 403, name)
     response = redirect(url_for("live_list.index"), 303)
@@ -208,7 +209,7 @@ def _sign_in_page(why: str, status: int, name: str = "") -> Answer:
 
 @routes.post("/sign-out")
 def sign_out() -> Answer:
-    post().core.ask(channel.SIGN_OUT, channel.Token(g.session.token))
+    post().core.ask(verbs.SIGN_OUT, verbs.Token(g.session.token))
     response = to_sign_in("")
     response.delete_cookie(doors.SESSION_COOKIE)
     return response

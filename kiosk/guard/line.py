@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from kiosk.channel import STATE, Client, HungUp, Nothing, Refused, State, Verb
+from kiosk.channel import Client, HungUp, Refused, Verb
+from kiosk.verbs import STATE, Nothing, State
 
 Q = TypeVar("Q")
 A = TypeVar("A")

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from kiosk.channel import STATE, WATCH, ChannelError, Happenings, Nothing, Refused, State, Watch
+from kiosk.channel import ChannelError, Refused
 from kiosk.guard.board import Board
 from kiosk.guard.line import Core
+from kiosk.verbs import STATE, WATCH, Happenings, Nothing, State, Watch
 
 WAIT_SECONDS = 20.0
 STATE_SECONDS = 1.0

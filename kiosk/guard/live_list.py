@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, g, render_template, request, stream_with_context
 
-from kiosk import channel
+from kiosk import verbs
 from kiosk.channel import ChannelError, Refused
 from kiosk.guard import views
 from kiosk.guard.board import Entry
@@ -83,7 +83,7 @@ def _events(view: View, token: str, last: str) -> Iterator[str]:
 def _still_signed_in(token: str) -> bool:
     """False only if the core says so: while it is away, the page waits for it."""
     try:
-        post().core.ask(channel.WHO, channel.Token(token))
+        post().core.ask(verbs.WHO, verbs.Token(token))
     except Refused:
         return False
     except ChannelError:

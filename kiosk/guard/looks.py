@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, g, render_template, request
 
-from kiosk import channel
-from kiosk.channel import Refused, State
+from kiosk import verbs
+from kiosk.channel import Refused
 from kiosk.guard import views, words
 from kiosk.guard.frame import Answer, bar, lane_named, may_present, post, view_asked
+from kiosk.verbs import State
 
 routes = Blueprint("looks", __name__)
 
@@ -43,7 +44,7 @@ def look_up() -> Answer:
     if not any(sign.isdigit() for sign in term):
         return _look_up_page(state, term, None, words.say(g.language, words.ERRORS["no_names"]))
     try:
-        found = post().core.ask(channel.LOOK_UP, channel.LookUp(g.session.token, term[:40]))
+        found = post().core.ask(verbs.LOOK_UP, verbs.LookUp(g.session.token, term[:40]))
     except Refused as no:
         if str(no) == "not_signed_in":
             raise
@@ -51,7 +52,7 @@ def look_up() -> Answer:
     return _look_up_page(state, term, found, "")
 
 
-def _look_up_page(state: State, term: str, found: channel.FoundPasses | None, sentence: str) -> Answer:
+def _look_up_page(state: State, term: str, found: verbs.FoundPasses | None, sentence: str) -> Answer:
     passes = [views.found(g.language, item, state) for item in found.passes] if found else []
     return render_template(
         "look_up.html",

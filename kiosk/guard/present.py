@@ -7,11 +7,12 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from kiosk import channel
 from kiosk import demo_passes as demo
-from kiosk.channel import ChannelError, HungUp, Refused, Shown, State
+from kiosk import verbs
+from kiosk.channel import ChannelError, HungUp, Refused
 from kiosk.guard import words
 from kiosk.guard.frame import Answer, as_json, bar, lane_named, may_present, post, view_asked, wants_json
+from kiosk.verbs import Shown, State
 
 MAX_PHOTO = 4 * 1024 * 1024
 MAX_REQUEST = MAX_PHOTO + 64 * 1024
@@ -49,7 +50,7 @@ def tile(name: str) -> Answer:
 @routes.post("/present/demo")
 def present_demo() -> Answer:
     """Hold a demo pass before the simulated camera of the lane."""
-    state, folder = post().core.ask(channel.STATE, channel.Nothing()), _demo_folder()
+    state, folder = post().core.ask(verbs.STATE, verbs.Nothing()), _demo_folder()
     chosen = [d for d in demo.demo_passes(folder) if d.file == request.form.get("file")]
     if not chosen or not may_present(state):
         abort(404)
@@ -66,7 +67,7 @@ def _demo_folder() -> Path:
 @routes.post("/present/photo")
 def present_photo() -> Answer:
     """A photo of somebody's code: held before a simulated camera, or read by the reader and presented as text."""
-    state = post().core.ask(channel.STATE, channel.Nothing())
+    state = post().core.ask(verbs.STATE, verbs.Nothing())
     photo = request.files.get("photo")
     taken = photo.read() if photo else b""
     if not taken:
@@ -79,7 +80,7 @@ def present_photo() -> Answer:
 def _shown_to_camera(state: State, taken: bytes) -> Answer:
     lane = lane_named(state, request.form.get("lane", "")).name
     try:
-        shown = post().core.ask_reader(channel.SHOW, channel.Show(lane, [taken]), taken)
+        shown = post().core.ask_reader(verbs.SHOW, verbs.Show(lane, [taken]), taken)
     except ChannelError as err:
         return _photo_refused(state, _reader_said(err), 409)
     if not shown.presented:
@@ -89,13 +90,13 @@ def _shown_to_camera(state: State, taken: bytes) -> Answer:
 
 def _read_by_reader(state: State, taken: bytes) -> Answer:
     try:
-        read = post().core.ask_reader(channel.PHOTO, channel.Photo(taken), taken)
+        read = post().core.ask_reader(verbs.PHOTO, verbs.Photo(taken), taken)
     except ChannelError as err:
         return _photo_refused(state, _reader_said(err), 409)
     if not read.texts:
         return _photo_refused(state, "no_code", 409)
     lane = lane_named(state, request.form.get("lane", "")).name
-    return _presented(post().core.ask(channel.PRESENT_TEXT, channel.PresentText(g.session.token, lane, read.texts[0])))
+    return _presented(post().core.ask(verbs.PRESENT_TEXT, verbs.PresentText(g.session.token, lane, read.texts[0])))
 
 
 def _reader_said(err: ChannelError) -> str:

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from flask import Blueprint, abort, current_app, render_template, request
 
-from kiosk.channel import ChannelError, LaneState, State
+from kiosk.channel import ChannelError
 from kiosk.guard import doors, faces
 from kiosk.guard.frame import Answer, as_json, post
 from kiosk.guard.line import Core
+from kiosk.verbs import LaneState, State
 
 FRESH_SECONDS = 0.25
 RETRY_SECONDS = 1.0

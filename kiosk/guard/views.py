@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from kiosk.channel import FoundPass, Happening, LaneState, Session, State
 from kiosk.guard import words
 from kiosk.guard.board import Board, Entry
 from kiosk.guard.words import code, say, word
 from kiosk.restarts import SEVERAL
+from kiosk.verbs import FoundPass, Happening, LaneState, Session, State
 
 FRESH_MS = 60_000
 """A presentation older than this is history: the buttons then act on the lane, not on that person."""

@@ -25,27 +25,23 @@ from hardware import OURS, Camera, CameraSettings, Decoder, Found, Frame, Hardwa
 from hardware.exposure import DARKEST, Bracket, Lamp, brightness
 from hardware.opening import open_camera
 from hardware.simulated import SimulatedCamera
-from kiosk.channel import (
+from kiosk.channel import A, ChannelError, Q, Refused, Verb
+from kiosk.reader.caps import Caps, Look, end_process, last_in_line
+from kiosk.verbs import (
     ENDING,
     PHOTO,
     PRESENT,
     READER_STATE,
     SHOW,
-    A,
-    ChannelError,
     Ending,
     Photo,
     Presentation,
-    Q,
     ReaderState,
-    Refused,
     Show,
     Shown,
     ShownTexts,
     Texts,
-    Verb,
 )
-from kiosk.reader.caps import Caps, Look, end_process, last_in_line
 
 GONE_S = 0.7
 """A code not read for so long has left; shown again it is a new presentation."""

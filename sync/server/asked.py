@@ -85,7 +85,7 @@ def until(utc_ms: int) -> str:
 
 def why(error: CentreError) -> str:
     """What cannot be done, in the language of the page."""
-    return (language() != "en" and error.chinese) or str(error)
+    return (language() != "en" and error.zh) or str(error)
 
 
 def or_again(act: Callable[[], Any], template: str, again: Callable[[], dict[str, Any]]) -> Any:

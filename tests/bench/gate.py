@@ -33,7 +33,8 @@ from rich.table import Table
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from kiosk.channel import PRESENT, Client, Presentation  # noqa: E402
+from kiosk.channel import Client  # noqa: E402
+from kiosk.verbs import PRESENT, Presentation  # noqa: E402
 from sync.agent.enrol import IDENTITY, Identity  # noqa: E402
 from sync.cache import ListReader  # noqa: E402
 from sync.credential import EPOCH_MS, STEP_MS, Credential, read_credential  # noqa: E402

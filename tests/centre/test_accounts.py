@@ -205,5 +205,5 @@ def test_who_would_wait_too_long_for_a_check_is_told_so(world: World, monkeypatc
     monkeypatch.setattr(staff, "_CHECK_WAIT_S", 0.0)
     with staff._checking(), staff._checking(), pytest.raises(staff.Busy) as refused:
         staff.sign_in(world.centre, "wang", PASSWORD)
-    assert refused.value.chinese and isinstance(refused.value, CentreError)
+    assert refused.value.zh and isinstance(refused.value, CentreError)
     assert staff.sign_in(world.centre, "wang", PASSWORD)

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from kiosk.channel import LaneState
 from kiosk.commands.check import frames_of
+from kiosk.verbs import LaneState
 from sync.credential import EPOCH_MS, STEP_MS, Credential
 from tests.fixtures.gate_parts import ANCHOR, BOX, HOUR_MS, credential, row_of, text_of, usual_changes, write_list
 

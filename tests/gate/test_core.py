@@ -25,6 +25,7 @@ import pytest
 from msgspec.structs import replace
 
 from kiosk import channel as ch
+from kiosk import verbs
 from kiosk.config import Config, parse
 from kiosk.core.journal import Journal
 from kiosk.core.loop import Core, Live
@@ -92,15 +93,15 @@ class Here:
         return self.ask("core-guard", verb, question)
 
     def token(self, name: str = "Lin") -> str:
-        token: str = self.guard(ch.SIGN_IN, ch.SignIn(name, PIN, "10.0.0.5")).token
+        token: str = self.guard(verbs.SIGN_IN, verbs.SignIn(name, PIN, "10.0.0.5")).token
         return token
 
-    def present(self, text: str = text_of(CARD), lane: str = "entry") -> ch.Shown:
-        shown: ch.Shown = self.ask("core-reader", ch.PRESENT, ch.Presentation(lane=lane, text=text))
+    def present(self, text: str = text_of(CARD), lane: str = "entry") -> verbs.Shown:
+        shown: verbs.Shown = self.ask("core-reader", verbs.PRESENT, verbs.Presentation(lane=lane, text=text))
         return shown
 
-    def state(self) -> ch.State:
-        state: ch.State = self.guard(ch.STATE, ch.Nothing())
+    def state(self) -> verbs.State:
+        state: verbs.State = self.guard(verbs.STATE, verbs.Nothing())
         return state
 
     def close(self) -> None:
@@ -128,44 +129,48 @@ def refusal(ask: Callable[[], Any]) -> str:
 
 VERBS = {
     "core-reader": {
-        ch.PRESENT: ch.Presentation(lane="entry", text=""), ch.READER_STATE: ch.ReaderState(lane="entry", ok=True),
-        ch.ENDING: ch.Ending(run="r", why="asked"),
+        verbs.PRESENT: verbs.Presentation(lane="entry", text=""),
+        verbs.READER_STATE: verbs.ReaderState(lane="entry", ok=True),
+        verbs.ENDING: verbs.Ending(run="r", why="asked"),
     },
     "core-guard": {
-        ch.SIGN_IN: ch.SignIn("a", "b"), ch.SIGN_OUT: ch.Token(""), ch.WHO: ch.Token(""), ch.WATCH: ch.Watch("", 0),
-        ch.STATE: ch.Nothing(), ch.RULE: ch.Ruling("", 1, True), ch.OVERRIDE: ch.Override("", "entry", True),
-        ch.EXPLAIN: ch.Explain("", 1, ""), ch.HOLD: ch.Hold("", "entry", True),
-        ch.LOCKDOWN: ch.Lockdown("", "entry", True), ch.LOOK_UP: ch.LookUp("", ""),
-        ch.PRESENT_TEXT: ch.PresentText("", "entry", ""), ch.CONFIRM_TIME: ch.ConfirmTime("", 1),
+        verbs.SIGN_IN: verbs.SignIn("a", "b"),
+        verbs.SIGN_OUT: verbs.Token(""), verbs.WHO: verbs.Token(""),
+        verbs.WATCH: verbs.Watch("", 0), verbs.STATE: verbs.Nothing(), verbs.RULE: verbs.Ruling("", 1, True),
+        verbs.OVERRIDE: verbs.Override("", "entry", True), verbs.EXPLAIN: verbs.Explain("", 1, ""),
+        verbs.HOLD: verbs.Hold("", "entry", True),
+        verbs.LOCKDOWN: verbs.Lockdown("", "entry", True), verbs.LOOK_UP: verbs.LookUp("", ""),
+        verbs.PRESENT_TEXT: verbs.PresentText("", "entry", ""), verbs.CONFIRM_TIME: verbs.ConfirmTime("", 1),
     },
     "core-sync": {
-        ch.EVENTS: EventsAfter("", 0), ch.ACKNOWLEDGED: Acknowledged("", 0), ch.SYNC_STATE: SyncState(centre_ok=True),
-        ch.NONCE: ch.Nothing(), ch.TIME: statement(bytes(16), NOON_MS),
+        verbs.EVENTS: EventsAfter("", 0), verbs.ACKNOWLEDGED: Acknowledged("", 0),
+        verbs.SYNC_STATE: SyncState(centre_ok=True),
+        verbs.NONCE: verbs.Nothing(), verbs.TIME: statement(bytes(16), NOON_MS),
     },
 }  # fmt: skip
 
 
 def test_a_reader_gone_bad_fills_no_memory_with_lanes_that_are_not_here(core: Here) -> None:
-    state = ch.ReaderState(lane="x" * 100_000, ok=True)
-    assert refusal(lambda: core.ask("core-reader", ch.READER_STATE, state)) == "unknown_lane"
+    state = verbs.ReaderState(lane="x" * 100_000, ok=True)
+    assert refusal(lambda: core.ask("core-reader", verbs.READER_STATE, state)) == "unknown_lane"
 
 
 def test_a_reader_gone_bad_speaks_for_nobody_and_writes_no_lines_into_the_log(
     core: Here, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "gate")
-    shown = ch.Presentation(
+    shown = verbs.Presentation(
         lane="entry", text=text_of(CARD), source="hand" * 9999, engine="a\nlane=entry outcome=grant"
     )
-    core.ask("core-reader", ch.PRESENT, shown)
+    core.ask("core-reader", verbs.PRESENT, shown)
     (decided,) = [event for event in read_events(core.bench.journal) if event.kind == "decided"]
     assert decided.source == "camera"
     assert "\n" not in caplog.text.strip()
 
 
 def test_each_socket_accepts_its_own_verbs_and_nobody_elses(core: Here) -> None:
-    for pair, (owner, verbs) in itertools.product(PAIRS, VERBS.items()):
-        for verb, question in verbs.items():
+    for pair, (owner, questions) in itertools.product(PAIRS, VERBS.items()):
+        for verb, question in questions.items():
             answer = ""
             with contextlib.suppress(ch.ChannelError):
                 try:
@@ -176,7 +181,9 @@ def test_each_socket_accepts_its_own_verbs_and_nobody_elses(core: Here) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [v for v in VERBS["core-guard"] if v not in (ch.SIGN_IN, ch.SIGN_OUT, ch.STATE)], ids=lambda verb: verb.name
+    "verb",
+    [v for v in VERBS["core-guard"] if v not in (verbs.SIGN_IN, verbs.SIGN_OUT, verbs.STATE)],
+    ids=lambda verb: verb.name,
 )
 def test_every_verb_of_the_page_but_signing_in_and_state_needs_a_session(core: Here, verb: ch.Verb[Any, Any]) -> None:
     assert refusal(lambda: core.guard(verb, VERBS["core-guard"][verb])) == "not_signed_in"
@@ -216,15 +223,15 @@ def test_a_question_that_is_not_understood_is_refused_in_words(core: Here, field
 
 def test_a_guard_signs_in_and_out_and_it_is_in_the_journal(core: Here) -> None:
     token = core.token()
-    assert core.guard(ch.WHO, ch.Token(token)).name == "Lin"
-    core.guard(ch.SIGN_OUT, ch.Token(token))
-    assert refusal(lambda: core.guard(ch.WHO, ch.Token(token))) == "not_signed_in"
+    assert core.guard(verbs.WHO, verbs.Token(token)).name == "Lin"
+    core.guard(verbs.SIGN_OUT, verbs.Token(token))
+    assert refusal(lambda: core.guard(verbs.WHO, verbs.Token(token))) == "not_signed_in"
     assert [(e.kind, e.by) for e in core.bench.events("sign_in")] == [("sign_in", "Lin")]
 
 
 def test_wrong_pins_lock_out(core: Here) -> None:
-    wrong = ch.SignIn("Lin", "0000", "10.0.0.5")
-    answers = [refusal(lambda: core.guard(ch.SIGN_IN, wrong)) for _ in range(6)]
+    wrong = verbs.SignIn("Lin", "0000", "10.0.0.5")
+    answers = [refusal(lambda: core.guard(verbs.SIGN_IN, wrong)) for _ in range(6)]
     assert answers == ["wrong_pin"] * 5 + ["locked_out:61"]
     core.now += 61
     assert core.token()
@@ -235,18 +242,18 @@ def test_wrong_pins_lock_out(core: Here) -> None:
 
 def test_a_yellow_is_presented_watched_and_answered(core: Here) -> None:
     token, shown = core.token(), core.present(text_of(SUSPENDED))
-    heard = core.guard(ch.WATCH, ch.Watch(token, 0))
+    heard = core.guard(verbs.WATCH, verbs.Watch(token, 0))
     assert [h.reason for h in heard.items] == ["suspended"] and heard.newest == shown.happening
-    core.guard(ch.RULE, ch.Ruling(token, shown.happening, True, "known"))
+    core.guard(verbs.RULE, verbs.Ruling(token, shown.happening, True, "known"))
     assert core.bench.parts["entry"].rises == 1
-    assert [h.kind for h in core.guard(ch.WATCH, ch.Watch(token, shown.happening)).items] == ["ruling"]
+    assert [h.kind for h in core.guard(verbs.WATCH, verbs.Watch(token, shown.happening)).items] == ["ruling"]
 
 
 def test_a_watcher_waits_for_news_and_is_woken_by_it(core: Here) -> None:
     token = core.token()
-    heard: list[ch.Happenings] = []
+    heard: list[verbs.Happenings] = []
     client = ch.Client(core.sockets / "core-guard", 30)
-    watcher = threading.Thread(target=lambda: heard.append(client.ask(ch.WATCH, ch.Watch(token, 0, 20.0))))
+    watcher = threading.Thread(target=lambda: heard.append(client.ask(verbs.WATCH, verbs.Watch(token, 0, 20.0))))
     watcher.start()
     core.present()
     watcher.join(10)
@@ -255,48 +262,51 @@ def test_a_watcher_waits_for_news_and_is_woken_by_it(core: Here) -> None:
 
 
 def test_a_watcher_that_hears_nothing_is_answered_all_the_same(core: Here) -> None:
-    assert core.guard(ch.WATCH, ch.Watch(core.token(), 0, 0.01)).items == []
+    assert core.guard(verbs.WATCH, verbs.Watch(core.token(), 0, 0.01)).items == []
 
 
 def test_a_watcher_of_an_earlier_run_is_told_at_once_that_this_is_another(core: Here) -> None:
     core.present()
-    heard = core.guard(ch.WATCH, ch.Watch(core.token(), 5000, 25.0))
+    heard = core.guard(verbs.WATCH, verbs.Watch(core.token(), 5000, 25.0))
     assert (heard.items, heard.newest, heard.run) == ([], 1, core.state().run)
 
 
 def test_the_live_list_begins_with_the_latest_fifty(core: Here) -> None:
     for _ in range(60):
-        core.live.tell(ch.Happening(number=core.live._newest() + 1, kind="call"))
-    heard = core.guard(ch.WATCH, ch.Watch(core.token(), 0))
+        core.live.tell(verbs.Happening(number=core.live._newest() + 1, kind="call"))
+    heard = core.guard(verbs.WATCH, verbs.Watch(core.token(), 0))
     assert [h.number for h in heard.items] == list(range(11, 61))
 
 
 def test_only_a_supervisor_shuts_a_lane(core: Here) -> None:
-    assert refusal(lambda: core.guard(ch.LOCKDOWN, ch.Lockdown(core.token(), "entry", True))) == "not_allowed"
+    assert refusal(lambda: core.guard(verbs.LOCKDOWN, verbs.Lockdown(core.token(), "entry", True))) == "not_allowed"
     assert core.present().outcome == "grant"
-    core.guard(ch.LOCKDOWN, ch.Lockdown(core.token("Zhao"), "entry", True, "drill"))
+    core.guard(verbs.LOCKDOWN, verbs.Lockdown(core.token("Zhao"), "entry", True, "drill"))
     assert "lockdown" in core.state().faults
     assert core.present(text_of(SUSPENDED)).reason == "lockdown"
 
 
 def test_override_explain_hold_look_up_and_present_do_what_they_say(core: Here) -> None:
     token = core.token()
-    override = core.guard(ch.OVERRIDE, ch.Override(token, "entry", True))
+    override = core.guard(verbs.OVERRIDE, verbs.Override(token, "entry", True))
     assert core.state().unexplained == 1
-    core.guard(ch.EXPLAIN, ch.Explain(token, override.number, "ambulance"))
+    core.guard(verbs.EXPLAIN, verbs.Explain(token, override.number, "ambulance"))
     assert core.state().unexplained == 0
-    core.guard(ch.HOLD, ch.Hold(token, "entry", True))
+    core.guard(verbs.HOLD, verbs.Hold(token, "entry", True))
     assert core.state().lanes[0].held_open
-    core.guard(ch.HOLD, ch.Hold(token, "entry", False))
-    assert core.guard(ch.LOOK_UP, ch.LookUp(token, "3-2-1201")).passes
-    assert core.guard(ch.PRESENT_TEXT, ch.PresentText(token, "entry", text_of(CARD), "anything")).outcome == "grant"
+    core.guard(verbs.HOLD, verbs.Hold(token, "entry", False))
+    assert core.guard(verbs.LOOK_UP, verbs.LookUp(token, "3-2-1201")).passes
+    assert (
+        core.guard(verbs.PRESENT_TEXT, verbs.PresentText(token, "entry", text_of(CARD), "anything")).outcome == "grant"
+    )
     assert core.bench.events("decided")[0].source == "phone"
 
 
 @pytest.mark.parametrize(
     "question",
-    [(ch.OVERRIDE, lambda t: ch.Override(t, "garage", True)), (ch.HOLD, lambda t: ch.Hold(t, "garage", True)),
-     (ch.PRESENT_TEXT, lambda t: ch.PresentText(t, "garage", ""))],
+    [(verbs.OVERRIDE, lambda t: verbs.Override(t, "garage", True)),
+     (verbs.HOLD, lambda t: verbs.Hold(t, "garage", True)),
+     (verbs.PRESENT_TEXT, lambda t: verbs.PresentText(t, "garage", ""))],
 )  # fmt: skip
 def test_a_lane_that_is_not_here_is_refused(core: Here, question: Any) -> None:
     verb, ask = question
@@ -304,7 +314,7 @@ def test_a_lane_that_is_not_here_is_refused(core: Here, question: Any) -> None:
 
 
 def test_a_guard_confirms_the_time_only_where_nobody_knows_better(core: Here) -> None:
-    assert refusal(lambda: core.guard(ch.CONFIRM_TIME, ch.ConfirmTime(core.token(), NOON_MS))) == "known_already"
+    assert refusal(lambda: core.guard(verbs.CONFIRM_TIME, verbs.ConfirmTime(core.token(), NOON_MS))) == "known_already"
 
 
 # --- sync's verbs -----------------------------------------------------------------------------------------------------
@@ -313,18 +323,18 @@ def test_a_guard_confirms_the_time_only_where_nobody_knows_better(core: Here) ->
 def test_sync_reads_events_and_asks_for_time(core: Here) -> None:
     core.present()
     core.bench.events()
-    batch = core.ask("core-sync", ch.EVENTS, EventsAfter("", 0))
+    batch = core.ask("core-sync", verbs.EVENTS, EventsAfter("", 0))
     assert any('"decided"' in body for body in batch.events)
-    core.ask("core-sync", ch.ACKNOWLEDGED, Acknowledged(batch.journal_id, batch.newest))
-    nonce = core.ask("core-sync", ch.NONCE, ch.Nothing()).nonce
-    assert core.ask("core-sync", ch.TIME, statement(nonce, NOON_MS)).ok
-    again = core.ask("core-sync", ch.TIME, statement(nonce, NOON_MS))
+    core.ask("core-sync", verbs.ACKNOWLEDGED, Acknowledged(batch.journal_id, batch.newest))
+    nonce = core.ask("core-sync", verbs.NONCE, verbs.Nothing()).nonce
+    assert core.ask("core-sync", verbs.TIME, statement(nonce, NOON_MS)).ok
+    again = core.ask("core-sync", verbs.TIME, statement(nonce, NOON_MS))
     assert (again.ok, again.why) == (False, "an old or unknown nonce")
 
 
 def test_a_list_that_sync_has_put_in_force_is_followed_at_once(core: Here) -> None:
     write_list(core.bench.folder / "list", [replace(row_of(CARD), state="revoked")], usual_changes(), 2)
-    assert core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True, list_changed=True)).ok
+    assert core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, list_changed=True)).ok
     assert core.present().reason == "revoked"
 
 
@@ -335,12 +345,12 @@ def test_a_withdrawn_gate_forgets_whom_it_knew_and_what_was_sealed_for_it(core: 
     box.write_bytes(b"k" * 32)
     order = signed("withdrawal", DEVICE, WithdrawalBody(GATE, DEVICE, NOON_MS), 9)
     write_list(core.bench.folder / "list", ROWS, [*usual_changes(), order], 2)
-    told = core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True, list_changed=True))
+    told = core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, list_changed=True))
     assert (told.ok, told.why) == (False, "withdrawn")
     assert not box.exists()
     assert "withdrawn" in core.state().faults
     assert core.present().reason == "foreign_scope"
-    assert refusal(lambda: core.guard(ch.OVERRIDE, ch.Override(token, "entry", True))) == "not_signed_in"
+    assert refusal(lambda: core.guard(verbs.OVERRIDE, verbs.Override(token, "entry", True))) == "not_signed_in"
     assert "withdrawn" in [event.kind for event in core.bench.events()]
 
 
@@ -348,20 +358,20 @@ def test_a_list_that_cannot_be_used_is_told_to_sync_and_the_old_one_stays(core: 
     folder = core.bench.folder / "list"
     (folder / "list-e1-9.db").write_bytes(b"nonsense")
     (folder / "current").write_text("list-e1-9.db\n")
-    accepted = core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True, list_changed=True))
+    accepted = core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, list_changed=True))
     assert not accepted.ok and "list-e1-9.db" in accepted.why
     assert core.present().outcome == "grant"
 
 
 def test_the_state_says_how_reader_and_centre_are(core: Here) -> None:
     assert "centre_away" in core.state().faults
-    core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True, unsent=4))
-    core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=True, decode_ms=3.5, looked=0.12))
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, unsent=4))
+    core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True, decode_ms=3.5, looked=0.12))
     state = core.state()
     assert (state.faults, state.unsent, state.lanes[0].camera_ok, state.lanes[0].decode_ms) == ([], 4, True, 3.5)
     assert state.lanes[0].looked == 0.12
     assert (state.gate, state.compound_zh, state.clock, state.list_passes) == ("North gate", "桃园", "trusted", 2)
-    core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=False, why="no camera"))
+    core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=False, why="no camera"))
     assert core.state().faults == ["camera"]
     core.now += 4
     assert core.state().faults == ["reader_silent"]
@@ -378,7 +388,7 @@ def test_the_lamp_follows_the_reader_and_is_dark_when_the_reader_falls_silent_or
         return lamp.is_on
 
     def lit_after(light: bool) -> bool:
-        core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=True, light=light))
+        core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True, light=light))
         return lamp_after_a_turn()
 
     assert not lit_after(False)
@@ -396,7 +406,7 @@ def test_the_lamp_follows_the_reader_and_is_dark_when_the_reader_falls_silent_or
 
 def test_the_readers_hint_is_shown_until_there_is_an_answer_or_the_reader_is_silent(core: Here) -> None:
     def hint_after(hint: str, ok: bool = True) -> str:
-        core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=ok, hint=hint))
+        core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=ok, hint=hint))
         return core.state().lanes[0].hint
 
     assert [hint_after("closer"), hint_after("still"), hint_after("")] == ["closer", "still", ""]
@@ -413,22 +423,22 @@ def test_the_readers_hint_is_shown_until_there_is_an_answer_or_the_reader_is_sil
 def test_a_reader_that_began_anew_is_counted_told_and_put_in_the_journal(core: Here) -> None:
     def run(name: str, seconds: float = 5.0) -> None:
         core.now += seconds
-        core.ask("core-reader", ch.READER_STATE, ch.ReaderState(lane="entry", ok=True, run=name))
+        core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True, run=name))
 
     run("one")
-    core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True))
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True))
     assert core.state().faults == []
-    core.ask("core-reader", ch.ENDING, ch.Ending(run="one", why="frame", lane="entry"))
+    core.ask("core-reader", verbs.ENDING, verbs.Ending(run="one", why="frame", lane="entry"))
     run("two")
     run("three")
-    core.ask("core-reader", ch.ENDING, ch.Ending(run="three", why="asked"))
+    core.ask("core-reader", verbs.ENDING, verbs.Ending(run="three", why="asked"))
     run("four")
     state = core.state()
     (lane,) = state.lanes
     assert (state.faults, lane.reader_restarts, lane.reader_blames) == (["reader_restarted"], 2, 1)
     assert lane.reader_restarted_ms == state.now_ms
     run("four", 700)
-    core.ask("core-sync", ch.SYNC_STATE, SyncState(centre_ok=True))
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True))
     state = core.state()
     assert (state.faults, state.lanes[0].reader_restarts) == ([], 2)
     core.now += 3600
@@ -438,8 +448,8 @@ def test_a_reader_that_began_anew_is_counted_told_and_put_in_the_journal(core: H
 
 
 def test_a_last_word_about_a_lane_that_is_not_here_is_refused(core: Here) -> None:
-    ending = ch.Ending(run="r", why="frame", lane="x" * 100_000)
-    assert refusal(lambda: core.ask("core-reader", ch.ENDING, ending)) == "unknown_lane"
+    ending = verbs.Ending(run="r", why="frame", lane="x" * 100_000)
+    assert refusal(lambda: core.ask("core-reader", verbs.ENDING, ending)) == "unknown_lane"
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
@@ -462,7 +472,7 @@ def test_sixteen_peers_are_served_and_a_seventeenth_is_turned_away(core: Here) -
     answered = 0
     for client in clients:
         with contextlib.suppress(ch.ChannelError):
-            client.ask(ch.NONCE, ch.Nothing())
+            client.ask(verbs.NONCE, verbs.Nothing())
             answered += 1
     for client in clients:
         client.close()
@@ -520,7 +530,7 @@ pulse_ms = 5000
 
     def answers(self) -> bool:
         with contextlib.suppress(ch.ChannelError):
-            self.client.ask(ch.READER_STATE, ch.ReaderState(lane="entry", ok=True))
+            self.client.ask(verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True))
             return True
         return False
 
@@ -540,8 +550,8 @@ pulse_ms = 5000
         lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         return [line["value"] for line in lines if line["what"] == "relay"]
 
-    def present(self) -> ch.Shown:
-        return self.client.ask(ch.PRESENT, ch.Presentation(lane="entry", text=text_of(self.card)))
+    def present(self) -> verbs.Shown:
+        return self.client.ask(verbs.PRESENT, verbs.Presentation(lane="entry", text=text_of(self.card)))
 
     def events(self) -> list[Any]:
         journal = Journal(self.folder / "state" / "core", lambda: 0)

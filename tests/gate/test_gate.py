@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from kiosk.channel import Presentation, Refused, Shown
+from kiosk.channel import Refused
 from kiosk.core.gate import DISK_SECONDS
+from kiosk.verbs import Presentation, Shown
 from sync.protocol import Rules
 from tests.fixtures.gate_parts import (
     COMPOUND,

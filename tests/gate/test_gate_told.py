@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hardware import Signal
-from kiosk.channel import Presentation
 from kiosk.core.gate import NOTHING
 from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE, in_public
+from kiosk.verbs import Presentation
 from sync.protocol import StageFrom
 from sync.terms import REASONS
 from tests.fixtures.gate_parts import Bench, credential, row_of, text_of, usual_changes

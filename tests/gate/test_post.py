@@ -5,9 +5,10 @@ from __future__ import annotations
 import nacl.pwhash
 import pytest
 
-from kiosk.channel import Refused, SignIn
+from kiosk.channel import Refused
 from kiosk.core.mirror import Account
 from kiosk.core.post import LONGEST_LOCK_SECONDS, MAX_SESSIONS, SESSION_SECONDS, TRIES_ANYWHERE, Post
+from kiosk.verbs import SignIn
 
 
 def verifier(pin: str) -> bytes:

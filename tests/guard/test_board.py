@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kiosk.channel import Happening, Happenings
 from kiosk.guard.board import KEPT, Board
+from kiosk.verbs import Happening, Happenings
 
 NOW = 1_000_000
 

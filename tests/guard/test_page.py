@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from kiosk import channel
-from kiosk.channel import Shown
+from kiosk import verbs
 from kiosk.guard import create_app, words
 from kiosk.guard.line import Core, GuardSettings
+from kiosk.verbs import Shown
 from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
 from tests.fixtures.guard import Guard
 
@@ -39,7 +39,7 @@ def test_over_https_the_cookie_is_secure(stage: Stage) -> None:
 
 
 def test_the_core_learns_where_the_page_was_opened(stage: Stage, guard: Guard) -> None:
-    assert stage.last(channel.SignIn).address == "127.0.0.1"
+    assert stage.last(verbs.SignIn).address == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_signing_out_ends_the_session_in_the_core(stage: Stage, guard: Guard) ->
 def test_a_form_without_its_token_does_nothing(stage: Stage, guard: Guard, token: str) -> None:
     guard.token = token
     assert guard.post("/open", lane="in").status_code == 403
-    assert not any(isinstance(question, channel.Override) for question in stage.asked)
+    assert not any(isinstance(question, verbs.Override) for question in stage.asked)
 
 
 @pytest.mark.parametrize("origin", ["http://elsewhere.example", "null", "http://["])
@@ -116,7 +116,7 @@ def test_what_a_pass_carries_is_escaped_wherever_it_is_shown(stage: Stage, guard
 def test_a_yellow_is_answered_by_a_ruling(stage: Stage, guard: Guard) -> None:
     stage.happen(**PEOPLE["passback"])
     assert guard.press("/open").location == "/"
-    ruling = stage.last(channel.Ruling)
+    ruling = stage.last(verbs.Ruling)
     assert (ruling.happening, ruling.grant) == (1, True)
 
 
@@ -124,7 +124,7 @@ def test_a_ruling_that_comes_too_late_to_open_still_opens(stage: Stage, guard: G
     stage.happen(**PEOPLE["passback"])
     stage.refusals["Ruling"] = "too_late"
     guard.press("/open")
-    assert stage.last(channel.Override).open
+    assert stage.last(verbs.Override).open
 
 
 def test_a_yellow_that_a_colleague_just_let_through_is_not_opened_twice(stage: Stage, guard: Guard) -> None:
@@ -133,33 +133,33 @@ def test_a_yellow_that_a_colleague_just_let_through_is_not_opened_twice(stage: S
     stage.happen("ruling", about=1, outcome="grant", by="李主管")
     stage.refusals["Ruling"] = "not_waiting"
     guard.post("/open", lane="in", happening="1", run="r1", waits="1")
-    assert not any(isinstance(question, channel.Override) for question in stage.asked)
+    assert not any(isinstance(question, verbs.Override) for question in stage.asked)
 
 
 def test_a_red_is_overridden_at_once_and_the_reason_asked_afterwards(stage: Stage, guard: Guard) -> None:
     stage.happen(**PEOPLE["deny"])
     answer = guard.press("/open")
-    assert (stage.last(channel.Override).happening, stage.last(channel.Override).reason) == (1, "")
+    assert (stage.last(verbs.Override).happening, stage.last(verbs.Override).reason) == (1, "")
     assert answer.location == "/?explain=2"
     assert "认识，是本小区的" in guard.page(answer.location)
     assert "1 次没写原因" in guard.page()
     guard.post("/explain", happening="2", reason="papers", text="看过身份证")
-    explain = stage.last(channel.Explain)
+    explain = stage.last(verbs.Explain)
     assert (explain.happening, explain.reason) == (2, "papers: 看过身份证")
     assert "没写原因" not in guard.page()
 
 
 def test_the_lane_opens_with_nobody_presenting(stage: Stage, guard: Guard) -> None:
     guard.press("/open")
-    override = stage.last(channel.Override)
+    override = stage.last(verbs.Override)
     assert (override.lane, override.happening, override.open) == ("in", 0, True)
 
 
 def test_a_button_pressed_on_a_page_from_before_a_restart_opens_but_rules_on_nobody(stage: Stage, guard: Guard) -> None:
     stage.happen(**PEOPLE["passback"])
     guard.post("/open", lane="in", happening="1", run="an earlier run", waits="1")
-    assert stage.last(channel.Override).happening == 0
-    assert not any(isinstance(question, channel.Ruling) for question in stage.asked)
+    assert stage.last(verbs.Override).happening == 0
+    assert not any(isinstance(question, verbs.Ruling) for question in stage.asked)
 
 
 def test_the_longest_waiting_yellow_stays_in_front_when_others_come(stage: Stage, guard: Guard) -> None:
@@ -180,19 +180,19 @@ def test_a_presentation_of_long_ago_is_not_what_the_buttons_act_on(stage: Stage,
     stage.happen(**PEOPLE["deny"])
     stage.state.now_ms += 120_000
     guard.press("/open")
-    assert stage.last(channel.Override).happening == 0
+    assert stage.last(verbs.Override).happening == 0
 
 
 @pytest.mark.parametrize("term", ["张三", "zhang", ""])
 def test_nobody_is_looked_up_by_name(stage: Stage, guard: Guard, term: str) -> None:
     assert "不按姓名查" in guard.post("/look-up", term=term).text
-    assert not any(isinstance(question, channel.LookUp) for question in stage.asked)
+    assert not any(isinstance(question, verbs.LookUp) for question in stage.asked)
 
 
 def test_a_dwelling_is_looked_up_without_leaving_a_trace_in_the_address(stage: Stage, guard: Guard) -> None:
     page = guard.post("/look-up", term=" 3-1-502 ")
     assert "3栋1单元502" in page.text and "张*" in page.text and "有效" in page.text
-    assert stage.last(channel.LookUp).term == "3-1-502"
+    assert stage.last(verbs.LookUp).term == "3-1-502"
     assert page.request.path == "/look-up" and not page.request.query_string
 
 
@@ -216,7 +216,7 @@ def test_holding_open_begins_and_ends(stage: Stage, guard: Guard) -> None:
 def test_on_a_real_gate_a_photo_is_read_and_presented_as_from_a_phone(stage: Stage, guard: Guard) -> None:
     answer = guard.post("/present/photo", lane="in", photo=(io.BytesIO(PNG), "pass.jpg"))
     assert answer.location == "/?lane=in"
-    presented = stage.last(channel.PresentText)
+    presented = stage.last(verbs.PresentText)
     assert (presented.text, presented.source, presented.lane) == ("G1TEXT", "phone", "in")
 
 
@@ -238,9 +238,9 @@ def test_the_clock_is_confirmed_by_a_guard(stage: Stage, guard: Guard) -> None:
     stage.state.clock = "untrusted"
     assert "对时间" in guard.page() and "14:05" in guard.page("/time")
     guard.post("/time", right="1")
-    assert stage.last(channel.ConfirmTime).utc_ms == NOW_MS
+    assert stage.last(verbs.ConfirmTime).utc_ms == NOW_MS
     guard.post("/time", date="2026-11-23", clock="14:15")
-    assert stage.last(channel.ConfirmTime).utc_ms == NOW_MS + 600_000
+    assert stage.last(verbs.ConfirmTime).utc_ms == NOW_MS + 600_000
     assert guard.post("/time", date="2026-11-23", clock="soon").status_code == 400
 
 
@@ -394,7 +394,7 @@ class TestSimulatedGate:
     def test_a_card_is_held_before_the_camera_as_it_is(self, stage: Stage, guard: Guard) -> None:
         stage.presented = [Shown(outcome="grant", reason="ok", lane="in")]
         assert guard.post("/present/demo", lane="in", file="card.png").location == "/?lane=in"
-        assert stage.last(channel.Show).pictures == [PNG]
+        assert stage.last(verbs.Show).pictures == [PNG]
 
     def test_a_phone_pass_is_drawn_with_the_digits_of_the_gates_time(self, stage: Stage, guard: Guard) -> None:
         import pyotp
@@ -403,12 +403,12 @@ class TestSimulatedGate:
 
         guard.post("/present/demo", lane="in", file="phone.png")
         digits = pyotp.TOTP("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", digits=8).at(NOW_MS // 1000)
-        assert stage.last(channel.Show).pictures == [draw(f"G1ABC.{digits}")]
+        assert stage.last(verbs.Show).pictures == [draw(f"G1ABC.{digits}")]
 
     def test_a_photo_is_held_before_the_simulated_camera(self, stage: Stage, guard: Guard) -> None:
         guard.post("/present/photo", lane="in", photo=(io.BytesIO(PNG), "x.png"))
-        assert stage.last(channel.Show).pictures == [PNG]
-        assert not any(isinstance(question, channel.Photo) for question in stage.asked)
+        assert stage.last(verbs.Show).pictures == [PNG]
+        assert not any(isinstance(question, verbs.Photo) for question in stage.asked)
 
     def test_a_gate_with_a_real_camera_has_no_demo_passes_whatever_is_configured(
         self, stage: Stage, guard: Guard

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kiosk import channel
+from kiosk import channel, verbs
 from kiosk.guard import create_app
 from kiosk.guard.line import Core, GuardSettings
 from tests.fixtures.browsers.guard_stage import NOW_MS, Stage, lane_state
@@ -55,7 +55,7 @@ def restarted(stage: Stage, *lanes: Any) -> None:
     stage.state.faults = ["reader_restarted"]
 
 
-def again(name: str = "in", **changes: Any) -> channel.LaneState:
+def again(name: str = "in", **changes: Any) -> verbs.LaneState:
     at = {"reader_restarts": 1, "reader_restarted_ms": NOW_MS - 2 * MINUTE_MS}
     return lane_state(name, **(at | changes))
 
@@ -72,7 +72,7 @@ def test_a_reader_that_is_down_says_what_to_do_meanwhile_and_the_gate_can_be_ope
     assert "识别程序停了，正在自己重启" in shown and "先按房号查，或看证件后开门" in shown
     assert "The reader is down" in page.text(language="en")
     page.guard.press("/open")
-    assert stage.last(channel.Override).open
+    assert stage.last(verbs.Override).open
 
 
 def test_one_restart_is_told_with_its_time_and_that_the_gate_opens(stage: Stage, page: Page) -> None:

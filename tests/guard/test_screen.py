@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from hardware import Hint
-from kiosk import channel
+from kiosk import channel, verbs
 from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE
 from kiosk.guard import create_app, words
 from kiosk.guard.faces import Face, face, lost
@@ -184,7 +184,7 @@ class Counting:
     def __init__(self) -> None:
         self.asked, self.away, self.s = 0, False, 100.0
 
-    def state_for_screens(self) -> channel.State:
+    def state_for_screens(self) -> verbs.State:
         self.asked += 1
         if self.away:
             raise channel.ChannelError("hung up")

@@ -96,7 +96,7 @@ def test_the_list_is_kept_with_a_record_of_who_did_what(world: World) -> None:
 def test_what_is_no_area_is_refused(world: World, changes: dict[str, Any]) -> None:
     with pytest.raises(CentreError) as refused:
         areas.add_area(world.centre, Area(**({"province": "湖北", "from_day": "2027-01-01"} | changes)), "zhang")
-    assert refused.value.chinese
+    assert refused.value.zh
 
 
 def test_an_area_stands_once_and_one_that_is_not_there_cannot_be_ended(world: World) -> None:

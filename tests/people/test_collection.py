@@ -194,7 +194,7 @@ def test_without_all_checks_and_a_collector_nothing_is_handed_over(world: World,
     done = approved(world.centre)
     with pytest.raises(CentreError) as raised:
         hand_over(world, done, **given)
-    assert raised.value.chinese and not household(world, done.household_id).collected_ms
+    assert raised.value.zh and not household(world, done.household_id).collected_ms
     assert states(world, *numbers(world, done)) == ["printed"]
 
 
@@ -412,7 +412,7 @@ def test_a_desk_is_made_and_offers_what_was_said(world: World) -> None:
 def test_a_desk_that_cannot_be_is_said_in_both_languages(world: World, wrong: dict[str, Any]) -> None:
     with pytest.raises(CentreError) as raised, world.centre.writing(7, "wang") as writing:
         desks.put_desk(writing, world.centre.vault, a_desk(**wrong))
-    assert raised.value.chinese
+    assert raised.value.zh
     with world.centre.store.read() as conn:
         assert slots.list_desks(conn, 7) == []
 

@@ -235,7 +235,7 @@ def with_declaration() -> bytes:
 def test_what_is_no_table_is_one_clear_sentence(content: bytes) -> None:
     with pytest.raises(CentreError) as error:
         read(content)
-    assert error.value.chinese and str(error.value) != error.value.chinese
+    assert error.value.zh and str(error.value) != error.value.zh
 
 
 @given(st.binary(max_size=400))
@@ -244,7 +244,7 @@ def test_whatever_is_sent_is_a_table_or_a_sentence(content: bytes) -> None:
         try:
             assert read(start + content) is not None
         except CentreError as error:
-            assert error.chinese
+            assert error.zh
 
 
 def test_a_table_may_have_fifty_thousand_lines_and_no_more() -> None:

@@ -72,7 +72,7 @@ def test_a_paper_is_taken_as_people_write_it(kind: str, written: str, number: st
 def test_a_wrong_paper_is_told_in_both_languages(kind: str, written: str) -> None:
     with pytest.raises(CentreError) as raised:
         identity.check_document(kind, written, TODAY)
-    assert raised.value.chinese and str(raised.value) != raised.value.chinese
+    assert raised.value.zh and str(raised.value) != raised.value.zh
 
 
 def test_every_single_wrong_digit_of_an_id_number_is_noticed() -> None:

@@ -335,7 +335,7 @@ def test_periods_are_kept_with_a_record_of_what_changed(world: World) -> None:
 def test_what_is_no_period_is_refused(world: World, measure_end: str, days: dict[str, int]) -> None:
     with pytest.raises(CentreError) as refused:
         retention.set_periods(world.centre, Periods(measure_end=measure_end, days=days), "zhang")
-    assert refused.value.chinese
+    assert refused.value.zh
 
 
 def test_a_resident_is_told_every_clock_with_its_last_day_where_that_is_known(world: World) -> None:

@@ -272,7 +272,7 @@ def test_a_decision_with_something_missing_is_none(world: World, do: str, fields
     done = apply(world.centre)
     with pytest.raises(CentreError) as raised:
         decide(world, done.household_id, do, **fields)
-    assert raised.value.chinese and read(world, done.household_id).state == "applied" and told(world) == []
+    assert raised.value.zh and read(world, done.household_id).state == "applied" and told(world) == []
 
 
 def test_what_somebody_else_decided_or_the_resident_corrected_meanwhile_is_not_decided_on(world: World) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from kiosk.channel import ENDING, READER_STATE, Ending, Nothing, Server, Verb, listen
+from kiosk.channel import Server, Verb, listen
 from kiosk.reader.caps import FRAME_CAP_S, OVERDUE, PHOTO_CAP_S, TURN_S, Caps, Look
 from kiosk.restarts import HOUR_S, SEVERAL, TOLD_S, Restart, Restarts
+from kiosk.verbs import ENDING, READER_STATE, Ending, Nothing
 
 ROOT = Path(__file__).parents[2]
 FRAME, PHOTO = Look("frame", "entry"), Look("photo")
@@ -98,7 +99,8 @@ HELD = """
 import sys, threading
 from hardware import CameraSettings, Seen
 from hardware.simulated import SimulatedCamera
-from kiosk.channel import Client, Photo
+from kiosk.channel import Client
+from kiosk.verbs import Photo
 from kiosk.reader.process import Reader
 
 class Held:

@@ -22,25 +22,9 @@ from PIL import Image
 from hardware import Camera, CameraSettings, Decoder, Exposure, Found, Frame, HardwareError, Hint, Picture, Seen
 from hardware.reading.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
-from kiosk.channel import (
-    ENDING,
-    PRESENT,
-    READER_STATE,
-    SHOW,
-    ChannelError,
-    Client,
-    Nothing,
-    Photo,
-    Presentation,
-    ReaderState,
-    Refused,
-    Server,
-    Show,
-    Shown,
-    Verb,
-    listen,
-)
+from kiosk.channel import ChannelError, Client, Refused, Server, Verb, listen
 from kiosk.reader.process import GONE_S, LONGEST_TEXT, PHONE, Eye, PictureError, Presenter, Reader, load_picture
+from kiosk.verbs import ENDING, PRESENT, READER_STATE, SHOW, Nothing, Photo, Presentation, ReaderState, Show, Shown
 from tests.fixtures.pictures.hostile import slow_jpeg
 
 PASS_A, PASS_B = "G1" + "A" * 120, "G1" + "B" * 120

@@ -19,6 +19,7 @@ from PIL import Image
 
 from hardware import Picture
 from kiosk import channel as ch
+from kiosk import verbs
 from kiosk.guard import create_app
 from kiosk.guard.line import Core, GuardSettings
 from kiosk.together import Together, wait_until
@@ -68,9 +69,9 @@ height = 240
     def said(self) -> str:
         return "".join(path.read_text() for path in self.folder.glob("*.log"))
 
-    def lane(self) -> ch.LaneState | None:
+    def lane(self) -> verbs.LaneState | None:
         try:
-            return self.client.ask(ch.STATE, ch.Nothing()).lanes[0]
+            return self.client.ask(verbs.STATE, verbs.Nothing()).lanes[0]
         except ch.ChannelError:
             return None
 
@@ -170,7 +171,7 @@ def test_hostile_photos_one_after_the_other_end_nothing_and_the_lane_reads_on(de
         assert "照片里没读到新的二维码" in device.photo(png_of(SIGHTS[name](draw, (2000, 1500)))), name
     for raw in (slow_jpeg(2000), FILES["largest_png"](draw), FILES["lying_png"](draw), FILES["deep"](draw)):
         assert "照片里没读到新的二维码" in device.photo(raw)
-    shown = device.page_core.ask_reader(ch.SHOW, ch.Show("entry", [FILES["good"](np.random.default_rng(1))]), b"")
+    shown = device.page_core.ask_reader(verbs.SHOW, verbs.Show("entry", [FILES["good"](np.random.default_rng(1))]), b"")
     assert [answer.lane for answer in shown.presented] == ["entry"], shown.why
     assert device.restarts() == 0, device.said()
 

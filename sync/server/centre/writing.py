@@ -18,14 +18,15 @@ from sync.server.centre.wake import Wakes
 
 
 class CentreError(Exception):
-    """Something a person asked for cannot be done; the text says why, in their words. Nothing was changed.
+    """Something a person asked for cannot be done; both texts say why, in their words. Nothing was changed.
 
-    ``chinese`` is the same sentence for the pages; empty where only the command line can meet the error.
+    The order is that of every pair of texts: Chinese, English. ``CentreError(en="…")`` has no Chinese: only the command
+    line or a gate can meet it. ``str()`` gives the English text.
     """
 
-    def __init__(self, english: str, chinese: str = ""):
-        super().__init__(english)
-        self.chinese = chinese
+    def __init__(self, zh: str = "", en: str = ""):
+        super().__init__(en)
+        self.zh = zh
 
 
 class NoSuchThing(CentreError):
@@ -136,7 +137,7 @@ def get_compound(conn: Connection, compound_id: int, alone: bool = False) -> Com
     wanted = select(tables.compound).where(tables.compound.c.compound_id == compound_id)
     row = conn.execute(wanted.with_for_update(key_share=True) if alone else wanted).mappings().first()
     if row is None:
-        raise NoSuchThing(f"There is no compound {compound_id}.")
+        raise NoSuchThing(en=f"There is no compound {compound_id}.")
     return _compound(dict(row))
 
 

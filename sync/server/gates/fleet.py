@@ -82,7 +82,7 @@ def add_gate(centre: Centre, compound_id: int, name: str, by: str, neighbour: tu
     Raises CentreError for a name already taken.
     """
     if not name.strip() or "\n" in name:
-        raise CentreError("A gate needs a name of one line.", "请填写门口名称（一行）。")
+        raise CentreError("请填写门口名称（一行）。", "A gate needs a name of one line.")
     with centre.writing(compound_id, by) as writing:
         gate_id = f"g{next_number(writing.conn, compound_id, 'gate')}"
         row = {"compound_id": compound_id, "gate_id": gate_id, "name": name,
@@ -91,7 +91,7 @@ def add_gate(centre: Centre, compound_id: int, name: str, by: str, neighbour: tu
             writing.conn.execute(insert(tables.gate).values(row))
         except IntegrityError as err:
             raise CentreError(
-                f"There is a gate called {name} in this compound already.", f"本小区已有门口 {name}。"
+                f"本小区已有门口 {name}。", f"There is a gate called {name} in this compound already."
             ) from err
         body = GateBody(gate=gate_id, name=name, neighbour_zh=neighbour[0], neighbour_en=neighbour[1])
         writing.sign("setting", f"gate/{gate_id}", body)
@@ -154,7 +154,7 @@ def get_gate(conn: Connection, compound_id: int, gate_id: str) -> Gate:
         text(f"{_GATES} AND g.gate_id = :gate"), {"compound": compound_id, "gate": gate_id}
     ).mappings().first()  # fmt: skip
     if values is None:
-        raise NoSuchThing(f"There is no gate {gate_id} in compound {compound_id}.")
+        raise NoSuchThing(en=f"There is no gate {gate_id} in compound {compound_id}.")
     return Gate(**values)
 
 
@@ -163,7 +163,7 @@ def find_gate(centre: Centre, compound_id: int, wanted: str) -> Gate:
     for gate in list_gates(centre, compound_id):
         if wanted in (gate.gate, gate.name):
             return gate
-    raise NoSuchThing(f"There is no gate {wanted!r} in compound {compound_id}.")
+    raise NoSuchThing(en=f"There is no gate {wanted!r} in compound {compound_id}.")
 
 
 # Enrolment
@@ -182,7 +182,7 @@ def enrol(centre: Centre, request: EnrolRequest) -> Enrolled:
         if row.device_id:
             return _again(writing, row.device_id, row.gate_id, request)
         if row.ends_ms <= writing.now_ms:
-            raise NoSuchThing("This enrolment code has ended; ask for a new one.")
+            raise NoSuchThing(en="This enrolment code has ended; ask for a new one.")
         device_id = _let_in(writing, row.gate_id, request)
         publish_sealed(writing, centre)
     return _enrolled(writing.compound, row.gate_id, device_id)
@@ -192,9 +192,9 @@ def _check_keys(request: EnrolRequest) -> None:
     try:
         SealedBox(PublicKey(request.box_public)).encrypt(b"")
     except (CryptoError, ValueError, TypeError, RuntimeError) as err:
-        raise CentreError("box_public is not an X25519 public key.") from err
+        raise CentreError(en="box_public is not an X25519 public key.") from err
     if len(request.token_hash) != hashlib.sha256().digest_size:
-        raise CentreError("token_hash is not a SHA-256.")
+        raise CentreError(en="token_hash is not a SHA-256.")
 
 
 def _whose(centre: Centre, secret: str) -> int:
@@ -204,7 +204,7 @@ def _whose(centre: Centre, secret: str) -> int:
             select(tables.enrolment.c.compound_id).where(tables.enrolment.c.secret_hash == _hash(secret))
         ).scalar()
     if found is None:
-        raise NoSuchThing("There is no such enrolment code.")
+        raise NoSuchThing(en="There is no such enrolment code.")
     return found
 
 
@@ -222,7 +222,7 @@ def _again(writing: Writing, device_id: str, gate_id: str, request: EnrolRequest
     ).one()
     same = hmac.compare_digest(device.token_hash + device.box_public, request.token_hash + request.box_public)
     if not same:
-        raise EnrolmentUsed("This enrolment code was used by another device.")
+        raise EnrolmentUsed(en="This enrolment code was used by another device.")
     return _enrolled(writing.compound, gate_id, device_id)
 
 
@@ -304,7 +304,7 @@ def withdraw(centre: Centre, compound_id: int, gate_id: str, by: str) -> str:
     with centre.writing(compound_id, by) as writing:
         gate = get_gate(writing.conn, compound_id, gate_id)
         if gate.state != "active":
-            raise NoSuchThing(f"Gate {gate.name} has no enrolled device.")
+            raise NoSuchThing(en=f"Gate {gate.name} has no enrolled device.")
         writing.conn.execute(
             update(tables.device)
             .where(tables.device.c.compound_id == compound_id, tables.device.c.device_id == gate.device)

@@ -38,13 +38,13 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
 def check_pin(pin: str) -> None:
     """Raises CentreError for a PIN that is too short or the first that anybody would try."""
     if not (pin.isascii() and pin.isdigit() and len(pin) in PIN_DIGITS):
-        raise CentreError(f"A PIN has {PIN_DIGITS.start} to {PIN_DIGITS.stop - 1} digits.", "PIN是6至12位数字。")
+        raise CentreError("PIN是6至12位数字。", f"A PIN has {PIN_DIGITS.start} to {PIN_DIGITS.stop - 1} digits.")
     steps = {(int(b) - int(a)) % 10 for a, b in itertools.pairwise(pin)}
     halves = any(len(pin) % n == 0 and pin == pin[:n] * (len(pin) // n) for n in (1, 2, 3))
     if halves or steps in ({1}, {9}):
         raise CentreError(
-            "This PIN is too easy to guess: no repeated or counted digits, please.",
             "这个PIN太好猜，请不要用重复或连续的数字。",
+            "This PIN is too easy to guess: no repeated or counted digits, please.",
         )
 
 
@@ -52,10 +52,10 @@ def add_guard(centre: Centre, compound_id: int, name: str, role: Role, pin: str,
     """A new account, published to the gates. Raises CentreError for a name already taken, a bad role or PIN."""
     check_pin(pin)
     if role not in ROLES:
-        raise CentreError(f"There is no role {role!r}. Roles are: {', '.join(ROLES)}.", "没有这个职责。")
+        raise CentreError("没有这个职责。", f"There is no role {role!r}. Roles are: {', '.join(ROLES)}.")
     if not name.strip() or not name.isprintable() or len(name) > 40:
         raise CentreError(
-            "A guard needs a name of one line, at most 40 characters.", "请填写保安姓名（一行，最多40字）。"
+            "请填写保安姓名（一行，最多40字）。", "A guard needs a name of one line, at most 40 characters."
         )
     verifier = _verifier(pin)
     with centre.writing(compound_id, by) as writing:
@@ -66,7 +66,7 @@ def add_guard(centre: Centre, compound_id: int, name: str, role: Role, pin: str,
             writing.conn.execute(insert(tables.guard).values(row))
         except IntegrityError as err:
             raise CentreError(
-                f"There is a guard called {name} in this compound already.", f"本小区已有保安 {name}。"
+                f"本小区已有保安 {name}。", f"There is a guard called {name} in this compound already."
             ) from err
         publish_guard(writing, _row(writing.conn, compound_id, account), verifier)
         writing.audit("add-guard", account)
@@ -110,7 +110,7 @@ def _row(conn: Any, compound_id: int, account: str) -> Any:
     wanted = select(tables.guard).where(columns.compound_id == compound_id, columns.account == account)
     row = conn.execute(wanted).first()
     if row is None:
-        raise NoSuchThing(f"There is no guard account {account} in compound {compound_id}.")
+        raise NoSuchThing(en=f"There is no guard account {account} in compound {compound_id}.")
     return row
 
 

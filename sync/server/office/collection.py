@@ -280,7 +280,7 @@ def _card(conn: Connection, compound: Compound, household_id: int, number: str) 
     for one in collection.cards_of(conn, compound.compound_id, household_id):
         if one.number == number:
             return one
-    raise NoSuchThing("That is no pass of this household.")
+    raise NoSuchThing(en="That is no pass of this household.")
 
 
 def _desk(conn: Connection, household: Household) -> slots.CollectionDesk | None:

@@ -145,5 +145,5 @@ def _window(number: int) -> tuple[int, int]:
 def _minute(words: str) -> int:
     hour, colon, minute = words.replace("：", ":").partition(":")
     if not (colon and hour.isdecimal() and minute.isdecimal() and len(words) <= 5 and int(minute) < 60):
-        raise CentreError("Write times like 09:00.", "时间请写成09:00。")
+        raise CentreError("时间请写成09:00。", "Write times like 09:00.")
     return int(hour) * 60 + int(minute)

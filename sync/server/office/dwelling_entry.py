@@ -165,8 +165,7 @@ class DwellingEntry:
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
             dwelling_id = dwellings.match(writing.conn, compound.compound_id, form.get("to", ""))
             if not dwelling_id:
-                zh, en = words.WORDS["dwellings_unknown_room"]
-                raise CentreError(en, zh)
+                raise CentreError(*words.WORDS["dwellings_unknown_room"])
             to = dwellings.get_dwelling(writing.conn, compound.compound_id, dwelling_id)
             proposals.join(writing, written, to)
             return to.name
@@ -226,8 +225,7 @@ def _sent_table() -> list[Line]:
     sent = request.files.get("table")
     content = sent.read() if sent is not None and sent.filename else None
     if content is None:
-        zh, en = words.WORDS["dwellings_no_file"]
-        raise CentreError(en, zh)
+        raise CentreError(*words.WORDS["dwellings_no_file"])
     return read_table(content)
 
 

@@ -144,7 +144,7 @@ class Desk:
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
             faces = printing.faces(writing.conn, self._centre, compound.compound_id, [number])
             if not faces:
-                raise NoSuchThing(f"Pass {number} has no card in force.")
+                raise NoSuchThing(en=f"Pass {number} has no card in force.")
             writing.audit("print", number, found.household)
         return render_template("office/card.html", found=found, face=faces[0], code=card.drawn(faces[0].text))
 

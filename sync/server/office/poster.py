@@ -62,7 +62,7 @@ class Poster:
         with self._centre.store.read() as conn:
             counts = applied.counts(conn, compound.compound_id)
             if building and building not in counts:
-                raise NoSuchThing("There is no such building.")
+                raise NoSuchThing(en="There is no such building.")
             cells = applied.cells(conn, compound.compound_id, building) if building else []
         doors = [cell.name for cell in cells if cell.state in _STILL_TO_APPLY]
         sheets = [doors[at : at + SLIPS_A_SHEET] for at in range(0, len(doors), SLIPS_A_SHEET)]

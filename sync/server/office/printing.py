@@ -87,7 +87,7 @@ class Printing:
         except CentreError as error:
             return self._choose(compound, why(error)), 409
         if "sure" not in request.form:
-            return self._choose(compound, why(CentreError("Tick the box first.", "请先勾选。"))), 409
+            return self._choose(compound, why(CentreError("请先勾选。", "Tick the box first."))), 409
         return self._print(compound, reason)
 
     def _print(self, compound: Compound, reason: str) -> Any:

@@ -73,7 +73,7 @@ class Retention:
 
     def _erase(self) -> Any:
         if "sure" not in request.form:
-            raise CentreError("Tick that you mean it.", "请先勾选确认。")
+            raise CentreError("请先勾选确认。", "Tick that you mean it.")
         mine = [one.compound_id for one in self._mine()]
         made = erasure.erase_all(self._centre, g.staff.account, mine) if mine else []
         return redirect(url_for("office.retention", erased=sum(sum(one.counts.values()) for one in made)))
@@ -107,7 +107,7 @@ def _asked(before: Periods) -> Periods:
     for kind, old in before.days.items():
         text = request.form.get(f"days-{kind}", str(old)).strip()
         if not (text.isascii() and text.isdigit() and len(text) < 6):
-            raise CentreError("A period is a number of days.", "期限请填天数。")
+            raise CentreError("期限请填天数。", "A period is a number of days.")
         days[kind] = int(text)
     return Periods(measure_end=request.form.get("measure_end", before.measure_end).strip(), days=days)
 

@@ -138,7 +138,7 @@ class Review:
             "join": lambda: case.join_dwelling(writing, household_id, form.get("room", ""), form.get("seen", "")),
         }
         if what not in acts:
-            raise CentreError("Choose what you decide.", "请选择怎样处理。")
+            raise CentreError("请选择怎样处理。", "Choose what you decide.")
         acts[what]()
 
     def reveal_number(self, compound: Compound, household_id: int) -> Any:
@@ -202,7 +202,7 @@ class Review:
 
     def _called(self, compound: Compound) -> AnyResponse:
         if not (household_id := sent_number(request.form, "household")):
-            raise CentreError("Say which household was called.", "请选择打给哪一户。")
+            raise CentreError("请选择打给哪一户。", "Say which household was called.")
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
             case.note_called(writing, household_id, request.form.get("note", ""))
         return redirect(url_for("office.call_list", compound_id=compound.compound_id, page=page_number()))

@@ -82,7 +82,7 @@ def extend_all(centre: Centre, compound_id: int, extension: Extension, by: str, 
         ).rowcount
         if counted is not None and counted != changed:
             raise OtherCount(
-                f"It would be {changed} passes now, not {counted}.", f"现在是{changed}张，不是{counted}张。"
+                f"现在是{changed}张，不是{counted}张。", f"It would be {changed} passes now, not {counted}."
             )
         writing.touch()
         writing.audit("extend-all", f"{changed} passes until {extension.until_ms}: {', '.join(extension.kinds)}")

@@ -108,11 +108,11 @@ def drawn(text: str) -> Markup:
 def save(text: str, path: Path) -> None:
     """Write a code as PNG or SVG, as the file's name ends. Raises CentreError."""
     if path.suffix.lower() not in (".png", ".svg"):
-        raise CentreError("The file's name must end in .png or .svg.")
+        raise CentreError(en="The file's name must end in .png or .svg.")
     try:
         if path.suffix.lower() == ".svg":
             path.write_text(drawn(text), encoding="utf-8")
         else:
             encoded(text, "q").save(str(path), border=QUIET_MODULES, scale=_PNG_PIXELS_PER_MODULE)
     except OSError as err:
-        raise CentreError(f"{path} cannot be written: {err.strerror}.") from err
+        raise CentreError(en=f"{path} cannot be written: {err.strerror}.") from err

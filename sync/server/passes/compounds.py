@@ -49,22 +49,22 @@ def add_compound(centre: Centre, name_zh: str, name_en: str, timezone: str, comp
 
 def _check_names(name_zh: str, name_en: str, timezone: str) -> None:
     if not name_zh.strip() or not name_en.strip():
-        raise CentreError("A compound needs a name in Chinese and one in English.")
+        raise CentreError(en="A compound needs a name in Chinese and one in English.")
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as err:
-        raise CentreError(f"There is no timezone {timezone!r}. One is called Asia/Shanghai, for example.") from err
+        raise CentreError(en=f"There is no timezone {timezone!r}. One is called Asia/Shanghai, for example.") from err
 
 
 def _free_place(conn: Connection, name_zh: str, wanted: int | None) -> int:
     known = all_places(conn)
     if any(compound.name_zh == name_zh for compound in known):
-        raise CentreError(f"There is a compound called {name_zh} already.")
+        raise CentreError(en=f"There is a compound called {name_zh} already.")
     number = wanted if wanted is not None else max((c.compound_id for c in known), default=0) + 1
     if any(compound.compound_id == number for compound in known):
-        raise CentreError(f"There is a compound {number} already.")
+        raise CentreError(en=f"There is a compound {number} already.")
     if not 1 <= number <= MAX_SCOPE:
-        raise CentreError(f"A compound's number is between 1 and {MAX_SCOPE}.")
+        raise CentreError(en=f"A compound's number is between 1 and {MAX_SCOPE}.")
     return number
 
 
@@ -85,7 +85,7 @@ def find_compound(centre: Centre, wanted: str) -> Compound:
         for compound in all_places(conn):
             if wanted in (str(compound.compound_id), compound.name_zh, compound.name_en):
                 return compound
-    raise CentreError(f"There is no compound {wanted!r}.")
+    raise CentreError(en=f"There is no compound {wanted!r}.")
 
 
 def read_compound(centre: Centre, compound_id: int) -> Compound:
@@ -107,7 +107,7 @@ def set_office_phone(centre: Centre, compound_id: int, words: str, by: str) -> N
     """Whom residents call, as it stands on their pages; empty: nobody. Raises CentreError."""
     phone = " ".join(words.split())
     if phone and not _OFFICE_PHONE.fullmatch(phone):
-        raise CentreError("A telephone number is like 027-8888 1234.", "电话如 027-8888 1234。")
+        raise CentreError("电话如 027-8888 1234。", "A telephone number is like 027-8888 1234.")
     with centre.writing(compound_id, by) as writing:
         mine = tables.compound.c.compound_id == compound_id
         writing.conn.execute(update(tables.compound).where(mine).values(office_phone=phone))
@@ -127,7 +127,7 @@ def add_signing_key(writing: Writing, centre: Centre, scope: int) -> int:
     ).scalar()
     key_id = (found or 0) + 1
     if key_id > 255:
-        raise CentreError("This scope has used up its 255 signing keys.")
+        raise CentreError(en="This scope has used up its 255 signing keys.")
     row = {
         "compound_id": writing.compound_id, "scope": scope, "key_id": key_id, "public": bytes(key.verify_key),
         "sealed_seed": centre.vault.seal(bytes(key)), "active": True, "created_ms": writing.now_ms,
@@ -150,7 +150,7 @@ def signing_key(writing: Writing, centre: Centre, scope: int) -> tuple[int, byte
         .order_by(keys.key_id.desc())
     ).all()
     if not found:
-        raise CentreError(f"Scope {scope} has no active signing key.", "没有可用的签名密钥，请联系技术人员。")
+        raise CentreError("没有可用的签名密钥，请联系技术人员。", f"Scope {scope} has no active signing key.")
     for key in found:
         if key.created_ms + _KEY_GIVEN_MS <= writing.now_ms or _everywhere(writing, f"{scope}/{key.key_id}"):
             return key.key_id, centre.vault.unseal(key.sealed_seed)
@@ -194,7 +194,7 @@ def set_rules(centre: Centre, compound_id: int, rules: Rules, by: str, seen: str
     _check_rules(rules)
     with centre.writing(compound_id, by) as writing:
         if seen is not None and seen != rules_mark(writing.compound):
-            raise RulesChanged("Somebody else changed the rules in the meantime.", "规则刚被别人改过。")
+            raise RulesChanged("规则刚被别人改过。", "Somebody else changed the rules in the meantime.")
         return _put_rules(writing, rules)
 
 
@@ -204,13 +204,13 @@ def set_rule(centre: Centre, compound_id: int, key: str, value: str, by: str) ->
     Raises CentreError for an unknown rule or a value it cannot have.
     """
     if key not in Rules.__struct_fields__:
-        raise CentreError(f"There is no rule {key!r}. Rules are: {', '.join(Rules.__struct_fields__)}.")
+        raise CentreError(en=f"There is no rule {key!r}. Rules are: {', '.join(Rules.__struct_fields__)}.")
     with centre.writing(compound_id, by) as writing:
         fields = msgspec.to_builtins(read_rules(writing.compound)) | {key: _plain_or_json(value)}
         try:
             rules = msgspec.convert(fields, Rules)
         except msgspec.ValidationError as err:
-            raise CentreError(f"{key} cannot be {value!r}: {err}") from err
+            raise CentreError(en=f"{key} cannot be {value!r}: {err}") from err
         _check_rules(rules)
         _put_rules(writing, rules)
     return rules
@@ -222,10 +222,10 @@ def parse_rules(value: str) -> Rules:
         fields = msgspec.json.decode(value, type=dict[str, Any])
         unknown = sorted(set(fields) - set(Rules.__struct_fields__))
         if unknown:
-            raise CentreError(f"There is no rule {', '.join(unknown)}.", f"没有这条规则：{', '.join(unknown)}。")
+            raise CentreError(f"没有这条规则：{', '.join(unknown)}。", f"There is no rule {', '.join(unknown)}.")
         return msgspec.convert(fields, Rules)
     except msgspec.DecodeError as err:
-        raise CentreError(f"These are not rules: {err}", f"规则填写有误：{err}") from err
+        raise CentreError(f"规则填写有误：{err}", f"These are not rules: {err}") from err
 
 
 def _plain_or_json(value: str) -> Any:
@@ -241,23 +241,23 @@ def _check_rules(rules: Rules) -> None:
     wrong = [kind for kind in named if kind not in KIND_NUMBERS]
     if wrong:
         raise CentreError(
-            f"There is no kind {wrong[0]!r}. Kinds are: {', '.join(KIND_NUMBERS)}.", f"没有这个类别：{wrong[0]}。"
+            f"没有这个类别：{wrong[0]}。", f"There is no kind {wrong[0]!r}. Kinds are: {', '.join(KIND_NUMBERS)}."
         )
     windows = [window for windows in rules.hours.values() for window in windows]
     if not all(_is_window(window) for window in windows):
         raise CentreError(
-            "Hours go from minute 0 to 1440 of a day, on weekdays 1 (Monday) to 7; over midnight they end earlier.",
             "时段为一天的0至1440分钟，星期为1（周一）至7。",
+            "Hours go from minute 0 to 1440 of a day, on weekdays 1 (Monday) to 7; over midnight they end earlier.",
         )
     counted = (
         rules.passback_s, rules.stale_after_s, rules.expired_after_s, rules.refer_s, rules.override_budget,
         rules.quota_household_day or 0, rules.quota_person_day or 0,
     )  # fmt: skip
     if min(counted) < 0:
-        raise CentreError("A rule cannot be a negative number.", "规则不能是负数。")
+        raise CentreError("规则不能是负数。", "A rule cannot be a negative number.")
     if any(not 1 <= scope <= MAX_SCOPE for scope in rules.accepts):
         raise CentreError(
-            "An accepted scope is the number of a compound or a wider area.", "接受的范围是小区或更大区域的编号。"
+            "接受的范围是小区或更大区域的编号。", "An accepted scope is the number of a compound or a wider area."
         )
 
 

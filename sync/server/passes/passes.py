@@ -114,8 +114,8 @@ def read_time(words: str, timezone: str, end_of_day: bool) -> int:
         return int(moment.timestamp() * 1000)
     except (ValueError, OverflowError) as err:
         raise CentreError(
-            f"{words!r} is not a date. Write it like 2026-12-31 or 2026-12-31T18:00.",
             f"{words} 不是日期，请写成 2026-12-31。",
+            f"{words!r} is not a date. Write it like 2026-12-31 or 2026-12-31T18:00.",
         ) from err
 
 
@@ -136,7 +136,7 @@ def compound_of(number: str) -> int:
     compound, dash, rest = number.partition("-")
     digits = all(part.isascii() and part.isdigit() for part in (compound, rest))
     if not dash or not digits or len(number) > 20:
-        raise NoSuchThing(f"{number!r} is not a pass number. One looks like 7-000123.")
+        raise NoSuchThing(en=f"{number!r} is not a pass number. One looks like 7-000123.")
     return int(compound)
 
 
@@ -175,16 +175,16 @@ def issue_in(writing: Writing, centre: Centre, orders: Sequence[Order]) -> list[
 
 def _check_order(order: Order) -> None:
     if order.kind not in KIND_NUMBERS:
-        raise CentreError(f"There is no kind {order.kind!r}. Kinds are: {', '.join(KIND_NUMBERS)}.", "没有这个类别。")
+        raise CentreError("没有这个类别。", f"There is no kind {order.kind!r}. Kinds are: {', '.join(KIND_NUMBERS)}.")
     if order.valid_until_ms <= order.valid_from_ms:
-        raise CentreError("A pass must end after it begins.", "有效期的结束必须晚于开始。")
+        raise CentreError("有效期的结束必须晚于开始。", "A pass must end after it begins.")
     if any("," in lane for lane in order.lanes):
-        raise CentreError("A lane's name may not hold a comma.", "通道名称不能含逗号。")
+        raise CentreError("通道名称不能含逗号。", "A lane's name may not hold a comma.")
     shown = (order.label, order.dwelling, order.plate, *order.lanes)
     if not all(words.isprintable() and len(words) <= _LONGEST_WORDS for words in shown):
         raise CentreError(
-            f"Holder, dwelling, plate and lane are one line of at most {_LONGEST_WORDS} characters.",
             f"持证人、房号、车牌、通道各填一行，最多{_LONGEST_WORDS}字。",
+            f"Holder, dwelling, plate and lane are one line of at most {_LONGEST_WORDS} characters.",
         )
     _validity(order.valid_from_ms, order.valid_until_ms)
 
@@ -194,10 +194,10 @@ def _validity(from_ms: int, until_ms: int) -> tuple[int, int]:
     try:
         step = not_before_step(from_ms)
     except ValueError as err:
-        raise CentreError("A pass may begin between 2020 and 2338.", "有效期的开始不能早于2020年。") from err
+        raise CentreError("有效期的开始不能早于2020年。", "A pass may begin between 2020 and 2338.") from err
     hours = -(-(until_ms - EPOCH_MS - step * STEP_MS) // HOUR_MS)
     if not 0 < hours <= _MAX_HOURS:
-        raise CentreError("A pass may be good for at most 7 years; extend it later.", "有效期最长7年，以后可以再延期。")
+        raise CentreError("有效期最长7年，以后可以再延期。", "A pass may be good for at most 7 years; extend it later.")
     return step, hours
 
 
@@ -244,7 +244,7 @@ def _add_credentials(writing: Writing, centre: Centre, wanted: Sequence[tuple[An
     scope = writing.compound_id
     first = next_number(writing.conn, writing.compound_id, f"serial/{scope}", len(wanted))
     if first + len(wanted) > 1 << 32:
-        raise CentreError("This scope has used up its serial numbers.", "序号已用完，请联系技术人员。")
+        raise CentreError("序号已用完，请联系技术人员。", "This scope has used up its serial numbers.")
     key_id, _ = signing_key(writing, centre, scope)
     rows = [
         _credential_row(writing, scope, serial, key_id, *entry) for serial, entry in enumerate(wanted, first)
@@ -279,7 +279,7 @@ def hand_over_in(writing: Writing, number: str) -> Pass:
     _must_live(found)
     in_hand = update(tables.credential).where(*_of(writing, found), tables.credential.c.state == "printed")
     if not writing.conn.execute(in_hand.values(state="active", revision=0, changed_ms=writing.now_ms)).rowcount:
-        raise CentreError(f"Pass {number} was handed over already.", f"{number} 已经交付过了。")
+        raise CentreError(f"{number} 已经交付过了。", f"Pass {number} was handed over already.")
     _set(writing, found, state="active")
     return _done(writing, "hand-over", number)
 
@@ -289,7 +289,7 @@ def extend(centre: Centre, number: str, until_ms: int, by: str) -> Pass:
     with centre.writing(compound_of(number), by) as writing:
         found = _get_pass(writing, number)
         if until_ms <= found["valid_from_ms"]:
-            raise CentreError("A pass must end after it begins.", "有效期的结束必须晚于开始。")
+            raise CentreError("有效期的结束必须晚于开始。", "A pass must end after it begins.")
         _must_not_be_revoked(found)
         _set(writing, found, valid_until_ms=until_ms)
         return _done(writing, "extend", number)
@@ -319,7 +319,7 @@ def resume_in(writing: Writing, number: str) -> Pass:
     """The same inside a transaction that does more."""
     found = _get_pass(writing, number)
     if found["state"] != "suspended":
-        raise CentreError(f"Pass {number} is not suspended.", f"{number} 没有暂停。")
+        raise CentreError(f"{number} 没有暂停。", f"Pass {number} is not suspended.")
     _set(writing, found, state=_in_hand(writing, found))
     return _done(writing, "resume", number)
 
@@ -433,14 +433,14 @@ def _must_live(found: Any) -> None:
     _must_not_be_revoked(found)
     if found["state"] == "suspended":
         raise CentreError(
-            f"Pass {found['number']} is suspended; resume it first.", f"{found['number']} 已暂停，请先恢复。"
+            f"{found['number']} 已暂停，请先恢复。", f"Pass {found['number']} is suspended; resume it first."
         )
 
 
 def _must_not_be_revoked(found: Any) -> None:
     if found["state"] == "revoked":
         raise CentreError(
-            f"Pass {found['number']} is revoked for good; issue a new one.", f"{found['number']} 已注销，请另办新证。"
+            f"{found['number']} 已注销，请另办新证。", f"Pass {found['number']} is revoked for good; issue a new one."
         )
 
 
@@ -454,7 +454,7 @@ def _get_pass(writing: Writing, number: str) -> Any:
         found = found.with_for_update()
     row = writing.conn.execute(found).mappings().first()
     if row is None:
-        raise NoSuchThing(f"There is no pass {number}.")
+        raise NoSuchThing(en=f"There is no pass {number}.")
     return row
 
 
@@ -464,7 +464,7 @@ def get_pass(centre: Centre, number: str) -> Pass:
     with centre.store.read() as conn:
         found = _get_passes(conn, compound_id, [number])
     if not found:
-        raise NoSuchThing(f"There is no pass {number}.")
+        raise NoSuchThing(en=f"There is no pass {number}.")
     return found[0]
 
 
@@ -530,7 +530,7 @@ def credential_text(centre: Centre, number: str, medium: Medium) -> str:
     with centre.store.read() as conn:
         row = conn.execute(wanted).mappings().first()
     if row is None:
-        raise NoSuchThing(f"Pass {number} has no {medium} in force.")
+        raise NoSuchThing(en=f"Pass {number} has no {medium} in force.")
     fields = ("kind", "medium", "key_id", "scope", "serial", "not_before_step", "validity_hours", "random")
     credential = Credential(**{name: row[name] for name in fields})
     return sign_credential(credential, centre.vault.unseal(row["sealed_seed"]))

@@ -81,9 +81,9 @@ def make_address(building: str, unit: str, floor: str, room: str) -> Address:
     """
     building, unit, room = _tidy(_PLAIN_BUILDING, building), _tidy(_PLAIN_UNIT, unit), _tidy(_PLAIN_ROOM, room)
     if not building:
-        raise CentreError("The building is missing.", "没有楼栋。")
+        raise CentreError("没有楼栋。", "The building is missing.")
     if not room:
-        raise CentreError("The room is missing.", "没有房号。")
+        raise CentreError("没有房号。", "The room is missing.")
     for english, chinese, part in (("building", "楼栋", building), ("unit", "单元", unit), ("room", "房号", room)):
         _check(english, chinese, part)
     return Address(building, unit, read_floor(floor) if floor.strip() else floor_of(room), room)
@@ -96,9 +96,9 @@ def _tidy(plain: re.Pattern[str], words: str) -> str:
 
 def _check(english: str, chinese: str, part: str) -> None:
     if len(part) > LONGEST_PART:
-        raise CentreError(f"The {english} is longer than {LONGEST_PART} signs.", f"{chinese}超过{LONGEST_PART}个字。")
+        raise CentreError(f"{chinese}超过{LONGEST_PART}个字。", f"The {english} is longer than {LONGEST_PART} signs.")
     if part and not (_ALLOWED.fullmatch(part) and any(sign.isalnum() for sign in part)):
-        raise CentreError(f"This cannot be a {english}.", f"{chinese}看不懂，只能是字、数字和短横。")
+        raise CentreError(f"{chinese}看不懂，只能是字、数字和短横。", f"This cannot be a {english}.")
 
 
 def read_floor(words: str) -> int:
@@ -107,8 +107,8 @@ def read_floor(words: str) -> int:
     floor = (-1 if found and found[1] else 1) * int(found[2]) if found else 0
     if not found or floor not in FLOORS:
         raise CentreError(
-            f"A floor is a number from {FLOORS.start} to {FLOORS.stop - 1}.",
             f"楼层要填{FLOORS.start}到{FLOORS.stop - 1}的数字。",
+            f"A floor is a number from {FLOORS.start} to {FLOORS.stop - 1}.",
         )
     return floor
 

@@ -52,7 +52,7 @@ def put_home(centre: Centre, province: str, city: str, by: str) -> None:
     for name in (home.province, home.city):
         if not name or not name.isprintable() or len(name) > _LONGEST:
             raise CentreError(
-                f"Write province and city, at most {_LONGEST} characters each.", f"请填省和市，各不超过{_LONGEST}字。"
+                f"请填省和市，各不超过{_LONGEST}字。", f"Write province and city, at most {_LONGEST} characters each."
             )
     with centre.store.write() as conn:
         put_setting(conn, _NAME, msgspec.json.encode(home).decode())

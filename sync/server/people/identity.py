@@ -78,7 +78,7 @@ def check_name(words: str) -> str:
     name = one_line(words)
     readable = name.isprintable() and not _UNSEEN.search(name) and not _piled(name)
     if not readable or len(name) > _NAME_CHARACTERS or not any(sign.isalpha() for sign in name):
-        raise CentreError("Please write the name as it stands on the paper.", "请按证件填写姓名。")
+        raise CentreError("请按证件填写姓名。", "Please write the name as it stands on the paper.")
     return name
 
 
@@ -97,9 +97,9 @@ def read_day(words: str) -> date:
     try:
         day = date.fromisoformat(unicodedata.normalize("NFKC", words).strip().replace("/", "-").replace(".", "-"))
     except ValueError as err:
-        raise CentreError("Please write the date like 2026-12-31.", "日期请写成2026-12-31。") from err
+        raise CentreError("日期请写成2026-12-31。", "Please write the date like 2026-12-31.") from err
     if not 1900 <= day.year <= 2200:
-        raise CentreError("Please check the year.", "请核对年份。")
+        raise CentreError("请核对年份。", "Please check the year.")
     return day
 
 
@@ -117,27 +117,27 @@ def check_document(kind: str, words: str, today: date) -> Document:
         return msgspec.structs.replace(_check_id_card(number, today), kind=kind)
     form = _FORMS.get(kind)
     if form is None:
-        raise CentreError("Please choose which document it is.", "请选择证件类型。")
+        raise CentreError("请选择证件类型。", "Please choose which document it is.")
     if not form.fullmatch(number):
         raise CentreError(
-            "This number does not look like that document's. Please check document and number.",
             "这个号码和所选的证件类型不符，请核对类型和号码。",
+            "This number does not look like that document's. Please check document and number.",
         )
     return Document(kind=kind, number=number, masked=mask(number))  # type: ignore[arg-type]  # one of _FORMS
 
 
 def _check_id_card(number: str, today: date) -> Document:
     if not re.fullmatch(r"[0-9]{17}[0-9X]", number):
-        raise CentreError("An ID number has 18 places; the last may be X.", "身份证号是18位，最后一位可以是X。")
+        raise CentreError("身份证号是18位，最后一位可以是X。", "An ID number has 18 places; the last may be X.")
     if number[-1] != id_checksum(number) or number[:2] not in _PROVINCES:
-        raise CentreError("One place of the ID number is wrong. Please compare it with the card.",
-                          "身份证号有一位不对，请对照证件再看一遍。")  # fmt: skip
+        raise CentreError("身份证号有一位不对，请对照证件再看一遍。",
+                          "One place of the ID number is wrong. Please compare it with the card.")  # fmt: skip
     try:
         birth = date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
     except ValueError as err:
-        raise CentreError("The date of birth in the ID number does not exist.", "身份证号里的出生日期不存在。") from err
+        raise CentreError("身份证号里的出生日期不存在。", "The date of birth in the ID number does not exist.") from err
     if not today.year - _OLDEST <= birth.year or birth > today:
-        raise CentreError("The date of birth in the ID number cannot be right.", "身份证号里的出生日期不对。")
+        raise CentreError("身份证号里的出生日期不对。", "The date of birth in the ID number cannot be right.")
     sex: Sex = "m" if int(number[16]) % 2 else "f"
     return Document(kind="id_card", number=number, masked=mask(number), sex=sex, birth=birth.isoformat())
 
@@ -162,8 +162,8 @@ def check_phone(words: str) -> str:
     number = number[2:] if number.startswith("86") and len(number) == 13 else number
     if re.fullmatch(r"1[0-9]{10}", number) or re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
         return number
-    raise CentreError("A mobile number has 11 digits and begins with 1 (from abroad: + and country code).",
-                      "手机号是11位，以1开头（境外号码请写+和国家码）。")  # fmt: skip
+    raise CentreError("手机号是11位，以1开头（境外号码请写+和国家码）。",
+                      "A mobile number has 11 digits and begins with 1 (from abroad: + and country code).")  # fmt: skip
 
 
 def mask_phone(number: str) -> str:
@@ -175,4 +175,4 @@ def check_plate(words: str) -> str:
     plate = plain(words)
     if _PLATE.fullmatch(plate):
         return plate
-    raise CentreError("A plate is like 粤B12345, or 粤BD12345 for new energy.", "车牌如粤B12345，新能源如粤BD12345。")
+    raise CentreError("车牌如粤B12345，新能源如粤BD12345。", "A plate is like 粤B12345, or 粤BD12345 for new energy.")

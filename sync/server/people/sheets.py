@@ -40,13 +40,13 @@ Line = tuple[int, list[str]]
 def read_table(content: bytes) -> list[Line]:
     """Every line that is not empty. Raises CentreError for what is no table, in words for whoever sent it."""
     if not content:
-        raise CentreError("The file is empty.", "文件是空的。")
+        raise CentreError("文件是空的。", "The file is empty.")
     if content.startswith(b"PK"):
         return _limited(_read_xlsx(content))
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise CentreError(
-            "This is an old .xls, or protected by a password. Save it as .xlsx without one.",
             "这是旧的.xls或加了密码的文件。请另存为.xlsx，不加密码。",
+            "This is an old .xls, or protected by a password. Save it as .xlsx without one.",
         )
     return _limited(_read_csv(content))
 
@@ -58,9 +58,9 @@ def _limited(lines: Iterator[Line]) -> list[Line]:
         if any(cells):
             found.append((number, cells))
         if len(found) > MOST_ROWS + 1 or number > MOST_ROWS + _MOST_EMPTY_ROWS:
-            raise CentreError(f"More than {MOST_ROWS} lines. Send it in parts.", f"超过{MOST_ROWS}行，请分几次。")
+            raise CentreError(f"超过{MOST_ROWS}行，请分几次。", f"More than {MOST_ROWS} lines. Send it in parts.")
     if not found:
-        raise CentreError("There is nothing in this table.", "表里没有内容。")
+        raise CentreError("表里没有内容。", "There is nothing in this table.")
     return found
 
 
@@ -73,7 +73,7 @@ def _read_xlsx(content: bytes) -> Iterator[Line]:
         for number, row in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS, values_only=True), 1):
             yield number, [_text(value) for value in row]
     except _BROKEN as err:
-        raise CentreError("This file is damaged, or no .xlsx table.", "文件损坏，或不是.xlsx表格。") from err
+        raise CentreError("文件损坏，或不是.xlsx表格。", "This file is damaged, or no .xlsx table.") from err
 
 
 def _check_archive(content: bytes) -> None:
@@ -81,10 +81,10 @@ def _check_archive(content: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = archive.infolist()
         if len(entries) > 2000 or sum(entry.file_size for entry in entries) > _MOST_UNFOLDED:
-            raise CentreError("This file unfolds to far too much.", "这个文件解开后太大，不能读。")
+            raise CentreError("这个文件解开后太大，不能读。", "This file unfolds to far too much.")
         for entry in entries:
             if entry.filename.endswith((".xml", ".rels")) and _declares(archive, entry):
-                raise CentreError("This file holds what no table has.", "文件里有不该有的内容，不能读。")
+                raise CentreError("文件里有不该有的内容，不能读。", "This file holds what no table has.")
 
 
 def _declares(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
@@ -106,7 +106,7 @@ def _text(value: Any) -> str:
 def _read_csv(content: bytes) -> Iterator[Line]:
     words = _decoded(content)
     if "\0" in words:
-        raise CentreError("This is no table. Send .xlsx or .csv.", "这不是表格。请用.xlsx或.csv。")
+        raise CentreError("这不是表格。请用.xlsx或.csv。", "This is no table. Send .xlsx or .csv.")
     first = words.lstrip().split("\n", 1)[0]
     reader = csv.reader(io.StringIO(words, newline=""), delimiter=max(",;\t", key=first.count))
     try:
@@ -114,7 +114,7 @@ def _read_csv(content: bytes) -> Iterator[Line]:
             yield reader.line_num, cells
     except csv.Error as err:
         raise CentreError(
-            f"Line {reader.line_num} of this .csv cannot be read.", f"这个.csv的第{reader.line_num}行读不出来。"
+            f"这个.csv的第{reader.line_num}行读不出来。", f"Line {reader.line_num} of this .csv cannot be read."
         ) from err
 
 
@@ -126,8 +126,8 @@ def _decoded(content: bytes) -> str:
         except UnicodeDecodeError:
             continue
     raise CentreError(
-        "The signs in this file cannot be read. Save it as .xlsx, or .csv in UTF-8.",
         "文件里的字读不出来。请另存为.xlsx，或UTF-8的.csv。",
+        "The signs in this file cannot be read. Save it as .xlsx, or .csv in UTF-8.",
     )
 
 

@@ -39,7 +39,7 @@ def put_public_url(centre: Centre, words: str, by: str) -> None:
     parts = urlsplit(url)
     whole = parts.scheme in ("https", "http") and parts.hostname and not (parts.query or parts.fragment or "@" in url)
     if url and (not whole or len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url):
-        raise CentreError("An address is like https://pass.example.org.", "网址如 https://pass.example.org。")
+        raise CentreError("网址如 https://pass.example.org。", "An address is like https://pass.example.org.")
     _put(centre, PUBLIC_URL, url, by)
 
 
@@ -48,7 +48,7 @@ def put_most_people(centre: Centre, words: str, by: str) -> None:
     number = int(words) if words.isascii() and words.isdigit() and len(words) < 4 else 0
     if number not in _PEOPLE:
         raise CentreError(
-            f"A number from {_PEOPLE.start} to {_PEOPLE.stop - 1}.", f"请填{_PEOPLE.start}到{_PEOPLE.stop - 1}。"
+            f"请填{_PEOPLE.start}到{_PEOPLE.stop - 1}。", f"A number from {_PEOPLE.start} to {_PEOPLE.stop - 1}."
         )
     _put(centre, DWELLING_MOST_PEOPLE, str(number), by)
 

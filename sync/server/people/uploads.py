@@ -73,8 +73,8 @@ def take(writing: Writing, vault: Vault, what: str, ticket: str) -> bytes:
     sealed = writing.conn.execute(select(_u.sealed_rows).where(*mine)).scalar()
     if sealed is None:
         raise CentreError(
-            "This preview was taken over already, or is older than an hour. Send the file again.",
             "这份预览已经导入过，或超过一小时了。请重新上传。",
+            "This preview was taken over already, or is older than an hour. Send the file again.",
         )
     writing.conn.execute(delete(tables.upload).where(*mine))
     return vault.unseal(sealed)

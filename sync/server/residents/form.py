@@ -129,7 +129,7 @@ class Form:
             there = self._draft(conn, compound)
             wrote = households.read_application(conn, vault, household)
         if household.state not in households.OPEN_STATES:
-            raise CentreError("This application is decided already; ask the desk.", "申请已办结，需要更改请到物业。")
+            raise CentreError("申请已办结，需要更改请到物业。", "This application is decided already; ask the desk.")
         if (there is None or there.link != link) and (asked := self._ask_phone(household)) is not None:
             return asked
         if there is not None and not there.submitted and there.household_id == household.household_id:

@@ -51,7 +51,7 @@ class Residents:
         """Nobody lives in a wider scope. Raises NoSuchThing."""
         found = compounds.read_compound(self._centre, compound_id)
         if found.wide:
-            raise NoSuchThing(f"There is no compound {compound_id}.")
+            raise NoSuchThing(en=f"There is no compound {compound_id}.")
         return found
 
     def _scoped(self, view: Callable[..., Any]) -> Callable[..., Any]:

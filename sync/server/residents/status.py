@@ -132,7 +132,7 @@ class Status:
         def act(writing: Writing, household: Household) -> None:
             desk_id, at_ms = letter.read_slot(request.form.get("slot", ""))
             if not desk_id:
-                raise CentreError("Please choose a time.", "请选择一个时间。")
+                raise CentreError("请选择一个时间。", "Please choose a time.")
             changes.change_slot(writing, household, desk_id, at_ms)
 
         def more(household: Household) -> dict[str, Any]:
@@ -285,7 +285,7 @@ def _visitor(compound: Compound, link: str, number: str) -> str:
 def _sure(act: Act, writing: Writing, household: Household) -> None:
     """What cannot be taken back needs its tick."""
     if "sure" not in request.form:
-        raise CentreError("Please tick that you are sure.", "请先勾选确认。")
+        raise CentreError("请先勾选确认。", "Please tick that you are sure.")
     act(writing, household)
 
 

@@ -92,7 +92,7 @@ def _keep_one(conn: Connection, old: Account) -> None:
         able = able.with_for_update()
     if old.role == "town" and not set(conn.execute(able).scalars()) - {old.account}:
         raise CentreError(
-            "This is the last account of the town; make another one first.", "这是最后一个镇级账号，请先另建一个。"
+            "这是最后一个镇级账号，请先另建一个。", "This is the last account of the town; make another one first."
         )
 
 
@@ -105,7 +105,7 @@ def _put(conn: Connection, account: str, end_sessions: bool, **values: Any) -> N
 def _row(conn: Connection, account: str) -> Any:
     row = conn.execute(select(tables.staff).where(tables.staff.c.account == account)).first()
     if row is None:
-        raise NoSuchThing(f"There is no account {account}.")
+        raise NoSuchThing(en=f"There is no account {account}.")
     return row
 
 

@@ -68,11 +68,11 @@ def add_staff(centre: Centre, account: str, name: str, everywhere: bool, compoun
     """A new account, for every compound or for those named. Raises CentreError."""
     name = check_staff(name or account, role, everywhere, compound_ids)
     if not (account.isascii() and account.isalnum() and 2 <= len(account) <= 32):
-        raise CentreError("An account is 2 to 32 letters and digits.", "账号由2至32个英文字母和数字组成。")
+        raise CentreError("账号由2至32个英文字母和数字组成。", "An account is 2 to 32 letters and digits.")
     secret, ends_ms = secrets.token_urlsafe(32), centre.now_ms() + LINK_LASTS_MS
     with centre.store.write() as conn:
         if _row(conn, account) is not None:
-            raise CentreError(f"There is an account {account} already.", f"已有账号 {account}。")
+            raise CentreError(f"已有账号 {account}。", f"There is an account {account} already.")
         row = {"account": account, "name": name, "link_hash": _hash(secret), "link_ends_ms": ends_ms,
                "role": role, "everywhere": everywhere, "active": True}  # fmt: skip
         conn.execute(insert(tables.staff).values(row))
@@ -84,12 +84,12 @@ def add_staff(centre: Centre, account: str, name: str, everywhere: bool, compoun
 def check_staff(name: str, role: str, everywhere: bool, compound_ids: Sequence[int]) -> str:
     """The name in one line. Raises CentreError for what no account can be."""
     if role not in roles.ROLES:
-        raise CentreError(f"There is no role {role!r}. Roles are: {', '.join(roles.ROLES)}.", "请选一个职责。")
+        raise CentreError("请选一个职责。", f"There is no role {role!r}. Roles are: {', '.join(roles.ROLES)}.")
     if not everywhere and not compound_ids:
-        raise CentreError("Say which compounds the account is for, or everywhere.", "请选小区，或选所有小区。")
+        raise CentreError("请选小区，或选所有小区。", "Say which compounds the account is for, or everywhere.")
     name = " ".join(name.split())
     if not name.isprintable() or len(name) > _LONGEST_NAME:
-        raise CentreError(f"A name is at most {_LONGEST_NAME} characters.", f"姓名最多{_LONGEST_NAME}字。")
+        raise CentreError(f"姓名最多{_LONGEST_NAME}字。", f"A name is at most {_LONGEST_NAME} characters.")
     return name
 
 
@@ -107,7 +107,7 @@ def new_link(centre: Centre, account: str, by: str = "") -> Link:
     with centre.store.write() as conn:
         found = update(tables.staff).where(tables.staff.c.account == account)
         if not conn.execute(found.values(link_hash=_hash(secret), link_ends_ms=ends_ms)).rowcount:
-            raise NoSuchThing(f"There is no account {account}.")
+            raise NoSuchThing(en=f"There is no account {account}.")
         audit.note_town(conn, centre.now_ms(), by, "staff-link", account)
     return Link(account=account, path=f"/welcome/{secret}", ends_ms=ends_ms)
 
@@ -116,8 +116,8 @@ def check_password(password: str) -> None:
     """Raises CentreError for one that is too short."""
     if len(password) not in PASSWORD_CHARACTERS or len(set(password)) < 5:
         raise CentreError(
-            f"A password has at least {PASSWORD_CHARACTERS.start} characters, and not the same again.",
             f"密码至少{PASSWORD_CHARACTERS.start}个字符，不能是同一个字符。",
+            f"A password has at least {PASSWORD_CHARACTERS.start} characters, and not the same again.",
         )
 
 
@@ -150,7 +150,7 @@ def _by_link(centre: Centre, conn: Connection, secret: str) -> Any:
     )
     found = conn.execute(wanted).first()
     if found is None:
-        raise NoSuchThing("This link is not good any more; ask for a new one.")
+        raise NoSuchThing(en="This link is not good any more; ask for a new one.")
     return found
 
 
@@ -166,7 +166,7 @@ def _put_password(conn: Connection, who: Any, password: str) -> None:
 def _checking() -> Iterator[None]:
     """Raises Busy."""
     if not _CHECKING.acquire(timeout=_CHECK_WAIT_S):
-        raise Busy("Many are signing in; try again in a minute.", "登录的人太多，请一分钟后再试。")
+        raise Busy("登录的人太多，请一分钟后再试。", "Many are signing in; try again in a minute.")
     try:
         yield
     finally:

@@ -143,11 +143,11 @@ def hand_over(writing: Writing, household_id: int, given: HandOver) -> Household
     """The ticked cards open from now on. Raises CentreError in the desk's words, with nothing changed."""
     household = households.get_household(writing.conn, writing.compound_id, household_id)
     if household.state != "approved":
-        raise CentreError("This application is not approved yet.", "这户还没有审核通过。")
+        raise CentreError("这户还没有审核通过。", "This application is not approved yet.")
     if missing := [check for check in CHECKS if check not in given.checks]:
         raise CentreError(
-            f"Not ticked yet: {', '.join(_CHECK_WORDS[check][1] for check in missing)}.",
             f"还没有核对：{'、'.join(_CHECK_WORDS[check][0] for check in missing)}。",
+            f"Not ticked yet: {', '.join(_CHECK_WORDS[check][1] for check in missing)}.",
         )
     note = _collector(given)
     chosen = _waiting(writing, household_id, given.numbers)
@@ -171,13 +171,13 @@ _CHECK_WORDS = {
 def _collector(given: HandOver) -> str:
     """``applicant``, ``adult 李芳`` or ``proxy 王强``. Raises CentreError."""
     if given.collector not in COLLECTORS:
-        raise CentreError("Choose who collects.", "请选择由谁领取。")
+        raise CentreError("请选择由谁领取。", "Choose who collects.")
     if given.collector == "applicant":
         return "applicant"
     try:
         return f"{given.collector} {identity.check_name(given.name)}"
     except CentreError as error:
-        raise CentreError("Write the name of who collects.", "请填写领取人的姓名。") from error
+        raise CentreError("请填写领取人的姓名。", "Write the name of who collects.") from error
 
 
 def collector_of(note: str) -> tuple[str, str]:
@@ -192,9 +192,9 @@ def _waiting(writing: Writing, household_id: int, numbers: Sequence[str]) -> lis
     chosen = [number for number in waiting if number in numbers]
     if not chosen or len(chosen) != len(set(numbers)):
         raise CentreError(
+            "请至少勾选一张还没领的卡。" if not numbers else "有的卡刚被领走或变更，请再看一遍。",
             "Tick at least one card that has not been handed over." if not numbers else
             "Some of these cards were handed over or changed meanwhile. Look again.",
-            "请至少勾选一张还没领的卡。" if not numbers else "有的卡刚被领走或变更，请再看一遍。",
         )  # fmt: skip
     return chosen
 
@@ -204,7 +204,7 @@ def undo(writing: Writing, centre: Centre, household_id: int, why: str) -> House
     CentreError."""
     household = households.get_household(writing.conn, writing.compound_id, household_id)
     if not household.collected_ms or not _today(writing, household.collected_ms):
-        raise CentreError("Only a hand-over of today can be undone.", "只能撤回今天的交付。")
+        raise CentreError("只能撤回今天的交付。", "Only a hand-over of today can be undone.")
     why = check_why(why)
     for card in cards_of(writing.conn, writing.compound_id, household_id):
         if card.in_hand:
@@ -223,7 +223,7 @@ def check_why(words: str) -> str:
     why = identity.one_line(words)
     if not why or len(why) > LONGEST_WHY or not why.isprintable():
         raise CentreError(
-            f"Say why, in one line of at most {LONGEST_WHY} characters.", f"请写明原因，一行，最多{LONGEST_WHY}字。"
+            f"请写明原因，一行，最多{LONGEST_WHY}字。", f"Say why, in one line of at most {LONGEST_WHY} characters."
         )
     return why
 
@@ -239,9 +239,9 @@ def change(writing: Writing, centre: Centre, household_id: int, what: str, numbe
     """
     cards = {card.number: card for card in cards_of(writing.conn, writing.compound_id, household_id)}
     if any(number not in cards for number in numbers):
-        raise NoSuchThing("That is no pass of this household.")
+        raise NoSuchThing(en="That is no pass of this household.")
     if not numbers:
-        raise CentreError("Tick at least one pass.", "请至少勾选一张证。")
+        raise CentreError("请至少勾选一张证。", "Tick at least one pass.")
     for number in dict.fromkeys(numbers):
         _change(writing, centre, what, cards[number])
     return list(dict.fromkeys(numbers))
@@ -257,7 +257,7 @@ def _change(writing: Writing, centre: Centre, what: str, card: Card) -> None:
     elif what == "reissue":
         passes.reissue_in(writing, centre, card.number, ("card",))
     else:
-        raise CentreError("There is no such change.", "没有这种操作。")
+        raise CentreError("没有这种操作。", "There is no such change.")
 
 
 def _again(writing: Writing, centre: Centre, card: Card, printed: bool) -> None:

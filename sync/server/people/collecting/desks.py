@@ -49,38 +49,38 @@ def check_desk(desk: CollectionDesk) -> None:
     ):  # fmt: skip
         if not value or len(value) > LONGEST or not value.isprintable():
             raise CentreError(
-                f"Fill in {en}: one line of at most {LONGEST} characters.", f"请填写{zh}，一行，最多{LONGEST}字。"
+                f"请填写{zh}，一行，最多{LONGEST}字。", f"Fill in {en}: one line of at most {LONGEST} characters."
             )
     if not 1 <= desk.capacity <= MOST_CAPACITY:
         raise CentreError(
-            f"A desk takes 1 to {MOST_CAPACITY} households in a quarter of an hour.", f"每刻钟1到{MOST_CAPACITY}户。"
+            f"每刻钟1到{MOST_CAPACITY}户。", f"A desk takes 1 to {MOST_CAPACITY} households in a quarter of an hour."
         )
     if not desk.weekdays or not set(desk.weekdays) <= set(range(1, 8)):
-        raise CentreError("Tick at least one weekday.", "请至少选一个星期几。")
+        raise CentreError("请至少选一个星期几。", "Tick at least one weekday.")
     _check_days(desk)
     _check_hours(desk.hours)
     if any("," in name or len(name) > LONGEST for name in desk.buildings):
-        raise CentreError("Separate buildings by commas.", "楼栋之间用逗号隔开。")
+        raise CentreError("楼栋之间用逗号隔开。", "Separate buildings by commas.")
 
 
 def _check_days(desk: CollectionDesk) -> None:
     if identity.read_day(desk.from_day) > identity.read_day(desk.until_day):
-        raise CentreError("The last day cannot be before the first.", "最后一天不能早于第一天。")
+        raise CentreError("最后一天不能早于第一天。", "The last day cannot be before the first.")
 
 
 def _check_hours(hours: Sequence[tuple[int, int]]) -> None:
     if not 1 <= len(hours) <= MOST_WINDOWS:
-        raise CentreError(f"Write one to {MOST_WINDOWS} spans of hours.", f"请填写一到{MOST_WINDOWS}段时间。")
+        raise CentreError(f"请填写一到{MOST_WINDOWS}段时间。", f"Write one to {MOST_WINDOWS} spans of hours.")
     last = 0
     for begins, ends in sorted(hours):
         if not 0 <= begins < ends <= DAY_MINUTES or ends - begins < QUARTER_MINUTES:
             raise CentreError(
-                "Hours begin before they end, and last a quarter of an hour at least.", "开始要早于结束，至少一刻钟。"
+                "开始要早于结束，至少一刻钟。", "Hours begin before they end, and last a quarter of an hour at least."
             )
         if begins % QUARTER_MINUTES or ends % QUARTER_MINUTES:
-            raise CentreError("Hours begin and end on a quarter: 09:00, 09:15.", "时间按刻钟填写，如09:00、09:15。")
+            raise CentreError("时间按刻钟填写，如09:00、09:15。", "Hours begin and end on a quarter: 09:00, 09:15.")
         if begins < last:
-            raise CentreError("Two spans of hours overlap.", "两段时间重叠了。")
+            raise CentreError("两段时间重叠了。", "Two spans of hours overlap.")
         last = ends
 
 

@@ -170,8 +170,8 @@ class NotReady(CentreError):
     def __init__(self, behind: Sequence[Behind]):
         gates = [one.gate for one in behind]
         super().__init__(
-            f"Not printed: {', '.join(gates)} has not got the state of these cards.",
             f"没有打印：{'、'.join(gates)}还没有收到这些卡的状态。",
+            f"Not printed: {', '.join(gates)} has not got the state of these cards.",
         )
         self.behind = behind
 

@@ -213,7 +213,7 @@ def decide(writing: Writing, centre: Centre, household_id: int, decision: Decisi
         not_before_ms = coming_day(writing, decision.day) if decision.do == "observe" else 0
         done = households.decide(writing, household_id, decision.do, told, not_before_ms, evidence)
     else:
-        raise CentreError("Choose what you decide.", "请选择怎样处理。")
+        raise CentreError("请选择怎样处理。", "Choose what you decide.")
     found = warnings.find_warnings(writing, household_id)
     households.set_state(writing, household_id, objection="", warnings=",".join(found))
     notices.tell_decision(writing, centre.vault, done)
@@ -224,8 +224,8 @@ def _unchanged(writing: Writing, household_id: int, seen: str) -> Household:
     household = households.get_household(writing.conn, writing.compound_id, household_id)
     if seen_mark(household) != seen:
         raise CentreError(
-            f"{household.number} was changed or decided meanwhile. Please look at it again.",
             f"{household.number} 刚刚被修改或处理过，请看过再决定。",
+            f"{household.number} was changed or decided meanwhile. Please look at it again.",
         )
     return household
 
@@ -236,9 +236,9 @@ def _told(household: Household, decision: Decision) -> str:
     ready = [say(language, f"review_{decision.do}.{code}") for code in decision.ready if code in READY[decision.do]]
     own = one_line(decision.own)
     if len(own) > LONGEST_TOLD or not own.isprintable():
-        raise CentreError(f"At most {LONGEST_TOLD} characters.", f"最多{LONGEST_TOLD}字。")
+        raise CentreError(f"最多{LONGEST_TOLD}字。", f"At most {LONGEST_TOLD} characters.")
     if not ready and not own:
-        raise CentreError("Say why, so that the resident knows what to do.", "请写明原因，让居民知道该怎么办。")
+        raise CentreError("请写明原因，让居民知道该怎么办。", "Say why, so that the resident knows what to do.")
     return (" " if language == "en" else "").join(filter(None, [*ready, own]))
 
 
@@ -246,14 +246,14 @@ def coming_day(writing: Writing, day: str, end_of_day: bool = False) -> int:
     """A moment in the next 90 days. Raises CentreError for any other day."""
     at_ms = read_time(day, writing.compound.timezone, end_of_day)
     if not writing.now_ms < at_ms <= writing.now_ms + LONGEST_WAIT_MS:
-        raise CentreError("Choose a day in the coming 90 days.", "请选择今后90天内的日期。")
+        raise CentreError("请选择今后90天内的日期。", "Choose a day in the coming 90 days.")
     return at_ms
 
 
 def _evidence(decision: Decision) -> str:
     note = one_line(decision.note)
     if len(note) > LONGEST_NOTE or not note.isprintable():
-        raise CentreError(f"A note has at most {LONGEST_NOTE} characters.", f"备注最多{LONGEST_NOTE}字。")
+        raise CentreError(f"备注最多{LONGEST_NOTE}字。", f"A note has at most {LONGEST_NOTE} characters.")
     seen = ",".join(code for code in EVIDENCE if code in decision.evidence)
     return f"{seen}\n{note}" if note else seen
 
@@ -262,11 +262,11 @@ def join_dwelling(writing: Writing, household_id: int, words: str, seen: str) ->
     """This application belongs to the dwelling of the register that ``words`` mean. Raises CentreError."""
     household = _unchanged(writing, household_id, seen)
     if household.state not in (*households.OPEN_STATES, "not_here"):
-        raise CentreError("It is approved; its passes name the dwelling.", "已通过的申请不能在这里改房号。")
+        raise CentreError("已通过的申请不能在这里改房号。", "It is approved; its passes name the dwelling.")
     found = match(writing.conn, writing.compound_id, one_line(words)[:60])
     if not found:
-        raise CentreError("There is no such room in the register. Write it like 3-2-501.",
-                          "房屋册里没有这个房号，请写成3-2-501。")  # fmt: skip
+        raise CentreError("房屋册里没有这个房号，请写成3-2-501。",
+                          "There is no such room in the register. Write it like 3-2-501.")  # fmt: skip
     dwelling = get_dwelling(writing.conn, writing.compound_id, found)
     households.set_state(writing, household_id, dwelling_id=found, dwelling=dwelling.name)
     _look_again(writing, household_id)
@@ -286,7 +286,7 @@ def issue_additions(writing: Writing, centre: Centre, household_id: int) -> int:
     numbers = households.issue_missing(writing, centre, household_id, until_ms)
     household = households.get_household(writing.conn, writing.compound_id, household_id)
     if not numbers:
-        raise CentreError("Nobody waits for a pass here.", "这一户没有待发的证。")
+        raise CentreError("这一户没有待发的证。", "Nobody waits for a pass here.")
     writing.audit("issue-additions", f"{household.number}: {', '.join(numbers)}", household_id)
     notices.tell_additions(writing, centre.vault, household)
     return len(numbers)
@@ -300,13 +300,13 @@ def drop_addition(writing: Writing, centre: Centre, household_id: int, which: st
     household = households.get_household(writing.conn, writing.compound_id, household_id)
     why = one_line(words)
     if not why or len(why) > LONGEST_TOLD or not why.isprintable():
-        raise CentreError("Say why, so that the resident knows what to do.", "请写明原因，让居民知道该怎么办。")
+        raise CentreError("请写明原因，让居民知道该怎么办。", "Say why, so that the resident knows what to do.")
     what, _, member = which.partition("-")
     if household.state != "approved" or what not in _MEMBERS or not member.isdecimal() or len(member) > 15:
-        raise CentreError("Nobody waits for a pass here.", "这一户没有待发的证。")
+        raise CentreError("这一户没有待发的证。", "Nobody waits for a pass here.")
     tables_of = (tables.journey, tables.person) if what == "person" else (tables.vehicle,)
     if not _has_no_pass(writing, household_id, what, int(member)):
-        raise CentreError("It has a pass by now.", "已经发证了，请刷新再看。")
+        raise CentreError("已经发证了，请刷新再看。", "It has a pass by now.")
     for table in tables_of:
         writing.conn.execute(delete(table).where(*_member(writing, table, household_id, what, int(member))))
     _look_again(writing, household_id)
@@ -329,7 +329,7 @@ def begin_quarantine(writing: Writing, household_id: int, day: str) -> None:
     """Home quarantine until a day, it included. Raises CentreError."""
     household = households.get_household(writing.conn, writing.compound_id, household_id)
     if household.state != "approved":
-        raise CentreError("Only an approved household has passes to watch.", "只有已通过的家庭才能设居家观察。")
+        raise CentreError("只有已通过的家庭才能设居家观察。", "Only an approved household has passes to watch.")
     households.observe(writing, household_id, coming_day(writing, day, end_of_day=True))
 
 
@@ -338,7 +338,7 @@ def note_called(writing: Writing, household_id: int, note: str) -> None:
     household = households.get_household(writing.conn, writing.compound_id, household_id)
     note = one_line(note)
     if len(note) > LONGEST_NOTE or not note.isprintable():
-        raise CentreError(f"A note has at most {LONGEST_NOTE} characters.", f"备注最多{LONGEST_NOTE}字。")
+        raise CentreError(f"备注最多{LONGEST_NOTE}字。", f"A note has at most {LONGEST_NOTE} characters.")
     writing.audit("called", household.number, household_id, note)
 
 

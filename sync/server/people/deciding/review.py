@@ -260,7 +260,7 @@ def approve_clean(centre: Centre, compound_id: int, as_of_ms: int, counted: int,
         count = _how_many_clean(conn, compound_id, as_of_ms)
         if count != counted:
             raise OtherCount(
-                f"It would be {count} applications now, not {counted}.", f"现在是{count}份，不是{counted}份。"
+                f"现在是{count}份，不是{counted}份。", f"It would be {count} applications now, not {counted}."
             )
         which = (_only(compound_id, "clean"), _h.submitted_ms <= as_of_ms)
         wanted = select(_h.household_id).where(*which).order_by(*_key(chosen)).limit(MOST_AT_ONCE)

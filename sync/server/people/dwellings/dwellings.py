@@ -135,7 +135,7 @@ def get_dwelling(conn: Connection, compound_id: int, dwelling_id: int) -> Dwelli
     """Raises NoSuchThing."""
     row = conn.execute(_of(_dwellings(), compound_id, dwelling_id)).mappings().first()
     if row is None:
-        raise NoSuchThing(f"There is no dwelling {dwelling_id} in this compound.")
+        raise NoSuchThing(en=f"There is no dwelling {dwelling_id} in this compound.")
     return _dwelling(row)
 
 

@@ -78,7 +78,7 @@ class _Asked:
         try:
             found = tuple(dict.fromkeys(read(words) for words in spread(self._form.get(field, ""))))
         except CentreError as error:
-            self.wrong[field] = (error.chinese, str(error))
+            self.wrong[field] = (error.zh, str(error))
             return ()
         if needed and not found:
             self.wrong[field] = ("请填写这一项。", "Please fill this in.")
@@ -106,14 +106,14 @@ def _unit(words: str) -> str:
 def _floor(words: str) -> int:
     floor = read_floor(words)
     if not floor:
-        raise CentreError("There is no floor 0; the ground floor is 1.", "没有0层，地面是1层。")
+        raise CentreError("没有0层，地面是1层。", "There is no floor 0; the ground floor is 1.")
     return floor
 
 
 def _door(words: str) -> str:
     door = narrow(words)
     if not re.fullmatch(r"[A-Z]?\d{1,2}[A-Z]?|[A-Z]", door):
-        raise CentreError("A door is like 01 or A: without the floor.", "门号如01、A，不带楼层。")
+        raise CentreError("门号如01、A，不带楼层。", "A door is like 01 or A: without the floor.")
     return door.zfill(2) if door.isdigit() else door
 
 
@@ -125,7 +125,7 @@ def spread(words: str) -> list[str]:
         if bare := narrow(piece):
             found.extend(_span(bare))
         if len(found) > _MOST_IN_A_LIST:
-            raise CentreError(f"More than {_MOST_IN_A_LIST} in one list.", f"一项里最多{_MOST_IN_A_LIST}个。")
+            raise CentreError(f"一项里最多{_MOST_IN_A_LIST}个。", f"More than {_MOST_IN_A_LIST} in one list.")
     return found
 
 
@@ -143,5 +143,5 @@ def _span(piece: str) -> list[str]:
 
 def _counting(piece: str, first: int, last: int) -> range:
     if last < first or last - first >= _MOST_IN_A_LIST:
-        raise CentreError(f"“{piece[:40]}” does not count upwards.", f"“{piece[:40]}”要从小到大，而且不能太多。")
+        raise CentreError(f"“{piece[:40]}”要从小到大，而且不能太多。", f"“{piece[:40]}” does not count upwards.")
     return range(first, last + 1)

@@ -52,8 +52,8 @@ def read_roster(lines: Sequence[Line], vault: Vault, today: date) -> Read:
     table = find_columns(lines, HEADINGS)
     if "number" not in table.places:
         raise CentreError(
-            "The first line must name the columns: document kind, document number.",
             "第一行要写列名：证件类型、证件号码。",
+            "The first line must name the columns: document kind, document number.",
         )
     marks: dict[bytes, None] = {}
     mistakes: list[Mistake] = []
@@ -63,7 +63,7 @@ def read_roster(lines: Sequence[Line], vault: Vault, today: date) -> Read:
             marks[_mark(row, vault, today)] = None
             good += 1
         except CentreError as error:
-            mistakes.append(Mistake(number, "", (error.chinese, str(error))))
+            mistakes.append(Mistake(number, "", (error.zh, str(error))))
     return Read(marks=list(marks), twice=good - len(marks), mistakes=mistakes[:MOST_SHOWN], wrong=len(mistakes))
 
 
@@ -71,17 +71,17 @@ def _mark(row: dict[str, str], vault: Vault, today: date) -> bytes:
     kind = _KIND_OF.get("".join(row.get("kind", "").lower().split()))
     number = plain(row["number"])
     if kind is None:
-        raise CentreError("This kind of document is not known.", "不认识这种证件类型。")
+        raise CentreError("不认识这种证件类型。", "This kind of document is not known.")
     if not number:
-        raise CentreError("The document number is missing.", "没有证件号码。")
+        raise CentreError("没有证件号码。", "The document number is missing.")
     try:
         return vault.mark("doc", check_document(kind, number, today).text)
     except CentreError as error:
         if kind != "id_card" or not re.fullmatch(r"\d{15}000", number):
             raise
         raise CentreError(
-            "The table's program has rounded this number. Format the column as text and enter it again.",
             "表格软件把这个号码四舍五入了。请把这一列设为文本格式后重填。",
+            "The table's program has rounded this number. Format the column as text and enter it again.",
         ) from error
 
 

@@ -34,7 +34,7 @@ def read_dwellings(lines: Sequence[Line]) -> Read:
     """Every line's dwelling. Raises CentreError where the table's columns are not known."""
     table = _columns(lines)
     if len(table.lines) > MOST_ROWS:
-        raise CentreError(f"More than {MOST_ROWS} lines. Send it in parts.", f"超过{MOST_ROWS}行，请分几次。")
+        raise CentreError(f"超过{MOST_ROWS}行，请分几次。", f"More than {MOST_ROWS} lines. Send it in parts.")
     first_lines: dict[tuple[str, str, str], int] = {}
     found: list[Address] = []
     mistakes: list[Mistake] = []
@@ -43,10 +43,10 @@ def read_dwellings(lines: Sequence[Line]) -> Read:
             address = _address(row)
             first = first_lines.setdefault(address.key, number)
             if first != number:
-                raise CentreError(f"The same dwelling as in line {first}.", f"和第{first}行是同一套房。")
+                raise CentreError(f"和第{first}行是同一套房。", f"The same dwelling as in line {first}.")
             found.append(address)
         except CentreError as error:
-            mistakes.append(Mistake(number, _shown(row), (error.chinese, str(error))))
+            mistakes.append(Mistake(number, _shown(row), (error.zh, str(error))))
     return Read(addresses=found, mistakes=mistakes[:MOST_SHOWN], wrong=len(mistakes))
 
 
@@ -60,8 +60,8 @@ def _columns(lines: Sequence[Line]) -> Columns:
     if not found.places and read_words(lines[0][1][0]):
         return Columns({"dwelling": 0}, lines)
     raise CentreError(
-        "The first line must name the columns: building, unit, floor, room; or one column, dwelling, like 3-2-501.",
         "第一行要写列名：楼栋、单元、楼层、房号；或者只有一列“房屋”，写3-2-501这样的。",
+        "The first line must name the columns: building, unit, floor, room; or one column, dwelling, like 3-2-501.",
     )
 
 
@@ -69,12 +69,12 @@ def _address(row: dict[str, str]) -> Address:
     if "room" in row and "building" in row and (row["room"] or not row.get("dwelling")):
         return make_address(row["building"], row.get("unit", ""), row.get("floor", ""), row["room"])
     if not narrow(row["dwelling"]):
-        raise CentreError("The dwelling is missing.", "没有房屋。")
+        raise CentreError("没有房屋。", "The dwelling is missing.")
     found = read_words(row["dwelling"])
     if found is None:
         raise CentreError(
-            "This is no dwelling. Write it like 3-2-501 (and format the column as text).",
             "看不懂。请写成3-2-501这样的（并把这一列设为文本格式）。",
+            "This is no dwelling. Write it like 3-2-501 (and format the column as text).",
         )
     return found
 

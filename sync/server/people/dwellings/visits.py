@@ -67,9 +67,9 @@ def add_visit(writing: Writing, dwelling_id: int, found: str, note: str) -> None
     dwelling = get_dwelling(writing.conn, writing.compound_id, dwelling_id)
     note = " ".join(note.split())
     if found not in FOUND:
-        raise CentreError("Say what the visit found.", "请选择上门看到的情况。")
+        raise CentreError("请选择上门看到的情况。", "Say what the visit found.")
     if len(note) > LONGEST_NOTE or not note.isprintable():
-        raise CentreError(f"A note has at most {LONGEST_NOTE} characters.", f"备注最多{LONGEST_NOTE}个字。")
+        raise CentreError(f"备注最多{LONGEST_NOTE}个字。", f"A note has at most {LONGEST_NOTE} characters.")
     row = {"compound_id": writing.compound_id, "dwelling_id": dwelling_id, "visit_id": secrets.token_hex(8),
            "at_ms": writing.now_ms, "by": writing.by, "found": found, "note": note}  # fmt: skip
     writing.conn.execute(insert(tables.visit).values(row))

@@ -113,7 +113,7 @@ class Mistake(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _of(error: CentreError) -> Pair:
-    return error.chinese or str(error), str(error)
+    return error.zh or str(error), str(error)
 
 
 def _try(field: str, check: Callable[[], object]) -> Iterator[Mistake]:

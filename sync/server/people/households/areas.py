@@ -88,7 +88,7 @@ def add_area(centre: Centre, area: Area, by: str) -> None:
     area = _checked(area)
     with centre.store.write() as conn:
         if any(_key(known) == _key(area) for known in list_areas(conn)):
-            raise CentreError("This area is on the list with this first day.", "名单上已有这个地区和这个起始日。")
+            raise CentreError("名单上已有这个地区和这个起始日。", "This area is on the list with this first day.")
         number = (conn.execute(select(func.max(tables.area.c.area_id))).scalar() or 0) + 1
         row = msgspec.structs.asdict(area) | {"area_id": number, "added_by": by, "added_ms": centre.now_ms()}
         conn.execute(insert(tables.area).values(row))
@@ -137,7 +137,7 @@ def count_undecided(conn: Connection, areas: Iterable[Area]) -> dict[int, int]:
 def _get(conn: Connection, area_id: int) -> Area:
     row = conn.execute(select(tables.area).where(tables.area.c.area_id == area_id)).mappings().first()
     if row is None:
-        raise NoSuchThing("There is no such area.")
+        raise NoSuchThing(en="There is no such area.")
     return Area(**row)
 
 
@@ -152,15 +152,15 @@ def _told(area: Area) -> str:
 def _checked(area: Area) -> Area:
     names = {name: " ".join(getattr(area, name).split()) for name in ("province", "city", "district")}
     if not names["province"] or (names["district"] and not names["city"]):
-        raise CentreError("Name the province, and the city of a district.", "请填省；填区县时也要填市。")
+        raise CentreError("请填省；填区县时也要填市。", "Name the province, and the city of a district.")
     if not all(name.isprintable() and len(name) <= _LONGEST for name in names.values()):
-        raise CentreError(f"A place is at most {_LONGEST} characters.", f"地名最多{_LONGEST}字。")
+        raise CentreError(f"地名最多{_LONGEST}字。", f"A place is at most {_LONGEST} characters.")
     for day in filter(None, (area.from_day, area.until_day)):
         _check_day(day)
     if not area.from_day:
-        raise CentreError("Say the first day.", "请填起始日。")
+        raise CentreError("请填起始日。", "Say the first day.")
     if area.until_day and area.until_day < area.from_day:
-        raise CentreError("The last day cannot be before the first.", "结束日不能早于起始日。")
+        raise CentreError("结束日不能早于起始日。", "The last day cannot be before the first.")
     return msgspec.structs.replace(area, **names)
 
 
@@ -170,5 +170,5 @@ def _check_day(words: str) -> None:
             raise ValueError
     except ValueError as err:
         raise CentreError(
-            f"{words[:20]} is not a day; write 2026-12-31.", f"{words[:20]}不是日期，请写2026-12-31。"
+            f"{words[:20]}不是日期，请写2026-12-31。", f"{words[:20]} is not a day; write 2026-12-31."
         ) from err

@@ -48,7 +48,7 @@ def must_be_able(household: Household, deed: str) -> None:
     """Raises CentreError where the household is in another state by now."""
     if deed not in deeds(household):
         raise CentreError(
-            "This cannot be done any more; please look at your page again.", "现在不能这样做了，请重新看一下本页。"
+            "现在不能这样做了，请重新看一下本页。", "This cannot be done any more; please look at your page again."
         )
 
 
@@ -96,7 +96,7 @@ def object_to(writing: Writing, household: Household, words: str) -> None:
     said = identity.one_line(words)
     if not said or len(said) > MOST_OBJECTION or not said.isprintable():
         raise CentreError(
-            f"Please say in at most {MOST_OBJECTION} characters why.", f"请写明情况，最多{MOST_OBJECTION}字。"
+            f"请写明情况，最多{MOST_OBJECTION}字。", f"Please say in at most {MOST_OBJECTION} characters why."
         )
     households.set_state(writing, household.household_id, objection=said)
     writing.audit("object", household.number, household.household_id)
@@ -115,7 +115,7 @@ def add_person(writing: Writing, vault: Vault, household: Household, applicant: 
     people, today = households.people_of(*place), local_day(writing.compound, writing.now_ms)
     if len(people) >= MOST_PEOPLE:
         raise CentreError(
-            f"At most {MOST_PEOPLE} people; for more see the desk.", f"一户最多{MOST_PEOPLE}人，更多请到物业。"
+            f"一户最多{MOST_PEOPLE}人，更多请到物业。", f"At most {MOST_PEOPLE} people; for more see the desk."
         )
     first = households.read_application(writing.conn, vault, household).people[:1] or [Applicant()]
     copy_ticked(Application(people=[first[0], applicant]))
@@ -149,13 +149,13 @@ def change_plate(writing: Writing, household: Household, vehicle_id: int, plate:
     plate = identity.check_plate(plate)
     mine = households.vehicles_of(writing.conn, writing.compound_id, household.household_id)
     if any(vehicle.plate == plate for vehicle in mine):
-        raise CentreError("This plate is of your household already.", "这个车牌已经在本户里了。")
+        raise CentreError("这个车牌已经在本户里了。", "This plate is of your household already.")
     if not vehicle_id:
         if len(mine) >= MOST_VEHICLES:
-            raise CentreError(f"At most {MOST_VEHICLES} vehicles.", f"最多{MOST_VEHICLES}辆车。")
+            raise CentreError(f"最多{MOST_VEHICLES}辆车。", f"At most {MOST_VEHICLES} vehicles.")
         households.add_vehicle(writing, household.household_id, plate)
     elif (old := next((one for one in mine if one.vehicle_id == vehicle_id), None)) is None:
-        raise NoSuchThing("There is no such vehicle.")
+        raise NoSuchThing(en="There is no such vehicle.")
     else:
         _revoke(writing, old.pass_id)
         columns = tables.vehicle.c
@@ -190,12 +190,12 @@ def report_lost(writing: Writing, centre: Centre, household: Household, number: 
     its serial is dead and no browser shows the pass any more. Or ``both``. Raises CentreError, NoSuchThing."""
     must_be_able(household, "lost")
     if what not in LOST:
-        raise CentreError("Please choose what was lost.", "请选择丢了什么。")
+        raise CentreError("请选择丢了什么。", "Please choose what was lost.")
     found = pass_of(writing, household, number)
     live = {one.medium: one.state for one in found.credentials if one.state in ("printed", "active")}
     if what in ("card", "both"):
         if live.get("card") != "active":
-            raise CentreError("A new card is waiting at the desk already.", "新卡已经在物业等您领取了。")
+            raise CentreError("新卡已经在物业等您领取了。", "A new card is waiting at the desk already.")
         passes.reissue_in(writing, centre, number, ("card",), printed=True)
     if what in ("phone", "both"):
         _end_phone(writing, centre, number, alone=what == "phone")
@@ -207,14 +207,14 @@ def _end_phone(writing: Writing, centre: Centre, number: str, alone: bool) -> No
     if phone_pass.has_browser(writing.conn, writing.compound_id, number):
         phone_pass.take_off(writing, centre, number)
     elif alone:
-        raise CentreError("This pass is on no phone.", "这张证没有开通手机证。")
+        raise CentreError("这张证没有开通手机证。", "This pass is on no phone.")
 
 
 def pass_of(writing: Writing, household: Household, number: str) -> Pass:
     """A pass of a person or vehicle of the household. Raises NoSuchThing, for a visitor's too."""
     found = next((one for one in passes_of(writing.conn, household) if one.number == number), None)
     if found is None:
-        raise NoSuchThing("There is no such pass in this household.")
+        raise NoSuchThing(en="There is no such pass in this household.")
     return found
 
 

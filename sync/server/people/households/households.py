@@ -112,7 +112,7 @@ class Incomplete(CentreError):
     """The form is not complete; ``mistakes`` says where."""
 
     def __init__(self, mistakes: Sequence[Mistake]):
-        super().__init__("The form is not complete yet.", "表还没有填完整。")
+        super().__init__("表还没有填完整。", "The form is not complete yet.")
         self.mistakes = mistakes
 
 
@@ -148,7 +148,7 @@ def submit_in(writing: Writing, centre: Centre, application: Application, househ
         raise Incomplete(mistakes)
     old = get_household(writing.conn, writing.compound_id, household_id) if household_id else None
     if old is not None and old.state not in OPEN_STATES:
-        raise CentreError("This application is decided already; ask the desk.", "申请已办结，需要更改请到物业。")
+        raise CentreError("申请已办结，需要更改请到物业。", "This application is decided already; ask the desk.")
     household_id = household_id or next_number(writing.conn, writing.compound_id, "household")
     _put_household(writing, centre.vault, application, household_id, old)
     if old is not None:
@@ -334,7 +334,7 @@ def _one(conn: Connection, *which: Any) -> Household:
     columns = [tables.household.c[name] for name in Household.__struct_fields__]
     row = conn.execute(select(*columns).where(*which)).mappings().first()
     if row is None:
-        raise NoSuchThing("There is no such household.")
+        raise NoSuchThing(en="There is no such household.")
     return Household(**row)
 
 
@@ -464,8 +464,8 @@ def _must_be(writing: Writing, household_id: int, states: Sequence[str]) -> Hous
     household = get_household(writing.conn, writing.compound_id, household_id)
     if household.state not in states:
         raise CentreError(
-            f"{household.number} cannot be changed this way: somebody decided on it meanwhile.",
             f"{household.number} 的状态已变，请刷新再看。",
+            f"{household.number} cannot be changed this way: somebody decided on it meanwhile.",
         )
     return household
 

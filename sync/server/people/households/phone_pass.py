@@ -68,8 +68,8 @@ def open_activation(writing: Writing, centre: Centre, number: str) -> str:
     live = _live_media(writing.conn, writing.compound_id, found["pass_id"])
     if found["state"] != "active" or "active" not in live.values():
         raise CentreError(
-            f"Pass {number} is not handed over; a phone can be set up afterwards.",
             f"{number} 还没有交付，交付以后才能开通手机证。",
+            f"Pass {number} is not handed over; a phone can be set up afterwards.",
         )
     if "phone" not in live:
         passes.reissue_in(writing, centre, number, ("phone",))
@@ -96,7 +96,7 @@ def activate(centre: Centre, compound_id: int, code: str) -> Activated:
         row = _open_code(writing.conn, centre, compound_id, code)
         found = _pass_row(writing.conn, compound_id, tables.pass_.c.pass_id == row["pass_id"])
         if found["state"] != "active":
-            raise CentreError("This pass is not in force. Please ask the desk.", "这张证现在无效，请到物业。")
+            raise CentreError("这张证现在无效，请到物业。", "This pass is not in force. Please ask the desk.")
         _use(writing, row["code_mark"])
         take_off(writing, centre, found["number"])
         secret = secrets.token_urlsafe(_SECRET_BYTES)
@@ -117,7 +117,7 @@ def pass_of_browser(conn: Connection, vault: Vault, compound_id: int, secret: st
     )
     number = conn.execute(wanted).scalar()
     if number is None:
-        raise NoSuchThing("This browser shows no pass.")
+        raise NoSuchThing(en="This browser shows no pass.")
     return str(number)
 
 
@@ -192,7 +192,7 @@ def _mark(vault: Vault, purpose: str, secret: str) -> bytes:
 def _pass_row(conn: Connection, compound_id: int, which: Any) -> Any:
     row = conn.execute(select(tables.pass_).where(tables.pass_.c.compound_id == compound_id, which)).mappings().first()
     if row is None:
-        raise NoSuchThing("There is no such pass.")
+        raise NoSuchThing(en="There is no such pass.")
     return row
 
 
@@ -211,7 +211,7 @@ def _open_code(conn: Connection, centre: Centre, compound_id: int, code: str) ->
     )  # fmt: skip
     row = conn.execute(wanted).mappings().first()
     if row is None:
-        raise NoSuchThing("This code is used or over.")
+        raise NoSuchThing(en="This code is used or over.")
     return row
 
 
@@ -219,7 +219,7 @@ def _use(writing: Writing, code_mark: bytes) -> None:
     columns = tables.activation.c
     unused = (columns.compound_id == writing.compound_id, columns.code_mark == code_mark, columns.used_ms == 0)
     if not writing.conn.execute(update(tables.activation).where(*unused).values(used_ms=writing.now_ms)).rowcount:
-        raise NoSuchThing("This code is used or over.")
+        raise NoSuchThing(en="This code is used or over.")
 
 
 def _end_codes(writing: Writing, pass_id: int) -> None:

@@ -56,7 +56,7 @@ def purpose_of(code: str, words: str) -> str:
     """How a purpose is written down: its code, and what was added. Raises CentreError without one."""
     added = one_line(words)[:LONGEST_WHY]
     if code not in PURPOSES or (code == "other" and not added):
-        raise CentreError("Say what the number is needed for.", "请选择或写明查看用途。")
+        raise CentreError("请选择或写明查看用途。", "Say what the number is needed for.")
     return f"{code}: {added}" if added else code
 
 
@@ -71,7 +71,7 @@ def reveal_in(writing: Writing, vault: Vault, household_id: int, wanted: Wanted,
     household = get_household(writing.conn, writing.compound_id, household_id)
     sealed = writing.conn.execute(_sealed(writing.compound_id, household_id, wanted)).scalar()
     if sealed is None:
-        raise NoSuchThing("There is no such number in this household.")
+        raise NoSuchThing(en="There is no such number in this household.")
     about = f"{household.number} {wanted.what}" + (f" {wanted.person_id}" if wanted.person_id else "")
     writing.audit("reveal", about, household_id, why)
     return Shown(what=wanted.what, person_id=wanted.person_id, number=vault.unseal_text(sealed))
@@ -83,4 +83,4 @@ def _sealed(compound_id: int, household_id: int, wanted: Wanted) -> Any:
         return select(_p.sealed_doc if wanted.what == "doc" else _p.sealed_phone).where(*mine)
     if wanted.what == "phone":
         return select(_h.sealed_phone).where(_h.compound_id == compound_id, _h.household_id == household_id)
-    raise NoSuchThing("There is no such number in this household.")
+    raise NoSuchThing(en="There is no such number in this household.")

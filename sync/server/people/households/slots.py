@@ -61,7 +61,7 @@ def get_desk(conn: Connection, compound_id: int, desk_id: int) -> CollectionDesk
     wanted = select(tables.desk).where(columns.compound_id == compound_id, columns.desk_id == desk_id)
     row = conn.execute(wanted).mappings().first()
     if row is None:
-        raise NoSuchThing(f"There is no desk {desk_id} in compound {compound_id}.")
+        raise NoSuchThing(en=f"There is no desk {desk_id} in compound {compound_id}.")
     return _desk(row)
 
 
@@ -161,7 +161,7 @@ def book(writing: Writing, household_id: int, desk_id: int, at_ms: int, chosen_f
     Raises CentreError where somebody else was faster, or it was never offered.
     """
     if desk_id and not any((slot.desk_id, slot.at_ms) == (desk_id, at_ms) for slot in chosen_from):
-        raise CentreError("This time has just been taken. Please choose another one.", "这个时间刚被约满，请另选一个。")
+        raise CentreError("这个时间刚被约满，请另选一个。", "This time has just been taken. Please choose another one.")
     columns = tables.household.c
     mine = (columns.compound_id == writing.compound_id, columns.household_id == household_id)
     writing.conn.execute(update(tables.household).where(*mine).values(desk_id=desk_id, slot_ms=at_ms if desk_id else 0))

@@ -39,7 +39,7 @@ def invite(writing: Writing, centre: Centre, household: Household, name: str, pl
     kept. Raises CentreError."""
     must_be_able(household, "visitor")
     if household.observed_until_ms > writing.now_ms:
-        raise CentreError("Visitors can be invited when your home quarantine is over.", "居家观察结束后才能邀请访客。")
+        raise CentreError("居家观察结束后才能邀请访客。", "Visitors can be invited when your home quarantine is over.")
     label = passes.masked(identity.check_name(name))
     plate = identity.check_plate(plate) if plate.strip() else ""
     coming = _coming(writing, day)
@@ -64,7 +64,7 @@ def _coming(writing: Writing, words: str) -> str:
     day, today = identity.read_day(words), local_day(writing.compound, writing.now_ms)
     if not today <= day <= today + timedelta(days=DAYS_AHEAD):
         raise CentreError(
-            f"Choose a day from today to {DAYS_AHEAD} days ahead.", f"请选择今天起{DAYS_AHEAD}天内的日期。"
+            f"请选择今天起{DAYS_AHEAD}天内的日期。", f"Choose a day from today to {DAYS_AHEAD} days ahead."
         )
     return day.isoformat()
 
@@ -78,8 +78,8 @@ def _must_be_few(writing: Writing, household: Household, day: str) -> None:
     )  # fmt: skip
     if len(that_day) >= MOST_A_DAY or writing.conn.execute(made).scalar_one() >= _MOST_MADE_A_DAY:
         raise CentreError(
-            f"At most {MOST_A_DAY} visitors a day; for more see the guard.",
             f"每天最多{MOST_A_DAY}位访客，更多请到值班室登记。",
+            f"At most {MOST_A_DAY} visitors a day; for more see the guard.",
         )
 
 
@@ -95,7 +95,7 @@ def get_visitor(conn: Connection, household: Household, number: str) -> Visitor:
     """By the number of the pass. Raises NoSuchThing."""
     found = _read(conn, household, [tables.pass_.c.number == number])
     if not found:
-        raise NoSuchThing("There is no such visitor.")
+        raise NoSuchThing(en="There is no such visitor.")
     return found[0]
 
 

@@ -128,7 +128,7 @@ def get_certificate(conn: Connection, compound_id: int, erasure_id: str) -> Cert
     mine = (columns.compound_id == compound_id, columns.erasure_id == erasure_id)
     row = conn.execute(select(tables.erasure).where(*mine)).mappings().first()
     if row is None:
-        raise NoSuchThing("There is no such certificate.")
+        raise NoSuchThing(en="There is no such certificate.")
     return _read(row)
 
 

@@ -151,7 +151,7 @@ def check_periods(periods: Periods) -> Periods:
         least = SHORTEST_DAYS.get(kind, 0)
         if kind not in KINDS or not least <= days <= LONGEST_DAYS:
             raise CentreError(
-                f"This period is {least} to {LONGEST_DAYS} days.", f"这一项的期限是{least}至{LONGEST_DAYS}天。"
+                f"这一项的期限是{least}至{LONGEST_DAYS}天。", f"This period is {least} to {LONGEST_DAYS} days."
             )
     day = identity.read_day(periods.measure_end).isoformat() if periods.measure_end else ""
     return msgspec.structs.replace(periods, measure_end=day)

@@ -87,9 +87,11 @@ def make_town(centre: Centre, number: int, residents: int, seed: int, add: bool,
     Raises CentreError on a centre that has compounds already, unless told to ``add``.
     """
     if not 1 <= number <= 500 or not number <= residents <= 5_000_000:
-        raise CentreError("A town has 1 to 500 compounds, and at least one resident in each.")
+        raise CentreError(en="A town has 1 to 500 compounds, and at least one resident in each.")
     if compounds.list_compounds(centre) and not add:
-        raise CentreError("This centre has compounds already; demonstration data is for an empty one. --add goes on.")
+        raise CentreError(
+            en="This centre has compounds already; demonstration data is for an empty one. --add goes on."
+        )
     _prepare_town(centre, by)
     taken: set[str] = set()
     elsewhere: list[Application] = []

@@ -345,8 +345,8 @@ def put_community(centre: Centre, compound_id: int, zh: str, en: str, by: str) -
     zh, en = one_line(zh), one_line(en)
     if bool(zh) != bool(en) or not all(name.isprintable() and len(name) <= _LONGEST_COMMUNITY for name in (zh, en)):
         raise CentreError(
-            f"A community has a Chinese and an English name, at most {_LONGEST_COMMUNITY} characters each.",
             f"社区要有中文名和英文名，各不超过{_LONGEST_COMMUNITY}字。",
+            f"A community has a Chinese and an English name, at most {_LONGEST_COMMUNITY} characters each.",
         )
     with centre.writing(compound_id, by) as writing:
         mine = tables.compound.c.compound_id == compound_id

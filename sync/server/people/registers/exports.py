@@ -65,11 +65,11 @@ def check_purpose(code: str, words: str, whole: bool) -> Purpose:
     """Raises CentreError where it does not say what for."""
     words = one_line(words)
     if code not in WHY:
-        raise CentreError("Choose what the table is for.", "请选择导出用途。")
+        raise CentreError("请选择导出用途。", "Choose what the table is for.")
     if len(words) < _SHORTEST or len(words) > _LONGEST or not words.isprintable():
         raise CentreError(
-            f"Say in {_SHORTEST} to {_LONGEST} characters what it is for; the residents in it can read that.",
             f"请用{_SHORTEST}到{_LONGEST}个字写明用途，表内居民可以看到。",
+            f"Say in {_SHORTEST} to {_LONGEST} characters what it is for; the residents in it can read that.",
         )
     return Purpose(code=code, words=words, whole=whole)
 

@@ -1,0 +1,352 @@
+"""What the four processes may ask each other: the messages, and the verbs of each pair of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from kiosk.channel import Verb
+from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
+
+
+class Nothing(msgspec.Struct):
+    """A question or an answer without content."""
+
+
+# --- reader -> core -------------------------------------------------------------------------------------------------
+
+
+class Presentation(msgspec.Struct, kw_only=True):
+    """One showing of a code. ``text`` is what the decoder read, of any length up to 4,296 characters."""
+
+    lane: str
+    text: str
+    source: str = "camera"  # camera, phone (a guard's photo), hand (typed)
+    engine: str = ""
+    frames: int = 1
+    ms: float = 0.0
+
+
+class Shown(msgspec.Struct, kw_only=True):
+    """What came of a presentation: ``outcome`` grant, refer or deny with one ``reason``; nothing personal."""
+
+    outcome: str
+    reason: str
+    lane: str
+    repeat: bool = False
+    happening: int = 0
+
+
+class ReaderState(msgspec.Struct, kw_only=True):
+    """The reader's own health, sent about once a second; the core takes silence for a fault.
+
+    ``run`` is drawn anew by each process: another one is a restart.
+    """
+
+    lane: str
+    run: str = ""
+    ok: bool
+    why: str = ""
+    part: str = ""
+    frames: int = 0
+    decode_ms: float = 0.0
+    looked: float | None = None
+    """The share of the last frames that were decoded: an empty lane's hardly are. None: the reader does not say."""
+    frame_age_s: float = 0.0
+    light: bool = False
+    """Something is before the camera, and it is dark: the lane's illumination should be on."""
+    hint: str = ""
+    """What the one who holds up something unreadable could do (a :class:`hardware.Hint`'s word); empty: nothing."""
+
+
+class Ending(msgspec.Struct, kw_only=True):
+    """The last word of a reader's ``run``: it was ``asked`` to end, or a picture took longer than it may: a ``frame``
+    of a lane's camera or a guard's ``photo``. Nothing is said where it was killed or crashed."""
+
+    run: str
+    why: Literal["asked", "frame", "photo"]
+    lane: str = ""
+
+
+ENDING: Verb[Ending, Nothing] = Verb("ending", Ending, Nothing)
+PRESENT: Verb[Presentation, Shown] = Verb("present", Presentation, Shown)
+READER_STATE: Verb[ReaderState, Nothing] = Verb("reader_state", ReaderState, Nothing)
+
+# --- guard -> core --------------------------------------------------------------------------------------------------
+
+
+class SignIn(msgspec.Struct):
+    """A guard's name and PIN; ``address`` is where the page was opened (for the limit on wrong tries)."""
+
+    name: str
+    pin: str
+    address: str = ""
+
+
+class Session(msgspec.Struct, kw_only=True):
+    """A signed-in guard. ``token`` is needed by every verb below that says so; ends after ``ends_in_s``."""
+
+    token: str
+    name: str
+    role: str  # guard, supervisor, technician
+    ends_in_s: int
+
+
+class Token(msgspec.Struct):
+    token: str
+
+
+class Watch(msgspec.Struct):
+    """Wait up to ``wait_s`` for happenings numbered above ``after`` (0: the latest fifty at once)."""
+
+    token: str
+    after: int
+    wait_s: float = 20.0
+
+
+class Happening(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One line of the live list. Numbered 1, 2, 3 … since the core started; a later one may settle an earlier.
+
+    ``kind``: decision, ruling, override, explained, passage, button, fire, lockdown, held_open, call, tamper, state.
+    ``outcome``: grant, refer, deny for decisions; passed, not_passed, no_sensor, interrupted for passages.
+    ``about`` is the number of the decision this line settles or contradicts; ``event`` the journal's id of it.
+    """
+
+    number: int
+    kind: str
+    lane: str = ""
+    at_ms: int = 0
+    outcome: str = ""
+    reason: str = ""
+    guidance: str = ""  # the reason that enforcement softened away, if it did
+    source: str = ""
+    label: str = ""
+    dwelling: str = ""
+    pass_kind: str = ""
+    plate: str = ""
+    pass_number: str = ""
+    last_passage_ms: int = 0
+    repeats: int = 0
+    about: int = 0
+    by: str = ""
+    event: str = ""
+    open_until_ms: int = 0  # a refer can be answered until then
+    list_age_s: int = -1  # age of the list the decision was made with; -1: no list
+    clock: str = ""  # trusted, holdover, untrusted
+    needs_reason: bool = False
+
+
+class Happenings(msgspec.Struct):
+    """``restarted`` is true when the core began anew since ``after`` was numbered: forget what you had."""
+
+    items: list[Happening]
+    newest: int
+    run: str
+
+
+class Ruling(msgspec.Struct):
+    """A guard's answer to a refer: ``grant`` or deny."""
+
+    token: str
+    happening: int
+    grant: bool
+    reason: str = ""
+
+
+class Override(msgspec.Struct):
+    """Open or refuse whatever was decided. Needs no presentation. The reason may follow (:data:`EXPLAIN`)."""
+
+    token: str
+    lane: str
+    open: bool
+    happening: int = 0
+    reason: str = ""
+
+
+class Explain(msgspec.Struct):
+    """The reason of an override or ruling, given afterwards."""
+
+    token: str
+    happening: int
+    reason: str
+
+
+class Hold(msgspec.Struct):
+    """Hold a lane open, or end that."""
+
+    token: str
+    lane: str
+    open: bool
+
+
+class Lockdown(msgspec.Struct):
+    """Supervisors only: refuse everybody until ended. Guards and the wired button still open."""
+
+    token: str
+    lane: str
+    on: bool
+    reason: str = ""
+
+
+class LookUp(msgspec.Struct):
+    """Exactly one of a dwelling, a plate, a pass number or a short code; never a name, never a list of people."""
+
+    token: str
+    term: str
+
+
+class FoundPass(msgspec.Struct, kw_only=True):
+    """What a gate knows of a pass: masked label, dwelling, kind, plate, number, state."""
+
+    label: str
+    dwelling: str
+    kind: str
+    plate: str
+    number: str
+    state: str
+    valid_until_ms: int
+    last_passage_ms: int = 0
+
+
+class FoundPasses(msgspec.Struct):
+    passes: list[FoundPass]
+    more: bool = False
+
+
+class PresentText(msgspec.Struct):
+    """A code read from a guard's photo (``source`` phone) or typed (``hand``)."""
+
+    token: str
+    lane: str
+    text: str
+    source: str = "phone"
+
+
+class ConfirmTime(msgspec.Struct):
+    """A guard confirms that the shown time is right (``utc_ms``: what the guard's own watch says)."""
+
+    token: str
+    utc_ms: int
+
+
+class LaneState(msgspec.Struct, kw_only=True):
+    """``shown_*`` is what everybody standing there may know; a sensitive reason is masked before it leaves the core."""
+
+    name: str
+    title_zh: str = ""
+    title_en: str = ""
+    direction: str
+    lock: str
+    signal: str
+    relay_on: bool
+    phase: str  # idle, opening, passing, held, fire
+    held_open: bool = False
+    held_before_restart: bool = False  # a question to the guard after a restart
+    lockdown: bool = False
+    fire: bool = False
+    arm_open: bool | None = None
+    camera_ok: bool = False
+    camera_why: str = ""
+    decode_ms: float = 0.0
+    looked: float | None = None  # see ReaderState
+    reader_restarts: int = 0
+    """How often the reader of this lane began anew unasked in the last hour, the last time at ``reader_restarted_ms``;
+    ``reader_blames`` of them because of what was before this lane's camera."""
+    reader_restarted_ms: int = 0
+    reader_blames: int = 0
+    simulated: list[str] = []
+    shown_outcome: str = ""  # grant, refer, deny; empty: no result is being shown
+    shown_reason: str = ""
+    shown_until_ms: int = 0
+    hint: str = ""
+    """What the one standing there could do to be read (see :class:`ReaderState`); empty while a result is shown."""
+
+
+class State(msgspec.Struct, kw_only=True):
+    """How the gate is. ``faults`` are codes, worst first, that the page turns into sentences."""
+
+    run: str
+    gate: str
+    compound_zh: str
+    compound_en: str
+    enforcement: str
+    lanes: list[LaneState]
+    list_state: str  # fresh, stale, expired, none
+    list_age_s: int
+    list_revision: int
+    list_passes: int
+    clock: str
+    clock_uncertainty_ms: int
+    now_ms: int
+    timezone: str
+    centre_ok: bool
+    centre_why: str
+    centre_seen_s: int  # seconds since the centre last answered; -1: never
+    unsent: int
+    journal_ok: bool
+    events_in_memory: int
+    faults: list[str]
+    unexplained: int = 0
+    simulated: list[str] = []
+    neighbour_zh: str = ""  # the gate to send people to while this one is closed
+    neighbour_en: str = ""
+
+
+SIGN_IN: Verb[SignIn, Session] = Verb("sign_in", SignIn, Session)
+SIGN_OUT: Verb[Token, Nothing] = Verb("sign_out", Token, Nothing)
+WHO: Verb[Token, Session] = Verb("who", Token, Session)
+WATCH: Verb[Watch, Happenings] = Verb("watch", Watch, Happenings)
+STATE: Verb[Nothing, State] = Verb("state", Nothing, State)
+RULE: Verb[Ruling, Happening] = Verb("rule", Ruling, Happening)
+OVERRIDE: Verb[Override, Happening] = Verb("override", Override, Happening)
+EXPLAIN: Verb[Explain, Nothing] = Verb("explain", Explain, Nothing)
+HOLD: Verb[Hold, Happening] = Verb("hold", Hold, Happening)
+LOCKDOWN: Verb[Lockdown, Happening] = Verb("lockdown", Lockdown, Happening)
+LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)
+PRESENT_TEXT: Verb[PresentText, Shown] = Verb("present_text", PresentText, Shown)
+CONFIRM_TIME: Verb[ConfirmTime, Nothing] = Verb("confirm_time", ConfirmTime, Nothing)
+
+# --- guard -> reader ------------------------------------------------------------------------------------------------
+
+
+class Photo(msgspec.Struct):
+    """A photo from a guard's phone: at most 4 MB and 12 megapixels, any format Pillow reads."""
+
+    picture: bytes
+
+
+class Texts(msgspec.Struct):
+    """The texts of the codes in a picture, ours first. ``why`` is set where the picture could not be read."""
+
+    texts: list[str]
+    ms: float
+    why: str = ""
+
+
+class Show(msgspec.Struct):
+    """Simulated cameras only: hold these pictures before the lane's camera, each for ``frames_each`` frames."""
+
+    lane: str
+    pictures: list[bytes]
+    frames_each: int = 8
+
+
+class ShownTexts(msgspec.Struct):
+    """What the reader made of it: the texts presented to the core while the pictures were held up."""
+
+    presented: list[Shown]
+    why: str = ""
+
+
+PHOTO: Verb[Photo, Texts] = Verb("photo", Photo, Texts)
+SHOW: Verb[Show, ShownTexts] = Verb("show", Show, ShownTexts)
+
+# --- sync -> core ---------------------------------------------------------------------------------------------------
+
+
+EVENTS: Verb[EventsAfter, EventBatch] = Verb("events", EventsAfter, EventBatch)
+ACKNOWLEDGED: Verb[Acknowledged, Nothing] = Verb("acknowledged", Acknowledged, Nothing)
+SYNC_STATE: Verb[SyncState, Accepted] = Verb("sync_state", SyncState, Accepted)
+NONCE: Verb[Nothing, Nonce] = Verb("nonce", Nothing, Nonce)
+TIME: Verb[Signed, Accepted] = Verb("time", Signed, Accepted)

@@ -1,0 +1,216 @@
+"""Passes and their credentials."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import click
+
+from sync.credential import KIND_NUMBERS, Medium
+from sync.server.centre.writing import Centre, CentreError
+from sync.server.commands.shell import Shell, command, number_of
+from sync.server.passes import bulk, card, compounds, passes
+
+_MEDIA: dict[str, tuple[Medium, ...]] = {"card": ("card",), "phone": ("phone",), "both": ("card", "phone")}
+
+
+@command("issue")
+@click.argument("compound")
+@click.option("--kind", type=click.Choice(list(KIND_NUMBERS)), default="resident")
+@click.option("--holder", default="", help="Name; only the surname and * are kept.")
+@click.option("--dwelling", default="", help="Building-unit-room, as people say it.")
+@click.option("--plate", default="")
+@click.option("--household", type=int, default=0, help="Number of the household; 0: none.")
+@click.option("--lane", "lanes", multiple=True, help="Only these lanes; may be given several times.")
+@click.option("--from", "begins", help="First day or moment, local time; default: now.")
+@click.option("--until", "ends", help="Last day or moment, local time; default: 30 days.")
+@click.option("--phone", is_flag=True, help="A phone credential beside the card.")
+@click.option("--active", is_flag=True, help="Handed over at once; otherwise printed, and opens nothing yet.")
+@click.option("--card", "picture", type=click.Path(path_type=Path, dir_okay=False), help="Where to print its card.")
+def issue(shell: Shell, centre: Centre, compound: str, kind: str, holder: str, dwelling: str, plate: str,
+          household: int, lanes: tuple[str, ...], begins: str | None, ends: str | None, phone: bool,
+          active: bool, picture: Path | None) -> None:  # fmt: skip
+    """A new pass.
+
+    \b
+    Examples:
+      python -m sync.server issue 7 --holder 王小明 --dwelling 3-2-501 --until 2026-12-31 --phone
+      python -m sync.server issue 7 --kind vehicle --plate 鄂A12345 --active
+    """
+    found = compounds.find_compound(centre, compound)
+    from_ms = passes.read_time(begins, found.timezone, False) if begins else centre.now_ms()
+    until_ms = passes.read_time(ends, found.timezone, True) if ends else from_ms + passes.DEFAULT_VALIDITY_MS
+    order = passes.Order(
+        kind=kind, label=passes.masked(holder), dwelling=dwelling, plate=plate, household=household, lanes=lanes,
+        valid_from_ms=from_ms, valid_until_ms=until_ms, phone=phone, active=active,
+    )  # fmt: skip
+    made = passes.issue(centre, found.compound_id, order, shell.by)
+    if picture:
+        card.save(passes.credential_text(centre, made.number, "card"), picture)
+    shell.say(made, f"Pass {made.number}, short code {made.short_code}, {made.state}.")
+
+
+def _say_pass(shell: Shell, found: passes.Pass) -> None:
+    shell.say(found, f"Pass {found.number} is {found.state}.")
+
+
+@command("show")
+@click.argument("number")
+def show(shell: Shell, centre: Centre, number: str) -> None:
+    """One pass."""
+    _say_pass(shell, passes.get_pass(centre, number))
+
+
+@command("passes")
+@click.argument("compound")
+@click.argument("term", default="")
+@click.option("--page", default=1, type=click.IntRange(1))
+def list_passes(shell: Shell, centre: Centre, compound: str, term: str, page: int) -> None:
+    """Passes whose number, dwelling, plate or short code begins with TERM, the newest first, 50 a page."""
+    found, _ = passes.find_passes(centre, number_of(centre, compound), term, page)
+    shell.say(found, "\n".join(f"{p.number}  {p.state:<9}  {p.label}  {p.dwelling}  {p.plate}" for p in found))
+
+
+@command("hand-over")
+@click.argument("number")
+def hand_over(shell: Shell, centre: Centre, number: str) -> None:
+    """The holder has collected it: from now on it opens.
+
+    \b
+    Example: python -m sync.server hand-over 7-000123
+    """
+    _say_pass(shell, passes.hand_over(centre, number, shell.by))
+
+
+@command("extend")
+@click.argument("number", required=False)
+@click.option("--compound", help="Every pass of this compound but visitors' and contractors'.")
+@click.option("--until", "ends", required=True, help="Last day or moment, local time.")
+def extend(shell: Shell, centre: Centre, number: str | None, compound: str | None, ends: str) -> None:
+    """Give a pass, or a whole compound, another end. Nothing is printed again.
+
+    \b
+    Examples:
+      python -m sync.server extend 7-000123 --until 2027-03-31
+      python -m sync.server extend --compound 7 --until 2027-03-31
+    """
+    if (number is None) == (compound is None):
+        raise CentreError(en="Say either a pass number or --compound.")
+    if number is not None:
+        timezone = compounds.read_compound(centre, passes.compound_of(number)).timezone
+        return _say_pass(shell, passes.extend(centre, number, passes.read_time(ends, timezone, True), shell.by))
+    found = compounds.find_compound(centre, compound or "")
+    until_ms = passes.read_time(ends, found.timezone, True)
+    count = bulk.extend_all(centre, found.compound_id, bulk.Extension(until_ms=until_ms), shell.by)
+    done = {"compound": found.compound_id, "extended": count, "valid_until_ms": until_ms}
+    return shell.say(done, f"{count} passes extended.")
+
+
+@command("suspend")
+@click.argument("number")
+def suspend(shell: Shell, centre: Centre, number: str) -> None:
+    """Stop a pass for a while."""
+    _say_pass(shell, passes.suspend(centre, number, shell.by))
+
+
+@command("resume")
+@click.argument("number")
+def resume(shell: Shell, centre: Centre, number: str) -> None:
+    """Let a suspended pass be what it was."""
+    _say_pass(shell, passes.resume(centre, number, shell.by))
+
+
+@command("revoke")
+@click.argument("number")
+def revoke(shell: Shell, centre: Centre, number: str) -> None:
+    """End a pass for good."""
+    _say_pass(shell, passes.revoke(centre, number, shell.by))
+
+
+@command("attention")
+@click.argument("number")
+@click.option("--off", is_flag=True, help="No longer.")
+def attention(shell: Shell, centre: Centre, number: str, off: bool) -> None:
+    """Ask the guards to look twice at a pass."""
+    _say_pass(shell, passes.set_attention(centre, number, not off, shell.by))
+
+
+@command("delete")
+@click.argument("number")
+@click.confirmation_option(prompt="The pass and what is known of it are deleted. Go on?")
+def delete(shell: Shell, centre: Centre, number: str) -> None:
+    """Forget a pass; gates take it off their lists.
+
+    \b
+    Example: python -m sync.server delete 7-000123 --yes
+    """
+    passes.delete(centre, number, shell.by)
+    shell.say({"number": number, "state": "gone"}, f"Pass {number} is deleted.")
+
+
+@command("prune")
+@click.argument("compound")
+@click.option("--days", default=60, type=click.IntRange(1), help="Tombstones older than this are dropped.")
+def prune(shell: Shell, centre: Centre, compound: str, days: int) -> None:
+    """Drop old tombstones; gates that were away for longer fetch a whole list."""
+    compound_id = number_of(centre, compound)
+    count = passes.prune(centre, compound_id, centre.now_ms() - days * 24 * 3_600_000)
+    shell.say({"compound": compound_id, "dropped": count}, f"{count} tombstones dropped.")
+
+
+@command("reissue")
+@click.argument("number")
+@click.option("--medium", type=click.Choice(list(_MEDIA)), default="card")
+@click.option("--printed", is_flag=True, help="The new one waits for hand-over.")
+def reissue(shell: Shell, centre: Centre, number: str, medium: str, printed: bool) -> None:
+    """A new credential with a new serial; the old one stops working in the same moment.
+
+    \b
+    Example: python -m sync.server reissue 7-000123 --medium card
+    """
+    _say_pass(shell, passes.reissue(centre, number, _MEDIA[medium], shell.by, printed))
+
+
+@command("print-card")
+@click.argument("number")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="FILE.png or FILE.svg.")
+def print_card(shell: Shell, centre: Centre, number: str, out: Path) -> None:
+    """The code of a pass's card as a picture.
+
+    \b
+    Example: python -m sync.server print-card 7-000123 --out card.png
+    """
+    card.save(passes.credential_text(centre, number, "card"), out)
+    shell.say({"pass": number, "file": str(out)}, f"The code is in {out}.")
+
+
+@command("phone-code")
+@click.argument("number")
+def phone_code(shell: Shell, centre: Centre, number: str) -> None:
+    """What a simulated phone needs to show a pass: its text and the secret of its digits. Recorded.
+
+    The digits are TOTP: SHA-1, 8 digits, 30 seconds; they stand behind the text and a full stop.
+    """
+    code = passes.phone_code(centre, number, shell.by)
+    secret = base64.b32encode(code.secret).decode()
+    found = {"pass": number, "text": code.text, "secret": secret, "digits": 8, "step_s": 30}
+    shell.say(found, f"{code.text}\n{secret}")
+
+
+COMMANDS: tuple[click.Command, ...] = (
+    issue,
+    show,
+    list_passes,
+    hand_over,
+    extend,
+    suspend,
+    resume,
+    revoke,
+    attention,
+    delete,
+    prune,
+    reissue,
+    print_card,
+    phone_code,
+)

@@ -1,0 +1,57 @@
+"""Staff: the people who have an account for the pages."""
+
+from __future__ import annotations
+
+import click
+
+from sync.server.centre.writing import Centre
+from sync.server.commands.shell import Shell, ask_secret, command, number_of
+from sync.server.staff import roles
+from sync.server.staff import sign_in as staff
+
+
+@command("add-staff")
+@click.argument("account")
+@click.option("--name", default="", help="The person's name.")
+@click.option("--role", type=click.Choice(roles.ROLES), help="Default: town with --everywhere, otherwise property.")
+@click.option("--everywhere", is_flag=True, help="May see every compound.")
+@click.option("--compound", "named", multiple=True, help="May see this compound; may be given several times.")
+@click.option("--password", "ask", is_flag=True, help="Ask for a password now instead of printing a one-time link.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def add_staff(shell: Shell, centre: Centre, account: str, name: str, role: roles.Role | None, everywhere: bool,
+              named: tuple[str, ...], ask: bool, password_stdin: bool) -> None:  # fmt: skip
+    """An account for the pages; prints a one-time link behind which its owner chooses a password.
+
+    The first account of a town is made here, with --everywhere; it makes the others on the page "Accounts". There is no
+    default password.
+
+    \b
+    Examples:
+      python -m sync.server add-staff wang --name 王芳 --everywhere
+      python -m sync.server add-staff li --name 李敏 --compound 7 --password
+    """
+    chosen = ask_secret("Password", password_stdin) if ask or password_stdin else None
+    if chosen is not None:
+        staff.check_password(chosen)
+    role = role or ("town" if everywhere else "property")
+    link = staff.add_staff(
+        centre, account, name, everywhere, [number_of(centre, wanted) for wanted in named], role, shell.by
+    )
+    if chosen is not None:
+        staff.set_password(centre, account, chosen)
+        return shell.say({"account": account}, f"Account {account} may sign in.")
+    return shell.say(link, f"Open this path of the centre within a day to choose a password:\n{link.path}")
+
+
+@command("staff-link")
+@click.argument("account")
+def staff_link(shell: Shell, centre: Centre, account: str) -> None:
+    """Another one-time link for an account whose password is forgotten."""
+    link = staff.new_link(centre, account, shell.by)
+    shell.say(link, f"Open this path of the centre within a day to choose a password:\n{link.path}")
+
+
+COMMANDS: tuple[click.Command, ...] = (
+    add_staff,
+    staff_link,
+)
