@@ -8,7 +8,8 @@ usage() {
 Usage:
   ./setup.sh demo [ARGS]     a centre and a gate with simulated parts, in this terminal
                              (--once plays the story without a person; ARGS: python -m kiosk demo --help)
-  ./setup.sh test [ARGS]     everything CI runs: format, lint, types, shell, all tests (ARGS go to pytest)
+  ./setup.sh test [ARGS]     format, lint, types, shell and the everyday tests (ARGS go to pytest):
+                             tests/gate limits the run to a folder, -m "" adds the slow tests, as CI does
   sudo ./setup.sh gate --enrol CODE --centre URL [--ca FILE] [--config FILE] [--simulated] [--yes]
                              makes this Raspberry Pi a gate; a second run changes nothing
 

@@ -38,7 +38,7 @@ def app(tmp_path: Path) -> Iterator[Flask]:
     from sync.server.app import close_app, create_app
     from sync.server.centre.settings import Settings
     from tests.fixtures.both_ends import NOW_MS
-    from tests.fixtures.prepared import copy_empty
+    from tests.fixtures.centre import copy_empty
 
     copy_empty(tmp_path / "centre")
     app = create_app(Settings(state=tmp_path / "centre", watch=False, clock=lambda: NOW_MS))

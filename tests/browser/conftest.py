@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from kiosk.demo_passes import draw
-from tests.fixtures.browsers.chromium import CHROMIUM, QUIET
-from tests.fixtures.browsers.guard_browser import GUARD_SCREENS, Post
+from tests.fixtures.browsers.chromium import CHROMIUM, QUIET, STORY_LOOKS
+from tests.fixtures.browsers.guard_browser import Post
 from tests.fixtures.browsers.guard_program import Program, running
 from tests.fixtures.browsers.phone_browser import Town
 from tests.fixtures.people import add_desk
@@ -63,7 +63,7 @@ def program(tmp_path: Path) -> Iterator[Program]:
         yield program
 
 
-@pytest.fixture(params=GUARD_SCREENS, ids="-".join)
+@pytest.fixture(params=STORY_LOOKS, ids="-".join)
 def post(request: pytest.FixtureRequest, browser: Any, program: Program) -> Iterator[Post]:
     """A guard's page on each screen, in each language."""
     post = Post(browser, program, *request.param)

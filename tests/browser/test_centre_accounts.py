@@ -13,6 +13,7 @@ from sync.server.people.keeping import retention
 from sync.server.people.keeping.retention import DAY_MS
 from sync.server.staff import accounts
 from sync.server.staff import sign_in as staff
+from tests.fixtures.browsers.chromium import STORY_LOOKS
 from tests.fixtures.browsers.officer_browser import PASSWORD, Officer, Town, button
 from tests.fixtures.settled import LAST_DAY, settle
 
@@ -28,7 +29,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
     made.close()
 
 
-@pytest.fixture(params=[("phone", "zh"), ("desk", "zh"), ("phone", "en"), ("desk", "en")], ids="-".join)
+@pytest.fixture(params=STORY_LOOKS, ids="-".join)
 def officer(browser: Any, town: Town, request: pytest.FixtureRequest) -> Iterator[Officer]:
     made = Officer(browser, town, *request.param)
     made.go(town.link)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sync.server.passes import compounds, passes
-from tests.fixtures.browsers.chromium import PICTURES
+from tests.fixtures.browsers.chromium import PICTURES, STORY_LOOKS
 from tests.fixtures.browsers.officer_browser import GHOSTSCRIPT, Officer, Town, button, dark_square
 
 
@@ -24,7 +24,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
     made.close()
 
 
-@pytest.fixture(params=[("phone", "zh"), ("desk", "zh"), ("phone", "en"), ("desk", "en")], ids="-".join)
+@pytest.fixture(params=STORY_LOOKS, ids="-".join)
 def officer(browser: Any, town: Town, request: pytest.FixtureRequest) -> Iterator[Officer]:
     made = Officer(browser, town, *request.param)
     yield made

@@ -15,7 +15,7 @@ from sync.server.passes import passes
 from sync.server.passes.compounds import read_compound
 from sync.server.people.collecting import collection
 from sync.server.people.households import households, phone_pass, slots
-from tests.fixtures.browsers.chromium import PICTURES
+from tests.fixtures.browsers.chromium import PICTURES, STORY_LOOKS
 from tests.fixtures.browsers.officer_browser import GHOSTSCRIPT, Officer, Town, dark_square
 from tests.fixtures.office import token_of
 from tests.fixtures.people import add_desk, add_dwelling, application, apply, approved, family, id_number
@@ -57,7 +57,7 @@ def town(tmp_path: Path) -> Iterator[Estate]:
     made.close()
 
 
-@pytest.fixture(params=[("phone", "zh"), ("desk", "zh"), ("phone", "en"), ("desk", "en")], ids="-".join)
+@pytest.fixture(params=STORY_LOOKS, ids="-".join)
 def officer(browser: Any, town: Estate, request: pytest.FixtureRequest) -> Iterator[Officer]:
     made = Officer(browser, town, *request.param)
     made.sign_in()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fixtures.browsers.chromium import EVERY_LOOK
 from tests.fixtures.browsers.guard_browser import Post
 from tests.fixtures.browsers.guard_program import Program
 from tests.fixtures.browsers.guard_stage import NOW_MS
@@ -49,6 +50,7 @@ def test_a_shift_from_signing_in_to_a_reason_given_afterwards(post: Post) -> Non
     post.shoot("6-answered")
 
 
+@pytest.mark.parametrize("post", EVERY_LOOK, ids="-".join, indirect=True)
 def test_every_page_fits_the_screen_and_has_targets_for_a_thumb(post: Post) -> None:
     post.sign_in("李主管", "1357")
     for path in ("/", "/more", "/look-up", "/present", "/details", "/time", "/explain"):

@@ -64,7 +64,14 @@ def pages(town: Town, objects: dict[str, str], done: households.Submitted) -> li
     return found
 
 
-@pytest.mark.parametrize("words", [MARKUP, SQL, FORMULA], ids=["markup", "sql", "formula"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(MARKUP, id="markup"),
+        pytest.param(SQL, id="sql", marks=pytest.mark.slow),
+        pytest.param(FORMULA, id="formula", marks=pytest.mark.slow),
+    ],
+)
 def test_words_stay_words_on_every_page(browser: Any, town: Town, words: str) -> None:
     objects = furnish(town, 7)
     done = fill(town, words)

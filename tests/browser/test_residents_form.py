@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sync.server.people.households import households
+from tests.fixtures.browsers.chromium import RESIDENT_LOOKS
 from tests.fixtures.browsers.officer_browser import Officer, Town
 from tests.fixtures.browsers.resident_browser import Resident
 from tests.fixtures.people import PHONE, add_desk, add_dwelling, id_number
@@ -28,9 +29,9 @@ def town(tmp_path: Path) -> Iterator[Town]:
     made.close()
 
 
-@pytest.mark.parametrize(("screen", "language"), [("phone", "zh"), ("phone", "en"), ("desk", "zh")])
-def test_a_family_applies(browser: Any, town: Town, screen: str, language: str) -> None:
-    one = Resident(browser, town, screen, language)
+@pytest.mark.parametrize("look", RESIDENT_LOOKS, ids="-".join)
+def test_a_family_applies(browser: Any, town: Town, look: tuple[str, str]) -> None:
+    one = Resident(browser, town, *look)
     page = one.page
     one.picture("1-entry")
     page.click("main form button")

@@ -12,6 +12,7 @@ import pytest
 
 from sync.server.passes import passes
 from sync.server.people.households import changes, households, phone_pass, visitors
+from tests.fixtures.browsers.chromium import RESIDENT_LOOKS
 from tests.fixtures.browsers.phone_browser import Phone, Town, good
 from tests.fixtures.events import Journal, event, send
 from tests.fixtures.people import PHONE
@@ -145,21 +146,21 @@ def test_passes_are_taken_off_a_phone_and_its_memory(town: Town, phone: Phone) -
 # The household's own page
 
 
-@pytest.mark.parametrize(("screen", "language"), [("phone", "zh"), ("phone", "en"), ("desk", "zh")])
-def test_the_page_in_every_state(browser: Any, town: Town, screen: str, language: str) -> None:
-    phone = Phone(browser, town, screen, language)
+@pytest.mark.parametrize("look", RESIDENT_LOOKS, ids="-".join)
+def test_the_page_in_every_state(browser: Any, town: Town, look: tuple[str, str]) -> None:
+    phone = Phone(browser, town, *look)
     for state in ("applied", "correct", "observe", "not_here", "approved", "collected", "cancelled", "moved"):
         done = town.household(state)
-        phone.go(f"/j/7/s/{done.link}?lang={language}")
+        phone.go(f"/j/7/s/{done.link}?lang={look[1]}")
         phone.picture(f"state-{state}")
     phone.close()
 
 
-@pytest.mark.parametrize(("screen", "language"), [("phone", "zh"), ("phone", "en"), ("desk", "zh")])
-def test_what_a_household_can_do(browser: Any, town: Town, screen: str, language: str) -> None:
-    phone = Phone(browser, town, screen, language)
+@pytest.mark.parametrize("look", RESIDENT_LOOKS, ids="-".join)
+def test_what_a_household_can_do(browser: Any, town: Town, look: tuple[str, str]) -> None:
+    phone = Phone(browser, town, *look)
     home = f"/j/7/s/{lived_in(town).link}"
-    phone.go(f"{home}?lang={language}")
+    phone.go(f"{home}?lang={look[1]}")
     for page in ("lost", "plate", "person", "moved", "record", "visitors"):
         phone.go(f"{home}/{page}")
         phone.picture(page)

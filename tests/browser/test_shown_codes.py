@@ -110,7 +110,7 @@ def test_turning_the_phone_draws_it_anew_in_whole_pixels(browser: Any, town: Tow
     device.close()
 
 
-@pytest.mark.parametrize("share", [1.0, 0.25, 0.12])
+@pytest.mark.parametrize("share", [*(pytest.param(share, marks=pytest.mark.slow) for share in (1.0, 0.25)), 0.12])
 def test_a_screen_turned_down_is_read_in_the_dark_lane(browser: Any, town: Town, share: float) -> None:
     device = Device(browser, town, "usual", color_scheme="dark")
     drawn = opened(device, town.issue().number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import shutil
 import threading
@@ -99,11 +100,21 @@ def _also_here(module: ModuleType) -> Iterator[tuple[str, Any]]:
                 yield f"{name}_on_postgresql", found
 
 
-for _module in (
-    test_areas, test_centre, test_centre_events, test_collection, test_coverage, test_dwellings, test_households,
-    test_registers, test_retention, test_review,
-):  # fmt: skip
+def _slow(test: Any) -> Any:
+    """The test, marked here and not where it comes from."""
+
+    @functools.wraps(test)
+    def marked(**given: Any) -> None:
+        test(**given)
+
+    return pytest.mark.slow(marked)
+
+
+# Every day the statements that differ most: numbering, pages of the feed, tables that are sorted, counted and paged.
+for _module in (test_centre, test_coverage, test_households, test_registers):
     globals().update(_also_here(_module))
+for _module in (test_areas, test_centre_events, test_collection, test_dwellings, test_retention, test_review):
+    globals().update((name, _slow(test)) for name, test in _also_here(_module))
 
 
 def test_many_tests_of_sqlite_run_here_too() -> None:

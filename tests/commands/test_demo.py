@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 MUST_BE_TOLD = {
     "card photographed badly",
     "passage sensed, barrier opened once",
@@ -26,6 +28,7 @@ MUST_BE_TOLD = {
 }
 
 
+@pytest.mark.slow
 def test_the_story_of_a_gate_comes_out_right_in_every_step(tmp_path: Path) -> None:
     report = tmp_path / "story.json"
     command = [sys.executable, "-m", "kiosk", "demo", "--once", "--report", str(report)]

@@ -143,6 +143,7 @@ def test_a_reader_that_hangs_and_is_killed_comes_back_and_the_gate_opens_meanwhi
     assert "reader=restarted why=unknown" in device.said()
 
 
+@pytest.mark.slow
 def test_a_reader_killed_again_and_again_is_back_each_time(device: Device) -> None:
     for times in range(1, 4):
         device.signal_reader(signal.SIGKILL)

@@ -132,7 +132,7 @@ def mixed(order: str, first: Sequence[Frame], second: Sequence[Frame]) -> list[F
     return [*first[:6], *second[:6], *first[6:], *second[6:]]
 
 
-@pytest.mark.parametrize("order", ["in turn", "one after the other"])
+@pytest.mark.parametrize("order", ["in turn", pytest.param("one after the other", marks=pytest.mark.slow)])
 def test_two_codes_never_give_a_third_text(order: str) -> None:
     for seed in range(4):
         frames = mixed(order, night(PASS, seed), night(OTHER, seed + 50))
