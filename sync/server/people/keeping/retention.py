@@ -19,6 +19,7 @@ from sync.server.centre import audit, tables
 from sync.server.centre.writing import Centre, CentreError, Compound, Writing, all_places, get_compound
 from sync.server.passes.passes import read_time
 from sync.server.people import identity
+from sync.server.people.households.field_groups import ClockName
 from sync.server.people.keeping import deleting
 from sync.server.people.keeping.deleting import Counts, Keys, table_of
 from sync.server.people.town_setting import MEASURE_END, put_setting, read_last_day, read_setting
@@ -94,8 +95,17 @@ def _theirs(table: Table, *which: ColumnElement[bool]) -> ColumnElement[bool]:
 
 _ENDED = ("cancelled", "moved")
 _DECIDED = (*_ENDED, "approved", "not_here")
-_SAID = or_(*(_person[name] != "" for name in deleting.TRAVEL))
-_NUMBERS = or_(_person.sealed_doc != b"", _person.sealed_phone != b"")
+
+
+def _holds(clock: ClockName) -> ColumnElement[bool]:
+    """Whether a household, its people or vehicles hold anything that this clock empties."""
+    held = []
+    for table, columns in deleting.emptied_columns(clock).items():
+        filled = or_(*(column != deleting.empty_of(column) for column in columns))
+        held.append(filled if table is tables.household else _theirs(table, filled))
+    return or_(*held)
+
+
 _NO_VISITOR = ~exists().where(
     tables.visitor.c.compound_id == tables.pass_.c.compound_id, tables.visitor.c.pass_id == tables.pass_.c.pass_id
 )
@@ -109,11 +119,11 @@ ALL_KINDS: tuple[Kind, ...] = (
           (_home.state == "not_here", _home.objection == ""), 10),
     Kind("travel", "decided", 30, (_home.household_id,), deleting.travel, _home.decided_ms,
           (_home.state.in_(_DECIDED), _home.decided_ms > 0,
-           or_(_theirs(tables.journey), _theirs(tables.person, _SAID), _home.told != "", _home.warnings != ""))),
+           or_(_theirs(tables.journey), _holds("travel")))),
     Kind("document", "measure", 30, (_home.household_id,), deleting.documents,
-          where=(or_(_theirs(tables.person, _NUMBERS), _home.sealed_phone != b""),)),
+          where=(_holds("document"),)),
     Kind("signature", "measure", 30, (_home.household_id,), deleting.signatures,
-          where=(or_(_home.sealed_signature != b"", _home.letter_name != ""),)),
+          where=(_holds("signature"),)),
     Kind("visitor", "day", 30, (tables.visitor.c.visitor_id, tables.visitor.c.pass_id), deleting.visitors,
           tables.visitor.c.day),
     Kind("pass", "ends", 30, (tables.pass_.c.pass_id,),
