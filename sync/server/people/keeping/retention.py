@@ -40,7 +40,7 @@ class Periods(msgspec.Struct, frozen=True, kw_only=True):
     days: Mapping[str, int]
 
 
-class Due(msgspec.Struct, frozen=True, kw_only=True):
+class DueErasure(msgspec.Struct, frozen=True, kw_only=True):
     """One kind: how many are due now, and when the next one will be, 0: none, or nobody knows."""
 
     kind: str
@@ -225,7 +225,7 @@ def keys_due(conn: Connection, kind: Kind, compound: Compound, periods: Periods,
     return [] if which is None else conn.execute(select(*kind.keys).where(which).limit(most)).all()
 
 
-def look(conn: Connection, compounds: Sequence[Compound], periods: Periods, now_ms: int) -> list[Due]:
+def look(conn: Connection, compounds: Sequence[Compound], periods: Periods, now_ms: int) -> list[DueErasure]:
     """Every kind in these compounds together."""
     zones: dict[str, list[int]] = {}
     for compound in compounds:
@@ -234,16 +234,16 @@ def look(conn: Connection, compounds: Sequence[Compound], periods: Periods, now_
     return [_look(conn, kind, places, periods.days[kind.code]) for kind in ALL_KINDS]
 
 
-def due(centre: Centre, compound_ids: Sequence[int] = ()) -> list[Due]:
+def due(centre: Centre, compound_ids: Sequence[int] = ()) -> list[DueErasure]:
     """What is due now in these compounds, or in all and the wider scopes. Raises NoSuchThing."""
     with centre.store.read() as conn:
         wanted = [get_compound(conn, one) for one in compound_ids] or all_places(conn)
         return look(conn, wanted, read_periods(conn), centre.now_ms())
 
 
-def _look(conn: Connection, kind: Kind, places: Sequence[_Place], days: int) -> Due:
+def _look(conn: Connection, kind: Kind, places: Sequence[_Place], days: int) -> DueErasure:
     coming = [next_ms for next_ms in (_next_ms(conn, kind, place) for place in places) if next_ms]
-    return Due(
+    return DueErasure(
         kind=kind.code, after=kind.after, days=days, due=sum(_count(conn, kind, place) for place in places),
         next_ms=min(coming, default=0),
     )  # fmt: skip
