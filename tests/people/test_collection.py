@@ -290,7 +290,7 @@ def everything() -> printing.Wanted:
     return printing.Wanted(from_ms=NOW - 9 * DAY_MS, until_ms=NOW + 9 * DAY_MS)
 
 
-def due(world: World, wanted: printing.Wanted | None = None) -> list[printing.Due]:
+def due(world: World, wanted: printing.Wanted | None = None) -> list[printing.CardToPrint]:
     with world.centre.store.read() as conn:
         return printing.due(conn, 7, wanted or everything())
 

@@ -174,7 +174,7 @@ def test_the_officer_sees_what_a_pattern_makes_before_it_is_written(world: World
 # From a table
 
 
-def read(content: bytes) -> dwelling_sheet.Read:
+def read(content: bytes) -> dwelling_sheet.DwellingSheet:
     return dwelling_sheet.read_dwellings(sheets.read_table(content))
 
 

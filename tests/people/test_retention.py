@@ -10,15 +10,32 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from sync.server import words
 from sync.server.centre import audit, tables
 from sync.server.centre.writing import CentreError, NoSuchThing
 from sync.server.passes import bulk, compounds, passes
 from sync.server.people.households import households
-from sync.server.people.keeping import erasure, retention
+from sync.server.people.households.application import Applicant
+from sync.server.people.households.field_groups import (
+    ADVICE,
+    CONTACT,
+    FIELDS,
+    HEALTH,
+    IDENTITY,
+    JOURNEY,
+    LETTER,
+    NUMBER,
+    RESIDENCE,
+    Field,
+    asked_of_person,
+    emptied_by,
+    exported_of_person,
+)  # fmt: skip
+from sync.server.people.keeping import deleting, erasure, retention
 from sync.server.people.keeping.retention import DAY_MS, Periods
+from sync.server.people.registers import registers
 from tests.fixtures import people
 from tests.fixtures.centre import World
 from tests.fixtures.office import Office
@@ -271,6 +288,55 @@ def test_a_shorter_period_empties_what_it_is_about_and_leaves_the_rest(world: Wo
         "signature": (home.sealed_signature, home.letter_name.encode()),
     }
     assert {name: set(values) == {b""} for name, values in emptied.items()} == {name: name == kind for name in emptied}
+
+
+# Fields of the form
+
+
+@pytest.mark.parametrize("table", [tables.person, tables.household, tables.vehicle], ids=lambda table: table.name)
+def test_every_column_belongs_to_exactly_one_group(table: Any) -> None:
+    grouped = sorted(field.column for field in FIELDS if field.table == table.name)
+    assert grouped == sorted(table.c.keys()), "give each column its group in people/households/field_groups.py"
+
+
+def test_every_answer_of_the_form_is_read_from_the_page_and_kept() -> None:
+    asked = asked_of_person(*{field.group for field in FIELDS})
+    of_the_form = set(asked) | {"stayed", "journeys", "same_residence", "travelled"}
+    assert of_the_form == set(Applicant.__struct_fields__)
+    assert set(asked_of_person(IDENTITY, CONTACT, RESIDENCE, JOURNEY, HEALTH)) == set(asked)
+
+
+def test_the_residents_register_has_every_exported_field() -> None:
+    assert set(exported_of_person()) <= set(registers.Resident.__struct_fields__)
+
+
+SHORT_LIVED = [field for field in FIELDS if field.group in (HEALTH, JOURNEY, ADVICE, NUMBER, LETTER)]
+
+
+def test_health_and_journeys_are_erased_by_the_clock_of_travel() -> None:
+    assert HEALTH.clock == JOURNEY.clock == "travel"
+    assert {"contact", "health", "quarantine", "arrived"} <= set(emptied_by("travel", "person"))
+
+
+@pytest.mark.parametrize("field", SHORT_LIVED, ids=lambda field: f"{field.table}.{field.column}")
+def test_the_run_empties_a_field_when_the_clock_of_its_group_runs_out(world: World, field: Field) -> None:
+    settle(world)
+    clock, table = field.group.clock, tables.metadata.tables[field.table]
+    column, empty = table.c[field.column], deleting.empty_of(table.c[field.column])
+    set_end(world, visitor=3650, **{kind: 0 if kind == clock else 3650 for kind in ("travel", "document", "signature")})
+    wipe = {one: deleting.empty_of(one) for columns in deleting.emptied_columns(clock).values() for one in columns}
+    with world.centre.store.write() as conn:
+        conn.execute(delete(tables.journey))
+        for owner in (tables.person, tables.household):
+            mine = {one.name: value for one, value in wipe.items() if one.table is owner}
+            if mine:
+                conn.execute(update(owner).values(mine))
+        conn.execute(update(table).values({field.column: b"x" if empty == b"" else "x"}))
+    world.now_ms = end_ms(world) - 30 * DAY_MS
+    assert due(world, clock) == 1, "this column alone makes its household due"
+    erasure.erase(world.centre, 7, "timer")
+    with world.centre.store.read() as conn:
+        assert set(conn.execute(select(column)).scalars()) == {empty}
 
 
 # The run

@@ -13,7 +13,7 @@ from sync.server.asked import Route, language, local, or_again, page_number
 from sync.server.centre.writing import Centre, Compound
 from sync.server.office.dwelling_entry import DwellingEntry, table_answer
 from sync.server.people.dwellings import applied, dwellings, proposals, visits
-from sync.server.people.dwellings.applied import Cell, Chosen, State
+from sync.server.people.dwellings.applied import Cell, DwellingFilter, State
 from sync.server.staff import roles
 
 
@@ -150,11 +150,11 @@ def _asked(form: Any) -> dict[str, str]:
     return {"building": form.get("building", "")[:64], "found": found if found in _CHOICES else ""}
 
 
-def _chosen(asked: dict[str, str]) -> Chosen:
+def _chosen(asked: dict[str, str]) -> DwellingFilter:
     found = asked["found"]
     if found in ("", "everything"):
-        return Chosen(building=asked["building"], everything=found == "everything")
-    return Chosen(building=asked["building"], found="" if found == "unvisited" else found)
+        return DwellingFilter(building=asked["building"], everything=found == "everything")
+    return DwellingFilter(building=asked["building"], found="" if found == "unvisited" else found)
 
 
 def _to_visit(counts: dict[str, int]) -> int:

@@ -13,7 +13,7 @@ from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.passes import card
 from sync.server.people import identity
 from sync.server.people.collecting import collection, printing
-from sync.server.people.collecting.printing import Due, Face, Wanted
+from sync.server.people.collecting.printing import CardToPrint, Face, Wanted
 from sync.server.people.households import slots
 from sync.server.people.households.households import local_day
 from sync.server.staff import roles
@@ -126,7 +126,7 @@ def _sheets(drawn: Sequence[Drawn]) -> list[list[Drawn | None]]:
     return sheets
 
 
-def _first_sheets(rows: Sequence[Due]) -> dict[int, int]:
+def _first_sheets(rows: Sequence[CardToPrint]) -> dict[int, int]:
     """Household → the sheet its first card is on, from 1."""
     found, before = {}, 0
     for one in rows:

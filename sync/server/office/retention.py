@@ -11,7 +11,7 @@ from sync.server.asked import Route, local, or_again
 from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.people.keeping import erasure, retention
 from sync.server.people.keeping.erasure import Certificate
-from sync.server.people.keeping.retention import LONGEST_DAYS, SHORTEST_DAYS, Due, Periods
+from sync.server.people.keeping.retention import LONGEST_DAYS, SHORTEST_DAYS, DueErasure, Periods
 from sync.server.staff import sign_in as staff
 
 
@@ -64,7 +64,7 @@ class Retention:
         retention.set_periods(self._centre, periods, g.staff.account)
         return redirect(url_for("office.retention", saved=1))
 
-    def _due_more(self, conn: Any, before: Periods, periods: Periods) -> list[Due]:
+    def _due_more(self, conn: Any, before: Periods, periods: Periods) -> list[DueErasure]:
         """What would be due now and is not."""
         mine, now_ms = self._mine(), self._centre.now_ms()
         old = {one.kind: one.due for one in retention.look(conn, mine, before, now_ms)}

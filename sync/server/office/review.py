@@ -190,7 +190,7 @@ class Review:
 
     def _calls(self, compound: Compound) -> dict[str, Any]:
         page, compound_id = page_number(), compound.compound_id
-        chosen = review.Chosen(only="correct", order="time")
+        chosen = review.ReviewFilter(only="correct", order="time")
         with self._centre.store.read() as conn:
             found, more = review.find_cases(conn, self._centre.vault, compound_id, chosen, page)
             last = case.last_calls(conn, compound_id, [line.household_id for line in found])
@@ -219,17 +219,17 @@ class Review:
         return render_template("office/calls.html", **listed | {"numbers": numbers})
 
 
-def _chosen(order: review.Order) -> review.Chosen:
+def _chosen(order: review.Order) -> review.ReviewFilter:
     """What the address asks for; what it does not know is what comes first."""
     only, asked = request.args.get("f", ""), request.args.get("by", "")
-    return review.Chosen(
+    return review.ReviewFilter(
         only=only if only in review.FILTERS else "waiting",
         order=asked if asked in review.ORDERS else order,
         term=request.args.get("q", "").strip()[:40],
     )
 
 
-def _kept(chosen: review.Chosen) -> dict[str, Any]:
+def _kept(chosen: review.ReviewFilter) -> dict[str, Any]:
     """What links of a page carry on."""
     kept = {"f": chosen.only, "by": chosen.order} | ({"q": chosen.term} if chosen.term else {})
     return {"chosen": chosen, "kept": kept, "filters": review.FILTERS}

@@ -18,7 +18,7 @@ from sync.server.centre.writing import Centre, Compound
 from sync.server.office.attached import attached
 from sync.server.people.home import Home, get_home, put_home
 from sync.server.people.registers import coverage
-from sync.server.people.registers.coverage import Figures, Line, Total, Twice
+from sync.server.people.registers.coverage import CountRow, Figures, Total, Twice
 from sync.server.people.sheets import write_table
 from sync.server.staff import sign_in as staff
 
@@ -34,14 +34,14 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Compounds of one community, and their sum; ``total`` None where one row would only be said twice."""
 
     name: str
-    lines: list[Line]
+    lines: list[CountRow]
     total: Total | None
 
 
 class Town(msgspec.Struct, frozen=True, kw_only=True):
     """Everything on the page."""
 
-    lines: list[Line]
+    lines: list[CountRow]
     groups: list[Group]
     total: Total
     home: Home | None
@@ -164,9 +164,9 @@ class TownPages:
         return datetime.fromtimestamp(utc_ms / 1000, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
 
 
-def _groups(lines: Sequence[Line], twice: Twice) -> list[Group]:
+def _groups(lines: Sequence[CountRow], twice: Twice) -> list[Group]:
     """By community, in the order of the first compound of each; those without one come last."""
-    found: dict[tuple[str, str], list[Line]] = {}
+    found: dict[tuple[str, str], list[CountRow]] = {}
     for line in lines:
         found.setdefault((line.compound.community_zh, line.compound.community_en), []).append(line)
     none = found.pop(("", ""), None)

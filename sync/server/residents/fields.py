@@ -34,16 +34,25 @@ from sync.server.people.households.application import (
     Journey,
     copy_ticked,
 )
+from sync.server.people.households.field_groups import (
+    ANSWERS,
+    CONTACT,
+    HEALTH,
+    IDENTITY,
+    JOURNEY,
+    RESIDENCE,
+    asked_of_person,
+)
 from sync.server.residents.letter import read_slot
 
 Sent = MultiDict[str, str]
 _LONGEST = 100
 _MOST_DIGITS = 15
 _DAY = re.compile(r"(\d{4})(?:[-/.年\s]*)(\d{1,2})(?:[-/.月\s]*)(\d{1,2})日?")
-_DAYS = ("birth", "arrived", "from_day", "until_day")
-_IDENTITY = ("name", "kind", "relation", "doc_kind", "doc_number", "sex", "birth", "phone")
-_RESIDENCE = ("province", "city", "arrived", "came_from", "transport", "transport_number")
-_HEALTH = ("contact", "health", "quarantine")
+_DAYS = (*(name for name, answer in ANSWERS.items() if answer.day), "from_day", "until_day")
+_IDENTITY = asked_of_person(IDENTITY, CONTACT)
+_RESIDENCE = asked_of_person(RESIDENCE, JOURNEY)
+_HEALTH = asked_of_person(HEALTH)
 _NO_LABEL = ("journeys", "plates", "people", "signature", "slot")
 _JOURNEY = Journey.__struct_fields__
 

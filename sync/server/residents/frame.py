@@ -12,6 +12,7 @@ from flask_wtf.csrf import CSRFError
 from sync.server import pages
 from sync.server.centre.writing import Centre, Compound, NoSuchThing
 from sync.server.passes import compounds
+from sync.server.people.households.field_groups import ANSWERS, Answer
 from sync.server.residents.form import Form
 from sync.server.residents.phone import Phone
 from sync.server.residents.status import Status
@@ -33,6 +34,7 @@ class Residents:
         for route in (route for room in rooms for route in room.routes()):
             view = self._scoped(route.view) if "<int:compound_id>" in route.rule else route.view
             found.add_url_rule(route.rule, route.view.__name__, view, methods=route.methods)
+        found.app_context_processor(lambda: {"question": ANSWERS, "questions": _questions})
         found.url_value_preprocessor(_limit)  # before the body is read for the form's token
         found.register_error_handler(CSRFError, self._expired)
         return found
@@ -63,6 +65,11 @@ class Residents:
             return view(g.compound, **kwargs)
 
         return scoped
+
+
+def _questions(group: str) -> list[tuple[str, Answer]]:
+    """What the form asks about one thing, in its order, for the pages and for the blank form on paper."""
+    return [(name, answer) for name, answer in ANSWERS.items() if answer.group.name == group]
 
 
 def _limit(_endpoint: str | None, _values: dict[str, Any] | None) -> None:

@@ -28,10 +28,7 @@ STEPS = ("where", "residence", "travel", "family", "review", "letter")
 """In this order; each has a page ``form_…`` and a template. A co-resident's is ``person``, reached from ``family``."""
 STEP_PAGES = "residents.form_"
 _NUMBERS = {"where": 1, "residence": 2, "travel": 3, "family": 4, "person": 4, "review": 5, "letter": 5}
-_CODES = {
-    "doc_kinds": identity.DOC_KINDS, "relations": form.RELATIONS, "transports": form.TRANSPORTS,
-    "healths": form.HEALTHS, "yes_no": ("yes", "no"), "most_people": form.MOST_PEOPLE,
-}  # fmt: skip
+_CODES = {"doc_kinds": identity.DOC_KINDS, "most_people": form.MOST_PEOPLE}
 
 
 class Steps:

@@ -31,7 +31,7 @@ _h, _d, _pass, _c, _keys, _device, _gate = (
 )  # fmt: skip
 
 
-class Due(msgspec.Struct, frozen=True, kw_only=True):
+class CardToPrint(msgspec.Struct, frozen=True, kw_only=True):
     """A household with its cards to print, as the cover list has it."""
 
     household_id: int
@@ -77,7 +77,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 # Whose
 
 
-def due(conn: Connection, compound_id: int, wanted: Wanted) -> list[Due]:
+def due(conn: Connection, compound_id: int, wanted: Wanted) -> list[CardToPrint]:
     """Approved households that have not collected, by slot, building and place, with the cards that wait."""
     desks = [wanted.desk_id] if wanted.desk_id else [desk.desk_id for desk in slots.list_desks(conn, compound_id)]
     home = and_(_d.compound_id == _h.compound_id, _d.dwelling_id == _h.dwelling_id)
@@ -94,7 +94,7 @@ def due(conn: Connection, compound_id: int, wanted: Wanted) -> list[Due]:
     )  # fmt: skip
     found = found.where(_d.building == wanted.building) if wanted.building else found
     found = found if wanted.again else found.where(_h.printed_ms == 0)
-    rows = [Due(**row) for row in conn.execute(found.limit(MOST_HOUSEHOLDS + 1)).mappings()]
+    rows = [CardToPrint(**row) for row in conn.execute(found.limit(MOST_HOUSEHOLDS + 1)).mappings()]
     waiting = _waiting(conn, compound_id, [row.household_id for row in rows])
     full = (msgspec.structs.replace(row, numbers=tuple(waiting.get(row.household_id, ()))) for row in rows)
     return [row for row in full if row.numbers]
@@ -176,7 +176,7 @@ class NotReady(CentreError):
         self.behind = behind
 
 
-def record(writing: Writing, printed: Sequence[Due], why: str = "") -> None:
+def record(writing: Writing, printed: Sequence[CardToPrint], why: str = "") -> None:
     """Note that these are printed now. Raises NotReady, unless ``why`` says for what reason they are printed all the
     same."""
     behind = ready(writing.conn, writing.compound, [number for one in printed for number in one.numbers])

@@ -35,7 +35,7 @@ _LONGEST_TERM = 40
 _h, _p, _v = tables.household.c, tables.person.c, tables.vehicle.c
 
 
-class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+class ReviewFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which households, in which order: the soonest slot or the oldest application first. A ``term`` looks in all of
     them, whatever their state."""
 
@@ -44,7 +44,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     term: str = ""
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class ReviewEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A household in the queue. ``name`` is who applied; ``missing`` people and vehicles have no pass."""
 
     household_id: int
@@ -109,15 +109,17 @@ def _only(compound_id: int, name: Filter) -> ColumnElement[bool]:
     return and_(which, or_(*(_h.household_id.in_(members) for members in waiting)))
 
 
-def find_cases(conn: Connection, vault: Vault, compound_id: int, chosen: Chosen, page: int) -> tuple[list[Line], bool]:
+def find_cases(
+    conn: Connection, vault: Vault, compound_id: int, chosen: ReviewFilter, page: int
+) -> tuple[list[ReviewEntry], bool]:
     """A page of the queue, and whether there are more."""
     wanted = _lines(conn, vault, compound_id, chosen).order_by(*_key(chosen)).limit(PAGE_ROWS + 1)
     found = [_line(row) for row in conn.execute(wanted.offset((max(1, page) - 1) * PAGE_ROWS)).mappings()]
     return found[:PAGE_ROWS], len(found) > PAGE_ROWS
 
 
-def around(conn: Connection, vault: Vault, compound_id: int, chosen: Chosen, household_id: int,
-           before: int = 5, after: int = 30) -> tuple[list[Line], list[Line]]:  # fmt: skip
+def around(conn: Connection, vault: Vault, compound_id: int, chosen: ReviewFilter, household_id: int,
+           before: int = 5, after: int = 30) -> tuple[list[ReviewEntry], list[ReviewEntry]]:  # fmt: skip
     """The nearest households before and behind one in the queue, whether or not it still stands there itself."""
     key = _key(chosen)
     here = (_h.compound_id == compound_id, _h.household_id == household_id)
@@ -162,7 +164,7 @@ def default_order(conn: Connection, compound_id: int) -> Order:
     return "slot" if conn.execute(has_desks).scalar_one() else "time"
 
 
-def _key(chosen: Chosen) -> tuple[ColumnElement[int], ...]:
+def _key(chosen: ReviewFilter) -> tuple[ColumnElement[int], ...]:
     """What the queue is ordered by; no two households have the same."""
     first: tuple[ColumnElement[int], ...] = ()
     if chosen.term:
@@ -176,16 +178,16 @@ def _key(chosen: Chosen) -> tuple[ColumnElement[int], ...]:
     return (*first, _h.submitted_ms, _h.household_id)
 
 
-def _lines(conn: Connection, vault: Vault, compound_id: int, chosen: Chosen) -> Select[Any]:
-    same = [_h[name] for name in Line.__struct_fields__ if name in _h]
+def _lines(conn: Connection, vault: Vault, compound_id: int, chosen: ReviewFilter) -> Select[Any]:
+    same = [_h[name] for name in ReviewEntry.__struct_fields__ if name in _h]
     counted = (_count(tables.person).label("people"), _count(tables.vehicle).label("vehicles"))
     which = _searched(conn, vault, compound_id, chosen.term) if chosen.term else _only(compound_id, chosen.only)
     return select(*same, _lead.label("name"), *counted).where(_h.compound_id == compound_id, which)
 
 
-def _line(row: Any) -> Line:
+def _line(row: Any) -> ReviewEntry:
     warnings = tuple(code for code in row["warnings"].split(",") if code)
-    return Line(**dict(row) | {"name": row["name"] or "", "warnings": warnings})
+    return ReviewEntry(**dict(row) | {"name": row["name"] or "", "warnings": warnings})
 
 
 # Searching
@@ -224,7 +226,7 @@ class Clean(msgspec.Struct, frozen=True, kw_only=True):
 
     as_of_ms: int
     count: int
-    sample: Sequence[Line]
+    sample: Sequence[ReviewEntry]
 
 
 class Approved(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,7 +239,7 @@ class Approved(msgspec.Struct, frozen=True, kw_only=True):
 
 def count_clean(conn: Connection, vault: Vault, compound_id: int, as_of_ms: int, sample: int = 8) -> Clean:
     """What would be approved together now; at most ``MOST_AT_ONCE``, the soonest slots first."""
-    chosen = Chosen(only="clean", order="slot")
+    chosen = ReviewFilter(only="clean", order="slot")
     lines = _lines(conn, vault, compound_id, chosen).where(_h.submitted_ms <= as_of_ms)
     found = [_line(row) for row in conn.execute(lines.order_by(*_key(chosen)).limit(sample)).mappings()]
     return Clean(as_of_ms=as_of_ms, count=_how_many_clean(conn, compound_id, as_of_ms), sample=found)
@@ -255,7 +257,7 @@ def approve_clean(centre: Centre, compound_id: int, as_of_ms: int, counted: int,
 
     Raises OtherCount, with nothing changed, where they are not as many any more.
     """
-    chosen = Chosen(only="clean", order="slot")
+    chosen = ReviewFilter(only="clean", order="slot")
     with centre.store.read() as conn:
         count = _how_many_clean(conn, compound_id, as_of_ms)
         if count != counted:

@@ -80,7 +80,7 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     found_ms: int
 
 
-class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+class DwellingFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the dwellings without an application. ``found``: one of ``FINDINGS``; None: all that have to apply, so
     neither vacant nor refused, moved or living elsewhere; ``everything``: those, too."""
 
@@ -116,7 +116,7 @@ def dwelling_state(conn: Connection, compound_id: int, dwelling_id: int) -> Stat
     return cast(State, conn.execute(select(_STATE).where(*mine)).scalar_one())
 
 
-def find_missing(conn: Connection, compound_id: int, chosen: Chosen, page: int) -> tuple[list[Missing], bool]:
+def find_missing(conn: Connection, compound_id: int, chosen: DwellingFilter, page: int) -> tuple[list[Missing], bool]:
     """Dwellings without an application, a page of them, in the order people count; and whether there are more."""
     start = (max(1, page) - 1) * PAGE_ROWS
     rows = conn.execute(_missing(compound_id, chosen).limit(PAGE_ROWS + 1).offset(start)).mappings()
@@ -136,7 +136,7 @@ def count_missing(conn: Connection, compound_id: int) -> dict[str, dict[str, int
     return found
 
 
-def _missing(compound_id: int, chosen: Chosen) -> Select[Any]:
+def _missing(compound_id: int, chosen: DwellingFilter) -> Select[Any]:
     columns = (_d.dwelling_id, _d.building, _d.name, _d.floor, _d.found, _d.found_ms)
     wanted = select(*columns).where(*_registered(compound_id), ~_has_applied).order_by(_d.place)
     if chosen.building:
@@ -159,7 +159,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     day: Any
 
 
-def export_missing(centre: Centre, compound_id: int, chosen: Chosen, sheet: Sheet, by: str) -> IO[bytes]:
+def export_missing(centre: Centre, compound_id: int, chosen: DwellingFilter, sheet: Sheet, by: str) -> IO[bytes]:
     """The list as ``.xlsx``, in constant memory, at its beginning. It is recorded before it is given away; there is no
     person in it."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the answer closes it when it is sent)
@@ -181,7 +181,7 @@ def _lines(found: Iterator[Missing], sheet: Sheet) -> Iterator[tuple[str | int, 
         yield row.building, row.name, row.floor or "", sheet.findings[row.found], visited
 
 
-def _record(centre: Centre, compound_id: int, chosen: Chosen, rows: int, by: str) -> None:
+def _record(centre: Centre, compound_id: int, chosen: DwellingFilter, rows: int, by: str) -> None:
     with centre.writing(compound_id, by) as writing:
         row = {
             "compound_id": compound_id, "export_id": secrets.token_hex(8), "at_ms": writing.now_ms, "by": by,

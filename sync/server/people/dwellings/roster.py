@@ -38,7 +38,7 @@ _CHUNK = 400
 _r, _person = tables.roster.c, tables.person.c
 
 
-class Read(msgspec.Struct, frozen=True, kw_only=True):
+class RosterSheet(msgspec.Struct, frozen=True, kw_only=True):
     """A list that was read: marks of the people on it, how many lines said somebody twice, and what is wrong."""
 
     marks: list[bytes]
@@ -47,7 +47,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     wrong: int
 
 
-def read_roster(lines: Sequence[Line], vault: Vault, today: date) -> Read:
+def read_roster(lines: Sequence[Line], vault: Vault, today: date) -> RosterSheet:
     """Every line's person as a keyed hash. Raises CentreError where there is no column of document numbers."""
     table = find_columns(lines, HEADINGS)
     if "number" not in table.places:
@@ -64,7 +64,7 @@ def read_roster(lines: Sequence[Line], vault: Vault, today: date) -> Read:
             good += 1
         except CentreError as error:
             mistakes.append(Mistake(number, "", (error.zh, str(error))))
-    return Read(marks=list(marks), twice=good - len(marks), mistakes=mistakes[:MOST_SHOWN], wrong=len(mistakes))
+    return RosterSheet(marks=list(marks), twice=good - len(marks), mistakes=mistakes[:MOST_SHOWN], wrong=len(mistakes))
 
 
 def _mark(row: dict[str, str], vault: Vault, today: date) -> bytes:

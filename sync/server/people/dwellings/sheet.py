@@ -22,7 +22,7 @@ HEADINGS = {
 TEMPLATE = (("3", "2", 5, "501"), ("3", "2", 5, "502"), ("A座", "", 12, "1203"))
 
 
-class Read(msgspec.Struct, frozen=True, kw_only=True):
+class DwellingSheet(msgspec.Struct, frozen=True, kw_only=True):
     """A table that was read: its dwellings, and the first hundred lines with something wrong of all such lines."""
 
     addresses: list[Address]
@@ -30,7 +30,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     wrong: int
 
 
-def read_dwellings(lines: Sequence[Line]) -> Read:
+def read_dwellings(lines: Sequence[Line]) -> DwellingSheet:
     """Every line's dwelling. Raises CentreError where the table's columns are not known."""
     table = _columns(lines)
     if len(table.lines) > MOST_ROWS:
@@ -47,7 +47,7 @@ def read_dwellings(lines: Sequence[Line]) -> Read:
             found.append(address)
         except CentreError as error:
             mistakes.append(Mistake(number, _shown(row), (error.zh, str(error))))
-    return Read(addresses=found, mistakes=mistakes[:MOST_SHOWN], wrong=len(mistakes))
+    return DwellingSheet(addresses=found, mistakes=mistakes[:MOST_SHOWN], wrong=len(mistakes))
 
 
 def _columns(lines: Sequence[Line]) -> Columns:

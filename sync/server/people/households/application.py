@@ -11,19 +11,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from typing import Literal, get_args
 
 import msgspec
 
 from sync.server.centre.writing import CentreError
 from sync.server.people import identity
+from sync.server.people.households.field_groups import (
+    ANSWERS,
+    HEALTH,
+    JOURNEY,
+    NO_YES,
+    RESIDENCE,
+    Answers,
+    answers_of,
+)
+from sync.server.people.identity import Document
 from sync.server.words.pairs import Pair
 
-Relation = Literal["owner", "tenant", "family", "other"]
-RELATIONS: tuple[Relation, ...] = get_args(Relation)
-TRANSPORTS = ("train", "plane", "coach", "car", "other", "none")
-HEALTHS = ("well", "fever", "cough", "other")
-PERSON_KINDS = ("resident", "household_staff")
 JOURNEY_DAYS = 15
 MOST_PEOPLE = 12
 MOST_VEHICLES = 4
@@ -44,30 +48,15 @@ class Journey(msgspec.Struct, frozen=True, kw_only=True):
     until_day: str = ""
 
 
-class Applicant(msgspec.Struct, kw_only=True):
+class Applicant(Answers, kw_only=True):
     """One person, as written. ``stayed`` is "yes" where the person was in town for all of the 15 days, "no" where
     ``journeys`` says where else. ``same_residence`` and ``travelled`` are "yes" where a co-resident ticked that
     registered residence, or arrival and journeys, are those of who applies: see ``copy_ticked``."""
 
-    name: str = ""
-    kind: str = "resident"
-    relation: str = ""
-    doc_kind: str = "id_card"
     doc_number: str = ""
-    sex: str = ""
-    birth: str = ""
     phone: str = ""
-    province: str = ""
-    city: str = ""
-    arrived: str = ""
-    came_from: str = ""
-    transport: str = ""
-    transport_number: str = ""
     stayed: str = ""
-    journeys: list[Journey] = []
-    contact: str = ""
-    health: str = ""
-    quarantine: str = ""
+    journeys: list[Journey] = msgspec.field(default_factory=list)
     same_residence: str = ""
     travelled: str = ""
 
@@ -97,12 +86,50 @@ def copy_ticked(application: Application) -> None:
     later is corrected for them, too."""
     for person in application.people[1:]:
         first = application.people[0]
-        names: tuple[str, ...] = ("province", "city") if person.same_residence == "yes" else ()
+        names = tuple(answers_of(RESIDENCE)) if person.same_residence == "yes" else ()
         if person.travelled == "yes":
-            names += ("arrived", "came_from", "transport", "transport_number", "stayed")
+            names += (*answers_of(JOURNEY), "stayed")
             person.journeys = list(first.journeys)
         for name in names:
             setattr(person, name, getattr(first, name))
+
+
+class CheckedPerson(msgspec.Struct, frozen=True, kw_only=True):
+    """A person whose answers were checked, with the values that were read out of them."""
+
+    wrote: Applicant
+    name: str
+    document: Document
+    phone: str
+
+
+class CheckedForm(msgspec.Struct, frozen=True, kw_only=True):
+    """A form without mistakes, with the values that were read out of it: nothing after this reads them again."""
+
+    wrote: Application
+    dwelling: str
+    people: tuple[CheckedPerson, ...]
+    plates: tuple[str, ...]
+    letter_name: str
+
+
+def read_person(person: Applicant, today: date) -> CheckedPerson:
+    """The values of somebody about whom ``check_person`` finds nothing; raises CentreError otherwise."""
+    return CheckedPerson(
+        wrote=person, name=identity.check_name(person.name),
+        document=identity.check_document(person.doc_kind, person.doc_number, today),
+        phone=identity.check_phone(person.phone) if person.phone else "",
+    )  # fmt: skip
+
+
+def read_form(application: Application, today: date) -> CheckedForm:
+    """The values of a form in which ``check`` finds nothing; raises CentreError otherwise."""
+    return CheckedForm(
+        wrote=application, dwelling=identity.one_line(application.dwelling),
+        people=tuple(read_person(person, today) for person in application.people),
+        plates=tuple(identity.check_plate(plate) for plate in application.plates),
+        letter_name=identity.check_name(application.letter_name),
+    )  # fmt: skip
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +166,17 @@ def _words(field: str, value: str, needed: bool = True) -> Iterator[Mistake]:
         yield Mistake(field=field, words=_LONG)
 
 
+def _answer(person: Applicant, name: str, at: str, today: date) -> Iterator[Mistake]:
+    """One answer, by the way it is asked: a choice, a day of the past, or words."""
+    asked, field, value = ANSWERS[name], f"{at}.{name}", getattr(person, name)
+    if asked.choices:
+        yield from _choice(field, value, asked.choices)
+    elif asked.day:
+        yield from _day(field, value, None, today)
+    else:
+        yield from _words(field, value, needed=name != "transport_number" or person.transport in ("train", "plane"))
+
+
 def check_dwelling(application: Application) -> Iterator[Mistake]:
     """Step one: where."""
     yield from _words("dwelling", application.dwelling)
@@ -147,34 +185,29 @@ def check_dwelling(application: Application) -> Iterator[Mistake]:
 def check_identity(person: Applicant, at: str, today: date, first: bool) -> Iterator[Mistake]:
     """Who: name, document, relation; sex and birth where the document does not say them. ``first`` needs a phone."""
     yield from _try(f"{at}.name", lambda: identity.check_name(person.name))
-    yield from _choice(f"{at}.relation", person.relation, RELATIONS)
-    yield from _choice(f"{at}.kind", person.kind, PERSON_KINDS)
+    yield from _answer(person, "relation", at, today)
+    yield from _answer(person, "kind", at, today)
     yield from _try(f"{at}.doc_number", lambda: identity.check_document(person.doc_kind, person.doc_number, today))
     if person.doc_kind != "id_card":
-        yield from _choice(f"{at}.sex", person.sex, ("m", "f"))
-        yield from _day(f"{at}.birth", person.birth, None, today)
+        yield from _answer(person, "sex", at, today)
+        yield from _answer(person, "birth", at, today)
     if first or person.phone:
         yield from _try(f"{at}.phone", lambda: identity.check_phone(person.phone))
 
 
 def check_residence(person: Applicant, at: str, today: date) -> Iterator[Mistake]:
     """Registered residence and arrival in town."""
-    yield from _words(f"{at}.province", person.province)
-    yield from _words(f"{at}.city", person.city)
-    yield from _day(f"{at}.arrived", person.arrived, None, today)
-    yield from _words(f"{at}.came_from", person.came_from)
-    yield from _choice(f"{at}.transport", person.transport, TRANSPORTS)
-    yield from _words(f"{at}.transport_number", person.transport_number, needed=person.transport in ("train", "plane"))
+    for name in answers_of(RESIDENCE, JOURNEY):
+        yield from _answer(person, name, at, today)
 
 
 def check_health(person: Applicant, at: str, today: date) -> Iterator[Mistake]:
     """The last 15 days, contact, health. None of it has a default."""
-    yield from _choice(f"{at}.stayed", person.stayed, ("yes", "no"))
+    yield from _choice(f"{at}.stayed", person.stayed, NO_YES)
     if person.stayed == "no":
         yield from _journeys(person, at, today)
-    yield from _choice(f"{at}.contact", person.contact, ("yes", "no"))
-    yield from _choice(f"{at}.health", person.health, HEALTHS)
-    yield from _choice(f"{at}.quarantine", person.quarantine, ("yes", "no"))
+    for name in answers_of(HEALTH):
+        yield from _answer(person, name, at, today)
 
 
 def _journeys(person: Applicant, at: str, today: date) -> Iterator[Mistake]:

@@ -24,9 +24,11 @@ from sync.server.people.households.application import (
     Mistake,
     check_person,
     copy_ticked,
+    read_person,
 )
 from sync.server.people.households.households import Household, Incomplete, local_day
 from sync.server.people.households.warnings import find_warnings
+from sync.server.people.identity import Document
 
 LOST = ("card", "phone", "both")
 MOST_OBJECTION = 300
@@ -119,17 +121,19 @@ def add_person(writing: Writing, vault: Vault, household: Household, applicant: 
         )
     first = households.read_application(writing.conn, vault, household).people[:1] or [Applicant()]
     copy_ticked(Application(people=[first[0], applicant]))
-    if mistakes := list(check_person(applicant, 1, today)) or _known_already(writing, vault, household, applicant):
+    if mistakes := list(check_person(applicant, 1, today)):
+        raise Incomplete(mistakes)
+    person = read_person(applicant, today)
+    if mistakes := _known_already(writing, vault, household, person.document):
         raise Incomplete(mistakes)
     person_id = next_number(writing.conn, writing.compound_id, "person")
     after = max(person.place for person in people) + 1 if people else 0
-    households.add_person(writing, vault, applicant, household.household_id, person_id, after, today)
+    households.add_person(writing, vault, person, household.household_id, person_id, after)
     _look_again(writing, household, "add-person")
 
 
-def _known_already(writing: Writing, vault: Vault, household: Household, applicant: Applicant) -> list[Mistake]:
-    today = local_day(writing.compound, writing.now_ms)
-    text = identity.check_document(applicant.doc_kind, applicant.doc_number, today).text
+def _known_already(writing: Writing, vault: Vault, household: Household, document: Document) -> list[Mistake]:
+    text = document.text
     columns = tables.person.c
     same = select(columns.person_id).where(
         *_mine(tables.person, household), columns.doc_mark == vault.mark("doc", text), columns.doc_mark != b""

@@ -25,7 +25,17 @@ from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThin
 from sync.server.passes import passes
 from sync.server.people import identity
 from sync.server.people.households import slots
-from sync.server.people.households.application import Applicant, Application, Journey, Mistake, check
+from sync.server.people.households.application import (
+    Applicant,
+    Application,
+    CheckedForm,
+    CheckedPerson,
+    Journey,
+    Mistake,
+    check,
+    read_form,
+)
+from sync.server.people.households.field_groups import ANSWERS, Answers
 from sync.server.people.households.warnings import find_warnings
 
 OPEN_STATES = ("applied", "correct", "observe")
@@ -73,29 +83,14 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
         return "collected" if self.state == "approved" and self.collected_ms else self.state
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True):
+class Person(Answers, frozen=True, kw_only=True):  # type: ignore[misc]  # msgspec may freeze, a dataclass not
     """A person as its row has it, without what is sealed."""
 
     person_id: int
     household_id: int
     place: int
-    name: str
-    kind: str
-    relation: str
-    doc_kind: str
     doc_masked: str
-    sex: str
-    birth: str
     phone_masked: str
-    province: str
-    city: str
-    arrived: str
-    came_from: str
-    transport: str
-    transport_number: str
-    contact: str
-    health: str
-    quarantine: str
     known: bool
     pass_id: int
 
@@ -146,14 +141,15 @@ def submit_in(writing: Writing, centre: Centre, application: Application, househ
     today = local_day(writing.compound, writing.now_ms)
     if mistakes := check(application, today):
         raise Incomplete(mistakes)
+    form = read_form(application, today)
     old = get_household(writing.conn, writing.compound_id, household_id) if household_id else None
     if old is not None and old.state not in OPEN_STATES:
         raise CentreError("申请已办结，需要更改请到物业。", "This application is decided already; ask the desk.")
     household_id = household_id or next_number(writing.conn, writing.compound_id, "household")
-    _put_household(writing, centre.vault, application, household_id, old)
+    _put_household(writing, centre.vault, form, household_id, old)
     if old is not None:
         _forget_people(writing, household_id)
-    _put_people(writing, centre.vault, application, household_id, today)
+    _put_people(writing, centre.vault, form, household_id)
     _put_slot(writing, application, household_id, old)
     set_state(writing, household_id, state="applied", warnings=",".join(find_warnings(writing, household_id)))
     number = household_number(writing.compound_id, household_id)
@@ -166,38 +162,41 @@ def household_number(compound_id: int, household_id: int) -> str:
     return f"{compound_id}-H{household_id:05d}"
 
 
-def _put_household(writing: Writing, vault: Vault, application: Application, household_id: int,
+def _put_household(writing: Writing, vault: Vault, form: CheckedForm, household_id: int,
                    old: Household | None) -> None:  # fmt: skip
-    dwelling_id = _dwelling_id(writing, application)
+    dwelling_id = _dwelling_id(writing, form.wrote)
     if old is None:
-        row = new_row(vault, application, writing.compound_id, household_id, dwelling_id, writing.now_ms)
+        row = new_row(vault, form, writing.compound_id, household_id, dwelling_id, writing.now_ms)
         writing.conn.execute(insert(tables.household).values(row))
     else:
-        set_state(writing, household_id, **_said(vault, application, dwelling_id, writing.now_ms))
+        set_state(writing, household_id, **_said(vault, form, dwelling_id, writing.now_ms))
 
 
-def new_row(vault: Vault, application: Application, compound_id: int, household_id: int, dwelling_id: int,
+def new_row(vault: Vault, form: CheckedForm, compound_id: int, household_id: int, dwelling_id: int,
             now_ms: int) -> dict[str, Any]:  # fmt: skip
-    """The row of a household that has just applied; what was written has been checked."""
+    """The row of a household that has just applied."""
     link = link_of(vault, compound_id, household_id, 1)
-    return _said(vault, application, dwelling_id, now_ms) | {
+    return _said(vault, form, dwelling_id, now_ms) | {
         "compound_id": compound_id, "household_id": household_id,
         "number": household_number(compound_id, household_id), "link_mark": vault.mark("link", link),
     }  # fmt: skip
 
 
-def _said(vault: Vault, application: Application, dwelling_id: int, now_ms: int) -> dict[str, Any]:
+def _said(vault: Vault, form: CheckedForm, dwelling_id: int, now_ms: int) -> dict[str, Any]:
     """What a form says of the household itself."""
-    phone = identity.check_phone(application.people[0].phone)
-    return {
-        "state": "applied", "dwelling_id": dwelling_id, "dwelling": identity.one_line(application.dwelling),
-        "source": "paper" if application.paper else "online", "language": application.language,
-        "phone_mark": vault.mark("phone", phone), "sealed_phone": vault.seal_text(phone),
-        "phone_masked": identity.mask_phone(phone), "submitted_ms": now_ms,
-        "letter_version": application.letter_version, "letter_signed_ms": now_ms,
-        "letter_name": identity.check_name(application.letter_name),
-        "sealed_signature": vault.seal_text(application.signature), "told": "",
+    wrote = form.wrote
+    return _sealed_phone(vault, form.people[0].phone) | {
+        "state": "applied", "dwelling_id": dwelling_id, "dwelling": form.dwelling,
+        "source": "paper" if wrote.paper else "online", "language": wrote.language, "submitted_ms": now_ms,
+        "letter_version": wrote.letter_version, "letter_signed_ms": now_ms, "letter_name": form.letter_name,
+        "sealed_signature": vault.seal_text(wrote.signature), "told": "",
     }  # fmt: skip
+
+
+def _sealed_phone(vault: Vault, phone: str) -> dict[str, Any]:
+    """A telephone number as a row has it: sealed, found by its hash, shown masked."""
+    masked = identity.mask_phone(phone) if phone else ""
+    return {"sealed_phone": vault.seal_text(phone), "phone_mark": vault.mark("phone", phone), "phone_masked": masked}
 
 
 def _dwelling_id(writing: Writing, application: Application) -> int:
@@ -216,50 +215,44 @@ def _forget_people(writing: Writing, household_id: int) -> None:
         writing.conn.execute(delete(table).where(*mine))
 
 
-def _put_people(writing: Writing, vault: Vault, application: Application, household_id: int, today: date) -> None:
+def _put_people(writing: Writing, vault: Vault, form: CheckedForm, household_id: int) -> None:
     """People, journeys and vehicles as the form has them."""
-    first = next_number(writing.conn, writing.compound_id, "person", len(application.people))
-    _add_people(writing, vault, application.people, household_id, first, 0, today)
-    for plate in application.plates:
+    first = next_number(writing.conn, writing.compound_id, "person", len(form.people))
+    _add_people(writing, vault, form.people, household_id, first, 0)
+    for plate in form.plates:
         add_vehicle(writing, household_id, plate)
 
 
-def add_person(writing: Writing, vault: Vault, applicant: Applicant, household_id: int, person_id: int, place: int,
-               today: date) -> None:  # fmt: skip
-    """One person with journeys; what was written has been checked."""
-    _add_people(writing, vault, [applicant], household_id, person_id, place, today)
+def add_person(writing: Writing, vault: Vault, person: CheckedPerson, household_id: int, person_id: int,
+               place: int) -> None:  # fmt: skip
+    """One person with journeys."""
+    _add_people(writing, vault, [person], household_id, person_id, place)
 
 
-def _add_people(writing: Writing, vault: Vault, applicants: Sequence[Applicant], household_id: int, person_id: int,
-                place: int, today: date) -> None:  # fmt: skip
+def _add_people(writing: Writing, vault: Vault, added: Sequence[CheckedPerson], household_id: int, person_id: int,
+                place: int) -> None:  # fmt: skip
     """The numbers and places of the others follow the first one's."""
     people: list[dict[str, Any]] = []
     stays: list[dict[str, Any]] = []
-    for at, applicant in enumerate(applicants):
+    for at, person in enumerate(added):
         keys = {"compound_id": writing.compound_id, "household_id": household_id, "person_id": person_id + at}
-        people.append(keys | {"place": place + at} | person_row(vault, applicant, today))
-        stays += [keys | stay for stay in journey_rows(applicant)]
+        people.append(keys | {"place": place + at} | person_row(vault, person))
+        stays += [keys | stay for stay in journey_rows(person.wrote)]
     known = _known(writing, [row["doc_mark"] for row in people if row["doc_mark"]])
     writing.conn.execute(insert(tables.person), [row | {"known": row["doc_mark"] in known} for row in people])
     if stays:
         writing.conn.execute(insert(tables.journey), stays)
 
 
-def person_row(vault: Vault, applicant: Applicant, today: date) -> dict[str, Any]:
+def person_row(vault: Vault, person: CheckedPerson) -> dict[str, Any]:
     """What a form says of a person, sealed where it must be: all but the keys, the place and whether it was known."""
-    document = identity.check_document(applicant.doc_kind, applicant.doc_number, today)
-    phone = identity.check_phone(applicant.phone) if applicant.phone else ""
-    row = {
-        "name": identity.check_name(applicant.name), "kind": applicant.kind, "relation": applicant.relation,
-        "doc_kind": document.kind, "sealed_doc": vault.seal_text(document.number),
+    document = person.document
+    written = {name: getattr(person.wrote, name).strip() for name in ANSWERS}
+    return written | _sealed_phone(vault, person.phone) | {
+        "name": person.name, "doc_kind": document.kind, "sealed_doc": vault.seal_text(document.number),
         "doc_mark": vault.mark("doc", document.text), "doc_masked": document.masked,
-        "sex": document.sex or applicant.sex, "birth": document.birth or applicant.birth,
-        "sealed_phone": vault.seal_text(phone), "phone_mark": vault.mark("phone", phone),
-        "phone_masked": identity.mask_phone(phone) if phone else "",
+        "sex": document.sex or person.wrote.sex, "birth": document.birth or person.wrote.birth,
     }  # fmt: skip
-    same = ("province", "city", "arrived", "came_from", "transport", "transport_number", "contact", "health",
-            "quarantine")  # fmt: skip
-    return row | {name: getattr(applicant, name).strip() for name in same}
 
 
 def journey_rows(applicant: Applicant) -> list[dict[str, Any]]:
@@ -276,10 +269,10 @@ def _known(writing: Writing, marks: Sequence[bytes]) -> set[bytes]:
 
 
 def add_vehicle(writing: Writing, household_id: int, plate: str) -> int:
-    """Its number. Raises CentreError for what is no plate."""
+    """Its number; ``plate`` is one that ``identity.check_plate`` returned."""
     vehicle_id = next_number(writing.conn, writing.compound_id, "vehicle")
     row = {"compound_id": writing.compound_id, "household_id": household_id, "vehicle_id": vehicle_id,
-           "plate": identity.check_plate(plate)}  # fmt: skip
+           "plate": plate}  # fmt: skip
     writing.conn.execute(insert(tables.vehicle).values(row))
     return vehicle_id
 
@@ -387,10 +380,8 @@ def read_application(conn: Connection, vault: Vault, household: Household) -> Ap
 
 
 def _applicant(row: Any, vault: Vault, stays: list[Journey]) -> Applicant:
-    same = ("name", "kind", "relation", "doc_kind", "sex", "birth", "province", "city", "arrived", "came_from",
-            "transport", "transport_number", "contact", "health", "quarantine")  # fmt: skip
     return Applicant(
-        **{name: row[name] for name in same}, doc_number=vault.unseal_text(row["sealed_doc"]),
+        **{name: row[name] for name in ANSWERS}, doc_number=vault.unseal_text(row["sealed_doc"]),
         phone=vault.unseal_text(row["sealed_phone"]), stayed="no" if stays else "yes", journeys=stays,
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ _n, _h = tables.notice.c, tables.household.c
 Outcome = Literal["sent", "failed", "unknown"]
 
 
-class Due(msgspec.Struct, frozen=True, kw_only=True):
+class DueMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A notice that is to be sent now."""
 
     compound_id: int
@@ -139,7 +139,7 @@ def _short(text: str) -> str:
 # Sending them
 
 
-def due(conn: Connection, compound_id: int, now_ms: int, at_most: int = BATCH) -> list[Due]:
+def due(conn: Connection, compound_id: int, now_ms: int, at_most: int = BATCH) -> list[DueMessage]:
     """What is to be sent now, the oldest first."""
     first = (_n.tries == 0,)
     later = [(_n.tries == tries) & (_n.tried_ms <= now_ms - pause) for tries, pause in enumerate(PAUSES_MS) if tries]
@@ -148,7 +148,7 @@ def due(conn: Connection, compound_id: int, now_ms: int, at_most: int = BATCH) -
         .where(_n.compound_id == compound_id, _n.sent_ms == 0, or_(*first, *later))
         .order_by(_n.at_ms, _n.notice_id).limit(at_most)
     )  # fmt: skip
-    return [Due(**row) for row in conn.execute(wanted).mappings()]
+    return [DueMessage(**row) for row in conn.execute(wanted).mappings()]
 
 
 def count_due(centre: Centre) -> dict[str, int]:
@@ -177,7 +177,7 @@ def send_due(centre: Centre, program: str) -> Report:
     return report
 
 
-def _take(centre: Centre, notice: Due) -> Message | None:
+def _take(centre: Centre, notice: DueMessage) -> Message | None:
     """Mark it as sent, and read it; None where another run was faster."""
     mine = _of(notice)
     with centre.store.write() as conn:
@@ -194,7 +194,7 @@ def _take(centre: Centre, notice: Due) -> Message | None:
     return Message(phone=phone, text=text, kind=notice.kind, id=f"{notice.compound_id}-{notice.notice_id}")
 
 
-def _of(notice: Due) -> tuple[Any, ...]:
+def _of(notice: DueMessage) -> tuple[Any, ...]:
     return _n.compound_id == notice.compound_id, _n.notice_id == notice.notice_id
 
 
@@ -209,7 +209,7 @@ def _where(conn: Connection, vault: Vault, compound_id: int, row: Any) -> str:
     )  # fmt: skip
 
 
-def _run(centre: Centre, notice: Due, program: str, message: Message) -> Outcome:
+def _run(centre: Centre, notice: DueMessage, program: str, message: Message) -> Outcome:
     try:
         done = subprocess.run(  # noqa: S603 (the officer's own program, no shell, nothing of ours in its arguments)
             [program], input=msgspec.json.encode(message), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -228,7 +228,7 @@ def _run(centre: Centre, notice: Due, program: str, message: Message) -> Outcome
     return "failed"
 
 
-def _give_back(centre: Centre, notice: Due, values: dict[str, int]) -> None:
+def _give_back(centre: Centre, notice: DueMessage, values: dict[str, int]) -> None:
     with centre.store.write() as conn:
         conn.execute(update(tables.notice).where(*_of(notice)).values(**values))
 

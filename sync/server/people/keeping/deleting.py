@@ -9,17 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, delete, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, LargeBinary, Table, delete, select, tuple_, update
 
 from sync.server.centre import tables
 from sync.server.centre.writing import Writing
+from sync.server.people.households.field_groups import ClockName, TableName, emptied_by
 
 Keys = Sequence[Any]
 Counts = Mapping[str, int]
-TRAVEL = ("arrived", "came_from", "transport", "transport_number", "contact", "health", "quarantine")
-"""What a person said of travel and health, besides journeys."""
 _OF_NO_PERSON = re.compile(r"[0-9H…, /-]*")
 _SOME = 500
+_EMPTIED: Mapping[TableName, Table] = {
+    "person": tables.person, "household": tables.household, "vehicle": tables.vehicle,
+}  # fmt: skip
 
 
 def table_of(columns: Sequence[ColumnElement[Any]]) -> Table:
@@ -95,23 +97,21 @@ def travel(writing: Writing, keys: Keys) -> Counts:
     """Where they were, how they felt, and what was told them of it."""
     ids = [key.household_id for key in keys]
     gone = _delete(writing, tables.journey, tables.journey.c.household_id.in_(ids))
-    _set(writing, tables.person, ids, **dict.fromkeys(TRAVEL, ""))
-    _set(writing, tables.household, ids, told="", warnings="")
+    _empty(writing, "travel", ids)
     return {"travel": len(ids), "journey": gone}
 
 
 def documents(writing: Writing, keys: Keys) -> Counts:
     """Full numbers of documents and telephones, and the hashes that find them; the masked ones stay."""
     ids = [key.household_id for key in keys]
-    _set(writing, tables.person, ids, sealed_doc=b"", doc_mark=b"", sealed_phone=b"", phone_mark=b"")
-    _set(writing, tables.household, ids, sealed_phone=b"", phone_mark=b"")
+    _empty(writing, "document", ids)
     return {"document": len(ids)}
 
 
 def signatures(writing: Writing, keys: Keys) -> Counts:
     """The commitment letter's signature and name; that it was signed, and when, stays."""
     ids = [key.household_id for key in keys]
-    _set(writing, tables.household, ids, sealed_signature=b"", letter_name="")
+    _empty(writing, "signature", ids)
     return {"signature": len(ids)}
 
 
@@ -121,9 +121,23 @@ def visitors(writing: Writing, keys: Keys) -> Counts:
     return {"visitor": gone, "pass": passes(writing, [key.pass_id for key in keys if key.pass_id])}
 
 
-def _set(writing: Writing, table: Table, ids: Sequence[int], **values: Any) -> None:
-    mine = (table.c.compound_id == writing.compound_id, table.c.household_id.in_(ids))
-    writing.conn.execute(update(table).where(*mine).values(**values))
+def _empty(writing: Writing, clock: ClockName, ids: Sequence[int]) -> None:
+    """Every field of the groups that belong to a clock."""
+    for table, columns in emptied_columns(clock).items():
+        mine = (table.c.compound_id == writing.compound_id, table.c.household_id.in_(ids))
+        values = {column.name: empty_of(column) for column in columns}
+        writing.conn.execute(update(table).where(*mine).values(values))
+
+
+def emptied_columns(clock: ClockName) -> dict[Table, list[Column[Any]]]:
+    """Columns of households, their people and vehicles that are emptied when a clock runs out."""
+    found = {table: [table.c[column] for column in emptied_by(clock, name)] for name, table in _EMPTIED.items()}
+    return {table: columns for table, columns in found.items() if columns}
+
+
+def empty_of(column: ColumnElement[Any]) -> bytes | str:
+    """What an emptied column holds."""
+    return b"" if isinstance(column.type, LargeBinary) else ""
 
 
 def _delete(writing: Writing, table: Table, *which: ColumnElement[bool]) -> int:

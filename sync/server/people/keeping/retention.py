@@ -19,6 +19,7 @@ from sync.server.centre import audit, tables
 from sync.server.centre.writing import Centre, CentreError, Compound, Writing, all_places, get_compound
 from sync.server.passes.passes import read_time
 from sync.server.people import identity
+from sync.server.people.households.field_groups import ClockName
 from sync.server.people.keeping import deleting
 from sync.server.people.keeping.deleting import Counts, Keys, table_of
 from sync.server.people.town_setting import MEASURE_END, put_setting, read_last_day, read_setting
@@ -39,7 +40,7 @@ class Periods(msgspec.Struct, frozen=True, kw_only=True):
     days: Mapping[str, int]
 
 
-class Due(msgspec.Struct, frozen=True, kw_only=True):
+class DueErasure(msgspec.Struct, frozen=True, kw_only=True):
     """One kind: how many are due now, and when the next one will be, 0: none, or nobody knows."""
 
     kind: str
@@ -94,8 +95,17 @@ def _theirs(table: Table, *which: ColumnElement[bool]) -> ColumnElement[bool]:
 
 _ENDED = ("cancelled", "moved")
 _DECIDED = (*_ENDED, "approved", "not_here")
-_SAID = or_(*(_person[name] != "" for name in deleting.TRAVEL))
-_NUMBERS = or_(_person.sealed_doc != b"", _person.sealed_phone != b"")
+
+
+def _holds(clock: ClockName) -> ColumnElement[bool]:
+    """Whether a household, its people or vehicles hold anything that this clock empties."""
+    held = []
+    for table, columns in deleting.emptied_columns(clock).items():
+        filled = or_(*(column != deleting.empty_of(column) for column in columns))
+        held.append(filled if table is tables.household else _theirs(table, filled))
+    return or_(*held)
+
+
 _NO_VISITOR = ~exists().where(
     tables.visitor.c.compound_id == tables.pass_.c.compound_id, tables.visitor.c.pass_id == tables.pass_.c.pass_id
 )
@@ -109,11 +119,11 @@ ALL_KINDS: tuple[Kind, ...] = (
           (_home.state == "not_here", _home.objection == ""), 10),
     Kind("travel", "decided", 30, (_home.household_id,), deleting.travel, _home.decided_ms,
           (_home.state.in_(_DECIDED), _home.decided_ms > 0,
-           or_(_theirs(tables.journey), _theirs(tables.person, _SAID), _home.told != "", _home.warnings != ""))),
+           or_(_theirs(tables.journey), _holds("travel")))),
     Kind("document", "measure", 30, (_home.household_id,), deleting.documents,
-          where=(or_(_theirs(tables.person, _NUMBERS), _home.sealed_phone != b""),)),
+          where=(_holds("document"),)),
     Kind("signature", "measure", 30, (_home.household_id,), deleting.signatures,
-          where=(or_(_home.sealed_signature != b"", _home.letter_name != ""),)),
+          where=(_holds("signature"),)),
     Kind("visitor", "day", 30, (tables.visitor.c.visitor_id, tables.visitor.c.pass_id), deleting.visitors,
           tables.visitor.c.day),
     Kind("pass", "ends", 30, (tables.pass_.c.pass_id,),
@@ -215,7 +225,7 @@ def keys_due(conn: Connection, kind: Kind, compound: Compound, periods: Periods,
     return [] if which is None else conn.execute(select(*kind.keys).where(which).limit(most)).all()
 
 
-def look(conn: Connection, compounds: Sequence[Compound], periods: Periods, now_ms: int) -> list[Due]:
+def look(conn: Connection, compounds: Sequence[Compound], periods: Periods, now_ms: int) -> list[DueErasure]:
     """Every kind in these compounds together."""
     zones: dict[str, list[int]] = {}
     for compound in compounds:
@@ -224,16 +234,16 @@ def look(conn: Connection, compounds: Sequence[Compound], periods: Periods, now_
     return [_look(conn, kind, places, periods.days[kind.code]) for kind in ALL_KINDS]
 
 
-def due(centre: Centre, compound_ids: Sequence[int] = ()) -> list[Due]:
+def due(centre: Centre, compound_ids: Sequence[int] = ()) -> list[DueErasure]:
     """What is due now in these compounds, or in all and the wider scopes. Raises NoSuchThing."""
     with centre.store.read() as conn:
         wanted = [get_compound(conn, one) for one in compound_ids] or all_places(conn)
         return look(conn, wanted, read_periods(conn), centre.now_ms())
 
 
-def _look(conn: Connection, kind: Kind, places: Sequence[_Place], days: int) -> Due:
+def _look(conn: Connection, kind: Kind, places: Sequence[_Place], days: int) -> DueErasure:
     coming = [next_ms for next_ms in (_next_ms(conn, kind, place) for place in places) if next_ms]
-    return Due(
+    return DueErasure(
         kind=kind.code, after=kind.after, days=days, due=sum(_count(conn, kind, place) for place in places),
         next_ms=min(coming, default=0),
     )  # fmt: skip

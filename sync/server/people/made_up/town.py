@@ -30,7 +30,7 @@ from sync.server.people.dwellings import dwellings, roster
 from sync.server.people.dwellings.pattern import Pattern
 from sync.server.people.home import get_home, put_home
 from sync.server.people.households import areas, households, slots
-from sync.server.people.households.application import Application
+from sync.server.people.households.application import Application, read_form
 from sync.server.people.households.warnings import find_warnings
 from sync.server.people.made_up.families import EPIDEMIC_AREAS, MEAN_SIZE, REGIONS, MadeUp, draw_sizes
 
@@ -327,17 +327,16 @@ class _Households:
         person_id = self._numbers("person", sum(len(case.form.people) for case in self.cases))
         vehicle_id = self._numbers("vehicle", sum(len(case.form.plates) for case in self.cases))
         for household_id, case in enumerate(self.cases, self.first):
-            form, today = case.form, self.estate.day(case.submitted_ms)
-            row = households.new_row(
-                self.vault, form, self.compound_id, household_id, form.dwelling_id, case.submitted_ms
-            )
+            form = read_form(case.form, self.estate.day(case.submitted_ms))
+            dwelling_id = case.form.dwelling_id
+            row = households.new_row(self.vault, form, self.compound_id, household_id, dwelling_id, case.submitted_ms)
             self.rows.append(_EMPTY | row | self._outcome(case))
             self._note(case.submitted_ms, "resident", "apply", row["number"], household_id)
-            for place, applicant in enumerate(form.people):
+            for place, checked in enumerate(form.people):
                 keys = {"compound_id": self.compound_id, "household_id": household_id, "person_id": person_id}
-                person = households.person_row(self.vault, applicant, today)
+                person = households.person_row(self.vault, checked)
                 self.people.append(keys | {"place": place, "known": False, "pass_id": 0} | person)
-                self.stays += [keys | stay for stay in households.journey_rows(applicant)]
+                self.stays += [keys | stay for stay in households.journey_rows(checked.wrote)]
                 person_id += 1
             for plate in form.plates:
                 self.vehicles.append({"compound_id": self.compound_id, "household_id": household_id,

@@ -91,7 +91,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         return sum(number for place, number in self.places.items() if home.has(*_parted(place)))
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class CountRow(msgspec.Struct, frozen=True, kw_only=True):
     """A compound's row. ``figures`` is None where it was never counted; ``away`` are its gates that have not been
     heard of, with the time they were last."""
 
@@ -260,7 +260,7 @@ def _twice(conn: Connection) -> Twice:
     return msgspec.json.decode(kept, type=Twice) if kept else Twice()
 
 
-def lines(conn: Connection, compounds: Sequence[Compound], now_ms: int) -> list[Line]:
+def lines(conn: Connection, compounds: Sequence[Compound], now_ms: int) -> list[CountRow]:
     """What was counted last of each compound, in their order; nothing is counted."""
     ids, columns = [compound.compound_id for compound in compounds], tables.coverage.c
     kept = {row.compound_id: row for row in conn.execute(select(tables.coverage).where(columns.compound_id.in_(ids)))}
@@ -270,7 +270,7 @@ def lines(conn: Connection, compounds: Sequence[Compound], now_ms: int) -> list[
         row, gates = kept.get(compound.compound_id), tuple(away.get(compound.compound_id, ()))
         figures = None if row is None else msgspec.json.decode(row.figures, type=Figures)
         as_of_ms = 0 if row is None else row.as_of_ms
-        found.append(Line(compound=compound, as_of_ms=as_of_ms, figures=figures, away=gates))
+        found.append(CountRow(compound=compound, as_of_ms=as_of_ms, figures=figures, away=gates))
     return found
 
 
@@ -304,7 +304,7 @@ def get_twice(conn: Connection) -> Twice:
     return _twice(conn)
 
 
-def total(found: Iterable[Line], twice: Twice) -> Total:
+def total(found: Iterable[CountRow], twice: Twice) -> Total:
     """The sum of those that were counted. Pure."""
     counted = {line.compound.compound_id: line for line in found if line.figures is not None}
     figures = [line.figures for line in counted.values() if line.figures is not None]

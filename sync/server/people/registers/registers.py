@@ -22,6 +22,7 @@ from sync.server.centre.writing import CentreError
 from sync.server.people import identity
 from sync.server.people.address import read_words
 from sync.server.people.home import Home
+from sync.server.people.households.field_groups import exported_of_person
 from sync.server.people.households.households import LIVE_STATES
 
 Name = Literal["residents", "vehicles", "applications"]
@@ -200,9 +201,8 @@ def _of_pass(at: At) -> dict[str, ColumnElement[Any]]:
 
 def _residents(at: At) -> Register:
     known = case((_p.known, "known"), else_="new")
-    same = ("name", "relation", "kind", "sex", "birth", "doc_kind", "doc_masked", "phone_masked", "province", "city",
-            "arrived")  # fmt: skip
-    shown = {"row_id": _p.person_id, "known": known, **_common(at), **_of_pass(at), **{name: _p[name] for name in same}}
+    shown = {"row_id": _p.person_id, "known": known, **_common(at), **_of_pass(at),
+             **{name: _p[name] for name in exported_of_person()}}  # fmt: skip
     facets = {
         "building": _BUILDING, "there": _THERE, "stage": _STAGE, "collected": _COLLECTED, "relation": _p.relation,
         "kind": _p.kind, "registered": _registered(at), "known": known, "pass": _pass_state(at), "sex": _p.sex,
