@@ -29,7 +29,7 @@ def link_in(answer: Any) -> str:
 
 
 def did(world: World) -> list[tuple[str, str, str]]:
-    return [(entry.by, entry.what, entry.about) for entry in audit.find_town(world.centre, audit.Chosen())[0]]
+    return [(entry.by, entry.what, entry.about) for entry in audit.find_town(world.centre, audit.RecordFilter())[0]]
 
 
 def test_an_account_is_made_with_a_link_that_is_shown_once_and_nowhere_kept(world: World, town: Office) -> None:

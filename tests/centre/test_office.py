@@ -79,7 +79,7 @@ def test_every_rule_can_be_told_in_words_and_in_the_record_of_changes(rules: Rul
                                      r"accepts|admits|admits_all|passback|refer_s", fullmatch=True),
                        st.lists(st.text(max_size=8), max_size=3)))  # fmt: skip
 def test_no_form_breaks_the_centre(fields: dict[str, list[str]]) -> None:
-    form = rule_form.Form(fields)
+    form = rule_form.RuleForm(fields)
     rules = rule_form.read(form, Rules(), ZONE)
     assert (rules is None) == bool(form.errors)
 

@@ -36,7 +36,7 @@ def test_the_address_of_the_town_is_on_the_poster_once_it_is_set(world: World, t
     assert "https://pass.example.org/j/7" in town.get("/c/7/poster").text
     assert save(town, "", "9") == 302
     assert kept(world) == ("", 9)
-    found, _ = audit.find_town(world.centre, audit.Chosen())
+    found, _ = audit.find_town(world.centre, audit.RecordFilter())
     assert [record.about for record in found if record.what == "set-town"].count("public_url: ") == 1
 
 

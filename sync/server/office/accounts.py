@@ -6,12 +6,12 @@ from typing import Any
 
 from flask import abort, g, redirect, render_template, request, session, url_for
 
-from sync.server.asked import Route, local, or_again, why
 from sync.server.centre.load import Tries
 from sync.server.centre.writing import Centre, CentreError
 from sync.server.passes import card
 from sync.server.staff import accounts, roles
 from sync.server.staff import sign_in as staff
+from sync.server.views import Route, error_text, local, or_again
 
 _WRONG_PASSWORDS = 8
 _WRONG_PASSWORDS_WINDOW_S = 600
@@ -122,7 +122,7 @@ class Me:
                 self._tries.wrong(account)
                 return self._page("me.wrong_old"), 409
         except CentreError as error:
-            return render_template("error.html", key="not_done", why=why(error)), 409
+            return render_template("error.html", key="not_done", why=error_text(error)), 409
         now = staff.sign_in(self._centre, account, new)
         session["version"] = now.version if now else 0
         return redirect(url_for("office.me", saved=1))

@@ -14,7 +14,6 @@ from flask import Blueprint, abort, g, redirect, render_template, request, sessi
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import pages
-from sync.server.asked import Route, View, who_asks
 from sync.server.centre.load import Tries
 from sync.server.centre.writing import Centre, NoSuchThing
 from sync.server.office.accounts import Accounts, Me
@@ -33,6 +32,7 @@ from sync.server.office.town import TownPages
 from sync.server.passes import passes
 from sync.server.staff import roles
 from sync.server.staff import sign_in as staff
+from sync.server.views import Route, View, client_network
 
 _SESSION_MS = 12 * 3_600_000
 _WRONG_PASSWORDS = 8
@@ -160,7 +160,7 @@ class Office:
         everywhere."""
         wrong = ""
         if request.method == "POST":
-            account, address = request.form.get("account", "")[:64], who_asks()
+            account, address = request.form.get("account", "")[:64], client_network()
             tried = ((self._pairs, f"{account} {address}"), (self._addresses, address), (self._accounts, account))
             if any(tries.wait_s(who) for tries, who in tried):
                 return render_template("office/sign_in.html", wrong="too_many"), 429
@@ -184,7 +184,7 @@ class Office:
 
     def welcome(self, secret: str) -> Any:
         """Behind a one-time link: choose a password."""
-        address = who_asks()
+        address = client_network()
         if self._addresses.wait_s(address):
             return render_template("office/sign_in.html", wrong="too_many"), 429
         try:

@@ -12,7 +12,6 @@ import msgspec
 from flask import abort, g, redirect, render_template, request, url_for
 
 from sync.server import words
-from sync.server.asked import Route, language, or_again
 from sync.server.centre import audit
 from sync.server.centre.writing import Centre, Compound
 from sync.server.office.attached import attached
@@ -21,6 +20,7 @@ from sync.server.people.registers import coverage
 from sync.server.people.registers.coverage import Figures, Line, Total, Twice
 from sync.server.people.sheets import write_table
 from sync.server.staff import sign_in as staff
+from sync.server.views import Route, language, or_again
 
 _COUNTED_NOW = 12
 _GATES_NAMED = 12
