@@ -156,7 +156,7 @@ def _event(world: World) -> None:
 
 
 def _quarantine(world: World) -> None:
-    _add(world, tables.quarantine, device_id="d1", journal_id="j1", seq=1, received_ms=world.now_ms, why="x",
+    _add(world, tables.unreadable_event, device_id="d1", journal_id="j1", seq=1, received_ms=world.now_ms, why="x",
          event="{")  # fmt: skip
 
 

@@ -104,21 +104,21 @@ def _report(conn: Connection, device: Device, upload: EventUpload, what: str, ab
 
 def _keep(conn: Connection, device: Device, upload: EventUpload, texts: list[str], known: int, now_ms: int) -> None:
     good: list[tuple[Any, ...]] = []
-    bad: list[dict[str, Any]] = []
+    unreadable: list[dict[str, Any]] = []
     for seq, event_text in enumerate(texts[known:], upload.first_seq + known):
         read = read_event(event_text)
         if isinstance(read, Event):
             names = (read.kind, read.lane, read.outcome, read.reason)
             good.append((seq, read.at_ms, *names, read.scope, read.serial, event_text))
         else:
-            bad.append({
+            unreadable.append({
                 "compound_id": device.compound, "device_id": device.device, "journal_id": upload.journal_id, "seq": seq,
                 "received_ms": now_ms, "why": read, "event": event_text[:MAX_EVENT_CHARACTERS].replace("\0", "\ufffd"),
             })  # fmt: skip
     if good:
         _insert(conn, device, upload.journal_id, good)
-    if bad:
-        conn.execute(insert(tables.quarantine), bad)
+    if unreadable:
+        conn.execute(insert(tables.unreadable_event), unreadable)
 
 
 def read_event(event_text: str) -> Event | str:

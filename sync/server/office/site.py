@@ -135,7 +135,7 @@ class Site:
         return {"found": guards.list_guards(self._centre, compound.compound_id), "roles": guards.ROLES}
 
     def _add_guard(self, compound: Compound) -> Any:
-        role = cast(guards.Role, request.form.get("role", ""))
+        role = cast(guards.GuardRole, request.form.get("role", ""))
         name, pin = request.form.get("name", "").strip(), request.form.get("pin", "")
         guards.add_guard(self._centre, compound.compound_id, name, role, pin, g.staff.account)
         return redirect(request.path)

@@ -19,7 +19,7 @@ from sync.server.people.home import Home, get_home, put_home
 from sync.server.people.registers import coverage
 from sync.server.people.registers.coverage import Figures, Line, Total, Twice
 from sync.server.people.sheets import write_table
-from sync.server.staff import sign_in as staff
+from sync.server.staff import sign_in
 from sync.server.views import Route, language, or_again
 
 _COUNTED_NOW = 12
@@ -148,7 +148,7 @@ class TownPages:
         return as_of_ms <= self._centre.now_ms() - coverage.FRESH_MS
 
     def _mine(self) -> list[Compound]:
-        found: list[Compound] = staff.compounds_of(self._centre, g.staff)
+        found: list[Compound] = sign_in.compounds_of(self._centre, g.staff)
         return found
 
     def _read(self) -> Town:
