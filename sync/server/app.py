@@ -15,7 +15,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map, ValidationError
 
 from sync.protocol import API
-from sync.server.asked import LARGEST_NUMBER
 from sync.server.centre.settings import Settings
 from sync.server.centre.writing import Centre
 from sync.server.gates.api import GateApi, refuse
@@ -24,6 +23,7 @@ from sync.server.office.frame import Office
 from sync.server.opening import open_centre
 from sync.server.pages import explain
 from sync.server.residents.frame import Residents
+from sync.server.views import LARGEST_NUMBER
 
 _log = logging.getLogger(__name__)
 _BUSY_S = 5

@@ -11,8 +11,8 @@ from werkzeug.exceptions import HTTPException
 
 from sync.credential import KIND_NUMBERS
 from sync.server import words
-from sync.server.asked import language, local, until, why
 from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.views import error_text, language, local, until
 
 _CSP = "default-src 'none'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "
 _CSP += "manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -80,7 +80,7 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, CSRFError):
         return render_template(page, key="form_expired", why=""), 400
     if isinstance(error, CentreError):
-        return render_template(page, key="not_done", why=why(error)), 409
+        return render_template(page, key="not_done", why=error_text(error)), 409
     if isinstance(error, HTTPException) and error.code == 403:
         return render_template(page, key="not_allowed", why=""), 403
     code = error.code if isinstance(error, HTTPException) and error.code else 500

@@ -11,8 +11,7 @@ import pytest
 from sync.server.people.households import areas
 from sync.server.people.keeping import retention
 from sync.server.people.keeping.retention import DAY_MS
-from sync.server.staff import accounts
-from sync.server.staff import sign_in as staff
+from sync.server.staff import accounts, sign_in
 from tests.fixtures.browsers.chromium import STORY_LOOKS
 from tests.fixtures.browsers.officer_browser import PASSWORD, Officer, Town, button
 from tests.fixtures.settled import LAST_DAY, settle
@@ -22,8 +21,8 @@ from tests.fixtures.settled import LAST_DAY, settle
 def town(tmp_path: Path) -> Iterator[Town]:
     """A town whose administrator has a link, with a household whose record is due before long."""
     made = Town(tmp_path / "centre")
-    made.link = staff.add_staff(made.centre, "zhang", "张建国", True, (), "town").path
-    staff.add_staff(made.centre, "li", "李敏", False, (7, 8), "community")
+    made.link = sign_in.add_staff(made.centre, "zhang", "张建国", True, (), "town").path
+    sign_in.add_staff(made.centre, "li", "李敏", False, (7, 8), "community")
     settle(made)
     yield made
     made.close()
@@ -72,7 +71,7 @@ def test_an_administrator_makes_accounts(officer: Officer, town: Town) -> None:
     page.fill("input[name=old]", PASSWORD)
     page.fill("input[name=password]", "another one 2")
     button(page, "password").click()
-    assert page.locator(".note").count() == 1 and staff.sign_in(town.centre, "zhang", "another one 2")
+    assert page.locator(".note").count() == 1 and sign_in.authenticate(town.centre, "zhang", "another one 2")
 
 
 def test_areas_retention_and_the_record(officer: Officer, town: Town) -> None:
@@ -94,7 +93,7 @@ def test_areas_retention_and_the_record(officer: Officer, town: Town) -> None:
     officer.go("/retention")
     officer.picture("retention-1")
     town.now_ms += 100 * DAY_MS
-    town.link = staff.new_link(town.centre, "zhang").path
+    town.link = sign_in.new_link(town.centre, "zhang").path
     officer.go(town.link)
     page.fill("input[name=password]", PASSWORD)
     page.click("main button")

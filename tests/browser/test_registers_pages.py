@@ -15,7 +15,7 @@ from sync.server.passes import compounds, passes
 from sync.server.people.home import put_home
 from sync.server.people.households import households
 from sync.server.people.registers import coverage
-from sync.server.staff import sign_in as staff
+from sync.server.staff import sign_in
 from tests.fixtures import people
 from tests.fixtures.browsers.chromium import STORY_LOOKS
 from tests.fixtures.browsers.officer_browser import PASSWORD, Officer, Town
@@ -95,10 +95,10 @@ def officer(browser: Any, settled: Settled, request: pytest.FixtureRequest) -> I
     made.close()
 
 
-def sign_in(officer: Officer, town: Town, role: Any) -> None:
+def sign_officer_in(officer: Officer, town: Town, role: Any) -> None:
     """As a new account of a role that sees every compound, or 7 alone as its property manager."""
     account = f"{role}{officer.name.replace('-', '')}"
-    link = staff.add_staff(town.centre, account, "王敏", role == "town", (7,) if role != "town" else (), role).path
+    link = sign_in.add_staff(town.centre, account, "王敏", role == "town", (7,) if role != "town" else (), role).path
     officer.go(link)
     officer.page.fill("input[name=password]", PASSWORD)
     officer.page.click("main button")
@@ -106,7 +106,7 @@ def sign_in(officer: Officer, town: Town, role: Any) -> None:
 
 def test_tables_are_searched_filtered_sorted_and_taken_away(officer: Officer, settled: Settled, tmp_path: Path) -> None:
     page = officer.page
-    sign_in(officer, settled, "property")
+    sign_officer_in(officer, settled, "property")
     officer.go("/c/7/residents")
     officer.picture("registers-1-residents")
     page.click(".filters .open")
@@ -151,7 +151,7 @@ def test_tables_are_searched_filtered_sorted_and_taken_away(officer: Officer, se
 def test_the_town_sees_numbers_and_says_where_home_is(officer: Officer, settled: Settled) -> None:
     page = officer.page
     put_home(settled.centre, "湖北", "武汉", "test")
-    sign_in(officer, settled, "town")
+    sign_officer_in(officer, settled, "town")
     officer.picture("town-1-first")
     page.click("details summary")
     page.fill("input[name=province]", "")
@@ -170,7 +170,7 @@ def test_the_numbers_in_the_dark(browser: Any, settled: Settled) -> None:
         officer = Officer(browser, settled, screen, "zh")
         officer.name = f"dark-{screen}"
         officer.page.emulate_media(color_scheme="dark")
-        sign_in(officer, settled, "town")
+        sign_officer_in(officer, settled, "town")
         officer.picture("town-3")
         officer.go("/c/7/passes")
         officer.close()
@@ -179,6 +179,6 @@ def test_the_numbers_in_the_dark(browser: Any, settled: Settled) -> None:
 def test_a_community_before_anything_is_counted(browser: Any, settled: Settled) -> None:
     officer = Officer(browser, settled, "phone", "zh")
     officer.name = "community-phone"
-    sign_in(officer, settled, "community")
+    sign_officer_in(officer, settled, "community")
     officer.picture("town-4")
     officer.close()

@@ -16,7 +16,7 @@ from sync.server.people.households import areas, households
 from sync.server.people.households.application import Journey
 from sync.server.people.households.areas import Area
 from sync.server.people.households.households import Household
-from sync.server.staff import sign_in as staff
+from sync.server.staff import sign_in
 from tests.fixtures.browsers.chromium import STORY_LOOKS
 from tests.fixtures.browsers.officer_browser import PASSWORD, Officer, Town
 from tests.fixtures.people import (
@@ -88,7 +88,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
     made.close()
 
 
-def sign_in(officer: Officer, town: Town) -> Officer:
+def sign_officer_in(officer: Officer, town: Town) -> Officer:
     officer.go(town.link)
     officer.page.fill("input[name=password]", PASSWORD)
     officer.page.click("main button")
@@ -97,7 +97,7 @@ def sign_in(officer: Officer, town: Town) -> Officer:
 
 @pytest.fixture(params=STORY_LOOKS, ids="-".join)
 def officer(browser: Any, town: Town, request: pytest.FixtureRequest) -> Iterator[Officer]:
-    made = sign_in(Officer(browser, town, *request.param), town)
+    made = sign_officer_in(Officer(browser, town, *request.param), town)
     yield made
     made.close()
 
@@ -173,7 +173,7 @@ def test_an_officer_reviews(officer: Officer, town: Town) -> None:
 
 def test_the_keys_go_through_the_queue_and_never_decide_alone(browser: Any, town: Town) -> None:
     ids = fill(town)
-    officer = sign_in(Officer(browser, town, "desk", "zh"), town)
+    officer = sign_officer_in(Officer(browser, town, "desk", "zh"), town)
     page, keys = officer.page, officer.page.keyboard
     officer.go("/c/7/review?f=clean")
     keys.press("j")
@@ -216,7 +216,7 @@ def test_the_keys_go_through_the_queue_and_never_decide_alone(browser: Any, town
 
 def test_the_page_decides_without_a_script(browser: Any, town: Town) -> None:
     ids = fill(town)
-    staff.set_password(town.centre, "wang", PASSWORD)
+    sign_in.set_password(town.centre, "wang", PASSWORD)
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{town.address}/sign-in")
@@ -232,7 +232,7 @@ def test_the_page_decides_without_a_script(browser: Any, town: Town) -> None:
 
 def test_a_page_in_the_dark_and_on_paper(browser: Any, town: Town, tmp_path: Path) -> None:
     ids = fill(town)
-    officer = sign_in(Officer(browser, town, "desk", "zh"), town)
+    officer = sign_officer_in(Officer(browser, town, "desk", "zh"), town)
     officer.page.emulate_media(color_scheme="dark")
     officer.go(f"/c/7/households/{ids['grave']}")
     officer.picture("review-g-dark")

@@ -15,7 +15,7 @@ from hardware.reading.decoder import QrDecoder
 from sync.server import words
 from sync.server.passes import passes
 from sync.server.people.households import households
-from sync.server.staff import sign_in as staff
+from sync.server.staff import sign_in
 from tests.fixtures.browsers.officer_browser import Officer, Town
 from tests.fixtures.browsers.resident_browser import Resident
 from tests.fixtures.people import PHONE, add_desk, add_dwelling, application, apply, id_number
@@ -161,7 +161,7 @@ def ask_to_correct(officer: Officer, household_id: int, told: str) -> None:
 def officer_of(story: Story, browser: Any, opened: list[Any], language: str, sharp: bool = False) -> Officer:
     account = "sharp" if sharp else "wang"
     if sharp:
-        story.link = staff.add_staff(story.centre, account, "李敏", False, (7,)).path
+        story.link = sign_in.add_staff(story.centre, account, "李敏", False, (7,)).path
     made = Officer(browser, story, "desk", language)
     opened.append(made)
     made.sign_in()

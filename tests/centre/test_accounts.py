@@ -11,8 +11,7 @@ from sqlalchemy import select
 from sync.server import words
 from sync.server.centre import audit, tables
 from sync.server.centre.writing import CentreError, NoSuchThing
-from sync.server.staff import accounts, roles
-from sync.server.staff import sign_in as staff
+from sync.server.staff import accounts, roles, sign_in
 from tests.fixtures.centre import World
 from tests.fixtures.office import PASSWORD, Office, token_of
 
@@ -29,7 +28,7 @@ def link_in(answer: Any) -> str:
 
 
 def did(world: World) -> list[tuple[str, str, str]]:
-    return [(entry.by, entry.what, entry.about) for entry in audit.find_town(world.centre, audit.Chosen())[0]]
+    return [(entry.by, entry.what, entry.about) for entry in audit.find_town(world.centre, audit.RecordFilter())[0]]
 
 
 def test_an_account_is_made_with_a_link_that_is_shown_once_and_nowhere_kept(world: World, town: Office) -> None:
@@ -88,15 +87,15 @@ def test_a_stopped_account_is_out_at_once_and_its_link_leads_nowhere(world: Worl
     path = link_in(town.post("/accounts/wang", do="link"))
     assert town.post("/accounts/wang", do="stop").status_code == 302
     assert wang.get("/").location == "/sign-in" and world.client.get(path).status_code == 404
-    assert staff.sign_in(world.centre, "wang", PASSWORD) is None
+    assert sign_in.authenticate(world.centre, "wang", PASSWORD) is None
     town.post("/accounts/wang", do="let_in")
     assert wang.get("/").location == "/sign-in", "an old session does not come back"
-    assert staff.sign_in(world.centre, "wang", PASSWORD)
+    assert sign_in.authenticate(world.centre, "wang", PASSWORD)
 
 
 @pytest.mark.parametrize("fields", [{"do": "stop"}, {"do": "save", "name": "z", "role": "clerk", "compound": "7"}])
 def test_the_last_account_of_the_town_stays(world: World, town: Office, fields: dict[str, str]) -> None:
-    staff.add_staff(world.centre, "unused", "", True, (), "town")
+    sign_in.add_staff(world.centre, "unused", "", True, (), "town")
     assert town.post("/accounts/zhang", **fields).status_code == 409
     assert town.get("/accounts").status_code == 200
     Office(world, "second", everywhere=True, role="town")
@@ -140,7 +139,7 @@ def test_a_password_is_changed_with_the_old_one_and_ends_the_other_sessions(worl
     assert elsewhere.get("/").status_code == 200
     assert wang.post("/me", do="password", old=PASSWORD, password="another one 2").location == "/me?saved=1"
     assert wang.get("/me").status_code == 200 and elsewhere.get("/").location == "/sign-in"
-    assert staff.sign_in(world.centre, "wang", "another one 2")
+    assert sign_in.authenticate(world.centre, "wang", "another one 2")
 
 
 def test_old_passwords_cannot_be_guessed_in_a_session_left_open(world: World) -> None:
@@ -202,8 +201,8 @@ def test_many_addresses_together_do_not_get_endless_tries_at_one_account(world: 
 
 def test_who_would_wait_too_long_for_a_check_is_told_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     Office(world, "wang", mine=(7,))
-    monkeypatch.setattr(staff, "_CHECK_WAIT_S", 0.0)
-    with staff._checking(), staff._checking(), pytest.raises(staff.Busy) as refused:
-        staff.sign_in(world.centre, "wang", PASSWORD)
+    monkeypatch.setattr(sign_in, "_CHECK_WAIT_S", 0.0)
+    with sign_in._checking(), sign_in._checking(), pytest.raises(sign_in.Busy) as refused:
+        sign_in.authenticate(world.centre, "wang", PASSWORD)
     assert refused.value.zh and isinstance(refused.value, CentreError)
-    assert staff.sign_in(world.centre, "wang", PASSWORD)
+    assert sign_in.authenticate(world.centre, "wang", PASSWORD)

@@ -137,7 +137,7 @@ def test_names_of_all_peoples_are_names(name: str) -> None:
 def test_whoever_opens_a_card_to_print_is_recorded(world: World) -> None:
     clerk, number = Office(world, "clerk1", mine=(7,), role="clerk"), world.issue().number
     assert clerk.get(f"/c/7/passes/{number}/card").status_code == 200
-    assert [(one.by, one.about) for one in audit.find(world.centre, 7, audit.Chosen(what="print"))[0]] == [
+    assert [(one.by, one.about) for one in audit.find(world.centre, 7, audit.RecordFilter(what="print"))[0]] == [
         ("clerk1", number)
     ]
 

@@ -14,9 +14,9 @@ from sqlalchemy import text
 
 from sync.protocol import CHAIN_START, MAX_BATCH, MAX_EVENT_CHARACTERS, Event, EventUpload
 from sync.server.app import close_app
-from sync.server.centre.load import Load, Tries
+from sync.server.centre.load import Admission, Tries
 from sync.server.gates import fleet
-from sync.server.gates.events import Chosen, find_events, read_event
+from sync.server.gates.events import EventFilter, find_events, read_event
 from tests.fixtures.centre import Gate, World, code_of
 from tests.fixtures.events import Journal, count, event, send
 
@@ -111,7 +111,7 @@ def test_unknown_fields_and_odd_texts_are_kept_as_they_are(world: World, gate: G
     odd = ' { "kind":"new-kind", "at_ms": 5, "id":"x", "future": {"a": [1, 2.50, "é✓"]}, "lane":"北门"} '
     assert send(gate, Journal([odd]).batch(1, 1)) == 1
     assert kept(world) == [(1, odd)]
-    (shown,), more = find_events(world.centre, 7, Chosen(gate="g1"))
+    (shown,), more = find_events(world.centre, 7, EventFilter(gate="g1"))
     assert (shown.kind, shown.lane, shown.at_ms, more) == ("new-kind", "北门", 5, False)
 
 
@@ -164,10 +164,10 @@ def test_a_withdrawn_device_may_still_hand_in_what_it_saw(world: World, gate: Ga
 
 def test_events_of_a_gate_are_shown_newest_first_and_paged(world: World, gate: Gate) -> None:
     send(gate, Journal([event(n) for n in range(1, 8)]).batch(1, 7))
-    pages = [find_events(world.centre, 7, Chosen(gate="g1"), page, 3) for page in (1, 2, 3)]
+    pages = [find_events(world.centre, 7, EventFilter(gate="g1"), page, 3) for page in (1, 2, 3)]
     assert [[e.seq for e in found] for found, _ in pages] == [[7, 6, 5], [4, 3, 2], [1]]
     assert [more for _, more in pages] == [True, True, False]
-    assert find_events(world.centre, 8, Chosen()) == ([], False)
+    assert find_events(world.centre, 8, EventFilter()) == ([], False)
 
 
 # Shedding load
@@ -175,7 +175,7 @@ def test_events_of_a_gate_are_shown_newest_first_and_paged(world: World, gate: G
 
 def test_who_comes_too_many_gets_appointments_one_after_another() -> None:
     now = [100.0]
-    load = Load(2, lambda: now[0])
+    load = Admission(2, lambda: now[0])
     for _ in range(500):  # a request takes half a second: four are done in a second
         load.enter()
         load.leave(0.5)

@@ -77,7 +77,7 @@ def test_every_rule_can_be_told_in_words_and_in_the_record_of_changes(rules: Rul
                                      r"accepts|admits|admits_all|passback|refer_s", fullmatch=True),
                        st.lists(st.text(max_size=8), max_size=3)))  # fmt: skip
 def test_no_form_breaks_the_centre(fields: dict[str, list[str]]) -> None:
-    form = rule_form.Form(fields)
+    form = rule_form.RuleForm(fields)
     rules = rule_form.read(form, Rules(), ZONE)
     assert (rules is None) == bool(form.errors)
 
@@ -223,7 +223,7 @@ def test_a_slip_of_the_pen_extends_nobody(world: World, office: Office, asked: s
 
 def test_nothing_is_changed_where_the_number_is_another(world: World) -> None:
     before = world.issue()
-    with pytest.raises(bulk.OtherCount):
+    with pytest.raises(bulk.PassCountChanged):
         bulk.extend_all(world.centre, 7, bulk.Extension(until_ms=NOW + 300 * DAY_MS), "test", counted=5)
     assert passes.get_pass(world.centre, before.number) == before
 

@@ -12,7 +12,7 @@ from sync.server.app import close_app
 from sync.server.centre.writing import CentreError
 from sync.server.gates import fleet, guards
 from sync.server.passes import passes
-from sync.server.staff import sign_in as staff
+from sync.server.staff import sign_in
 from tests.fixtures.centre import PIN, World
 from tests.fixtures.office import PASSWORD, Office, furnish
 
@@ -86,23 +86,23 @@ def test_text_fields_are_shown_as_text(world: World, office: Office) -> None:
 
 
 def test_a_link_works_once_and_ends_after_a_day(world: World) -> None:
-    link = staff.add_staff(world.centre, "li", "李敏", True, ())
+    link = sign_in.add_staff(world.centre, "li", "李敏", True, ())
     with pytest.raises(CentreError):
-        staff.use_link(world.centre, link.path.rsplit("/", 1)[1], "short")
+        sign_in.use_link(world.centre, link.path.rsplit("/", 1)[1], "short")
     page = world.client.get(link.path)
     token = re.search(r'csrf_token" value="([^"]+)"', page.text)
     assert token
     assert world.client.post(link.path, data={"csrf_token": token[1], "password": PASSWORD}).location == "/"
     assert world.client.get("/").status_code == 200
     assert world.client.get(link.path).status_code == 404
-    late = staff.new_link(world.centre, "li")
-    world.now_ms += staff.LINK_LASTS_MS
+    late = sign_in.new_link(world.centre, "li")
+    world.now_ms += sign_in.LINK_LASTS_MS
     assert world.client.get(late.path).status_code == 404
 
 
 def test_there_is_no_way_in_before_a_password_is_chosen(world: World) -> None:
-    staff.add_staff(world.centre, "li", "", True, ())
-    assert [staff.sign_in(world.centre, "li", password) for password in ("", "li", "\0")] == [None] * 3
+    sign_in.add_staff(world.centre, "li", "", True, ())
+    assert [sign_in.authenticate(world.centre, "li", password) for password in ("", "li", "\0")] == [None] * 3
 
 
 def test_wrong_passwords_are_limited(world: World, office: Office) -> None:
@@ -120,7 +120,7 @@ def test_a_session_ends_with_its_password_and_after_twelve_hours(world: World, o
     assert office.get("/").status_code == 302
     world.now_ms -= 1000
     assert office.get("/").status_code == 200
-    staff.set_password(world.centre, "wang", PASSWORD + "2")
+    sign_in.set_password(world.centre, "wang", PASSWORD + "2")
     assert office.get("/").status_code == 302
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sync.server.centre import audit
 from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, PUBLIC_URL, read_count, read_setting
-from sync.server.staff import sign_in as staff
+from sync.server.staff import sign_in
 from tests.fixtures.centre import World
 from tests.fixtures.office import PASSWORD, Office
 
@@ -14,9 +14,9 @@ from tests.fixtures.office import PASSWORD, Office
 @pytest.fixture
 def town(world: World) -> Office:
     made = Office(world, "zhang", mine=(7,))
-    link = staff.add_staff(world.centre, "town", "", True, (), "town")
+    link = sign_in.add_staff(world.centre, "town", "", True, (), "town")
     assert link.account == "town"
-    staff.set_password(world.centre, "town", PASSWORD)
+    sign_in.set_password(world.centre, "town", PASSWORD)
     assert made.post("/sign-in", page="/sign-in", account="town", password=PASSWORD).status_code == 302
     return made
 
@@ -36,7 +36,7 @@ def test_the_address_of_the_town_is_on_the_poster_once_it_is_set(world: World, t
     assert "https://pass.example.org/j/7" in town.get("/c/7/poster").text
     assert save(town, "", "9") == 302
     assert kept(world) == ("", 9)
-    found, _ = audit.find_town(world.centre, audit.Chosen())
+    found, _ = audit.find_town(world.centre, audit.RecordFilter())
     assert [record.about for record in found if record.what == "set-town"].count("public_url: ") == 1
 
 

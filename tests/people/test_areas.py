@@ -77,11 +77,11 @@ def test_the_list_is_kept_with_a_record_of_who_did_what(world: World) -> None:
     areas.remove_area(centre, henan.area_id, "li")
     with centre.store.read() as conn:
         assert [area.until_day for area in areas.list_areas(conn)] == ["2027-02-01"]
-    found, more = audit.find_town(centre, audit.Chosen())
+    found, more = audit.find_town(centre, audit.RecordFilter())
     assert {(entry.by, entry.what) for entry in found} == {
         ("zhang", "add-area"), ("li", "end-area"), ("li", "remove-area"),
     } and not more  # fmt: skip
-    assert [entry.about for entry in audit.find_town(centre, audit.Chosen(what="remove-area"))[0]] == [
+    assert [entry.about for entry in audit.find_town(centre, audit.RecordFilter(what="remove-area"))[0]] == [
         "河南 2027-01-01 –"
     ]
 

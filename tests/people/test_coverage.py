@@ -20,7 +20,7 @@ from sync.server.people.home import Home, get_home, put_home
 from sync.server.people.households import households
 from sync.server.people.registers import coverage
 from sync.server.people.registers.coverage import Appearance, Figures, Line, Twice
-from sync.server.staff import sign_in as staff
+from sync.server.staff import sign_in
 from tests.fixtures import people
 from tests.fixtures.centre import World
 from tests.fixtures.office import Office
@@ -341,7 +341,7 @@ def test_the_short_text_is_whole_in_both_languages(world: World) -> None:
 
 
 def test_an_account_without_a_compound_is_told(world: World) -> None:
-    staff.add_staff(world.centre, "x1", "", True, (), "town")
+    sign_in.add_staff(world.centre, "x1", "", True, (), "town")
     office = Office(world, "li", mine=(7,), role="community")
     with world.centre.store.write() as conn:
         conn.execute(tables.staff_compound.delete())

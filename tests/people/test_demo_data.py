@@ -172,7 +172,7 @@ def test_slots_are_not_overbooked(town: Town) -> None:
 
 
 def test_some_came_through_the_gates_and_some_have_not_been_seen(town: Town) -> None:
-    found, more = events.find_events(town.centre, 1, events.Chosen(kind="decided"), rows=500)
+    found, more = events.find_events(town.centre, 1, events.EventFilter(kind="decided"), rows=500)
     assert found and not more and {event.number for event in found} - {""}
     with town.centre.store.read() as conn:
         idle, _ = visits.find_idle(conn, 1, NOW, 1)

@@ -18,7 +18,7 @@ from sync.server.people.households import changes, households, phone_pass, slots
 from sync.server.people.households.households import Household
 from sync.server.people.registers import own_record
 from sync.server.residents import letter
-from sync.server.staff import sign_in as staff
+from sync.server.staff import sign_in
 from tests.fixtures.centre import World
 from tests.fixtures.events import Journal, event, send
 from tests.fixtures.office import token_of
@@ -402,7 +402,7 @@ def test_a_household_sees_its_own_passages_in_plain_words(world: World) -> None:
 
 def test_a_household_sees_who_opened_its_record_by_role_and_why(world: World) -> None:
     home = collected(world)
-    staff.add_staff(world.centre, "wang", "王敏", False, (7,), "property")
+    sign_in.add_staff(world.centre, "wang", "王敏", False, (7,), "property")
     with world.centre.writing(7, "wang") as writing:
         writing.audit("reveal", f"{home.done.number} doc 1", home.done.household_id, "identity: 核对门牌")
         writing.audit("something-new", "x", home.done.household_id)

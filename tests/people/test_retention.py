@@ -173,7 +173,7 @@ def _event(world: World) -> None:
 
 
 def _quarantine(world: World) -> None:
-    _add(world, tables.quarantine, device_id="d1", journal_id="j1", seq=1, received_ms=world.now_ms, why="x",
+    _add(world, tables.unreadable_event, device_id="d1", journal_id="j1", seq=1, received_ms=world.now_ms, why="x",
          event="{")  # fmt: skip
 
 
@@ -376,7 +376,7 @@ def test_the_whole_run_takes_every_compound_and_the_towns_own_record(world: Worl
         settle(world, compound)
     world.now_ms = end_ms(world) + 180 * DAY_MS
     assert {made.compound_id for made in erasure.erase_all(world.centre, "timer")} == {7, 8}
-    assert audit.find_town(world.centre, audit.Chosen()) == ([], False)
+    assert audit.find_town(world.centre, audit.RecordFilter()) == ([], False)
     assert erasure.erase_all(world.centre, "timer") == []
     with pytest.raises(NoSuchThing):
         erasure.erase_all(world.centre, "timer", [9])
@@ -390,7 +390,7 @@ def test_periods_are_kept_with_a_record_of_what_changed(world: World) -> None:
     with world.centre.store.read() as conn:
         periods = retention.read_periods(conn)
     assert (periods.measure_end, periods.days["draft"], periods.days["travel"]) == (LAST_DAY, 14, 30)
-    (entry,) = audit.find_town(world.centre, audit.Chosen(what="set-periods"))[0]
+    (entry,) = audit.find_town(world.centre, audit.RecordFilter(what="set-periods"))[0]
     assert (entry.by, entry.about) == ("zhang", f"measure_end {LAST_DAY}, draft 14")
 
 

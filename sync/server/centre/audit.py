@@ -50,7 +50,7 @@ def note_town(conn: Connection, now_ms: int, by: str, what: str, about: str) -> 
     conn.execute(insert(tables.town_audit).values(row))
 
 
-class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which records: by whom, of which kind, from when until before when. Empty and 0: any."""
 
     by: str = ""
@@ -59,17 +59,19 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int = 0
 
 
-def find(centre: Centre, compound_id: int, chosen: Chosen, page: int = 1) -> tuple[list[Record], bool]:
+def find(centre: Centre, compound_id: int, chosen: RecordFilter, page: int = 1) -> tuple[list[Record], bool]:
     """Records of a compound, the newest first, 100 a page; and whether there are more."""
     return _find(centre, tables.audit, (tables.audit.c.compound_id == compound_id,), chosen, page)
 
 
-def find_town(centre: Centre, chosen: Chosen, page: int = 1) -> tuple[list[Record], bool]:
+def find_town(centre: Centre, chosen: RecordFilter, page: int = 1) -> tuple[list[Record], bool]:
     """The same of what was done to the whole town."""
     return _find(centre, tables.town_audit, (), chosen, page)
 
 
-def _find(centre: Centre, table: Table, where: Sequence[Any], chosen: Chosen, page: int) -> tuple[list[Record], bool]:
+def _find(
+    centre: Centre, table: Table, where: Sequence[Any], chosen: RecordFilter, page: int
+) -> tuple[list[Record], bool]:
     columns = table.c
     names = [name for name in Record.__struct_fields__ if name in columns]
     wanted = select(*(columns[name] for name in names)).where(*where)

@@ -16,7 +16,7 @@ _SMOOTHING = 0.05
 _FIRST_GUESS_S = 0.02
 
 
-class Load:
+class Admission:
     """Admits at most ``at_once`` requests at a time. Thread-safe."""
 
     def __init__(self, at_once: int, clock: Callable[[], float] = time.monotonic):

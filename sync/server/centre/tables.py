@@ -238,7 +238,7 @@ event = _of_compound(
     ),
 )
 
-quarantine = _of_compound(
+unreadable_event = _of_compound(
     "quarantine",
     _text("device_id"),
     _text("journal_id"),

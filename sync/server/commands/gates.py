@@ -77,7 +77,7 @@ def list_events(shell: Shell, centre: Centre, compound: str, gate: str | None, p
     """
     compound_id = number_of(centre, compound)
     gate_id = fleet.find_gate(centre, compound_id, gate).gate if gate else None
-    found, _ = events.find_events(centre, compound_id, events.Chosen(gate=gate_id), page, rows)
+    found, _ = events.find_events(centre, compound_id, events.EventFilter(gate=gate_id), page, rows)
     words = "\n".join(f"{e.at_ms}  {e.device}  {e.seq:>6}  {e.kind:<10} {e.outcome:<6} {e.reason}" for e in found)
     shell.say(found, words)
 

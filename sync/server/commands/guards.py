@@ -14,7 +14,7 @@ from sync.server.gates import guards
 @click.argument("name")
 @click.option("--role", type=click.Choice(guards.ROLES), default="guard")
 @click.option("--pin-stdin", is_flag=True, help="Read the PIN from standard input.")
-def add_guard(shell: Shell, centre: Centre, compound: str, name: str, role: guards.Role, pin_stdin: bool) -> None:
+def add_guard(shell: Shell, centre: Centre, compound: str, name: str, role: guards.GuardRole, pin_stdin: bool) -> None:
     """A guard's account; the PIN is asked for and never shown.
 
     \b

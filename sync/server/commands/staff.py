@@ -6,8 +6,7 @@ import click
 
 from sync.server.centre.writing import Centre
 from sync.server.commands.shell import Shell, ask_secret, command, number_of
-from sync.server.staff import roles
-from sync.server.staff import sign_in as staff
+from sync.server.staff import roles, sign_in
 
 
 @command("add-staff")
@@ -32,13 +31,13 @@ def add_staff(shell: Shell, centre: Centre, account: str, name: str, role: roles
     """
     chosen = ask_secret("Password", password_stdin) if ask or password_stdin else None
     if chosen is not None:
-        staff.check_password(chosen)
+        sign_in.check_password(chosen)
     role = role or ("town" if everywhere else "property")
-    link = staff.add_staff(
+    link = sign_in.add_staff(
         centre, account, name, everywhere, [number_of(centre, wanted) for wanted in named], role, shell.by
     )
     if chosen is not None:
-        staff.set_password(centre, account, chosen)
+        sign_in.set_password(centre, account, chosen)
         return shell.say({"account": account}, f"Account {account} may sign in.")
     return shell.say(link, f"Open this path of the centre within a day to choose a password:\n{link.path}")
 
@@ -47,7 +46,7 @@ def add_staff(shell: Shell, centre: Centre, account: str, name: str, role: roles
 @click.argument("account")
 def staff_link(shell: Shell, centre: Centre, account: str) -> None:
     """Another one-time link for an account whose password is forgotten."""
-    link = staff.new_link(centre, account, shell.by)
+    link = sign_in.new_link(centre, account, shell.by)
     shell.say(link, f"Open this path of the centre within a day to choose a password:\n{link.path}")
 
 

@@ -28,7 +28,7 @@ from sync.protocol import (
     sign,
 )
 from sync.server.centre import feed
-from sync.server.centre.load import Load, Tries
+from sync.server.centre.load import Admission, Tries
 from sync.server.centre.writing import Centre, CentreError, NoSuchThing, get_compound
 from sync.server.gates import fleet
 from sync.server.gates.events import take_events
@@ -83,7 +83,7 @@ class GateApi:
         self._centre = centre
         self._presence = presence
         self._snapshots = Snapshots(centre)
-        self._load = Load(centre.settings.at_once)
+        self._load = Admission(centre.settings.at_once)
         self._codes = Tries(_WRONG_CODES, _WRONG_CODES_WINDOW_S)
         self._streams = threading.Semaphore(centre.settings.streams)
 

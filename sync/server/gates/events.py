@@ -20,7 +20,7 @@ _LATEST_MS = 1 << 47
 _COLUMNS = "compound_id, device_id, journal_id, seq, at_ms, kind, lane, outcome, reason, scope, serial, event"
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event as people see it."""
 
     device: str
@@ -104,21 +104,21 @@ def _report(conn: Connection, device: Device, upload: EventUpload, what: str, ab
 
 def _keep(conn: Connection, device: Device, upload: EventUpload, texts: list[str], known: int, now_ms: int) -> None:
     good: list[tuple[Any, ...]] = []
-    bad: list[dict[str, Any]] = []
+    unreadable: list[dict[str, Any]] = []
     for seq, event_text in enumerate(texts[known:], upload.first_seq + known):
         read = read_event(event_text)
         if isinstance(read, Event):
             names = (read.kind, read.lane, read.outcome, read.reason)
             good.append((seq, read.at_ms, *names, read.scope, read.serial, event_text))
         else:
-            bad.append({
+            unreadable.append({
                 "compound_id": device.compound, "device_id": device.device, "journal_id": upload.journal_id, "seq": seq,
                 "received_ms": now_ms, "why": read, "event": event_text[:MAX_EVENT_CHARACTERS].replace("\0", "\ufffd"),
             })  # fmt: skip
     if good:
         _insert(conn, device, upload.journal_id, good)
-    if bad:
-        conn.execute(insert(tables.quarantine), bad)
+    if unreadable:
+        conn.execute(insert(tables.unreadable_event), unreadable)
 
 
 def read_event(event_text: str) -> Event | str:
@@ -173,7 +173,7 @@ def _advance(conn: Connection, device: Device, upload: EventUpload, texts: list[
     )  # fmt: skip
 
 
-class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which events to look at; what is empty does not choose."""
 
     gate: str | None = None
@@ -183,8 +183,8 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int | None = None
 
 
-def find_events(centre: Centre, compound_id: int, chosen: Chosen, page: int = 1,
-                rows: int = PAGE_ROWS) -> tuple[list[Kept], bool]:  # fmt: skip
+def find_events(centre: Centre, compound_id: int, chosen: EventFilter, page: int = 1,
+                rows: int = PAGE_ROWS) -> tuple[list[StoredEvent], bool]:  # fmt: skip
     """Events of a compound, newest first, with the pass where it is known; and whether there are more."""
     wanted = {
         "gate": ("d.gate_id = :gate", chosen.gate), "kind": ("e.kind = :kind", chosen.kind or None),
@@ -205,5 +205,5 @@ def find_events(centre: Centre, compound_id: int, chosen: Chosen, page: int = 1,
     values: dict[str, Any] = {"compound": compound_id, "limit": rows + 1, "offset": (max(1, page) - 1) * rows}
     values |= {name: value for name, (_, value) in wanted.items() if value is not None}
     with centre.store.read() as conn:
-        kept = [Kept(**row) for row in conn.execute(found, values).mappings()]
+        kept = [StoredEvent(**row) for row in conn.execute(found, values).mappings()]
     return kept[:rows], len(kept) > rows

@@ -62,7 +62,7 @@ class Device(msgspec.Struct, frozen=True):
     state: str
 
 
-class Code(msgspec.Struct, frozen=True):
+class EnrolmentCode(msgspec.Struct, frozen=True):
     """A one-time enrolment code; shown once, never stored."""
 
     compound: int
@@ -76,7 +76,9 @@ class EnrolmentUsed(CentreError):
     """The secret was used by another device."""
 
 
-def add_gate(centre: Centre, compound_id: int, name: str, by: str, neighbour: tuple[str, str] = ("", "")) -> Code:
+def add_gate(
+    centre: Centre, compound_id: int, name: str, by: str, neighbour: tuple[str, str] = ("", "")
+) -> EnrolmentCode:
     """A new gate with its first enrolment code; ``neighbour`` (zh, en) is what the lane says when it is closed.
 
     Raises CentreError for a name already taken.
@@ -99,7 +101,7 @@ def add_gate(centre: Centre, compound_id: int, name: str, by: str, neighbour: tu
         return _new_code(writing, gate_id, name)
 
 
-def new_code(centre: Centre, compound_id: int, gate_id: str, by: str) -> Code:
+def new_code(centre: Centre, compound_id: int, gate_id: str, by: str) -> EnrolmentCode:
     """Another enrolment code for a gate: the device that uses it takes the place of the old one. Codes not used yet
     end at once."""
     with centre.writing(compound_id, by) as writing:
@@ -114,14 +116,14 @@ def new_code(centre: Centre, compound_id: int, gate_id: str, by: str) -> Code:
         return _new_code(writing, gate_id, gate.name)
 
 
-def _new_code(writing: Writing, gate_id: str, name: str) -> Code:
+def _new_code(writing: Writing, gate_id: str, name: str) -> EnrolmentCode:
     secret = secrets.token_bytes(_SECRET_BYTES)
     code = enrolment_code(writing.compound.root_public, secret)
     ends_ms = writing.now_ms + CODE_LASTS_MS
     half = code.replace("-", "")[16:]
     row = {"compound_id": writing.compound_id, "secret_hash": _hash(half), "gate_id": gate_id, "ends_ms": ends_ms}
     writing.conn.execute(insert(tables.enrolment).values(row))
-    return Code(writing.compound_id, gate_id, name, code, ends_ms)
+    return EnrolmentCode(writing.compound_id, gate_id, name, code, ends_ms)
 
 
 def _hash(secret: str) -> bytes:

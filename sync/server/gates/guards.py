@@ -1,4 +1,6 @@
-"""Guard accounts: made here, checked by the core of each gate."""
+"""Guards: people at gates with a PIN. Made here, checked by the core of each gate.
+
+A guard cannot sign in to the centre's pages: that takes a staff account (sync/server/staff)."""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from sync.server.centre import tables
 from sync.server.centre.writing import Centre, CentreError, NoSuchThing, next_number
 from sync.server.gates.fleet import publish_guard
 
-Role = Literal["guard", "supervisor", "technician"]
-ROLES: tuple[Role, ...] = ("guard", "supervisor", "technician")
+GuardRole = Literal["guard", "supervisor", "technician"]
+ROLES: tuple[GuardRole, ...] = ("guard", "supervisor", "technician")
 PIN_DIGITS = range(6, 13)
 
 # Argon2id for the gate's core: 16 MiB, because four processes share the memory of a Pi, and three passes, which a Pi 4
@@ -48,7 +50,7 @@ def check_pin(pin: str) -> None:
         )
 
 
-def add_guard(centre: Centre, compound_id: int, name: str, role: Role, pin: str, by: str) -> Guard:
+def add_guard(centre: Centre, compound_id: int, name: str, role: GuardRole, pin: str, by: str) -> Guard:
     """A new account, published to the gates. Raises CentreError for a name already taken, a bad role or PIN."""
     check_pin(pin)
     if role not in ROLES:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, Select, Table, select
 
 from sync.protocol import Event
-from sync.server.centre.tables import audit, device, event, gate, quarantine
+from sync.server.centre.tables import audit, device, event, gate, unreadable_event
 from sync.server.centre.writing import Centre
 from sync.server.gates.events import read_event
 
@@ -34,7 +34,7 @@ def find_troubles(centre: Centre, compound_id: int, gate_id: str | None) -> list
     """Those of one gate (None: of the compound), newest first, at most 1,000 of each sort."""
     with centre.store.read() as conn:
         found = [
-            *_quarantined(conn, compound_id, gate_id),
+            *_unreadable(conn, compound_id, gate_id),
             *_reported(conn, compound_id, gate_id),
             *_lost(conn, compound_id, gate_id),
         ]
@@ -54,8 +54,10 @@ def _newest(source: Table, device_id: Any, at_ms: Any, compound_id: int, gate_id
     return wanted if gate_id is None else wanted.where(device.c.gate_id == gate_id)
 
 
-def _quarantined(conn: Connection, compound_id: int, gate_id: str | None) -> list[Trouble]:
-    rows = conn.execute(_newest(quarantine, quarantine.c.device_id, quarantine.c.received_ms, compound_id, gate_id))
+def _unreadable(conn: Connection, compound_id: int, gate_id: str | None) -> list[Trouble]:
+    rows = conn.execute(
+        _newest(unreadable_event, unreadable_event.c.device_id, unreadable_event.c.received_ms, compound_id, gate_id)
+    )
     return [Trouble(what="quarantine", gate_name=row.gate_name, at_ms=row.received_ms, journal_id=row.journal_id,
                     seq=row.seq, why=row.why) for row in rows]  # fmt: skip
 

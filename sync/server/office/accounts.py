@@ -6,12 +6,11 @@ from typing import Any
 
 from flask import abort, g, redirect, render_template, request, session, url_for
 
-from sync.server.asked import Route, local, or_again, why
 from sync.server.centre.load import Tries
 from sync.server.centre.writing import Centre, CentreError
 from sync.server.passes import card
-from sync.server.staff import accounts, roles
-from sync.server.staff import sign_in as staff
+from sync.server.staff import accounts, roles, sign_in
+from sync.server.views import Route, error_text, local, or_again
 
 _WRONG_PASSWORDS = 8
 _WRONG_PASSWORDS_WINDOW_S = 600
@@ -43,15 +42,15 @@ class Accounts:
         return {"found": found, "names": names, "roles": roles.ROLES, "chosen": chosen, "now_ms": self._centre.now_ms()}
 
     def _compounds(self) -> Any:
-        return staff.compounds_of(self._centre, g.staff)
+        return sign_in.compounds_of(self._centre, g.staff)
 
     def _make(self) -> str:
         account, name = request.form.get("account", "").strip(), request.form.get("name", "").strip()
         role, everywhere, mine = _wanted()
-        made = staff.add_staff(self._centre, account, name, everywhere, mine, role, g.staff.account)
+        made = sign_in.add_staff(self._centre, account, name, everywhere, mine, role, g.staff.account)
         return self._show_link(made)
 
-    def _show_link(self, link: staff.Link) -> str:
+    def _show_link(self, link: sign_in.Link) -> str:
         """Once, large; nothing else is on that page."""
         address = request.url_root.rstrip("/") + link.path
         code = card.drawn(address)
@@ -73,7 +72,7 @@ class Accounts:
     def _act(self, who: str) -> Any:
         what, by = request.form.get("do", ""), g.staff.account
         if what == "link":
-            return self._show_link(staff.new_link(self._centre, who, by))
+            return self._show_link(sign_in.new_link(self._centre, who, by))
         if what in ("stop", "let_in"):
             accounts.set_active(self._centre, who, what == "let_in", by)
         elif what == "save":
@@ -110,7 +109,7 @@ class Me:
         return self._page()
 
     def _page(self, wrong: str = "") -> str:
-        mine = staff.compounds_of(self._centre, g.staff)
+        mine = sign_in.compounds_of(self._centre, g.staff)
         return render_template("office/me.html", mine=mine, rights=roles.MAY[g.staff.role], wrong=wrong)
 
     def _password(self) -> Any:
@@ -122,7 +121,7 @@ class Me:
                 self._tries.wrong(account)
                 return self._page("me.wrong_old"), 409
         except CentreError as error:
-            return render_template("error.html", key="not_done", why=why(error)), 409
-        now = staff.sign_in(self._centre, account, new)
+            return render_template("error.html", key="not_done", why=error_text(error)), 409
+        now = sign_in.authenticate(self._centre, account, new)
         session["version"] = now.version if now else 0
         return redirect(url_for("office.me", saved=1))

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from flask import abort, g, redirect, render_template, request, url_for
 
-from sync.server.asked import Route, or_again
 from sync.server.centre.writing import Centre
 from sync.server.passes import compounds
 from sync.server.people.households import areas, warnings
 from sync.server.people.households.areas import Area
+from sync.server.views import Route, or_again
 
 _FIELDS = ("province", "city", "district", "from_day", "until_day")
 

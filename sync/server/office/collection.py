@@ -8,7 +8,6 @@ from flask import abort, g, jsonify, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
-from sync.server.asked import Route, language, or_again, sent_number
 from sync.server.centre.writing import Centre, Compound, NoSuchThing
 from sync.server.office.desks import Desks
 from sync.server.office.paper import Paper
@@ -22,6 +21,7 @@ from sync.server.people.households import households, phone_pass, record, slots
 from sync.server.people.households.households import Household, local_day
 from sync.server.residents import letter
 from sync.server.staff import roles
+from sync.server.views import Route, language, or_again, sent_number
 from sync.server.words import say
 
 _AROUND_MS = 2 * slots.QUARTER_MS

@@ -8,7 +8,6 @@ import msgspec
 from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from sync.server.asked import Route, or_again, why
 from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.passes import compounds
 from sync.server.people import identity
@@ -16,6 +15,7 @@ from sync.server.people.collecting import desks, finding
 from sync.server.people.households import slots
 from sync.server.people.households.households import local_day
 from sync.server.people.households.slots import CollectionDesk
+from sync.server.views import Route, error_text, or_again
 
 WINDOWS = 3
 _NEW = CollectionDesk(
@@ -71,7 +71,7 @@ class Desks:
         try:
             compounds.set_office_phone(self._centre, compound.compound_id, phone, g.staff.account)
         except CentreError as error:
-            return self._list(compound, why(error), phone), 409
+            return self._list(compound, error_text(error), phone), 409
         return redirect(url_for("office.desks", compound_id=compound.compound_id, saved=1))
 
     def _form(self, compound: Compound, desk: CollectionDesk, preview: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Desks:
             wanted = self._read(compound, desk_id)
             desks.check_desk(wanted)
         except CentreError as error:
-            shown = self._form(compound, self._as_written(compound, desk_id)) | {"wrong": why(error)}
+            shown = self._form(compound, self._as_written(compound, desk_id)) | {"wrong": error_text(error)}
             return render_template("office/desk.html", **shown), 409
         preview = self._preview(compound, wanted)
         if request.form.get("do") == "preview" or (preview["lost"] and "sure" not in request.form):

@@ -13,13 +13,13 @@ from flask import Response, abort, g, redirect, render_template, request, url_fo
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import words
-from sync.server.asked import Route, language, or_again, why, zone
 from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.people import uploads
 from sync.server.people.address import Address, make_address
 from sync.server.people.dwellings import dwellings, pattern, proposals, roster
 from sync.server.people.dwellings import sheet as dwelling_sheet
 from sync.server.people.sheets import XLSX, Line, read_table
+from sync.server.views import Route, error_text, language, or_again, zone
 
 _SAMPLES = 3
 
@@ -103,7 +103,7 @@ class DwellingEntry:
                 return take()
             shown = read(_sent_table())
         except CentreError as error:
-            return render_template(template, wrong=why(error), **kept), 409
+            return render_template(template, wrong=error_text(error), **kept), 409
         return render_template(template, shown=shown, **kept), 409 if shown["read"].wrong else 200
 
     def _read_dwellings(self, compound: Compound, lines: list[Line]) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from flask import current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import words
-from sync.server.asked import Route, language, local, or_again, page_number
 from sync.server.centre.writing import Centre, Compound
 from sync.server.office.dwelling_entry import DwellingEntry, table_answer
 from sync.server.people.dwellings import applied, dwellings, proposals, visits
 from sync.server.people.dwellings.applied import Cell, DwellingFilter, State
 from sync.server.staff import roles
+from sync.server.views import Route, language, local, or_again, page_number
 
 
 class Floor(msgspec.Struct, frozen=True):

@@ -14,7 +14,6 @@ from flask import Blueprint, abort, g, redirect, render_template, request, sessi
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import pages
-from sync.server.asked import Route, View, who_asks
 from sync.server.centre.load import Tries
 from sync.server.centre.writing import Centre, NoSuchThing
 from sync.server.office.accounts import Accounts, Me
@@ -31,8 +30,9 @@ from sync.server.office.settings import TownSettings
 from sync.server.office.site import Site
 from sync.server.office.town import TownPages
 from sync.server.passes import passes
-from sync.server.staff import roles
-from sync.server.staff import sign_in as staff
+from sync.server.staff import roles, sign_in
+from sync.server.staff.sign_in import Staff
+from sync.server.views import Route, View, client_network
 
 _SESSION_MS = 12 * 3_600_000
 _WRONG_PASSWORDS = 8
@@ -109,7 +109,9 @@ class Office:
         def signed_in(**kwargs: Any) -> Any:
             fresh = session.get("since", 0) + _SESSION_MS > self._centre.now_ms()
             who = (
-                staff.get_staff(self._centre, session.get("account", ""), session.get("version", 0)) if fresh else None
+                sign_in.get_staff(self._centre, session.get("account", ""), session.get("version", 0))
+                if fresh
+                else None
             )
             if who is None:
                 return redirect(url_for("office.sign_in"))
@@ -124,7 +126,7 @@ class Office:
         @wraps(route.view)
         def allowed(**kwargs: Any) -> Any:
             _must_have(route)
-            g.timezone = next((one.timezone for one in staff.compounds_of(self._centre, g.staff)), "UTC")
+            g.timezone = next((one.timezone for one in sign_in.compounds_of(self._centre, g.staff)), "UTC")
             return route.view(**kwargs)
 
         return allowed
@@ -132,7 +134,7 @@ class Office:
     def _scoped(self, route: Route) -> View:
         @wraps(route.view)
         def scoped(compound_id: int, **kwargs: Any) -> Any:
-            mine = {compound.compound_id: compound for compound in staff.places_of(self._centre, g.staff)}
+            mine = {compound.compound_id: compound for compound in sign_in.places_of(self._centre, g.staff)}
             if compound_id not in mine:
                 abort(404)
             if "number" in kwargs and passes.compound_of(kwargs["number"]) != compound_id:
@@ -160,11 +162,11 @@ class Office:
         everywhere."""
         wrong = ""
         if request.method == "POST":
-            account, address = request.form.get("account", "")[:64], who_asks()
+            account, address = request.form.get("account", "")[:64], client_network()
             tried = ((self._pairs, f"{account} {address}"), (self._addresses, address), (self._accounts, account))
             if any(tries.wait_s(who) for tries, who in tried):
                 return render_template("office/sign_in.html", wrong="too_many"), 429
-            who = staff.sign_in(self._centre, account, request.form.get("password", ""))
+            who = sign_in.authenticate(self._centre, account, request.form.get("password", ""))
             if who is not None:
                 return self._begin(who)
             for tries, whose in tried:
@@ -172,7 +174,7 @@ class Office:
             wrong = "wrong_password"
         return render_template("office/sign_in.html", wrong=wrong), 403 if wrong else 200
 
-    def _begin(self, who: staff.Staff) -> AnyResponse:
+    def _begin(self, who: Staff) -> AnyResponse:
         language = session.get("language", "zh")
         session.clear()
         session.update(account=who.account, version=who.version, since=self._centre.now_ms(), language=language)
@@ -184,13 +186,13 @@ class Office:
 
     def welcome(self, secret: str) -> Any:
         """Behind a one-time link: choose a password."""
-        address = who_asks()
+        address = client_network()
         if self._addresses.wait_s(address):
             return render_template("office/sign_in.html", wrong="too_many"), 429
         try:
-            who = staff.read_link(self._centre, secret)
+            who = sign_in.read_link(self._centre, secret)
             if request.method == "POST":
-                return self._begin(staff.use_link(self._centre, secret, request.form.get("password", "")))
+                return self._begin(sign_in.use_link(self._centre, secret, request.form.get("password", "")))
         except NoSuchThing:
             self._addresses.wrong(address)
             raise
@@ -198,7 +200,7 @@ class Office:
 
     def compounds(self) -> Any:
         """The compounds this account may see: their numbers, for who works with those or has several."""
-        mine = staff.compounds_of(self._centre, g.staff)
+        mine = sign_in.compounds_of(self._centre, g.staff)
         if self._may("coverage") and (len(mine) > 1 or not self._may("people")):
             return self._town.town()
         return render_template("office/compounds.html", found=mine)

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 from flask import g, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 
-from sync.server.asked import Route, language, why
 from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.passes import card
 from sync.server.people.households import application as form
@@ -17,6 +16,7 @@ from sync.server.people.households import households, record, slots
 from sync.server.people.households.application import Applicant, Application
 from sync.server.people.households.households import Household, local_day
 from sync.server.residents import fields, letter
+from sync.server.views import Route, error_text, language
 
 
 class Paper:
@@ -50,7 +50,7 @@ class Paper:
         except households.Incomplete as error:
             return self._page(compound, wrote, error.mistakes), 409
         except CentreError as error:
-            return self._page(compound, wrote, trouble=why(error)), 409
+            return self._page(compound, wrote, trouble=error_text(error)), 409
         address = url_for("office.paper_slip", compound_id=compound.compound_id, household_id=done.household_id)
         return redirect(address)
 

@@ -9,11 +9,11 @@ from flask import abort, g, make_response, redirect, render_template, request, u
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import DIGITS_STEP_S, KIND_NUMBERS, digits_at
-from sync.server.asked import Route, or_again, page_number, until
 from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing
 from sync.server.passes import bulk, card, passes
 from sync.server.passes.passes import Order, Pass
 from sync.server.people.collecting import printing
+from sync.server.views import Route, or_again, page_number, until
 
 _LONGEST_EXTENSION_MS = 400 * 86_400_000
 """A slip of the pen (2206 for 2026) must not make the passes of a whole compound good for ever."""
@@ -115,7 +115,7 @@ class Desk:
             try:
                 done = bulk.extend_all(self._centre, compound.compound_id, extension, g.staff.account, counted)
                 return redirect(url_for("office.extend_all", compound_id=compound.compound_id, done=done))
-            except bulk.OtherCount:
+            except bulk.PassCountChanged:
                 draft["wrong"] = "extend_recount"
         draft["count"] = bulk.count(self._centre, compound.compound_id, extension)
         return render_template("office/extend.html", **draft), 409 if draft["wrong"] else 200

@@ -6,13 +6,13 @@ from typing import Any
 
 from flask import render_template, request
 
-from sync.server.asked import Route
 from sync.server.centre.writing import Centre, Compound, NoSuchThing
 from sync.server.passes import card
 from sync.server.people.dwellings import applied
 from sync.server.people.households import application
 from sync.server.people.town_setting import PUBLIC_URL, read_setting
 from sync.server.residents import letter
+from sync.server.views import Route
 
 POSTER_CODE_MM = 120.0
 SLIPS_A_SHEET = 8

@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import g, render_template, request, url_for
 
-from sync.server.asked import Route, sent_number, why
 from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.passes import card
 from sync.server.people import identity
@@ -17,6 +16,7 @@ from sync.server.people.collecting.printing import CardToPrint, Face, Wanted
 from sync.server.people.households import slots
 from sync.server.people.households.households import local_day
 from sync.server.staff import roles
+from sync.server.views import Route, error_text, sent_number
 
 ON_A_SHEET = 8
 LAYOUTS = ("duplex", "fronts", "cards")
@@ -69,7 +69,7 @@ class Printing:
             try:
                 day = identity.read_day(asked["day"])
             except CentreError as error:
-                wrong = why(error)
+                wrong = error_text(error)
         from_ms, until_ms = slots.day_span(compound, day)
         return day, Wanted(
             from_ms=from_ms, until_ms=until_ms, desk_id=sent_number(asked, "desk"),
@@ -85,9 +85,9 @@ class Printing:
         try:
             reason = collection.check_why(request.form.get("why", ""))
         except CentreError as error:
-            return self._choose(compound, why(error)), 409
+            return self._choose(compound, error_text(error)), 409
         if "sure" not in request.form:
-            return self._choose(compound, why(CentreError("请先勾选。", "Tick the box first."))), 409
+            return self._choose(compound, error_text(CentreError("请先勾选。", "Tick the box first."))), 409
         return self._print(compound, reason)
 
     def _print(self, compound: Compound, reason: str) -> Any:
@@ -97,7 +97,7 @@ class Printing:
                 rows = printing.due(writing.conn, compound.compound_id, wanted)[: printing.MOST_HOUSEHOLDS]
                 printing.record(writing, rows, reason)
         except CentreError as error:
-            return self._choose(compound, why(error)), 409
+            return self._choose(compound, error_text(error)), 409
         if not rows:
             return self._choose(compound), 409
         with self._centre.store.read() as conn:

@@ -8,12 +8,12 @@ from flask import g, render_template, request
 from sqlalchemy import select
 
 from sync.server import words
-from sync.server.asked import Route, language, page_number
 from sync.server.centre import audit, tables
 from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.office import told
 from sync.server.passes import passes
 from sync.server.staff import roles
+from sync.server.views import Route, language, page_number
 
 
 class RecordPages:
@@ -71,14 +71,14 @@ def _sees_persons() -> bool:
     return roles.may(g.staff.role, "people")
 
 
-def _asked(timezone: str) -> tuple[dict[str, str], audit.Chosen]:
+def _asked(timezone: str) -> tuple[dict[str, str], audit.RecordFilter]:
     """What the query chooses; a day that is none chooses all."""
     asked = {name: request.args.get(name, "").strip()[:40] for name in ("by", "what", "day")}
     try:
         moments = [passes.read_time(asked["day"][:10], timezone, end) for end in (False, True)]
     except CentreError:
         moments = [0, 0]
-    return asked, audit.Chosen(by=asked["by"], what=asked["what"], from_ms=moments[0], until_ms=moments[1])
+    return asked, audit.RecordFilter(by=asked["by"], what=asked["what"], from_ms=moments[0], until_ms=moments[1])
 
 
 def _kinds() -> list[str]:

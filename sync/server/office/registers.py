@@ -12,7 +12,6 @@ import msgspec
 from flask import abort, current_app, g, redirect, render_template, request, url_for
 
 from sync.server import words
-from sync.server.asked import Route, language, local, or_again, page_number
 from sync.server.centre.writing import Centre, Compound
 from sync.server.office.attached import attached
 from sync.server.people.home import get_home
@@ -21,6 +20,7 @@ from sync.server.people.registers import exports, registers
 from sync.server.people.registers.exports import Sheet
 from sync.server.people.registers.registers import ANY, SIZES, Asked, At, Name, Register
 from sync.server.staff import roles
+from sync.server.views import Route, language, local, or_again, page_number
 
 _LONGEST_TERM = 64
 _MOST_MARKS = 5

@@ -7,12 +7,12 @@ from typing import Any
 from flask import abort, g, make_response, redirect, render_template, request, url_for
 
 from sync.server import words
-from sync.server.asked import Route, local, or_again
 from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.people.keeping import erasure, retention
 from sync.server.people.keeping.erasure import Certificate
 from sync.server.people.keeping.retention import LONGEST_DAYS, SHORTEST_DAYS, DueErasure, Periods
-from sync.server.staff import sign_in as staff
+from sync.server.staff import sign_in
+from sync.server.views import Route, local, or_again
 
 
 class Retention:
@@ -51,7 +51,7 @@ class Retention:
             }  # fmt: skip
 
     def _mine(self) -> list[Compound]:
-        return staff.places_of(self._centre, g.staff)
+        return sign_in.places_of(self._centre, g.staff)
 
     def _save(self) -> Any:
         """Other periods. Where that makes something due at once, only after its number was shown and ticked."""

@@ -10,7 +10,6 @@ import msgspec
 from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from sync.server.asked import Route, language, or_again, page_number, sent_number
 from sync.server.centre.writing import Centre, CentreError, Compound, Writing
 from sync.server.people.deciding import case, review
 from sync.server.people.deciding.case import Case, Decision
@@ -18,6 +17,7 @@ from sync.server.people.households import households, notices, record
 from sync.server.people.households.households import local_day
 from sync.server.people.households.record import Shown, Wanted
 from sync.server.people.households.warnings import codes
+from sync.server.views import Route, language, or_again, page_number, sent_number
 from sync.server.words import coded
 
 _DECISIONS = ("approve", "correct", "observe", "not_here")

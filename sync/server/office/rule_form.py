@@ -50,7 +50,7 @@ NUMBERS: Mapping[str, Number] = {
 }
 
 
-class Form:
+class RuleForm:
     """Fields by name, and what is wrong with them. Names of rows are ``SECTION-ROW-PART``, counted from 0."""
 
     def __init__(self, fields: Mapping[str, Sequence[str]], more: str = ""):
@@ -89,7 +89,7 @@ class Form:
 # Rules → fields
 
 
-def write(rules: Rules, timezone: str) -> Form:
+def write(rules: Rules, timezone: str) -> RuleForm:
     """The form that says what the rules say."""
     fields: dict[str, Sequence[str]] = {name: [_units(name, getattr(rules, name))] for name in NUMBERS}
     for row, stage in enumerate(rules.enforcement):
@@ -104,7 +104,7 @@ def write(rules: Rules, timezone: str) -> Form:
         "unlisted_admits": rules.unlisted_admits, "admits": rules.admits or (),
         "admits_all": ["1"] if rules.admits is None else [],
     }  # fmt: skip
-    return Form(fields)
+    return RuleForm(fields)
 
 
 def moment(utc_ms: int, timezone: str) -> str:
@@ -132,7 +132,7 @@ def _units(name: str, value: int | None) -> str:
 # Fields → rules
 
 
-def read(form: Form, old: Rules, timezone: str) -> Rules | None:
+def read(form: RuleForm, old: Rules, timezone: str) -> Rules | None:
     """The rules a form asks for; None where ``form.errors`` says what is wrong with it."""
     numbers = {name: _number(form, name, getattr(old, name)) for name in NUMBERS}
     rules: dict[str, Any] = numbers | {
@@ -145,7 +145,7 @@ def read(form: Form, old: Rules, timezone: str) -> Rules | None:
     return None if form.errors else msgspec.convert(rules, Rules)
 
 
-def _number(form: Form, name: str, old: int | None) -> int | None:
+def _number(form: RuleForm, name: str, old: int | None) -> int | None:
     text, wanted = form.one(name), NUMBERS[name]
     if text == _units(name, old):
         return old
@@ -160,20 +160,20 @@ def _number(form: Form, name: str, old: int | None) -> int | None:
     return old
 
 
-def _choice(form: Form, name: str, choices: Sequence[str]) -> str:
+def _choice(form: RuleForm, name: str, choices: Sequence[str]) -> str:
     if form.one(name) not in choices:
         form.wrong(name, "请选一项。", "Choose one.")
     return form.one(name)
 
 
-def _kinds(form: Form, name: str) -> tuple[str, ...]:
+def _kinds(form: RuleForm, name: str) -> tuple[str, ...]:
     ticked = form.many(name)
     if not set(ticked) <= set(KIND_NUMBERS):
         form.wrong(name, "没有这个类别。", "There is no such kind.")
     return tuple(kind for kind in KIND_NUMBERS if kind in ticked)
 
 
-def _stages(form: Form, old: Rules, timezone: str) -> tuple[StageFrom, ...]:
+def _stages(form: RuleForm, old: Rules, timezone: str) -> tuple[StageFrom, ...]:
     known = {moment(stage.from_ms, timezone): stage.from_ms for stage in old.enforcement}
     found: dict[int, StageFrom] = {}
     for row in form.rows("stage"):
@@ -190,7 +190,7 @@ def _stages(form: Form, old: Rules, timezone: str) -> tuple[StageFrom, ...]:
     return tuple(found[from_ms] for from_ms in sorted(found))
 
 
-def _read_moment(form: Form, name: str, text: str, timezone: str) -> int:
+def _read_moment(form: RuleForm, name: str, text: str, timezone: str) -> int:
     try:
         return read_time(text, timezone, end_of_day=False)
     except CentreError:
@@ -198,7 +198,7 @@ def _read_moment(form: Form, name: str, text: str, timezone: str) -> int:
         return -1 - len(form.errors)
 
 
-def _hours(form: Form) -> dict[str, tuple[Window, ...]]:
+def _hours(form: RuleForm) -> dict[str, tuple[Window, ...]]:
     found: dict[str, tuple[Window, ...]] = {}
     for row in form.rows("hours"):
         name, kind = f"hours-{row}", form.one(f"hours-{row}-kind")
@@ -213,7 +213,7 @@ def _hours(form: Form) -> dict[str, tuple[Window, ...]]:
     return found
 
 
-def _window(form: Form, name: str) -> Window:
+def _window(form: RuleForm, name: str) -> Window:
     days = tuple(day for day in range(1, 8) if str(day) in form.many(f"{name}-day"))
     if not days:
         form.wrong(f"{name}-day", "请至少选一天。", "Tick at least one day.")
@@ -224,7 +224,7 @@ def _window(form: Form, name: str) -> Window:
     return Window(begins % _DAY_MINUTES, ends, days)
 
 
-def _minute(form: Form, name: str) -> int:
+def _minute(form: RuleForm, name: str) -> int:
     found = _CLOCK.fullmatch(form.one(name))
     minute = int(found[1]) * 60 + int(found[2]) if found else -1
     if not 0 <= minute <= _DAY_MINUTES:
@@ -233,7 +233,7 @@ def _minute(form: Form, name: str) -> int:
     return minute
 
 
-def _admits(form: Form, old: Rules) -> tuple[str, ...] | None:
+def _admits(form: RuleForm, old: Rules) -> tuple[str, ...] | None:
     if form.one("admits_all"):
         return None
     kinds = _kinds(form, "admits")
@@ -243,7 +243,7 @@ def _admits(form: Form, old: Rules) -> tuple[str, ...] | None:
     return kinds
 
 
-def _lanes(form: Form, old: Rules) -> dict[str, tuple[str, ...]]:
+def _lanes(form: RuleForm, old: Rules) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for row in form.rows("lane"):
         name, lane = f"lane-{row}", form.one(f"lane-{row}-name")
@@ -261,7 +261,7 @@ def _lanes(form: Form, old: Rules) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _scopes(form: Form) -> tuple[int, ...]:
+def _scopes(form: RuleForm) -> tuple[int, ...]:
     words = [word for word in re.split(r"[,，、;；\s]+", form.one("accepts")) if word]
     if all(word.isascii() and word.isdigit() and len(word) <= 8 and 1 <= int(word) <= MAX_SCOPE for word in words):
         return tuple(dict.fromkeys(int(word) for word in words))

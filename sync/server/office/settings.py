@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import g, redirect, render_template, request, url_for
 
-from sync.server.asked import Route, or_again
 from sync.server.centre.writing import Centre
 from sync.server.people import town_setting
 from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, PUBLIC_URL, USUAL_MOST_PEOPLE
+from sync.server.views import Route, or_again
 
 
 class TownSettings:

@@ -9,18 +9,18 @@ from flask import abort, g, redirect, render_template, request, url_for
 
 from sync.protocol import Event
 from sync.server import words
-from sync.server.asked import Route, language, local, or_again, page_number
 from sync.server.centre import audit
 from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.gates import events, fleet, guards, troubles
 from sync.server.office import rule_form
 from sync.server.passes import compounds, passes
+from sync.server.views import Route, language, local, or_again, page_number
 
 _AWAY_MS = 10 * 60_000
 """A gate asks at least every few minutes; one that has not for so long is out of contact."""
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     """An event in words."""
 
     at: str
@@ -67,7 +67,7 @@ class Site:
         name = request.form.get("name", "").strip()
         return self._show_code(compound, fleet.add_gate(self._centre, compound.compound_id, name, g.staff.account))
 
-    def _show_code(self, compound: Compound, code: fleet.Code) -> str:
+    def _show_code(self, compound: Compound, code: fleet.EnrolmentCode) -> str:
         """Once, large, with the line to type; nothing else is on that page."""
         url = request.url_root.rstrip("/")
         return render_template("office/code.html", code=code, url=url, until=local(code.ends_ms))
@@ -110,7 +110,7 @@ class Site:
         asked = {name: request.args.get(name, "")[:40] for name in ("kind", "outcome", "day")}
         from_ms, until_ms = _day(asked["day"], compound.timezone)
         gate_id = gate.gate if gate else None
-        chosen = events.Chosen(
+        chosen = events.EventFilter(
             gate=gate_id, kind=asked["kind"], outcome=asked["outcome"], from_ms=from_ms, until_ms=until_ms
         )
         page = page_number()
@@ -135,7 +135,7 @@ class Site:
         return {"found": guards.list_guards(self._centre, compound.compound_id), "roles": guards.ROLES}
 
     def _add_guard(self, compound: Compound) -> Any:
-        role = cast(guards.Role, request.form.get("role", ""))
+        role = cast(guards.GuardRole, request.form.get("role", ""))
         name, pin = request.form.get("name", "").strip(), request.form.get("pin", "")
         guards.add_guard(self._centre, compound.compound_id, name, role, pin, g.staff.account)
         return redirect(request.path)
@@ -158,7 +158,7 @@ class Site:
         old, zone = compounds.read_rules(compound), compound.timezone
         if request.method == "GET":
             return self._show_rules(compound, rule_form.write(old, zone))
-        form = rule_form.Form(dict(request.form.lists()), more=request.form.get("more", ""))
+        form = rule_form.RuleForm(dict(request.form.lists()), more=request.form.get("more", ""))
         if "more" in request.form:
             return self._show_rules(compound, form)
         rules = rule_form.read(form, old, zone)
@@ -172,7 +172,7 @@ class Site:
             return self._show_rules(now, form, "rules_changed"), 409
         return redirect(url_for("office.rules", compound_id=compound.compound_id, saved=done))
 
-    def _show_rules(self, compound: Compound, form: rule_form.Form, warning: str = "") -> str:
+    def _show_rules(self, compound: Compound, form: rule_form.RuleForm, warning: str = "") -> str:
         zone, rules = compound.timezone, compounds.read_rules(compound)
         log = [
             (entry, *rule_form.change_in_words(entry.about, language(), zone))
@@ -205,21 +205,21 @@ def _family(family: str) -> list[str]:
     return [key.removeprefix(f"{family}.") for key in words.WORDS if key.startswith(f"{family}.")]
 
 
-def _lines(found: list[events.Kept]) -> list[Line]:
+def _lines(found: list[events.StoredEvent]) -> list[EventRow]:
     """In words; an event about another one on the page is about its pass, too."""
     read = [(kept, _read(kept)) for kept in found]
     numbers = {event.id: kept.number for kept, event in read if kept.number and event.id}
     return [_line(kept, event, kept.number or numbers.get(event.about, "")) for kept, event in read]
 
 
-def _read(kept: events.Kept) -> Event:
+def _read(kept: events.StoredEvent) -> Event:
     event = events.read_event(kept.event)
     return event if isinstance(event, Event) else Event(id="", kind=kept.kind, at_ms=kept.at_ms)
 
 
-def _line(kept: events.Kept, event: Event, number: str) -> Line:
+def _line(kept: events.StoredEvent, event: Event, number: str) -> EventRow:
     tongue = language()
-    return Line(
+    return EventRow(
         at=local(kept.at_ms, seconds=True), gate=kept.gate, gate_name=kept.gate_name, lane=kept.lane, kind=kept.kind,
         what=words.coded(tongue, "event", kept.kind), outcome=kept.outcome,
         outcome_words=words.coded(tongue, "outcome", kept.outcome) if kept.outcome else "",

@@ -7,9 +7,9 @@ import re
 import msgspec
 
 from sync.server import words
-from sync.server.asked import language, until
 from sync.server.centre import audit
 from sync.server.office import rule_form
+from sync.server.views import language, until
 
 _EXTENDED = re.compile(r"(\d+) passes until (\d+): (.*)")
 

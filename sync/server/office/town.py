@@ -12,7 +12,6 @@ import msgspec
 from flask import abort, g, redirect, render_template, request, url_for
 
 from sync.server import words
-from sync.server.asked import Route, language, or_again
 from sync.server.centre import audit
 from sync.server.centre.writing import Centre, Compound
 from sync.server.office.attached import attached
@@ -20,7 +19,8 @@ from sync.server.people.home import Home, get_home, put_home
 from sync.server.people.registers import coverage
 from sync.server.people.registers.coverage import CountRow, Figures, Total, Twice
 from sync.server.people.sheets import write_table
-from sync.server.staff import sign_in as staff
+from sync.server.staff import sign_in
+from sync.server.views import Route, language, or_again
 
 _COUNTED_NOW = 12
 _GATES_NAMED = 12
@@ -148,7 +148,7 @@ class TownPages:
         return as_of_ms <= self._centre.now_ms() - coverage.FRESH_MS
 
     def _mine(self) -> list[Compound]:
-        found: list[Compound] = staff.compounds_of(self._centre, g.staff)
+        found: list[Compound] = sign_in.compounds_of(self._centre, g.staff)
         return found
 
     def _read(self) -> Town:

@@ -36,7 +36,7 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
         return sum(self.kinds.values())
 
 
-class OtherCount(CentreError):
+class PassCountChanged(CentreError):
     """It would change other passes than those that were counted."""
 
 
@@ -67,7 +67,7 @@ def count(centre: Centre, compound_id: int, extension: Extension) -> Count:
 def extend_all(centre: Centre, compound_id: int, extension: Extension, by: str, counted: int | None = None) -> int:
     """Do it; how many passes. Cards stay as they are, and nobody's pass ends earlier by it.
 
-    Raises OtherCount, with nothing changed, where they are not as many as were ``counted``.
+    Raises PassCountChanged, with nothing changed, where they are not as many as were ``counted``.
     """
     with centre.writing(compound_id, by) as writing:
         chosen = _chosen(compound_id, extension)
@@ -81,7 +81,7 @@ def extend_all(centre: Centre, compound_id: int, extension: Extension, by: str, 
             update(tables.pass_).where(*chosen).values(valid_until_ms=extension.until_ms)
         ).rowcount
         if counted is not None and counted != changed:
-            raise OtherCount(
+            raise PassCountChanged(
                 f"现在是{changed}张，不是{counted}张。", f"It would be {changed} passes now, not {counted}."
             )
         writing.touch()

@@ -41,7 +41,7 @@ def building(dwelling: str) -> str:
     return first if dash and len(first) <= 8 else ""
 
 
-class Code(msgspec.Struct, frozen=True):
+class QrModules(msgspec.Struct, frozen=True):
     """A code to draw: rows of modules, "1" black, the quiet zone included."""
 
     rows: tuple[str, ...]
@@ -84,7 +84,7 @@ def _runs(row: str) -> list[tuple[int, int]]:
     return [(at, len(row) - at - len(row[at:].lstrip("1"))) for at in starts]
 
 
-def draw(text: str, room_mm: float = CODE_MM) -> Code:
+def draw(text: str, room_mm: float = CODE_MM) -> QrModules:
     """The code of a text that will be printed with so much room for it, its quiet zone not counted."""
     code = code_of(encoded(text, "q"))
     return code if code.module_mm(room_mm) >= SMALLEST_MM else code_of(encoded(text, "m"))
@@ -95,9 +95,9 @@ def encoded(text: str, level: Level, **more: Any) -> segno.QRCode:
     return segno.make(text, error=level, boost_error=False, micro=False, **more)
 
 
-def code_of(made: segno.QRCode) -> Code:
+def code_of(made: segno.QRCode) -> QrModules:
     """With its quiet zone."""
-    return Code(tuple("".join("01"[bit & 1] for bit in row) for row in made.matrix_iter(border=QUIET_MODULES)))
+    return QrModules(tuple("".join("01"[bit & 1] for bit in row) for row in made.matrix_iter(border=QUIET_MODULES)))
 
 
 def drawn(text: str) -> Markup:

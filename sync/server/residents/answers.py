@@ -10,12 +10,12 @@ from typing import NamedTuple
 from flask import request
 from sqlalchemy import Connection
 
-from sync.server.asked import language
 from sync.server.centre.writing import Compound
 from sync.server.people.households import application as form
 from sync.server.people.households import drafts
 from sync.server.people.households.application import Applicant, Application, Mistake, copy_ticked
 from sync.server.residents import fields
+from sync.server.views import language
 
 
 class Asked(NamedTuple):

@@ -8,7 +8,6 @@ from typing import Any
 from flask import current_app, redirect, render_template, request, url_for
 from sqlalchemy import Connection, select
 
-from sync.server.asked import OpenRoute, language, local, who_asks
 from sync.server.centre import tables
 from sync.server.centre.load import Tries
 from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing
@@ -21,6 +20,7 @@ from sync.server.people.households.households import Household
 from sync.server.people.keeping import retention
 from sync.server.residents import jar, letter
 from sync.server.residents.steps import Steps
+from sync.server.views import OpenRoute, client_network, language, local
 from sync.server.words import say
 
 MOST_DRAFTS = 300
@@ -100,7 +100,7 @@ class Form:
         return self._begin(compound, Draft(application=Application(people=[Applicant()], language=language())))
 
     def _begin(self, compound: Compound, draft: Draft) -> Any:
-        compound_id, address = compound.compound_id, who_asks()
+        compound_id, address = compound.compound_id, client_network()
         if self._begun.wait_s(address):
             return render_template("residents/error.html", key="too_many", why=""), 429
         self._begun.wrong(address)
@@ -152,7 +152,7 @@ class Form:
     # Guessing has an end
 
     def _tried(self, number: str) -> tuple[tuple[Tries, str], ...]:
-        address = who_asks()
+        address = client_network()
         return (self._wrong, address), (self._wrong_for, f"{number} {address}"), (self._wrong_of_all, number)
 
     def _waits(self, number: str) -> bool:

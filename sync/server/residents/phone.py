@@ -12,12 +12,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import DIGITS_STEP_S
 from sync.server import words
-from sync.server.asked import OpenRoute, until, who_asks
 from sync.server.centre.load import Tries
 from sync.server.centre.writing import Centre, Compound, NoSuchThing
 from sync.server.passes import card, moving_code
 from sync.server.people.households import phone_pass
 from sync.server.people.households.phone_pass import Shown
+from sync.server.views import OpenRoute, client_network, until
 
 COOKIE_S = 400 * 86_400
 MOST_PASSES = 12
@@ -72,8 +72,8 @@ class Phone:
 
     def _note_wrong(self) -> None:
         """Who guesses too often is told to wait; a right code or cookie is never stopped by what others did."""
-        self._wrong.wrong(who_asks())
-        if wait_s := self._wrong.wait_s(who_asks()):
+        self._wrong.wrong(client_network())
+        if wait_s := self._wrong.wait_s(client_network()):
             raise TooManyRequests(retry_after=wait_s)
 
     def _mine(self, compound: Compound) -> dict[str, str]:

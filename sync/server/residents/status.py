@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from werkzeug.exceptions import TooManyRequests
 
 from sync.server import words
-from sync.server.asked import OpenRoute, language, who_asks, why
 from sync.server.centre.load import Tries
 from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing, Writing
 from sync.server.passes import card, passes
@@ -24,6 +23,7 @@ from sync.server.people.households.visitors import Visitor
 from sync.server.people.keeping import retention
 from sync.server.people.registers import own_record
 from sync.server.residents import fields, letter
+from sync.server.views import OpenRoute, client_network, error_text, language
 
 _WRONG_LINKS = 30
 _WINDOW_S = 3600
@@ -63,8 +63,8 @@ class Status:
         try:
             return households.by_link(conn, self._centre.vault, compound.compound_id, link)
         except NoSuchThing:
-            self._wrong.wrong(who_asks())
-            if wait_s := self._wrong.wait_s(who_asks()):
+            self._wrong.wrong(client_network())
+            if wait_s := self._wrong.wait_s(client_network()):
                 raise TooManyRequests(retry_after=wait_s) from None
             raise
 
@@ -91,7 +91,7 @@ class Status:
             except NoSuchThing:
                 raise
             except CentreError as error:
-                trouble, household = why(error), self._read(compound, link)
+                trouble, household = error_text(error), self._read(compound, link)
         known = {"household": household, "link": link, "wrong": trouble, "form": request.form, "deed": deed}
         page = render_template(f"residents/status_{deed}.html", **known | more(household))
         return _private(page, 409 if trouble else 200)
@@ -199,7 +199,7 @@ class Status:
                 except households.Incomplete as error:
                     mistakes = list(error.mistakes)
                 except CentreError as error:
-                    trouble = why(error)
+                    trouble = error_text(error)
         page = render_template(
             "residents/status_person.html", household=household, link=link, person=person, mistakes=mistakes,
             wrong=fields.wrong_fields(mistakes, language()), trouble=trouble, rows=_rows(person, did),

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 from flask import g, redirect, render_template, request, url_for
 
-from sync.server.asked import OpenRoute, language, why
 from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.people import identity
 from sync.server.people.households import application as form
@@ -23,6 +22,7 @@ from sync.server.people.households.application import Applicant, Application, Mi
 from sync.server.people.households.drafts import Draft
 from sync.server.residents import answers, fields, jar, letter
 from sync.server.residents.answers import Asked
+from sync.server.views import OpenRoute, error_text, language
 
 STEPS = ("where", "residence", "travel", "family", "review", "letter")
 """In this order; each has a page ``form_…`` and a template. A co-resident's is ``person``, reached from ``family``."""
@@ -147,7 +147,7 @@ class Steps:
         if any(one.field not in ("letter_name", "signature") for one in mistakes):
             return redirect(_url("form_review", asked.compound, check=1))
         self._put_sent(asked, draft)
-        return self._page(asked, draft, mistakes, "" if mistakes else why(error)), 409
+        return self._page(asked, draft, mistakes, "" if mistakes else error_text(error)), 409
 
     # Showing
 

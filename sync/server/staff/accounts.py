@@ -1,5 +1,7 @@
-"""Staff accounts as the town changes them: their role, their compounds, stopped and let in again. Each change is one
-transaction with its record, and ends the sessions of whoever it is about."""
+"""Staff accounts as the town sees and changes them: their role, their compounds, stopped and let in again.
+
+Each change is one transaction with its record, and ends the sessions of its account. New accounts, passwords and
+one-time links are in ``sign_in``. Guards have no staff account."""
 
 from __future__ import annotations
 
@@ -11,8 +13,7 @@ from sqlalchemy import Connection, select, update
 
 from sync.server.centre import audit, tables
 from sync.server.centre.writing import Centre, CentreError, NoSuchThing
-from sync.server.staff import roles
-from sync.server.staff import sign_in as staff
+from sync.server.staff import roles, sign_in
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +46,13 @@ def get_account(centre: Centre, account: str) -> Account:
 def change(centre: Centre, account: str, name: str, role: roles.Role, everywhere: bool, compound_ids: Sequence[int],
            by: str) -> None:  # fmt: skip
     """Another name, role or compounds. Raises CentreError for the last account of the town, NoSuchThing."""
-    name = staff.check_staff(name or account, role, everywhere, compound_ids)
+    name = sign_in.check_staff(name or account, role, everywhere, compound_ids)
     mine = () if everywhere else tuple(sorted(set(compound_ids)))
     with centre.store.write() as conn:
         old = _account(conn, _row(conn, account))
         if role != "town":
             _keep_one(conn, old)
-        staff.put_compounds(conn, account, mine)
+        sign_in.put_compounds(conn, account, mine)
         same = (old.role, old.everywhere, old.compound_ids) == (role, everywhere, mine)
         _put(conn, account, not same, name=name, role=role, everywhere=everywhere)
         where = "everywhere" if everywhere else ", ".join(map(str, mine))
@@ -71,10 +72,10 @@ def set_active(centre: Centre, account: str, active: bool, by: str) -> None:
 
 def change_password(centre: Centre, account: str, old: str, new: str) -> bool:
     """One's own; False where the old one is wrong. Every session ends. Raises CentreError for one that is too short."""
-    staff.check_password(new)
-    if staff.sign_in(centre, account, old) is None:
+    sign_in.check_password(new)
+    if sign_in.authenticate(centre, account, old) is None:
         return False
-    staff.set_password(centre, account, new)
+    sign_in.set_password(centre, account, new)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Who may do what at the centre. Pure.
+"""Which staff role may do what at the centre. Pure. A guard's role at a gate is another thing (``guards.GuardRole``).
 
 A role says what an account may do, its compounds where; both are asked before a page does anything. Nobody has more
 than the work needs: who reads the numbers of the town sees no person, who sees persons sees one compound's.

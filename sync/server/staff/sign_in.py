@@ -1,4 +1,7 @@
-"""Staff accounts: who may sign in to the pages, and for which compounds.
+"""Signing in: a staff account's password, its one-time link, and the compounds it is for.
+
+Staff are the people with an account at the centre. Guards are others: they stand at gates and have a PIN
+(sync/server/gates/guards.py). ``accounts`` changes accounts that exist; ``roles`` says what each role may do.
 
 There is no default password. An account begins with a one-time link, shown once by the command that makes it, behind
 which its owner chooses a password.
@@ -173,7 +176,7 @@ def _checking() -> Iterator[None]:
         _CHECKING.release()
 
 
-def sign_in(centre: Centre, account: str, password: str) -> Staff | None:
+def authenticate(centre: Centre, account: str, password: str) -> Staff | None:
     """Who this is, or None; an unknown account takes a check, too. Raises Busy."""
     with centre.store.read() as conn:
         row = _row(conn, account)

@@ -136,8 +136,8 @@ ALL_KINDS: tuple[Kind, ...] = (
     _whole("visit", "measure", 30, tables.visit.c.dwelling_id, tables.visit.c.visit_id),
     _whole("roster", "measure", 30, tables.roster.c.doc_mark),
     _whole("passage", "happened", 30, _event.device_id, _event.journal_id, _event.seq, at=_event.at_ms),
-    _whole("quarantine", "happened", 30, tables.quarantine.c.device_id, tables.quarantine.c.journal_id,
-           tables.quarantine.c.seq, at=tables.quarantine.c.received_ms),
+    _whole("quarantine", "happened", 30, tables.unreadable_event.c.device_id, tables.unreadable_event.c.journal_id,
+           tables.unreadable_event.c.seq, at=tables.unreadable_event.c.received_ms),
     _whole("export", "happened", 180, tables.export.c.export_id, at=tables.export.c.at_ms),
     _whole("audit", "happened", 180, tables.audit.c.audit_id, at=tables.audit.c.at_ms),
 )  # fmt: skip

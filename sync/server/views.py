@@ -1,4 +1,4 @@
-"""What a browser asked, and how pages tell times: shared by the views."""
+"""What every view needs: its route, what the browser sent, times and errors in the words of the page."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def sent_number(sent: MultiDict[str, str], name: str, otherwise: int = 0) -> int
     return max(-LARGEST_NUMBER, min(sent.get(name, otherwise, type=int), LARGEST_NUMBER))
 
 
-def who_asks() -> str:
+def client_network() -> str:
     """Who asks, for counting: an IPv6 customer has a whole /64 of addresses, and is one."""
     try:
         address = ip_address(request.remote_addr or "")
@@ -83,7 +83,7 @@ def until(utc_ms: int) -> str:
     return f"{local(utc_ms - 1)[:10]} 24:00" if told.endswith(" 00:00") else told
 
 
-def why(error: CentreError) -> str:
+def error_text(error: CentreError) -> str:
     """What cannot be done, in the language of the page."""
     return (language() != "en" and error.zh) or str(error)
 
@@ -95,4 +95,4 @@ def or_again(act: Callable[[], Any], template: str, again: Callable[[], dict[str
     except NoSuchThing:
         raise
     except CentreError as error:
-        return render_template(template, wrong=why(error), form=request.form, **again()), 409
+        return render_template(template, wrong=error_text(error), form=request.form, **again()), 409
