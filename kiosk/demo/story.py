@@ -30,7 +30,7 @@ from kiosk import verbs
 from kiosk.core.gate import REPEAT_SECONDS
 from kiosk.demo.town import COMPOUND, GUARD, Town
 from kiosk.demo_passes import draw
-from kiosk.reader.process import load_picture
+from kiosk.reader.pictures import load_picture
 from kiosk.together import wait_until
 from sync.credential import digits_at
 from sync.protocol import Event, EventBatch, EventsAfter
