@@ -86,7 +86,7 @@ def core(config: Config) -> None:
     """The core: decides, drives relay and lights, keeps the journal."""
     from hardware.opening import open_lane
     from kiosk.core.clock import Clock
-    from kiosk.core.gate import DISK_SECONDS, Gate, LaneRun
+    from kiosk.core.gate import DISK_S, Gate, LaneRun
     from kiosk.core.journal import Journal
     from kiosk.core.kept import Kept
     from kiosk.core.loop import Core, Live
@@ -102,7 +102,7 @@ def core(config: Config) -> None:
     except OSError as err:  # it decides all the same, and the journal goes on trying
         logging.getLogger("core").error("state=unwritable path=%s why=%r", config.core_state, err.strerror)
     anchor = _anchor(config)
-    kept = Kept(config.core_state / "kept.json", patience_s=DISK_SECONDS)
+    kept = Kept(config.core_state / "kept.json", patience_s=DISK_S)
     clock = Clock(kept)
     journal = Journal(config.core_state, lambda: clock.now().utc_ms)
     mirror = Mirror(config.list_folder, anchor, _box(config), kept, clock.now)

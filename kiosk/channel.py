@@ -25,7 +25,7 @@ VERSION = 1
 MAX_MESSAGE = 256 * 1024
 MAX_PHOTO_MESSAGE = 12 * 1024 * 1024
 """Room for a 4 MB photo, or for the frames of a simulated presentation."""
-BODY_SECONDS = 10.0
+BODY_S = 10.0
 MAX_PEERS = 16
 _ACCEPT_PAUSE_S = 0.1
 
@@ -147,7 +147,7 @@ class Server:
     def _serve(self, peer: socket.socket) -> None:
         try:
             while True:
-                raw = _receive(peer, self._limit, None, BODY_SECONDS)
+                raw = _receive(peer, self._limit, None, BODY_S)
                 _send(peer, self._answer(msgspec.msgpack.decode(raw, type=_Request)))
         except (ChannelError, OSError):
             pass

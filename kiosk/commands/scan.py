@@ -100,7 +100,7 @@ def scan_burst(decoder: Decoder, folder: Path) -> Record:
 
 def _look(read: Callable[[Picture], list[Found]], path: Path) -> tuple[list[Record], str]:
     """The texts of one picture and, when it could not be looked at, why."""
-    from kiosk.reader.process import Limits, PictureError, load_picture
+    from kiosk.reader.pictures import Limits, PictureError, load_picture
 
     try:
         if not path.is_file():

@@ -22,7 +22,7 @@ from sync.protocol import Signed, TimeBody
 TRUSTED_WITHIN_MS = 30_000
 DRIFT = 100e-6
 """Milliseconds the offset may go wrong per millisecond: a cheap crystal in heat and cold."""
-NONCE_SECONDS = 60.0
+NONCE_S = 60.0
 _NONCES = 16
 _LATEST_MS = 4_102_444_800_000
 """2100: no guard means that, and no calendar reckons with everything."""
@@ -88,7 +88,7 @@ class Clock:
     def nonce(self) -> bytes:
         """A fresh nonce for a time statement: good once, for a minute."""
         now = self._boot()
-        young = [(n, t) for n, t in self._nonces.items() if now - t < NONCE_SECONDS]
+        young = [(n, t) for n, t in self._nonces.items() if now - t < NONCE_S]
         self._nonces = dict(young[1 - _NONCES :])
         nonce = secrets.token_bytes(16)
         self._nonces[nonce] = now
@@ -108,7 +108,7 @@ class Clock:
         except msgspec.MsgspecError:
             return "unreadable"
         asked, at = self._nonces.pop(body.nonce, None), self._boot()
-        if asked is None or at - asked > NONCE_SECONDS:
+        if asked is None or at - asked > NONCE_S:
             return "an old or unknown nonce"
         away_ms = int((at - asked) * 1000)
         if not (self._anchor and self._anchor.signed and self.now().uncertainty_ms < away_ms):

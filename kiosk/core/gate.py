@@ -32,12 +32,12 @@ from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event
 from sync.terms import EventKind, LiveKind, Switched
 
-REPEAT_SECONDS = 10.0
-DISK_SECONDS = 0.1
+REPEAT_S = 10.0
+DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
 OVERRIDE_HOURS = 12
 _MOST_RECENT = 20
-"""Presentations at a lane that are remembered for repeats: more than come in REPEAT_SECONDS."""
+"""Presentations at a lane that are remembered for repeats: more than come in REPEAT_S."""
 _MOST_WORDS = 200
 """Characters of a guard's reason that are kept."""
 _FORGET_EVERY_S = 3600.0
@@ -255,7 +255,7 @@ class Gate:
         for last in reversed(run.recent):
             open_still = last.event in self.openings or last.shown.happening in self.refers
             granted_before = last.shown.outcome == "grant" and credential is not None and credential == last.credential
-            if (now - last.at < REPEAT_SECONDS or open_still) and (mark == last.text_mark or granted_before):
+            if (now - last.at < REPEAT_S or open_still) and (mark == last.text_mark or granted_before):
                 break
         else:
             return None
@@ -338,7 +338,7 @@ class Gate:
     def _open(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose = NOBODY) -> None:
         """Open a lane for a recorded event, which is on disk by then unless the disk is slow or full."""
         healthy = not self._journal.health().why
-        on_disk = saved.wait(DISK_SECONDS) if healthy else False
+        on_disk = saved.wait(DISK_S) if healthy else False
         commanded = self._clock.now().utc_ms
         name = run.section.name
         self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk)

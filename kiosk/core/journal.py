@@ -5,7 +5,7 @@ be written waits in memory, up to :data:`KEPT_IN_MEMORY` events, and what goes b
 ``events_lost``. Sequence numbers are given when an event is written, so the journal has no gaps.
 
 What is not urgent (the outcome of a passage) is committed at once, which a kill cannot undo, but flushed to the card
-with the next urgent event or after :data:`FLUSH_SECONDS`: that halves what a passage costs the card. It is shown to
+with the next urgent event or after :data:`FLUSH_S`: that halves what a passage costs the card. It is shown to
 nobody before it is flushed, so that no number is given twice after a power cut.
 """
 
@@ -28,8 +28,8 @@ from sync.protocol import CHAIN_START, Event, EventBatch, EventsAfter, chain
 from sync.terms import EventKind
 
 KEPT_IN_MEMORY = 1000
-RETRY_SECONDS = 1.0
-FLUSH_SECONDS = 10.0
+RETRY_S = 1.0
+FLUSH_S = 10.0
 _SET_ASIDE: EventKind = "journal_set_aside"
 _LOST: EventKind = "events_lost"
 KEPT_DAYS_MS = 30 * 24 * 3_600_000
@@ -380,7 +380,7 @@ class Journal:
         while True:
             with self._lock:
                 if not self._pending and not self._closing and not self._doubt:
-                    self._lock.wait(FLUSH_SECONDS if self._unflushed else None)
+                    self._lock.wait(FLUSH_S if self._unflushed else None)
                 if self._closing and (not self._pending or self._why):
                     return
                 doubt, self._doubt = self._doubt, None
@@ -429,7 +429,7 @@ class Journal:
             return
         with self._lock:
             if not self._closing:
-                self._lock.wait(RETRY_SECONDS)
+                self._lock.wait(RETRY_S)
 
     def _written(self, entries: list[_Entry]) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ import msgspec
 from sync.durable import replace_durably
 from sync.protocol import Signed
 
-RETRY_SECONDS = 10.0
+RETRY_S = 10.0
 
 log = logging.getLogger("kept")
 
@@ -84,7 +84,7 @@ class Kept:
         why = ""
         while True:
             with self._lock:
-                self._lock.wait_for(lambda: self._tried is not self.now, RETRY_SECONDS if why else None)
+                self._lock.wait_for(lambda: self._tried is not self.now, RETRY_S if why else None)
                 new = self.now
             try:
                 replace_durably(self._path, msgspec.json.encode(new))

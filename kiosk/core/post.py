@@ -20,12 +20,12 @@ from kiosk.core.mirror import Account
 from kiosk.verbs import Session, SignIn
 
 TRIES = 5
-LOCK_SECONDS = 60.0
-LONGEST_LOCK_SECONDS = 900.0
+LOCK_S = 60.0
+LONGEST_LOCK_S = 900.0
 TRIES_ANYWHERE = 20
-"""Wrong PINs for one name, in LONGEST_LOCK_SECONDS, from all addresses together at which that guard never signed in:
+"""Wrong PINs for one name, in LONGEST_LOCK_S, from all addresses together at which that guard never signed in:
 whoever has many addresses, or invents them, cannot try six digits through."""
-SESSION_SECONDS = 12 * 3600
+SESSION_S = 12 * 3600
 MAX_SESSIONS = 64
 _REMEMBERED = 1000
 _FAMILIAR = 200
@@ -49,7 +49,7 @@ class _Held(msgspec.Struct):
 class _Tries(msgspec.Struct):
     wrong: int = 0
     locked_until: float = 0.0
-    lock: float = LOCK_SECONDS
+    lock: float = LOCK_S
     since: float = 0.0
 
 
@@ -107,15 +107,15 @@ class Post:
                 t.wrong += 1
                 if t.wrong >= TRIES:  # the try just begun is the last one for a while
                     t.wrong, t.locked_until = 0, now + t.lock
-                    t.lock = min(t.lock * 2, LONGEST_LOCK_SECONDS)
+                    t.lock = min(t.lock * 2, LONGEST_LOCK_S)
             anywhere.wrong += 1
             if anywhere.wrong >= TRIES_ANYWHERE:
-                anywhere.locked_until = anywhere.since + LONGEST_LOCK_SECONDS
+                anywhere.locked_until = anywhere.since + LONGEST_LOCK_S
 
     def _by_strangers(self, name: str, now: float) -> _Tries:
         """What was tried for a name from unfamiliar addresses; begun anew when its time is over."""
         tries = self._anywhere.get(name)
-        if tries is None or tries.since + LONGEST_LOCK_SECONDS <= now:
+        if tries is None or tries.since + LONGEST_LOCK_S <= now:
             self._anywhere.pop(name, None)
             while len(self._anywhere) >= _REMEMBERED:
                 del self._anywhere[min(self._anywhere, key=lambda other: self._anywhere[other].wrong)]
@@ -140,8 +140,8 @@ class Post:
             self._sessions = {mark: held for mark, held in self._sessions.items() if held.ends > now}
             if len(self._sessions) >= MAX_SESSIONS:
                 self._sessions.pop(min(self._sessions, key=lambda mark: self._sessions[mark].ends))
-            self._sessions[_mark(token)] = _Held(account, now + SESSION_SECONDS)
-        return Session(token=token, name=account.name, role=account.role, ends_in_s=SESSION_SECONDS)
+            self._sessions[_mark(token)] = _Held(account, now + SESSION_S)
+        return Session(token=token, name=account.name, role=account.role, ends_in_s=SESSION_S)
 
     def who(self, token: str) -> Session:
         """The guard behind a token. Raises Refused ``not_signed_in``."""

@@ -27,10 +27,10 @@ from hardware import Picture
 from hardware.simulated import burst
 from kiosk import channel as ch
 from kiosk import verbs
-from kiosk.core.gate import REPEAT_SECONDS
+from kiosk.core.gate import REPEAT_S
 from kiosk.demo.town import COMPOUND, GUARD, Town
 from kiosk.demo_passes import draw
-from kiosk.reader.process import load_picture
+from kiosk.reader.pictures import load_picture
 from kiosk.together import wait_until
 from sync.credential import digits_at
 from sync.protocol import Event, EventBatch, EventsAfter
@@ -155,7 +155,7 @@ class Story:
 
     def until_no_repeat(self) -> None:
         """Let so much time go by that the same card is a new presentation."""
-        time.sleep(REPEAT_SECONDS + 0.3)
+        time.sleep(REPEAT_S + 0.3)
 
     def tell(self) -> None:
         """The whole story, in order."""

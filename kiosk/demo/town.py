@@ -185,7 +185,7 @@ class Town:
     def card_text(self, word: str) -> str:
         """What the printed card says, read from its picture as any camera would."""
         from hardware.reading.decoder import QrDecoder
-        from kiosk.reader.process import load_picture
+        from kiosk.reader.pictures import load_picture
 
         found = QrDecoder().decode(load_picture((self.pictures / f"{word}.png").read_bytes()))
         if not found:

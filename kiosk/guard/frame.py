@@ -18,7 +18,7 @@ from kiosk.guard.live import Live
 from kiosk.verbs import LaneState, Session, State
 
 PREFERENCES = {"language": words.LANGUAGES, "theme": ("auto", "day", "night"), "size": ("normal", "large")}
-YEAR_SECONDS = 31_536_000
+YEAR_S = 31_536_000
 PUBLIC_ENDPOINTS = frozenset({"static", "frame.sign_in", "frame.prefer", "screen.health", "screen.page", "screen.now"})
 
 routes = Blueprint("frame", __name__)
@@ -222,5 +222,5 @@ def prefer(what: str, choice: str) -> Answer:
         abort(404)
     target = request.args.get("to", "/")
     response = redirect(target if doors.is_ours(target) else "/", 303)
-    response.set_cookie(f"gate_{what}", choice, max_age=YEAR_SECONDS, samesite="Strict", httponly=True)
+    response.set_cookie(f"gate_{what}", choice, max_age=YEAR_S, samesite="Strict", httponly=True)
     return response

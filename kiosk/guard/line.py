@@ -18,15 +18,15 @@ A = TypeVar("A")
 
 CLIENTS = 4
 """Questions to the core at a time: one hung answer must not keep another guard from opening."""
-CORE_SECONDS = 4.0
-READER_SECONDS = 20.0
-READER_TURN_SECONDS = 5.0
+CORE_S = 4.0
+READER_S = 20.0
+READER_TURN_S = 5.0
 """One picture at a time; whoever's turn does not come so soon is told that the reader is busy."""
 TIMES_STOPPED = 2
 """A picture that was being read so often when the reader ended is not sent to it again. Once may be chance: a frame
 before a camera may have ended it."""
 STOPPERS_KEPT = 100
-SCREEN_SECONDS = 1.0
+SCREEN_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class Core:
 
     def __init__(self, core: Path | str, reader: Path | str):
         self._path = core
-        self._reader = Client(reader, READER_SECONDS)
+        self._reader = Client(reader, READER_S)
         self._reader_turn = threading.Lock()
         self._stopped: Counter[bytes] = Counter()
-        self._screens = Client(core, SCREEN_SECONDS)
+        self._screens = Client(core, SCREEN_S)
         self._clients: queue.LifoQueue[Client] = queue.LifoQueue()
         for _ in range(CLIENTS):
-            self._clients.put(Client(core, CORE_SECONDS))
+            self._clients.put(Client(core, CORE_S))
 
     def ask(self, verb: Verb[Q, A], question: Q) -> A:
         client = self._clients.get()
@@ -75,7 +75,7 @@ class Core:
         mark = hashlib.blake2b(picture, digest_size=16).digest()
         if self._stopped[mark] >= TIMES_STOPPED:
             raise Refused("photo_stops")
-        if not self._reader_turn.acquire(timeout=READER_TURN_SECONDS):
+        if not self._reader_turn.acquire(timeout=READER_TURN_S):
             raise Refused("busy")
         try:
             return self._reader.ask(verb, question)
@@ -96,7 +96,7 @@ class Core:
 
     def watcher(self) -> Client:
         """A connection of its own, for questions that wait long. The caller closes it."""
-        return Client(self._path, CORE_SECONDS)
+        return Client(self._path, CORE_S)
 
     def close(self) -> None:
         """Idempotent; questions under way end by themselves."""

@@ -17,10 +17,10 @@ from kiosk.guard.board import Board
 from kiosk.guard.line import Core
 from kiosk.verbs import STATE, WATCH, Happenings, Nothing, State, Watch
 
-WAIT_SECONDS = 20.0
-STATE_SECONDS = 1.0
+WAIT_S = 20.0
+STATE_S = 1.0
 """A hint to the resident lasts for 1.5 s and more: the guard sees it, too."""
-RETRY_SECONDS = 1.0
+RETRY_S = 1.0
 
 log = logging.getLogger("guard")
 
@@ -115,13 +115,13 @@ class Live:
         with self._changed:
             token = next(iter(self._tokens), "")
         try:
-            heard = self._watcher.ask(WATCH, Watch(token, self._after, WAIT_SECONDS), WAIT_SECONDS + 5)
+            heard = self._watcher.ask(WATCH, Watch(token, self._after, WAIT_S), WAIT_S + 5)
         except Refused:
             self._forget(token)
         except ChannelError:
             # The core may have begun anew: ask for the latest again, the board knows what it has.
             self._after = 0
-            self._idle.wait(RETRY_SECONDS)
+            self._idle.wait(RETRY_S)
         else:
             self._after = heard.newest
             self._take(heard)
@@ -130,9 +130,9 @@ class Live:
         try:
             self.refresh_state()
         except ChannelError:
-            self._idle.wait(RETRY_SECONDS)
+            self._idle.wait(RETRY_S)
         else:
-            self._idle.wait(STATE_SECONDS)
+            self._idle.wait(STATE_S)
 
     def _forget(self, token: str) -> None:
         """A session that ended: its pages notice by themselves, the watcher goes on with another's."""

@@ -15,7 +15,7 @@ from kiosk.guard.board import Entry
 from kiosk.guard.frame import Answer, View, bar, lane_named, may_present, post, reasons, view_asked
 
 STREAM_LINES = 40
-HEARTBEAT_SECONDS = 12.0
+HEARTBEAT_S = 12.0
 
 routes = Blueprint("live_list", __name__)
 
@@ -71,13 +71,13 @@ def _events(view: View, token: str, last: str) -> Iterator[str]:
         while True:
             version, state = live.board.version, live.state
             yield from shown.news()
-            if time.monotonic() - checked > HEARTBEAT_SECONDS:
+            if time.monotonic() - checked > HEARTBEAT_S:
                 checked = time.monotonic()
                 if not _still_signed_in(token):
                     yield _event("bye", "")
                     return
                 yield ": still here\n\n"
-            live.wait(version, state, HEARTBEAT_SECONDS)
+            live.wait(version, state, HEARTBEAT_S)
 
 
 def _still_signed_in(token: str) -> bool:

@@ -20,8 +20,8 @@ from kiosk.guard.frame import Answer, as_json, post
 from kiosk.guard.line import Core
 from kiosk.verbs import LaneState, State
 
-FRESH_SECONDS = 0.25
-RETRY_SECONDS = 1.0
+FRESH_S = 0.25
+RETRY_S = 1.0
 _PARTS = ("static/tokens.css", "static/screen.css", "static/screen.js", "templates/screen.html", "templates/_face.html")
 
 routes = Blueprint("screen", __name__)
@@ -53,7 +53,7 @@ class Screens:
             self._known, self._answers = self._core.state_for_screens(), True
         except ChannelError:
             self._answers = False
-        self._ask_at = self._monotonic() + (FRESH_SECONDS if self._answers else RETRY_SECONDS)
+        self._ask_at = self._monotonic() + (FRESH_S if self._answers else RETRY_S)
 
 
 def _version() -> str:

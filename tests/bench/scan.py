@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hardware import Picture
 from hardware.reading.decoder import QrDecoder
-from kiosk.reader.process import load_picture
+from kiosk.reader.pictures import load_picture
 from tests.fixtures.pictures import scenes
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos"

@@ -118,7 +118,7 @@ def test_a_printed_card_is_a_card_and_its_code_is_read(browser: Any, town: Town,
     from PIL import Image as image
 
     from hardware.reading import decoder
-    from kiosk.reader.process import load_picture
+    from kiosk.reader.pictures import load_picture
 
     officer = Officer(browser, town, "desk", "zh")
     officer.sign_in()

@@ -191,7 +191,7 @@ def test_a_sheet_printed_the_night_before_is_read_back(browser: Any, town: Estat
     from PIL import Image as image
 
     from hardware.reading import decoder
-    from kiosk.reader.process import load_picture
+    from kiosk.reader.pictures import load_picture
 
     for number in range(3):
         town.household(f"70{number + 1}", family(), approve=True)

@@ -132,7 +132,7 @@ def test_what_is_hung_up_is_printed_on_whole_sheets_and_its_code_leads_to_the_fo
 
 def read_codes(picture: Path) -> set[str]:
     from hardware.reading import decoder
-    from kiosk.reader.process import load_picture
+    from kiosk.reader.pictures import load_picture
 
     return {one.text for one in decoder.QrDecoder().decode(load_picture(picture.read_bytes()))}
 

@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from hardware import Picture
 from hardware.reading.decoder import QrDecoder
 from kiosk.reader.caps import FRAME_CAP_S, PHOTO_CAP_S
-from kiosk.reader.process import PictureError, read_photo
+from kiosk.reader.pictures import PictureError, read_photo
 from tests.fixtures.pictures.hostile import FILES, ODD, PHOTO, SIGHTS, VGA, Size
 
 LONGEST_S = 60

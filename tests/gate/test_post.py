@@ -7,7 +7,7 @@ import pytest
 
 from kiosk.channel import Refused
 from kiosk.core.mirror import Account
-from kiosk.core.post import LONGEST_LOCK_SECONDS, MAX_SESSIONS, SESSION_SECONDS, TRIES_ANYWHERE, Post
+from kiosk.core.post import LONGEST_LOCK_S, MAX_SESSIONS, SESSION_S, TRIES_ANYWHERE, Post
 from kiosk.verbs import SignIn
 
 
@@ -48,7 +48,7 @@ def yard() -> Yard:
 @pytest.mark.parametrize("name", ["Lin", "lin", " LIN "])
 def test_a_guard_signs_in_by_name_and_pin(yard: Yard, name: str) -> None:
     session = yard.post.sign_in(SignIn(name, "2468"))
-    assert (session.name, session.role, session.ends_in_s) == ("Lin", "guard", SESSION_SECONDS)
+    assert (session.name, session.role, session.ends_in_s) == ("Lin", "guard", SESSION_S)
     assert yard.post.who(session.token).name == "Lin"
 
 
@@ -92,7 +92,7 @@ def test_whoever_has_a_thousand_addresses_gets_twenty_tries_in_a_quarter_of_an_h
     answers = [yard.refusal(address=f"10.1.{n // 250}.{n % 250}") for n in range(100)]
     assert answers == ["wrong_pin"] * TRIES_ANYWHERE + ["locked_out:901"] * (100 - TRIES_ANYWHERE)
     assert yard.sign_in(), "the shift goes on from where it has signed in before"
-    yard.now += LONGEST_LOCK_SECONDS
+    yard.now += LONGEST_LOCK_S
     assert yard.sign_in(address="10.9.9.9")
 
 
@@ -108,7 +108,7 @@ def test_every_further_lock_is_twice_as_long_up_to_a_quarter_of_an_hour(yard: Ya
             yard.refusal()
         locks.append(int(yard.refusal().removeprefix("locked_out:")) - 1)
         yard.now += locks[-1]
-    assert locks == [60, 120, 240, 480, LONGEST_LOCK_SECONDS, LONGEST_LOCK_SECONDS, LONGEST_LOCK_SECONDS]
+    assert locks == [60, 120, 240, 480, LONGEST_LOCK_S, LONGEST_LOCK_S, LONGEST_LOCK_S]
 
 
 def test_the_right_pin_forgives_the_wrong_tries_before_it(yard: Yard) -> None:
@@ -117,7 +117,7 @@ def test_the_right_pin_forgives_the_wrong_tries_before_it(yard: Yard) -> None:
         yard.sign_in()
 
 
-@pytest.mark.parametrize(("seconds", "signed_in"), [(SESSION_SECONDS - 1, True), (SESSION_SECONDS, False)])
+@pytest.mark.parametrize(("seconds", "signed_in"), [(SESSION_S - 1, True), (SESSION_S, False)])
 def test_a_session_ends_after_the_shift(yard: Yard, seconds: float, signed_in: bool) -> None:
     token = yard.sign_in()
     yard.now += seconds

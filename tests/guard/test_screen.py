@@ -15,7 +15,7 @@ from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE
 from kiosk.guard import create_app, words
 from kiosk.guard.faces import Face, face, lost
 from kiosk.guard.line import Core, GuardSettings
-from kiosk.guard.screen import FRESH_SECONDS, RETRY_SECONDS, Screens
+from kiosk.guard.screen import FRESH_S, RETRY_S, Screens
 from sync.terms import REASONS
 from tests.fixtures.browsers.guard_stage import PEOPLE, Stage, gate_state, lane_state
 
@@ -200,7 +200,7 @@ def test_however_many_screens_look_the_core_is_asked_four_times_a_second() -> No
     for _ in range(1000):
         screens.state()
         core.s += 0.01
-    assert 10 / FRESH_SECONDS - 1 <= core.asked <= 10 / FRESH_SECONDS + 1
+    assert 10 / FRESH_S - 1 <= core.asked <= 10 / FRESH_S + 1
 
 
 def test_a_core_that_is_away_is_asked_less_often_and_what_was_known_is_kept() -> None:
@@ -208,12 +208,12 @@ def test_a_core_that_is_away_is_asked_less_often_and_what_was_known_is_kept() ->
     screens = Screens(core, core)
     assert screens.state()[1]
     core.away = True
-    core.s += FRESH_SECONDS
+    core.s += FRESH_S
     known, answers = screens.state()
     assert known is not None and not answers
-    core.s += RETRY_SECONDS / 2
+    core.s += RETRY_S / 2
     screens.state()
     assert core.asked == 2
     core.away = False
-    core.s += RETRY_SECONDS / 2
+    core.s += RETRY_S / 2
     assert screens.state()[1]

@@ -176,7 +176,7 @@ def test_a_picture_that_needs_more_memory_than_there_is_costs_itself_and_nothing
 import re, numpy as np
 from pathlib import Path
 from kiosk.reader.caps import limit_memory
-from kiosk.reader.process import PictureError, load_picture
+from kiosk.reader.pictures import PictureError, load_picture
 from hardware.reading.decoder import QrDecoder
 from tests.fixtures.pictures.hostile import a_code, as_file, deep
 from PIL import Image

@@ -33,7 +33,7 @@ from hardware.exposure import (
 from hardware.reading.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import Verb
-from kiosk.reader.process import Eye
+from kiosk.reader.eye import Eye
 from kiosk.verbs import READER_STATE, Nothing, Presentation, Shown
 
 LIMITS = ExposureRange(60, 3_000, 1.0, 16.0)

@@ -10,7 +10,7 @@ import pytest
 
 from hardware import Picture, Seen
 from hardware.reading.decoder import QrDecoder
-from kiosk.reader.process import PictureError, load_picture, read_photo
+from kiosk.reader.pictures import PictureError, load_picture, read_photo
 from tests.fixtures.pictures.hostile import FILES, ODD, SIGHTS, Size
 
 SMALL = (320, 180)

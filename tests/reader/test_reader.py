@@ -23,7 +23,9 @@ from hardware import Camera, CameraSettings, Decoder, Exposure, Found, Frame, Ha
 from hardware.reading.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import ChannelError, Client, Refused, Server, Verb, listen
-from kiosk.reader.process import GONE_S, LONGEST_TEXT, PHONE, Eye, PictureError, Presenter, Reader, load_picture
+from kiosk.reader.eye import GONE_S, LONGEST_TEXT, Eye, Presenter
+from kiosk.reader.pictures import PHONE, PictureError, load_picture
+from kiosk.reader.process import Reader
 from kiosk.verbs import ENDING, PRESENT, READER_STATE, SHOW, Nothing, Photo, Presentation, ReaderState, Show, Shown
 from tests.fixtures.pictures.hostile import slow_jpeg
 

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from hardware import Found, Picture
 from hardware.reading.decoder import QrDecoder, ours_first
 from hardware.reading.lattice import half
-from kiosk.reader.process import load_picture
+from kiosk.reader.pictures import load_picture
 from tests.fixtures.pictures import scenes, shown
 from tests.fixtures.pictures.codes import OURS, code
 

@@ -9,7 +9,7 @@ from hardware import Hint, Seen
 from hardware.reading.decoder import QrDecoder
 from hardware.reading.hints import UNREAD_S
 from hardware.reading.motion import EMPTY_EVERY, HOLD_S
-from kiosk.reader.process import GONE_S
+from kiosk.reader.eye import GONE_S
 from tests.fixtures.pictures.codes import OURS, code
 
 FRAME_S = 1 / 30
