@@ -37,7 +37,7 @@ FLOORS = (
     ("kiosk.core", "kiosk.reader", "kiosk.guard", "kiosk.courier", "sync.server.office"),
     ("kiosk", "sync.agent", "sync.server.residents"),
     ("sync.server.pages",),
-    ("sync.server.asked",),
+    ("sync.server.views",),
     ("sync.server.people.made_up",),
     ("sync.server.people.keeping",),
     ("sync.server.people.registers",),

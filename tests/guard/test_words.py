@@ -10,38 +10,10 @@ import pytest
 from hardware import Hint
 from kiosk.core.policy import SENSITIVE
 from kiosk.guard import words
+from sync import terms
 from sync.credential import KINDS
 
-REASONS = [
-    "unreadable",
-    "not_a_pass",
-    "foreign_scope",
-    "unknown_key",
-    "bad_signature",
-    "no_list",
-    "not_on_list",
-    "unlisted",
-    "not_collected",
-    "superseded",
-    "revoked",
-    "suspended",
-    "not_yet_valid",
-    "expired",
-    "digits_missing",
-    "digits_stale",
-    "lockdown",
-    "response_level",
-    "wrong_lane",
-    "wrong_kind",
-    "outside_hours",
-    "quota_household",
-    "quota_person",
-    "passback",
-    "list_expired",
-    "attention",
-    "ok",
-    "unanswered",
-]
+REASONS = [*terms.REASONS, "unanswered"]
 FAULTS = [
     "camera",
     "reader_silent",
