@@ -19,7 +19,7 @@ from sync.server.passes import compounds
 from sync.server.people.home import Home, get_home, put_home
 from sync.server.people.households import households
 from sync.server.people.registers import coverage
-from sync.server.people.registers.coverage import Appearance, Figures, Line, Twice
+from sync.server.people.registers.coverage import Appearance, CountRow, Figures, Twice
 from sync.server.staff import sign_in
 from tests.fixtures import people
 from tests.fixtures.centre import World
@@ -62,7 +62,7 @@ def count(world: World, compound: int = 7) -> Figures:
     return coverage.count(world.centre, compound, "test")
 
 
-def lines(world: World) -> list[Line]:
+def lines(world: World) -> list[CountRow]:
     with world.centre.store.read() as conn:
         return coverage.lines(conn, all_compounds(conn), world.now_ms)
 
@@ -183,7 +183,7 @@ def test_known_in_one_of_two_compounds_is_known() -> None:
     here = "湖北\t武汉"
     one = Figures(people=1, known=1, places={here: 1})
     other = Figures(people=1, known=0, places={here: 1})
-    made = [Line(compound=compound_of(number), as_of_ms=number, figures=f) for number, f in ((7, one), (8, other))]
+    made = [CountRow(compound=compound_of(number), as_of_ms=number, figures=f) for number, f in ((7, one), (8, other))]
     met = Twice(people=[[Appearance(7, True, here), Appearance(8, False, here)]])
     total = coverage.total(made, met)
     assert (total.figures.people, total.figures.known, total.figures.new, total.as_of_ms) == (1, 1, 0, 7)

@@ -390,7 +390,7 @@ def visit(world: World, dwelling_id: int, found: str, note: str = "", compound: 
 
 def missing(world: World, page: int = 1, **chosen: Any) -> list[str]:
     with world.centre.store.read() as conn:
-        return [row.name for row in applied.find_missing(conn, 7, applied.Chosen(**chosen), page)[0]]
+        return [row.name for row in applied.find_missing(conn, 7, applied.DwellingFilter(**chosen), page)[0]]
 
 
 def test_who_has_not_applied_is_a_list_and_a_number(world: World) -> None:
@@ -419,7 +419,10 @@ def test_the_list_is_paged_in_the_database(world: World, office: Office) -> None
 def test_seven_thousand_dwellings_are_looked_up_by_indexes(world: World) -> None:
     plans = []
     with world.centre.store.read() as conn:
-        for statement in (applied._missing(7, applied.Chosen()), applied._missing(7, applied.Chosen(building="3"))):
+        for statement in (
+            applied._missing(7, applied.DwellingFilter()),
+            applied._missing(7, applied.DwellingFilter(building="3")),
+        ):
             compiled = statement.compile(conn.engine, compile_kwargs={"literal_binds": True})
             plans.append([row[3] for row in conn.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))])
     for plan in plans:

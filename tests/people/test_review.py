@@ -362,7 +362,7 @@ def test_applications_with_a_room_or_a_person_in_common_stand_beside_it(world: W
 
 def queue(world: World, page: int = 1, compound: int = 7, **chosen: Any) -> list[int]:
     with world.centre.store.read() as conn:
-        lines, _ = review.find_cases(conn, world.centre.vault, compound, review.Chosen(**chosen), page)
+        lines, _ = review.find_cases(conn, world.centre.vault, compound, review.ReviewFilter(**chosen), page)
     return [line.household_id for line in lines]
 
 
@@ -435,7 +435,7 @@ def test_the_next_one_is_found_though_this_one_has_left_the_queue(world: World) 
     ids = [apply(world.centre).household_id for _ in range(4)]
     decide(world, ids[1], "approve")
     with world.centre.store.read() as conn:
-        before, after = review.around(conn, world.centre.vault, 7, review.Chosen(), ids[1])
+        before, after = review.around(conn, world.centre.vault, 7, review.ReviewFilter(), ids[1])
     assert [line.household_id for line in before] == ids[:1] and [line.household_id for line in after] == ids[2:]
 
 
