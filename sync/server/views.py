@@ -49,12 +49,12 @@ def language() -> words.Language:
 
 
 def page_number() -> int:
-    """Of the query; 1 for what is no page."""
+    """Of the query; 1 for an invalid page."""
     return max(1, min(request.args.get("page", 1, type=int), _MOST_PAGES))
 
 
 def sent_number(sent: MultiDict[str, str], name: str, otherwise: int = 0) -> int:
-    """What was sent under a name, or the nearest that a database keeps; ``otherwise`` for what is no number."""
+    """What was sent under a name, or the nearest that a database keeps; ``otherwise`` for an invalid number."""
     return max(-LARGEST_NUMBER, min(sent.get(name, otherwise, type=int), LARGEST_NUMBER))
 
 

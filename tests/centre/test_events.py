@@ -175,17 +175,17 @@ def test_events_of_a_gate_are_shown_newest_first_and_paged(world: World, gate: G
 
 def test_who_comes_too_many_gets_appointments_one_after_another() -> None:
     now = [100.0]
-    load = Admission(2, lambda: now[0])
+    admission = Admission(2, lambda: now[0])
     for _ in range(500):  # a request takes half a second: four are done in a second
-        load.enter()
-        load.leave(0.5)
-    assert [load.enter(), load.enter()] == [None, None]
-    waits = [load.enter() for _ in range(40)]
+        admission.enter()
+        admission.leave(0.5)
+    assert [admission.enter(), admission.enter()] == [None, None]
+    waits = [admission.enter() for _ in range(40)]
     assert waits[0] == 1 and waits == sorted(w for w in waits if w is not None) and waits[-1] == 10
-    load.leave(0.5)
-    assert load.enter() is None
+    admission.leave(0.5)
+    assert admission.enter() is None
     now[0] += 3600
-    assert load.enter() == 1
+    assert admission.enter() == 1
 
 
 def test_a_full_centre_says_503_and_when_to_come_again(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def find(centre: Centre, compound_id: int, chosen: RecordFilter, page: int = 1) 
 
 
 def find_town(centre: Centre, chosen: RecordFilter, page: int = 1) -> tuple[list[Record], bool]:
-    """The same of what was done to the whole town."""
+    """Records of what was done to the whole town."""
     return _find(centre, tables.town_audit, (), chosen, page)
 
 

@@ -132,7 +132,7 @@ class Centre:
 
 
 def get_compound(conn: Connection, compound_id: int, alone: bool = False) -> Compound:
-    """Raises NoSuchThing. ``alone``: on PostgreSQL, whoever else wants to change this compound waits for this
+    """Raises NoSuchThing. ``alone``: on PostgreSQL, anyone else who wants to change this compound waits for this
     transaction to end, as on SQLite everybody does, so that what it read stays true until it has written."""
     wanted = select(tables.compound).where(tables.compound.c.compound_id == compound_id)
     row = conn.execute(wanted.with_for_update(key_share=True) if alone else wanted).mappings().first()

@@ -83,7 +83,7 @@ class GateApi:
         self._centre = centre
         self._presence = presence
         self._snapshots = Snapshots(centre)
-        self._load = Admission(centre.settings.at_once)
+        self._admission = Admission(centre.settings.at_once)
         self._codes = Tries(_WRONG_CODES, _WRONG_CODES_WINDOW_S)
         self._streams = threading.Semaphore(centre.settings.streams)
 
@@ -104,14 +104,14 @@ class GateApi:
     def _shed(self, view: View) -> View:
         @wraps(view)
         def shed(*args: Any, **kwargs: Any) -> Response:
-            wait_s = self._load.enter()
+            wait_s = self._admission.enter()
             if wait_s is not None:
                 return refuse(503, "busy", "The centre is busy; come again later.", wait_s)
             began = time.monotonic()
             try:
                 return view(*args, **kwargs)
             finally:
-                self._load.leave(time.monotonic() - began)
+                self._admission.leave(time.monotonic() - began)
 
         return shed
 

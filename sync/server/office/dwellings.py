@@ -116,7 +116,7 @@ class Dwellings:
         )  # fmt: skip
 
     def dwellings_missing_file(self, compound: Compound) -> Any:
-        """The same list to take away; recorded."""
+        """The list to take away; recorded."""
         tongue = language()
 
         def say(key: str) -> str:

@@ -61,7 +61,7 @@ TOWN_MENU: tuple[tuple[str, str, roles.Right], ...] = (
     ("town_record", "record.title", "town_record"),
     ("town_settings", "settings.title", "accounts"),
 )
-"""The same of the pages of the whole town."""
+"""For the pages of the whole town."""
 
 
 class Office:
@@ -153,7 +153,7 @@ class Office:
         return [(f"office.{name}", word) for name, word, right in MENU if self._may(right)]
 
     def _town_menu(self) -> list[tuple[str, str]]:
-        """The same of the pages of the whole town."""
+        """For the pages of the whole town."""
         return [(f"office.{name}", word) for name, word, right in TOWN_MENU if self._may(right)]
 
     def sign_in(self) -> Any:

@@ -87,7 +87,7 @@ class Retention:
         return render_template("office/certificate.html", found=found, content=content, zeroed=zeroed)
 
     def certificate_text(self, compound: Compound, erasure_id: str) -> Any:
-        """The same as a file."""
+        """The page as a file."""
         found = self._certificate(compound, erasure_id)
         told = make_response(_text(compound, found))
         told.headers.update({

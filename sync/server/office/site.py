@@ -194,7 +194,7 @@ def _about(field: str) -> str:
 
 
 def _day(text: str, timezone: str) -> tuple[int | None, int | None]:
-    """The moments a local day begins and ends; (None, None) for what is no day."""
+    """The moments a local day begins and ends; (None, None) for an invalid day."""
     try:
         return tuple(passes.read_time(text, timezone, end) for end in (False, True))  # type: ignore[return-value]
     except CentreError:

@@ -23,7 +23,7 @@ def about(record: audit.Record, timezone: str) -> str:
 
 def why(record: audit.Record, persons: bool) -> str:
     """What it was for. Without ``persons`` of a household only why a number was read in full: other words about one
-    are notes, and the name of whoever collected."""
+    are notes, and the name of the person who collected."""
     return record.why if persons or not record.household or record.what == "reveal" else ""
 
 
@@ -37,7 +37,7 @@ def chosen(text: str, persons: bool) -> str:
 
 
 def by(record_by: str, names: dict[str, str]) -> tuple[str, str]:
-    """(account, name) of whoever did it; the name is empty where there is none besides."""
+    """(account, name) of the person who did it; the name is empty where there is none besides."""
     shown = words.coded(language(), "record.by", record_by) if record_by else "–"
     name = names.get(record_by, "")
     return shown, name if name != record_by else ""

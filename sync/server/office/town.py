@@ -118,7 +118,7 @@ class TownPages:
         return redirect(url_for("office.town"))
 
     def town_sheet(self) -> Any:
-        """The same as a file."""
+        """The page as a file."""
         file = tempfile.TemporaryFile()  # noqa: SIM115 (the answer closes it when it is sent)
         found, now = self._read(), self._moment(self._centre.now_ms())
         above = [f"{_t('town_as_of')} {now}", *(line for line in told(found, self._moment).splitlines()[1:])]

@@ -156,7 +156,7 @@ def issue_many(centre: Centre, compound_id: int, orders: Sequence[Order], by: st
 
 
 def issue_in(writing: Writing, centre: Centre, orders: Sequence[Order]) -> list[dict[str, Any]]:
-    """The same inside a transaction that does more; the new rows of ``pass``, in the order of ``orders``."""
+    """As part of a transaction that does more; the new rows of ``pass``, in the order of ``orders``."""
     for order in orders:
         _check_order(order)
     first = next_number(writing.conn, writing.compound_id, "pass", len(orders))
@@ -274,7 +274,7 @@ def hand_over(centre: Centre, number: str, by: str) -> Pass:
 
 
 def hand_over_in(writing: Writing, number: str) -> Pass:
-    """The same inside a transaction that does more."""
+    """As part of a transaction that does more."""
     found = _get_pass(writing, number)
     _must_live(found)
     in_hand = update(tables.credential).where(*_of(writing, found), tables.credential.c.state == "printed")
@@ -302,7 +302,7 @@ def suspend(centre: Centre, number: str, by: str) -> Pass:
 
 
 def suspend_in(writing: Writing, number: str) -> Pass:
-    """The same inside a transaction that does more."""
+    """As part of a transaction that does more."""
     found = _get_pass(writing, number)
     _must_live(found)
     _set(writing, found, state="suspended")
@@ -316,7 +316,7 @@ def resume(centre: Centre, number: str, by: str) -> Pass:
 
 
 def resume_in(writing: Writing, number: str) -> Pass:
-    """The same inside a transaction that does more."""
+    """As part of a transaction that does more."""
     found = _get_pass(writing, number)
     if found["state"] != "suspended":
         raise CentreError(f"{number} 没有暂停。", f"Pass {number} is not suspended.")
@@ -337,7 +337,7 @@ def revoke(centre: Centre, number: str, by: str) -> Pass:
 
 
 def revoke_in(writing: Writing, number: str) -> Pass:
-    """The same inside a transaction that does more."""
+    """As part of a transaction that does more."""
     found = _get_pass(writing, number)
     _must_not_be_revoked(found)
     _set(writing, found, state="revoked")
@@ -370,7 +370,7 @@ def set_attention(centre: Centre, number: str, attention: bool, by: str) -> Pass
 
 
 def set_attention_in(writing: Writing, number: str, attention: bool) -> Pass:
-    """The same inside a transaction that does more."""
+    """As part of a transaction that does more."""
     _set(writing, _get_pass(writing, number), attention=attention)
     return _done(writing, "attention" if attention else "no-attention", number)
 
@@ -386,7 +386,7 @@ def reissue(centre: Centre, number: str, media: Sequence[Medium], by: str, print
 
 
 def reissue_in(writing: Writing, centre: Centre, number: str, media: Sequence[Medium], printed: bool = False) -> Pass:
-    """The same inside a transaction that does more."""
+    """As part of a transaction that does more."""
     found = _get_pass(writing, number)
     _must_not_be_revoked(found)
     columns = tables.credential.c
@@ -545,7 +545,7 @@ def phone_code(centre: Centre, number: str, by: str) -> PhoneCode:
 
 
 def read_phone_code(centre: Centre, number: str) -> PhoneCode:
-    """The same without a record, for a page that was recorded when it was opened."""
+    """Without a record, for a page that was recorded when it was opened."""
     shown = credential_text(centre, number, "phone")
     compound_id = compound_of(number)
     with centre.store.read() as conn:

@@ -93,7 +93,7 @@ def _everything(conn: Connection, home: Compound) -> Page:
 
 
 def _forget(writing: Writing, scope: int, kept: Container[int]) -> None:
-    """Put up tombstones for copies of what is not there any more."""
+    """Put up tombstones for copies of what is no longer there."""
     columns = tables.credential.c
     mine = (columns.compound_id == writing.compound_id, columns.scope == scope)
     known = writing.conn.execute(select(columns.serial).where(*mine, columns.state != "gone")).scalars().all()

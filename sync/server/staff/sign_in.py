@@ -55,7 +55,7 @@ class Staff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Busy(CentreError):
-    """So many sign in at once that this one would have to wait for too long; try again."""
+    """Too many sign in at once; this one would wait for too long. Try again."""
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
