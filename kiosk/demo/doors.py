@@ -83,7 +83,7 @@ def create_page(town: Town, officers: Sequence[Officer]) -> Flask:
         return response
 
     @app.context_processor
-    def said() -> Mapping[str, Any]:
+    def said() -> dict[str, Any]:
         def say(table: Mapping[str, words.Pair], key: str, /, **facts: object) -> str:
             return words.say(g.language, table[key], **facts)
 
