@@ -476,23 +476,29 @@ def sheet(paths: tuple[Path, ...], photos: bool, font: Path | None) -> None:
 @main.command()
 @click.option("--once", is_flag=True, help="Play the whole story without a person; exit 0 only if all came out right.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Story as JSON.")
-@click.option("--port", default=0, show_default="a free one", help="Port of the guards' page.")
+@click.option("--port", type=int, help="Port of the page; 0: a free one.  [default: 8090, or a free one]")
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Keep everything here afterwards.")
-def demo(once: bool, report: Path | None, port: int, state: Path | None) -> None:
-    """A centre, a gate with simulated parts and its guards' page on this machine, until Ctrl-C.
+def demo(once: bool, report: Path | None, port: int | None, state: Path | None) -> None:
+    """Start a centre and a gate with simulated parts on this machine, until Ctrl-C.
+
+    Open the one address it prints: behind it is a door for each person.
 
     \b
     python -m kiosk demo
     python -m kiosk demo --once --report story.json
     """
-    from kiosk.demo.story import play
-    from kiosk.demo.town import DemoError, open_town
+    from kiosk.demo.centre import DemoError
+    from kiosk.demo.town import open_town
 
     try:
-        with open_town(state, port) as town:
+        with open_town(state) as town:
             if once:
+                from kiosk.demo.story import play
+
                 sys.exit(0 if play(town, report) else 1)
-            town.stay_open()
+            from kiosk.demo.doors import stay_open
+
+            stay_open(town, port)
     except DemoError as err:
         raise click.ClickException(str(err)) from err
 

@@ -1,101 +1,49 @@
 """A whole town on one machine: a centre, a gate with simulated parts, guards, and passes to hold up.
 
-The centre is started as the program it is and spoken to through its command line, as an officer would.
+Everything at the centre is done through its command line, as an officer would.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import base45
 import msgspec
 from nacl.signing import SigningKey
 from rich.console import Console
-from rich.panel import Panel
 
 from kiosk.channel import Client
 from kiosk.commands.check import ask_core
 from kiosk.config import Config, load
+from kiosk.demo.centre import START_S, Centre, DemoError
+from kiosk.demo.officer import Officer
 from kiosk.demo_passes import draw
-from kiosk.together import Child, Together, wait_until
+from kiosk.together import Together, wait_until
 from kiosk.verbs import State
 from sync.credential import BODY_BYTES, MAGIC
 
-START_S = 30.0
 COMPOUND, ELSEWHERE = 1, 2
 GUARD, SUPERVISOR = "王强", "赵敏"
+OFFICERS = {"property": "王敏", "clerk": "李娜", "town": "周洁"}
+"""Who works at the centre: role → name."""
+NEIGHBOURS = 600
 
 console = Console()
-
-
-class DemoError(Exception):
-    """The demo could not be set up; the text says which part and where its log is."""
-
-
-class Centre:
-    """The centre as a running program and as a command line."""
-
-    def __init__(self, folder: Path):
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._log = folder / "centre.log"
-        self._child: Child | None = None
-        self.url = ""
-
-    def start(self) -> None:
-        """Serve; after the first time at the same address again."""
-        port = str(urlsplit(self.url).port or 0)
-        heard = self._log.stat().st_size if self._log.exists() else 0
-        command = [*self._command, "run", "--port", port, "--json"]
-        self._child = Child("centre", command, self._log)
-
-        def ready() -> bool:
-            with self._log.open("rb") as log:
-                log.seek(heard)
-                urls = [json.loads(line)["url"] for line in log if line.startswith(b'{"')]
-            self.url = urls[-1] if urls else self.url
-            return bool(urls)
-
-        if not wait_until(ready, START_S):
-            raise DemoError(f"the centre did not start; see {self._log}")
-
-    def stop(self) -> None:
-        """Idempotent: for the gate this is the network being gone."""
-        if self._child:
-            self._child.stop()
-            self._child = None
-
-    @property
-    def _command(self) -> list[str]:
-        return [sys.executable, "-m", "sync.server", "--state", str(self._folder)]
-
-    def say(self, *args: str, stdin: str = "") -> Any:
-        """One command with ``--json``; what it printed. Raises DemoError with what it said."""
-        done = subprocess.run(  # noqa: S603 - our own program with our own arguments
-            [*self._command, *args, "--json"], input=stdin, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise DemoError(f"sync.server {' '.join(args[:2])}: {done.stderr.strip()}")
-        return json.loads(done.stdout)
 
 
 class Town:
     """The running demo: ``centre``, ``device``, and what was issued. ``passes`` maps a word to a pass number."""
 
-    def __init__(self, folder: Path, port: int):
+    def __init__(self, folder: Path):
         self.folder = folder
         self.centre = Centre(folder / "centre")
         self.pins = {name: _pin() for name in (GUARD, SUPERVISOR)}
@@ -103,7 +51,6 @@ class Town:
         self.pictures = folder / "passes"
         self.outputs = folder / "simulated" / "outputs.jsonl"
         self.config_path = folder / "kiosk.toml"
-        self._port = port
         self._shown: list[dict[str, Any]] = []
         self.device: Together | None = None
 
@@ -204,7 +151,7 @@ class Town:
             f'[centre]\nurl = "{self.centre.url}"\n\n'
         )
         folders = f'[simulated]\nfolder = "{self.folder}/simulated"\npasses = "{self.pictures}"\n'
-        body = ready.replace("[simulated]\n", folders).replace("port = 8080", f"port = {self._port or _free_port()}")
+        body = ready.replace("[simulated]\n", folders).replace("port = 8080", f"port = {_free_port()}")
         self.config_path.write_text(head + body, "utf-8")
 
     def _enrol(self) -> None:
@@ -243,44 +190,21 @@ class Town:
             return True
         return False
 
-    def stay_open(self) -> None:
-        """Say how to get in, and keep running until Ctrl-C."""
-        with console.status("people"):
-            links = self._people()
-        console.print(Panel.fit(self._welcome(links), title="幸福里 · Xingfu Li", border_style="green"))
-        stopped = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
-        stopped.wait()
-        console.print("stopping")
+    def people(self) -> list[Officer]:
+        """Add rooms and a desk, so that somebody can apply, and made-up neighbours in compounds of their own.
 
-    def _people(self) -> dict[str, str]:
-        """Rooms and a desk, so that somebody can apply; made-up neighbours in compounds of their own; three accounts,
-        as role → the path that opens it once."""
+        Returns the accounts that work at the centre.
+        """
         say, compound = self.centre.say, str(COMPOUND)
         rooms = ("--buildings", "1-6", "--units", "1-2", "--floors", "1-6", "--doors", "01-02")
         say("add-dwellings", compound, *rooms)
         place = ("--place-zh", "物业一楼", "--place-en", "Property office, ground floor")
         say("add-desk", compound, "一号台", "Desk 1", *place, "--from", "08:00", "--to", "22:00")
-        say("demo-data", "--add", "--compounds", "2", "--residents", "600")
-        return {
-            role: say("add-staff", role, "--name", name, "--role", role, "--everywhere")["path"]
-            for role, name in (("property", "王敏"), ("clerk", "李娜"), ("town", "周洁"))
-        }
-
-    def _welcome(self, links: Mapping[str, str]) -> str:
-        screens = "\n               ".join(f"[bold]{self.page}/screen/{lane.name}[/]" for lane in self.config.lane)
-        accounts = "\n".join(f"               {role:<9} {self.centre.url}{path}" for role, path in links.items())
-        return (
-            f"Guards' page   [bold]{self.page}[/]\n"
-            f"               {GUARD}  PIN [bold]{self.pins[GUARD]}[/]   (guard)\n"
-            f"               {SUPERVISOR}  PIN [bold]{self.pins[SUPERVISOR]}[/]   (supervisor)\n"
-            f"Residents see  {screens}\n"
-            f"Apply          [bold]{self.centre.url}/j/{COMPOUND}[/]   (where the poster's code leads)\n"
-            f"Centre         [bold]{self.centre.url}[/]   each account signs in with its link, once:\n{accounts}\n\n"
-            f"Simulated: cameras, barriers, lights, inputs ({self.folder / 'simulated'})\n"
-            f"Logs: {self.folder / 'logs'}      Ctrl-C ends everything"
-        )
+        say("demo-data", "--add", "--compounds", "2", "--residents", str(NEIGHBOURS))
+        return [
+            Officer(self.centre, role, say("add-staff", role, "--name", name, "--role", role, "--everywhere")["path"])
+            for role, name in OFFICERS.items()
+        ]
 
     def close(self) -> None:
         """Idempotent."""
@@ -291,7 +215,7 @@ class Town:
 
 
 @contextlib.contextmanager
-def open_town(state: Path | None, port: int) -> Iterator[Town]:
+def open_town(state: Path | None) -> Iterator[Town]:
     """A running town, ended afterwards; its folder goes too unless one was named."""
     with contextlib.ExitStack() as stack:
         if state is None:
@@ -300,7 +224,7 @@ def open_town(state: Path | None, port: int) -> Iterator[Town]:
             state.mkdir(parents=True, exist_ok=True)
             folder = state.resolve()
         try:
-            town = Town(folder, port)
+            town = Town(folder)
             stack.callback(town.close)
             town.open()
         except OSError as err:
