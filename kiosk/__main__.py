@@ -89,9 +89,9 @@ def core(config: Config) -> None:
     from kiosk.core.gate import DISK_S, Gate, LaneRun
     from kiosk.core.journal import Journal
     from kiosk.core.kept import Kept
-    from kiosk.core.loop import Core, Live
+    from kiosk.core.loop import CoreLoop, LiveList
     from kiosk.core.mirror import Mirror
-    from kiosk.core.post import Post
+    from kiosk.core.post import GuardSessions
     from kiosk.service import Service, log_to_stdout
 
     log_to_stdout()
@@ -106,7 +106,7 @@ def core(config: Config) -> None:
     clock = Clock(kept)
     journal = Journal(config.core_state, lambda: clock.now().utc_ms)
     mirror = Mirror(config.list_folder, anchor, _box(config), kept, clock.now)
-    live = Live()
+    live = LiveList()
     simulated = config.simulated
     runs = {
         lane.name: LaneRun(lane, config.screen, open_lane(lane.name, lane, simulated.folder, simulated.passage_after_s))
@@ -114,8 +114,8 @@ def core(config: Config) -> None:
     }
     own_scope = anchor.compound if anchor else 0
     gate = Gate(runs, journal, mirror, clock, kept, own_scope, live.tell, time.monotonic)
-    post = Post(lambda: mirror.vouched.accounts, time.monotonic)
-    running = Core(config, anchor, gate, live, journal, mirror, clock, kept, post, time.monotonic)
+    post = GuardSessions(lambda: mirror.vouched.accounts, time.monotonic)
+    running = CoreLoop(config, anchor, gate, live, journal, mirror, clock, kept, post, time.monotonic)
     running.begin()
     pairs = ("core-reader", "core-guard", "core-sync")
     running.serve({pair: _listener(config, pair) for pair in pairs})
@@ -172,7 +172,7 @@ def guard(config: Config) -> None:
     import gevent
 
     from kiosk.guard import create_app
-    from kiosk.guard.line import Core, GuardSettings
+    from kiosk.guard.line import CoreLine, GuardSettings
     from kiosk.guard.serve import ServeError, serve, tls_of
     from kiosk.service import Service, log_to_stdout
 
@@ -186,7 +186,7 @@ def guard(config: Config) -> None:
         secure_cookies=bool(config.guard.tls_cert),
         screen_elsewhere=config.guard.screen_elsewhere,
     )
-    app = create_app(Core(config.socket("core-guard"), config.socket("reader-guard")), settings)
+    app = create_app(CoreLine(config.socket("core-guard"), config.socket("reader-guard")), settings)
     try:
         tls = tls_of(config.guard.tls_cert, config.guard.tls_key)
         server = serve(app, config.guard.host, config.guard.port, tls=tls)

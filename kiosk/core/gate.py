@@ -97,7 +97,7 @@ class LaneRun:
     def __init__(self, section: LaneSection, screen: ScreenSection, parts: LaneParts):
         self.section = section
         self.parts = parts
-        self.state = lanes.State()
+        self.state = lanes.LaneCondition()
         self.levels = dict(parts.inputs.read())
         self.recent: deque[Last] = deque(maxlen=_MOST_RECENT)
         self._told = NOTHING
@@ -112,7 +112,7 @@ class LaneRun:
             other_s=screen.other_s,
         )
 
-    def drive(self, happening: lanes.Happening, now: float) -> list[lanes.Settled]:
+    def drive(self, happening: lanes.LaneInput, now: float) -> list[lanes.Settled]:
         """Let something happen to the lane; move relay and lights; answer what settled."""
         self.state, actions = lanes.step(self.facts, self.state, happening, now)
         settled = []
@@ -348,10 +348,10 @@ class Gate:
 
     def _show(self, run: LaneRun, outcome: str, reason: str) -> None:
         """Show a result that opens nothing."""
-        self._drive(run, lanes.Show(_SIGNALS[outcome]))
+        self._drive(run, lanes.ShowResult(_SIGNALS[outcome]))
         run.tell(outcome, reason, self._clock.now().utc_ms, self._monotonic())
 
-    def _drive(self, run: LaneRun, happening: lanes.Happening) -> None:
+    def _drive(self, run: LaneRun, happening: lanes.LaneInput) -> None:
         for end in run.drive(happening, self._monotonic()):
             opening = self.openings.pop(end.about, None)
             if opening is None:
@@ -473,7 +473,7 @@ class Gate:
         """Hold a lane open, or end that. After a restart a held lane is a question until a guard answers it."""
         run = self._run(lane)
         event, _ = self._record("hold", lane=lane, outcome="on" if on else "off", by=by)
-        self._drive(run, lanes.Hold(on))  # first the lane, then the books
+        self._drive(run, lanes.HoldOpen(on))  # first the lane, then the books
         self._kept.change(held=_with(self._kept.now.held, lane, on))
         return self._announce("held_open", lane=lane, outcome=event.outcome, by=by, event=event.id)
 

@@ -1,7 +1,7 @@
 """A lane's state machine in pure steps: ``step(state, happening, now) -> (state, actions)``.
 
-It opens by :class:`Open` (a grant, a ruling, an override, a button), :class:`Hold` and fire, and by nothing else. Our
-relay only asks the barrier's controller to open; crush protection is the controller's own loop.
+It opens by :class:`Open` (a grant, a ruling, an override, a button), :class:`HoldOpen` and fire, and by nothing else.
+Our relay only asks the barrier's controller to open; crush protection is the controller's own loop.
 Times are seconds of a clock that never goes back.
 """
 
@@ -36,7 +36,7 @@ class Awaited(msgspec.Struct, frozen=True):
     until: float
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class LaneCondition(msgspec.Struct, frozen=True, kw_only=True):
     """``relay_until`` is when the request to open ends; None: not asked for, or held without an end."""
 
     relay_until: float | None = None
@@ -72,7 +72,7 @@ class Open(msgspec.Struct, frozen=True):
     about: str
 
 
-class Show(msgspec.Struct, frozen=True):
+class ShowResult(msgspec.Struct, frozen=True):
     """Show a result that opens nothing."""
 
     signal: Signal
@@ -84,7 +84,7 @@ class Passage(msgspec.Struct, frozen=True):
     active: bool
 
 
-class Hold(msgspec.Struct, frozen=True):
+class HoldOpen(msgspec.Struct, frozen=True):
     on: bool
 
 
@@ -104,7 +104,7 @@ class Tick(msgspec.Struct, frozen=True):
     """Time has gone on."""
 
 
-Happening = Open | Show | Passage | Hold | Fire | Fault | Tick
+LaneInput = Open | ShowResult | Passage | HoldOpen | Fire | Fault | Tick
 
 # What the lane wants done.
 
@@ -127,14 +127,16 @@ class Settled(msgspec.Struct, frozen=True):
 Action = Relay | Light | Settled
 
 
-def step(facts: Facts, state: State, happening: Happening, now: float) -> tuple[State, tuple[Action, ...]]:
+def step(
+    facts: Facts, state: LaneCondition, happening: LaneInput, now: float
+) -> tuple[LaneCondition, tuple[Action, ...]]:
     """The next state and what is to be done. Pure; time that has run out is dealt with first."""
     state, settled = _run_out(facts, state, now)
     state, more = _take(facts, state, happening, now)
     return _drive(state, happening, settled + more)
 
 
-def next_deadline(facts: Facts, state: State) -> float | None:
+def next_deadline(facts: Facts, state: LaneCondition) -> float | None:
     """When :class:`Tick` is next needed; None: not before something happens."""
     # A request that may not end yet waits for the passage, not for its time.
     times = [state.result_until, state.cleared_at]
@@ -143,7 +145,7 @@ def next_deadline(facts: Facts, state: State) -> float | None:
     return min((at for at in times if at is not None), default=None)
 
 
-def _run_out(facts: Facts, state: State, now: float) -> tuple[State, tuple[Settled, ...]]:
+def _run_out(facts: Facts, state: LaneCondition, now: float) -> tuple[LaneCondition, tuple[Settled, ...]]:
     settled: tuple[Settled, ...] = ()
     if not state.passing:  # a car that stands in the passage is still passing
         late = tuple(awaited for awaited in state.awaited if awaited.until <= now)
@@ -160,19 +162,21 @@ def _run_out(facts: Facts, state: State, now: float) -> tuple[State, tuple[Settl
     return state, settled
 
 
-def _arm_may_not_fall(facts: Facts, state: State) -> bool:
+def _arm_may_not_fall(facts: Facts, state: LaneCondition) -> bool:
     return facts.mode == "hold" and (state.passing or bool(state.awaited) or state.cleared_at is not None)
 
 
-def _take(facts: Facts, state: State, happening: Happening, now: float) -> tuple[State, tuple[Settled, ...]]:
+def _take(
+    facts: Facts, state: LaneCondition, happening: LaneInput, now: float
+) -> tuple[LaneCondition, tuple[Settled, ...]]:
     match happening:
         case Open(about):
             return _opened(facts, state, about, now), ()
-        case Show(signal):
+        case ShowResult(signal):
             return replace(state, result=signal, result_until=now + facts.other_s), ()
         case Passage(active):
             return _passage(facts, state, active, now)
-        case Hold(on):
+        case HoldOpen(on):
             return replace(_over_a_car(facts, state, now), held=on), ()
         case Fire(on):
             return replace(_over_a_car(facts, state, now), fire=on), ()
@@ -182,13 +186,13 @@ def _take(facts: Facts, state: State, happening: Happening, now: float) -> tuple
             return state, ()
 
 
-def _over_a_car(facts: Facts, state: State, now: float) -> State:
+def _over_a_car(facts: Facts, state: LaneCondition, now: float) -> LaneCondition:
     """Before hold or fire change: what they keep open over something in the passage stays open until that has left."""
     stays = facts.mode == "hold" and state.passing and state.relay_on and state.relay_until is None
     return replace(state, relay_until=now) if stays else state
 
 
-def _opened(facts: Facts, state: State, about: str, now: float) -> State:
+def _opened(facts: Facts, state: LaneCondition, about: str, now: float) -> LaneCondition:
     wait = facts.passage_timeout_s if facts.has_passage else facts.pulse_s
     pulse = facts.passage_timeout_s if facts.mode == "hold" and facts.has_passage else facts.pulse_s
     return replace(
@@ -201,7 +205,7 @@ def _opened(facts: Facts, state: State, about: str, now: float) -> State:
     )
 
 
-def _passage(facts: Facts, state: State, active: bool, now: float) -> tuple[State, tuple[Settled, ...]]:
+def _passage(facts: Facts, state: LaneCondition, active: bool, now: float) -> tuple[LaneCondition, tuple[Settled, ...]]:
     if active == state.passing:
         return state, ()
     if active:  # whoever follows within the settling time is under the arm too
@@ -216,17 +220,20 @@ def _passage(facts: Facts, state: State, active: bool, now: float) -> tuple[Stat
     return state, settled
 
 
-def _drive(state: State, happening: Happening, settled: tuple[Settled, ...]) -> tuple[State, tuple[Action, ...]]:
+def _drive(
+    state: LaneCondition, happening: LaneInput, settled: tuple[Settled, ...]
+) -> tuple[LaneCondition, tuple[Action, ...]]:
     wanted = state.fire or state.held or state.relay_until is not None or state.cleared_at is not None
     light = _light(state)
     actions: list[Action] = [Relay(wanted)] if wanted != state.relay_on else []
     actions += settled
-    if light is not state.shown or isinstance(happening, Open | Show):  # a new result of the same colour sounds again
+    new_result = isinstance(happening, Open | ShowResult)  # of the same colour it sounds again
+    if light is not state.shown or new_result:
         actions.append(Light(light))
     return replace(state, relay_on=wanted, shown=light), tuple(actions)
 
 
-def _light(state: State) -> Signal:
+def _light(state: LaneCondition) -> Signal:
     if state.fire or state.held:
         return Signal.GREEN
     if state.result_until is not None:

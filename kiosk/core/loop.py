@@ -27,7 +27,7 @@ from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept
 from kiosk.core.mirror import Anchor, Mirror, zone_of
 from kiosk.core.policy import stage_in_force
-from kiosk.core.post import Post
+from kiosk.core.post import GuardSessions
 from kiosk.restarts import Restarts
 from kiosk.service import Service
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
@@ -56,7 +56,7 @@ log = logging.getLogger("core")
 T = TypeVar("T")
 
 
-class Live:
+class LiveList:
     """The live list: the latest happenings, and waiting for the next. Thread-safe."""
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class _Heard:
         self.centre_at: float | None = None
 
 
-class Core:
+class CoreLoop:
     """Builds nothing: it is given its parts and serves until ``service.stopping``.
 
     ``monotonic`` is the clock of the lanes and of silence. :meth:`ask` runs something on the loop from any thread.
@@ -106,12 +106,12 @@ class Core:
         config: Config,
         anchor: Anchor | None,
         gate: Gate,
-        live: Live,
+        live: LiveList,
         journal: Journal,
         mirror: Mirror,
         clock: Clock,
         kept: Kept,
-        post: Post,
+        post: GuardSessions,
         monotonic: Callable[[], float],
     ):
         self._config = config

@@ -53,7 +53,7 @@ class _Tries(msgspec.Struct):
     since: float = 0.0
 
 
-class Post:
+class GuardSessions:
     """Sessions and tries of this gate. Thread-safe; checking a PIN takes about a tenth of a second and holds no lock.
 
     ``accounts`` gives the accounts in force now: an account that was withdrawn, or that has another PIN, ends its

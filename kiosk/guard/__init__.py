@@ -5,13 +5,13 @@ from __future__ import annotations
 from flask import Flask
 
 from kiosk.guard import acts, frame, live_list, looks, present, screen
-from kiosk.guard.line import Core, GuardSettings
+from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.guard.live import Live
 
-__all__ = ["Core", "GuardSettings", "create_app"]
+__all__ = ["CoreLine", "GuardSettings", "create_app"]
 
 
-def create_app(core: Core, settings: GuardSettings) -> Flask:
+def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
     """The WSGI application. Nothing is asked of the core before the first request."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = present.MAX_REQUEST

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from kiosk import verbs
 from kiosk.channel import ChannelError, Refused
 from kiosk.guard import doors, views, words
-from kiosk.guard.line import Core, GuardSettings
+from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.guard.live import Live
 from kiosk.verbs import LaneState, Session, State
 
@@ -30,7 +30,7 @@ Answer = str | Response | AnyResponse | tuple[str, int]
 class Post:
     """What the routes work with."""
 
-    core: Core
+    core: CoreLine
     settings: GuardSettings
     live: Live
 

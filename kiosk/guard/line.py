@@ -45,7 +45,7 @@ class GuardSettings:
     """How long the browser keeps the cookie; the core ends the session itself."""
 
 
-class Core:
+class CoreLine:
     """Asks the core and the reader, each over connections that open when needed and again after a failure.
 
     Every question raises :class:`kiosk.channel.Refused` when the peer says no and

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from kiosk.channel import ChannelError, Refused
 from kiosk.guard.board import Board
-from kiosk.guard.line import Core
+from kiosk.guard.line import CoreLine
 from kiosk.verbs import STATE, WATCH, Happenings, Nothing, State, Watch
 
 WAIT_S = 20.0
@@ -31,7 +31,7 @@ class Live:
     While at least one page follows, two threads keep them fresh; with nobody there, none runs.
     """
 
-    def __init__(self, core: Core, monotonic: Callable[[], float] = time.monotonic):
+    def __init__(self, core: CoreLine, monotonic: Callable[[], float] = time.monotonic):
         self.board = Board()
         self._core = core
         self._monotonic = monotonic

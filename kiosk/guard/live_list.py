@@ -41,7 +41,7 @@ def index() -> Answer:
     )
 
 
-def _line(view: View, entry: Entry) -> views.Line:
+def _line(view: View, entry: Entry) -> views.StreamLine:
     return views.line(view.language, entry, post().live.board, post().live.state)
 
 

@@ -17,7 +17,7 @@ from flask import Blueprint, abort, current_app, render_template, request
 from kiosk.channel import ChannelError
 from kiosk.guard import doors, faces
 from kiosk.guard.frame import Answer, as_json, post
-from kiosk.guard.line import Core
+from kiosk.guard.line import CoreLine
 from kiosk.verbs import LaneState, State
 
 FRESH_S = 0.25
@@ -31,7 +31,7 @@ class Screens:
     """The gate's state for whoever has no session, screens and monitors: asked of the core at most four times a
     second, however many look."""
 
-    def __init__(self, core: Core, monotonic: Callable[[], float] = time.monotonic):
+    def __init__(self, core: CoreLine, monotonic: Callable[[], float] = time.monotonic):
         self.version = _version()
         """Changes with the page's own files: a page of an earlier version then loads itself anew."""
         self._core = core

@@ -36,7 +36,7 @@ class Badge:
 
 
 @dataclass(frozen=True)
-class Line:
+class StreamLine:
     """One row of the stream."""
 
     number: int
@@ -99,7 +99,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRow:
     label: str
     dwelling: str
     facts: list[tuple[str, str]]
@@ -160,7 +160,7 @@ def given_reason(language: str, reason: str) -> str:
     return f"{spoken}：{text.strip()}" if text.strip() else spoken
 
 
-def line(language: str, entry: Entry, board: Board, state: State | None) -> Line:
+def line(language: str, entry: Entry, board: Board, state: State | None) -> StreamLine:
     """``entry`` as a row of the stream."""
     happening = entry.first
     decision = happening.kind == "decision"
@@ -168,7 +168,7 @@ def line(language: str, entry: Entry, board: Board, state: State | None) -> Line
     title = happening.label or code(language, words.OUTCOMES, happening.outcome)
     wanting = [h.number for h in entry.everything if board.wants_reason(h)]
     lane = title_of(language, state, happening.lane)
-    return Line(
+    return StreamLine(
         number=happening.number,
         tone=tone,
         mark=MARKS[tone],
@@ -374,7 +374,7 @@ def fault_sentences(language: str, state: State) -> list[Badge]:
     return [Badge("fault", MARKS["fault"], code(language, words.FAULTS, _name(fault))) for fault in state.faults]
 
 
-def found(language: str, item: FoundPass, state: State) -> Found:
+def found(language: str, item: FoundPass, state: State) -> FoundRow:
     """A looked-up pass."""
     tone = "ok" if item.state == "active" else "stop"
     facts = [
@@ -385,7 +385,7 @@ def found(language: str, item: FoundPass, state: State) -> Found:
     ]
     if item.last_passage_ms:
         facts.append((word(language, "last_passage"), local(item.last_passage_ms, state).strftime("%m-%d %H:%M")))
-    return Found(
+    return FoundRow(
         label=item.label,
         dwelling=item.dwelling,
         facts=[(name, fact) for name, fact in facts if fact],

@@ -33,7 +33,7 @@ SHOW_EXTRA_S = 10.0
 log = logging.getLogger("reader")
 
 
-class Core(Protocol):
+class CoreClient(Protocol):
     """The reader's side of the socket to the core: :class:`kiosk.channel.Client`."""
 
     def ask(self, verb: Verb[Q, A], question: Q, timeout: float | None = None) -> A: ...
@@ -85,7 +85,7 @@ class Eye:
         self,
         settings: CameraSettings,
         decoder: Decoder,
-        core: Core,
+        core: CoreClient,
         open_camera: Callable[[CameraSettings], Camera],
         clock: Callable[[], float],
         wait: Callable[[float], bool] | None = None,

@@ -20,7 +20,7 @@ from hardware import Camera, CameraSettings, Decoder
 from hardware.opening import open_camera
 from kiosk.channel import ChannelError, Refused, Verb
 from kiosk.reader.caps import Caps, Look, end_process, last_in_line
-from kiosk.reader.eye import LONGEST_TEXT, Core, Eye
+from kiosk.reader.eye import LONGEST_TEXT, CoreClient, Eye
 from kiosk.reader.pictures import PictureError, load_picture, read_photo
 from kiosk.verbs import ENDING, PHOTO, READER_STATE, SHOW, Ending, Photo, Show, ShownTexts, Texts
 
@@ -45,7 +45,7 @@ class Reader:
         self,
         cameras: Sequence[CameraSettings],
         decoder: Decoder,
-        connect: Callable[[], Core],
+        connect: Callable[[], CoreClient],
         open_camera: Callable[[CameraSettings], Camera] = open_camera,
         clock: Callable[[], float] = time.monotonic,
         end: Callable[[Look, Callable[[Look], None]], None] = end_process,

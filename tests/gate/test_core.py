@@ -28,8 +28,8 @@ from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.config import Config, parse
 from kiosk.core.journal import Journal
-from kiosk.core.loop import Core, Live
-from kiosk.core.post import Post
+from kiosk.core.loop import CoreLoop, LiveList
+from kiosk.core.post import GuardSessions
 from kiosk.service import Service
 from sync.protocol import Acknowledged, EventsAfter, SyncState, WithdrawalBody
 from tests.fixtures.gate_parts import (
@@ -62,7 +62,7 @@ class Here:
     """A core that runs on a thread, and a client for each of its sockets."""
 
     def __init__(self, folder: Path) -> None:
-        self.live = Live()
+        self.live = LiveList()
         self.sockets = Path(tempfile.mkdtemp(prefix="gk"))  # short: a socket's path has at most 107 characters
         self.now = 1000.0
         self.service = Service()
@@ -77,9 +77,9 @@ class Here:
         """Everything on the loop's own thread, which the list belongs to."""
         self.bench = bench = Bench(self._folder / "gate", ROWS, tell=self.live.tell)
         config = replace(CONFIG, gate=replace(CONFIG.gate, state=str(self._folder)))
-        self.core = Core(
+        self.core = CoreLoop(
             config, ANCHOR, bench.gate, self.live, bench.journal, bench.mirror, bench.clock, bench.kept,
-            Post(lambda: bench.mirror.vouched.accounts, lambda: self.now), lambda: self.now,
+            GuardSessions(lambda: bench.mirror.vouched.accounts, lambda: self.now), lambda: self.now,
         )  # fmt: skip
         self.core.begin()
         self.core.serve({pair: ch.listen(self.sockets / pair) for pair in PAIRS})

@@ -14,15 +14,15 @@ from kiosk.core.lane import (
     Facts,
     Fault,
     Fire,
-    Happening,
-    Hold,
+    HoldOpen,
+    LaneCondition,
+    LaneInput,
     Light,
     Open,
     Passage,
     Relay,
     Settled,
-    Show,
-    State,
+    ShowResult,
     Tick,
     next_deadline,
     step,
@@ -33,9 +33,9 @@ BLIND = Facts(has_passage=False)
 HOLD = Facts(has_passage=True, mode="hold")
 
 
-def play(facts: Facts, *timed: tuple[float, Happening], until: float = 60.0) -> list[tuple[float, Action]]:
+def play(facts: Facts, *timed: tuple[float, LaneInput], until: float = 60.0) -> list[tuple[float, Action]]:
     """What the lane did, and when: every happening at its time, and a tick whenever the lane asked for one."""
-    state, now, done = State(), 0.0, []
+    state, now, done = LaneCondition(), 0.0, []
     queue = [*timed, (until, Tick())]
     while queue:
         due = next_deadline(facts, state)
@@ -141,41 +141,45 @@ def test_the_settling_time_holds_also_when_another_opening_has_run_out_meanwhile
     assert relay(done) == [(1.0, True), (31.0, False)]
 
 
-@pytest.mark.parametrize("held_by", [Hold, Fire])
-def test_ending_a_hold_or_a_fire_over_a_car_waits_for_the_car(held_by: type[Hold | Fire]) -> None:
+@pytest.mark.parametrize("held_by", [HoldOpen, Fire])
+def test_ending_a_hold_or_a_fire_over_a_car_waits_for_the_car(held_by: type[HoldOpen | Fire]) -> None:
     done = play(HOLD, (1.0, held_by(True)), (2.0, Passage(True)), (3.0, held_by(False)), (9.0, Passage(False)))
     assert relay(done) == [(1.0, True), (10.0, False)]
 
 
 def test_ending_a_hold_that_is_not_opens_nothing_even_over_a_car() -> None:
-    assert relay(play(HOLD, (1.0, Passage(True)), (2.0, Hold(False)), (3.0, Fire(False)))) == []
+    assert relay(play(HOLD, (1.0, Passage(True)), (2.0, HoldOpen(False)), (3.0, Fire(False)))) == []
 
 
 # --- held, fire, lights ---
 
 
 def test_a_held_lane_stays_open_until_it_is_let_go() -> None:
-    assert relay(play(PULSE, (1.0, Hold(True)), (50.0, Hold(False)))) == [(1.0, True), (50.0, False)]
+    assert relay(play(PULSE, (1.0, HoldOpen(True)), (50.0, HoldOpen(False)))) == [(1.0, True), (50.0, False)]
 
 
 def test_fire_outlasts_the_end_of_a_hold_and_of_every_pulse() -> None:
-    done = play(PULSE, (1.0, Hold(True)), (2.0, Fire(True)), (3.0, Hold(False)), (4.0, Open("a")), (9.0, Fire(False)))
+    done = play(
+        PULSE, (1.0, HoldOpen(True)), (2.0, Fire(True)), (3.0, HoldOpen(False)), (4.0, Open("a")), (9.0, Fire(False))
+    )
     assert relay(done) == [(1.0, True), (9.0, False)]
 
 
 def test_fire_is_green_whatever_is_shown() -> None:
-    done = play(PULSE, (1.0, Fire(True)), (2.0, Show(Signal.RED)), (3.0, Fault(True)), (30.0, Fire(False)))
+    done = play(PULSE, (1.0, Fire(True)), (2.0, ShowResult(Signal.RED)), (3.0, Fault(True)), (30.0, Fire(False)))
     assert {signal for at, signal in lights(done) if 1.0 <= at < 30.0} == {"green"}
 
 
 def test_lights_show_the_result_and_then_rest() -> None:
-    done = play(PULSE, (0.0, Tick()), (1.0, Show(Signal.YELLOW)), (2.0, Show(Signal.RED)), (20.0, Open("a")))
+    done = play(
+        PULSE, (0.0, Tick()), (1.0, ShowResult(Signal.YELLOW)), (2.0, ShowResult(Signal.RED)), (20.0, Open("a"))
+    )
     shown = [(0.0, "ready"), (1.0, "yellow"), (2.0, "red"), (7.0, "ready"), (20.0, "green"), (23.0, "ready")]
     assert lights(done) == shown
 
 
 def test_the_same_colour_for_the_next_person_is_shown_again_so_that_it_sounds_again() -> None:
-    done = play(PULSE, (1.0, Show(Signal.RED)), (2.0, Show(Signal.RED)))
+    done = play(PULSE, (1.0, ShowResult(Signal.RED)), (2.0, ShowResult(Signal.RED)))
     assert lights(done)[:2] == [(1.0, "red"), (2.0, "red")]
 
 
@@ -195,12 +199,12 @@ def test_a_fault_is_the_resting_light_and_a_result_is_shown_over_it() -> None:
         ([], "idle"),
         ([Open("a")], "opening"),
         ([Open("a"), Passage(True)], "passing"),
-        ([Open("a"), Passage(True), Hold(True)], "held"),
-        ([Hold(True), Fire(True)], "fire"),
+        ([Open("a"), Passage(True), HoldOpen(True)], "held"),
+        ([HoldOpen(True), Fire(True)], "fire"),
     ],
 )
-def test_the_phase_is_one_word_for_the_guard(happenings: list[Happening], phase: str) -> None:
-    state = State()
+def test_the_phase_is_one_word_for_the_guard(happenings: list[LaneInput], phase: str) -> None:
+    state = LaneCondition()
     for happening in happenings:
         state, _ = step(PULSE, state, happening, 1.0)
     assert state.phase == phase
@@ -210,7 +214,7 @@ def test_the_phase_is_one_word_for_the_guard(happenings: list[Happening], phase:
 
 
 @st.composite
-def schedules(draw: st.DrawFn) -> tuple[Facts, list[tuple[float, Happening]]]:
+def schedules(draw: st.DrawFn) -> tuple[Facts, list[tuple[float, LaneInput]]]:
     mode = draw(st.sampled_from(["pulse", "hold"]))
     has_passage = mode == "hold" or draw(st.booleans())
     facts = Facts(
@@ -223,9 +227,9 @@ def schedules(draw: st.DrawFn) -> tuple[Facts, list[tuple[float, Happening]]]:
     level = st.booleans()
     happenings = st.one_of(
         st.just("open"),
-        st.builds(Show, st.sampled_from([Signal.YELLOW, Signal.RED])),
+        st.builds(ShowResult, st.sampled_from([Signal.YELLOW, Signal.RED])),
         st.builds(Passage, level if has_passage else st.just(False)),
-        st.builds(Hold, level),
+        st.builds(HoldOpen, level),
         st.builds(Fire, level),
         st.builds(Fault, level),
         st.just(Tick()),
@@ -243,17 +247,17 @@ class Watched:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self.state = State()
+        self.state = LaneCondition()
         self.now = 0.0
         self.opened: list[str] = []
         self.settled: list[str] = []
 
-    def take(self, happening: Happening, now: float) -> None:
+    def take(self, happening: LaneInput, now: float) -> None:
         while (due := next_deadline(self.facts, self.state)) is not None and due < now:
             self._step(Tick(), max(due, self.now))
         self._step(happening, now)
 
-    def _step(self, happening: Happening, now: float) -> None:
+    def _step(self, happening: LaneInput, now: float) -> None:
         before = self.state
         self.state, actions = step(self.facts, before, happening, now)
         self.now = now
@@ -263,10 +267,10 @@ class Watched:
             self._check(action, happening, before)
         self._check_state(happening, now)
 
-    def _check(self, action: Action, happening: Happening, before: State) -> None:
+    def _check(self, action: Action, happening: LaneInput, before: LaneCondition) -> None:
         match action:
             case Relay(True):
-                rises = isinstance(happening, Open) or (isinstance(happening, Hold | Fire) and happening.on)
+                rises = isinstance(happening, Open) or (isinstance(happening, HoldOpen | Fire) and happening.on)
                 assert rises, f"the relay rose by {happening}"
             case Relay(False):
                 under_the_arm = self.facts.mode == "hold" and before.passing and self.state.passing
@@ -276,7 +280,7 @@ class Watched:
                 assert outcome in (("passed", "not_passed") if self.facts.has_passage else ("no_sensor", "passed"))
                 self.settled.append(about)
 
-    def _check_state(self, happening: Happening, now: float) -> None:
+    def _check_state(self, happening: LaneInput, now: float) -> None:
         due = next_deadline(self.facts, self.state)
         assert not isinstance(happening, Tick) or due is None or due > now, "it would be ticked without end"
         if self.state.fire or self.state.held:
@@ -286,14 +290,14 @@ class Watched:
 @settings(max_examples=300, deadline=None)
 @given(schedules())
 def test_over_any_schedule_the_relay_rises_only_when_asked_and_every_opening_is_settled_once(
-    schedule: tuple[Facts, list[tuple[float, Happening]]],
+    schedule: tuple[Facts, list[tuple[float, LaneInput]]],
 ) -> None:
     facts, timed = schedule
     lane = Watched(facts)
     for now, happening in timed:
         lane.take(happening, now)
     end = lane.now
-    for last in (Passage(False), Hold(False), Fire(False)):
+    for last in (Passage(False), HoldOpen(False), Fire(False)):
         lane.take(last, end)
     lane.take(Tick(), end + 200.0)
     assert sorted(lane.settled) == sorted(lane.opened)
@@ -303,7 +307,7 @@ def test_over_any_schedule_the_relay_rises_only_when_asked_and_every_opening_is_
 @settings(max_examples=100, deadline=None)
 @given(schedules())
 def test_openings_are_settled_in_their_order_by_passages(
-    schedule: tuple[Facts, list[tuple[float, Happening]]],
+    schedule: tuple[Facts, list[tuple[float, LaneInput]]],
 ) -> None:
     facts, timed = schedule
     passed = [about for _, about, outcome in settled(play(facts, *timed, until=10_000.0)) if outcome == "passed"]
@@ -314,12 +318,12 @@ def test_openings_are_settled_in_their_order_by_passages(
 @settings(max_examples=100, deadline=None)
 @given(schedules())
 def test_a_pulse_is_never_longer_than_configured_after_the_last_grant(
-    schedule: tuple[Facts, list[tuple[float, Happening]]],
+    schedule: tuple[Facts, list[tuple[float, LaneInput]]],
 ) -> None:
     facts, timed = schedule
     if facts.mode != "pulse":
         return
-    only_opens = [(at, happening) for at, happening in timed if not isinstance(happening, Hold | Fire)]
+    only_opens = [(at, happening) for at, happening in timed if not isinstance(happening, HoldOpen | Fire)]
     opens = [at for at, happening in only_opens if isinstance(happening, Open)]
     for at, on in relay(play(facts, *only_opens, until=10_000.0)):
         last = max(opened for opened in opens if opened <= at)

@@ -7,7 +7,7 @@ import pytest
 
 from kiosk.channel import Refused
 from kiosk.core.mirror import Account
-from kiosk.core.post import LONGEST_LOCK_S, MAX_SESSIONS, SESSION_S, TRIES_ANYWHERE, Post
+from kiosk.core.post import LONGEST_LOCK_S, MAX_SESSIONS, SESSION_S, TRIES_ANYWHERE, GuardSessions
 from kiosk.verbs import SignIn
 
 
@@ -29,7 +29,7 @@ class Yard:
             "sealed": Account("3", "Sealed", "guard", None),
         }
         self.now = 100.0
-        self.post = Post(lambda: self.accounts, lambda: self.now)
+        self.post = GuardSessions(lambda: self.accounts, lambda: self.now)
 
     def sign_in(self, name: str = "Lin", pin: str = "2468", address: str = "10.0.0.5") -> str:
         return self.post.sign_in(SignIn(name, pin, address)).token

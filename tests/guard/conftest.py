@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from kiosk.guard import create_app
-from kiosk.guard.line import Core, GuardSettings
+from kiosk.guard.line import CoreLine, GuardSettings
 from tests.fixtures.browsers.guard_stage import Stage
 
 
@@ -22,6 +22,6 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 def app(stage: Stage) -> Iterator[Flask]:
-    core = Core(stage.core_path, stage.reader_path)
+    core = CoreLine(stage.core_path, stage.reader_path)
     yield create_app(core, GuardSettings())
     core.close()

@@ -12,7 +12,7 @@ from flask import Flask
 
 from kiosk import verbs
 from kiosk.guard import create_app, words
-from kiosk.guard.line import Core, GuardSettings
+from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.verbs import Shown
 from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
 from tests.fixtures.guard import Guard
@@ -32,7 +32,7 @@ def test_a_named_guard_signs_in_and_the_cookie_is_out_of_reach_of_scripts_and_ot
 
 
 def test_over_https_the_cookie_is_secure(stage: Stage) -> None:
-    core = Core(stage.core_path, stage.reader_path)
+    core = CoreLine(stage.core_path, stage.reader_path)
     secure = Guard(create_app(core, GuardSettings(secure_cookies=True)))
     assert "Secure" in secure.signed_in.headers["Set-Cookie"]
     core.close()
@@ -382,7 +382,7 @@ class TestSimulatedGate:
 
     @pytest.fixture
     def guard(self, stage: Stage, folder: Path) -> Iterator[Guard]:
-        core = Core(stage.core_path, stage.reader_path)
+        core = CoreLine(stage.core_path, stage.reader_path)
         yield Guard(create_app(core, GuardSettings(simulated=True, demo_passes=folder)))
         core.close()
 

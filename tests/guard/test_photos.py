@@ -13,7 +13,7 @@ import pytest
 
 from kiosk import channel, verbs
 from kiosk.guard import create_app
-from kiosk.guard.line import Core, GuardSettings
+from kiosk.guard.line import CoreLine, GuardSettings
 from tests.fixtures.browsers.guard_stage import NOW_MS, Stage, lane_state
 from tests.fixtures.guard import Guard
 
@@ -31,7 +31,7 @@ class Page:
     """A signed-in guard's page; ``photo`` sends one and gives what the page then says."""
 
     def __init__(self, core: Path, reader: Path):
-        self.core = Core(core, reader)
+        self.core = CoreLine(core, reader)
         self.guard = Guard(create_app(self.core, GuardSettings()))
 
     def text(self, path: str = "/", language: str = "zh") -> str:
@@ -168,7 +168,7 @@ def test_a_reader_that_is_not_there_blames_no_photo(stage: Stage, tmp_path: Path
 
 
 def test_how_many_photos_are_remembered_is_bounded(tmp_path: Path) -> None:
-    core = Core(tmp_path / "core.sock", tmp_path / "reader.sock")
+    core = CoreLine(tmp_path / "core.sock", tmp_path / "reader.sock")
     for number in range(1000):
         core._note_stopped(number.to_bytes(2, "big"))
     assert len(core._stopped) <= 100

@@ -14,7 +14,7 @@ from kiosk import channel, verbs
 from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE
 from kiosk.guard import create_app, words
 from kiosk.guard.faces import Face, face, lost
-from kiosk.guard.line import Core, GuardSettings
+from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.guard.screen import FRESH_S, RETRY_S, Screens
 from sync.terms import REASONS
 from tests.fixtures.browsers.guard_stage import PEOPLE, Stage, gate_state, lane_state
@@ -118,14 +118,14 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def core(stage: Stage) -> Iterator[Core]:
-    core = Core(stage.core_path, stage.reader_path)
+def core(stage: Stage) -> Iterator[CoreLine]:
+    core = CoreLine(stage.core_path, stage.reader_path)
     yield core
     core.close()
 
 
 @pytest.fixture
-def app(core: Core) -> Flask:
+def app(core: CoreLine) -> Flask:
     return create_app(core, GuardSettings())
 
 
@@ -153,7 +153,7 @@ def test_only_this_very_device_is_shown_the_screen(
     assert get(app, path, address, **headers).status_code == status
 
 
-def test_a_screen_on_another_machine_has_to_be_allowed(core: Core) -> None:
+def test_a_screen_on_another_machine_has_to_be_allowed(core: CoreLine) -> None:
     app = create_app(core, GuardSettings(screen_elsewhere=True))
     assert get(app, "/screen/in", "192.168.1.20").status_code == 200
 

@@ -21,7 +21,7 @@ from hardware import Picture
 from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.guard import create_app
-from kiosk.guard.line import Core, GuardSettings
+from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.together import Together, wait_until
 from tests.fixtures.gate_parts import ANCHOR, BOX, PIN, usual_changes, write_list
 from tests.fixtures.guard import Guard
@@ -60,7 +60,7 @@ height = 240
         write_list(folder / "state" / "list", [], usual_changes())
         self.together = Together(config, folder, ("core", "reader"))
         self.client = ch.Client(self.run / "core-guard.sock")
-        self.page_core = Core(self.run / "core-guard.sock", self.run / "reader-guard.sock")
+        self.page_core = CoreLine(self.run / "core-guard.sock", self.run / "reader-guard.sock")
         if not wait_until(lambda: self.is_well() and (self.run / "reader-guard.sock").exists(), LONG_S):
             self.close()
             raise AssertionError(self.said())
