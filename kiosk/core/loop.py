@@ -26,18 +26,14 @@ from kiosk.core.gate import Gate
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept
 from kiosk.core.mirror import Anchor, Mirror, zone_of
+from kiosk.core.peers import Peers, short_word
 from kiosk.core.policy import stage_in_force
 from kiosk.core.post import GuardSessions
-from kiosk.restarts import Restarts
 from kiosk.service import Service
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
 
-READER_SILENT_S = 3.0
-SYNC_SILENT_S = 45.0
 LAST_PASSAGE_S = 6.0
 """Less than the unit's TimeoutStopSec."""
-STARTING = "starting"
-"""Why a part is not well that has had no time yet to say so; no fault, and not fine either."""
 REFRESH_S = 0.5
 SLOW_LIST_S = 0.3
 RESTS_TIMES = 10
@@ -46,9 +42,6 @@ LONGEST_WAIT_S = 25.0
 _LIVE_KEPT = 200
 _LIVE_FIRST = 50
 _QUEUE = 1000
-_LONGEST_WORD = 20
-_RESTART_NOTED_S = 60.0
-"""One line in the journal for so long: a picture that stays before a camera must not fill it."""
 _LAST_WRITE_S = 2.0
 
 log = logging.getLogger("core")
@@ -82,19 +75,6 @@ class LiveList:
         return self._items[-1].number if self._items else 0
 
 
-class _Heard:
-    """When another process was last heard, and what it said."""
-
-    def __init__(self, started: float) -> None:
-        self.at = started
-        self.readers: dict[str, tuple[float, verbs.ReaderState]] = {}
-        self.restarts = Restarts()
-        self.restart_noted_at = float("-inf")
-        self.sync: SyncState | None = None
-        self.sync_at = started
-        self.centre_at: float | None = None
-
-
 class CoreLoop:
     """Builds nothing: it is given its parts and serves until ``service.stopping``.
 
@@ -124,7 +104,7 @@ class CoreLoop:
         self._kept = kept
         self._post = post
         self._monotonic = monotonic
-        self._heard = _Heard(monotonic())
+        self._peers = Peers(monotonic)
         self._jobs: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue(_QUEUE)
         self._refresh_at = 0.0
         self._rests_until = 0.0
@@ -169,7 +149,7 @@ class CoreLoop:
         """One turn of the loop: time goes on, then the next job, if one comes in time."""
         wait = self._gate.tick(lambda lane: bool(self._lane_faults(lane)))
         for name, run in self._gate.lanes.items():
-            run.illuminate(self._light_wanted(name))
+            run.illuminate(self._peers.light_wanted(name))
         if self._monotonic() >= self._refresh_at:
             self._refresh()
         try:
@@ -240,36 +220,22 @@ class CoreLoop:
 
     def _present(self, asked: verbs.Presentation) -> verbs.Shown:
         """What the reader says of itself goes into log and journal: nothing but short words, and never a guard's."""
-        engine = asked.engine if len(asked.engine) <= _LONGEST_WORD and asked.engine.isidentifier() else ""
-        shown = msgspec.structs.replace(asked, source="camera", engine=engine)
+        shown = msgspec.structs.replace(asked, source="camera", engine=short_word(asked.engine))
         return self.ask(lambda: self._gate.present(shown))
 
     def _reader_state(self, state: verbs.ReaderState) -> verbs.Nothing:
         if state.lane not in self._gate.lanes:
             raise ch.Refused("unknown_lane")
-        now = self._monotonic()
-        self._heard.readers[state.lane] = (now, state)
-        if len(state.run) <= _LONGEST_WORD:
-            self._reader_restarted(state.run, now)
+        why = self._peers.reader_said(state, self._clock.now().utc_ms)
+        if why:
+            self._put(lambda: self._gate.record("reader_restarted", why=why))
         return verbs.Nothing()
 
     def _reader_ends(self, said: verbs.Ending) -> verbs.Nothing:
         if said.lane and said.lane not in self._gate.lanes:
             raise ch.Refused("unknown_lane")
-        self._heard.restarts.ending(said)
+        self._peers.reader_ends(said)
         return verbs.Nothing()
-
-    def _reader_restarted(self, run: str, now: float) -> None:
-        heard = self._heard
-        restart = heard.restarts.heard(run, now, self._clock.now().utc_ms)
-        if restart is None:
-            return
-        times = len(heard.restarts.last_hour(now))
-        log.warning("reader=restarted why=%s lane=%s last_hour=%d", restart.why or "unknown", restart.lane, times)
-        if now - heard.restart_noted_at >= _RESTART_NOTED_S:
-            heard.restart_noted_at = now
-            why = f"{restart.why or 'unknown'} {restart.lane}".strip()
-            self._put(lambda: self._gate.record("reader_restarted", why=why))
 
     # --- guard ---
 
@@ -369,10 +335,7 @@ class CoreLoop:
 
     def sync_state(self, state: SyncState) -> Accepted:
         """Take note of how the centre is; follow the list if it changed."""
-        heard = self._heard
-        heard.sync, heard.sync_at = state, self._monotonic()
-        if state.centre_ok:
-            heard.centre_at = heard.sync_at
+        self._peers.sync_said(state)
         if state.list_changed:
             self._refresh()
         if state.caught_up:
@@ -400,36 +363,13 @@ class CoreLoop:
         run = self._gate.lanes[lane]
         faults = ["relay"] if run.fault else []
         if any(camera.lane == lane for camera in self._config.camera):
-            ok, why = self._camera(lane)
-            code = {"reader_silent": "reader_silent", STARTING: ""}.get(why, "camera")
-            faults += [code] if code and not ok else []
+            fault = self._peers.camera_fault(lane)
+            faults += [fault] if fault else []
         return faults
-
-    def _light_wanted(self, lane: str) -> bool:
-        heard = self._heard.readers.get(lane)
-        return heard is not None and heard[1].light and self._monotonic() - heard[0] <= READER_SILENT_S
 
     def _hint(self, lane: str) -> str:
         """The reader's hint, none while a result is shown: the answer is what counts then."""
-        heard = self._heard.readers.get(lane)
-        if heard is None or not self._camera(lane)[0] or self._gate.lanes[lane].told.outcome:
-            return ""
-        hint = heard[1].hint
-        return hint if len(hint) <= _LONGEST_WORD and hint.isidentifier() else ""
-
-    def _camera(self, lane: str) -> tuple[bool, str]:
-        heard = self._heard.readers.get(lane)
-        since = self._monotonic() - (heard[0] if heard else self._heard.at)
-        if since > READER_SILENT_S:
-            return False, "reader_silent"
-        return (heard[1].ok, heard[1].why) if heard else (False, STARTING)
-
-    def _centre(self) -> tuple[bool, str, int]:
-        heard, now = self._heard, self._monotonic()
-        seen = -1 if heard.centre_at is None else int(now - heard.centre_at)
-        if heard.sync is None or now - heard.sync_at > SYNC_SILENT_S:
-            return False, "sync_silent" if now - heard.sync_at > SYNC_SILENT_S else STARTING, seen
-        return heard.sync.centre_ok, heard.sync.why, seen
+        return "" if self._gate.lanes[lane].told.outcome else self._peers.hint(lane)
 
     def _faults(self, centre_ok: bool) -> list[str]:
         """Codes of what is wrong, worst first."""
@@ -445,7 +385,7 @@ class CoreLoop:
             ("held_open_question", any(lane in gate.lanes and not gate.lanes[lane].state.held for lane in kept.held)),
             ("camera", "camera" in lane_faults),
             ("reader_silent", "reader_silent" in lane_faults),
-            ("reader_restarted", self._heard.restarts.worth_telling(self._monotonic())),
+            ("reader_restarted", self._peers.restarts_worth_telling()),
             ("journal_lost", health.lost > 0),
             ("journal", bool(health.why)),
             ("no_list", state == "none"),
@@ -461,7 +401,7 @@ class CoreLoop:
     def state(self) -> verbs.State:
         """Everything the guards' page and ``check`` want to know. On the loop only."""
         now, vouched, health = self._clock.now(), self._mirror.vouched, self._journal.health()
-        centre_ok, centre_why, seen = self._centre()
+        centre = self._peers.centre()
         return verbs.State(
             run=self._live.run,
             gate=vouched.gate_name or (self._anchor.gate if self._anchor else ""),
@@ -477,13 +417,13 @@ class CoreLoop:
             clock_uncertainty_ms=now.uncertainty_ms,
             now_ms=now.utc_ms,
             timezone=vouched.compound.timezone,
-            centre_ok=centre_ok,
-            centre_why=centre_why,
-            centre_seen_s=seen,
-            unsent=self._heard.sync.unsent if self._heard.sync else 0,
+            centre_ok=centre.ok,
+            centre_why=centre.why,
+            centre_seen_s=centre.seen_s,
+            unsent=self._peers.unsent,
             journal_ok=not health.why,
             events_in_memory=health.in_memory,
-            faults=self._faults(centre_ok),
+            faults=self._faults(centre.ok),
             unexplained=len(self._gate.unexplained),
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],
@@ -492,9 +432,7 @@ class CoreLoop:
 
     def _lane_state(self, name: str) -> verbs.LaneState:
         run, kept = self._gate.lanes[name], self._kept.now
-        camera_ok, camera_why = self._camera(name)
-        heard = self._heard.readers.get(name)
-        restarts = self._heard.restarts.last_hour(self._monotonic()) if heard else ()
+        camera, reader, restarts = self._peers.camera(name), self._peers.reader(name), self._peers.restarts(name)
         title_zh, title_en = self._config.title(run.section)
         return verbs.LaneState(
             name=name,
@@ -510,10 +448,10 @@ class CoreLoop:
             lockdown=name in kept.lockdown,
             fire=run.state.fire,
             arm_open=run.levels.get("arm_open"),
-            camera_ok=camera_ok,
-            camera_why=camera_why,
-            decode_ms=heard[1].decode_ms if heard else 0.0,
-            looked=heard[1].looked if heard else None,
+            camera_ok=camera.ok,
+            camera_why=camera.why,
+            decode_ms=reader.decode_ms if reader else 0.0,
+            looked=reader.looked if reader else None,
             reader_restarts=len(restarts),
             reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
             reader_blames=sum(restart.lane == name for restart in restarts),
