@@ -89,7 +89,8 @@ def core(config: Config) -> None:
     from kiosk.core.gate import DISK_S, Gate, LaneRun
     from kiosk.core.journal import Journal
     from kiosk.core.kept import Kept
-    from kiosk.core.loop import CoreLoop, LiveList
+    from kiosk.core.live import LiveList
+    from kiosk.core.loop import CoreLoop
     from kiosk.core.mirror import Mirror
     from kiosk.core.post import GuardSessions
     from kiosk.service import Service, log_to_stdout

@@ -1,20 +1,15 @@
 """The core process: one loop that owns gate, clock and list, and the verbs by which the other processes ask it.
 
-Every question that touches the gate is put on the loop and answered from there, in order. Waiting for news, checking a
-PIN and reading events for sync happen on the asking connection's own thread and never hold the loop.
+Every question that touches the gate is put on the loop and answered from there, in order. Reading events for sync
+happens on the asking connection's own thread and never holds the loop.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
-import secrets
 import socket
-import threading
-from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -23,8 +18,11 @@ from kiosk import verbs
 from kiosk.config import Config
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
+from kiosk.core.guard_verbs import GuardVerbs
+from kiosk.core.jobs import Jobs
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept
+from kiosk.core.live import LiveList
 from kiosk.core.mirror import Anchor, Mirror, zone_of
 from kiosk.core.peers import Peers, short_word
 from kiosk.core.policy import stage_in_force
@@ -37,48 +35,15 @@ LAST_PASSAGE_S = 6.0
 REFRESH_S = 0.5
 SLOW_LIST_S = 0.3
 RESTS_TIMES = 10
-ANSWER_S = 5.0
-LONGEST_WAIT_S = 25.0
-_LIVE_KEPT = 200
-_LIVE_FIRST = 50
-_QUEUE = 1000
 _LAST_WRITE_S = 2.0
 
 log = logging.getLogger("core")
 
-T = TypeVar("T")
-
-
-class LiveList:
-    """The live list: the latest happenings, and waiting for the next. Thread-safe."""
-
-    def __init__(self) -> None:
-        self.run = secrets.token_hex(4)
-        self._items: deque[verbs.Happening] = deque(maxlen=_LIVE_KEPT)
-        self._news = threading.Condition()
-
-    def tell(self, happening: verbs.Happening) -> None:
-        with self._news:
-            self._items.append(happening)
-            self._news.notify_all()
-
-    def after(self, number: int, wait_s: float) -> verbs.Happenings:
-        """What came after a number, waiting for it if need be; the latest fifty for 0. Whoever comes with a number of
-        an earlier run is answered at once, so that he sees that this is another one."""
-        with self._news:
-            if number <= self._newest():
-                self._news.wait_for(lambda: self._newest() > number, min(wait_s, LONGEST_WAIT_S))
-            items = [happening for happening in self._items if happening.number > number]
-            return verbs.Happenings(items[-_LIVE_FIRST:] if number == 0 else items, self._newest(), self.run)
-
-    def _newest(self) -> int:
-        return self._items[-1].number if self._items else 0
-
 
 class CoreLoop:
-    """Builds nothing: it is given its parts and serves until ``service.stopping``.
+    """The loop with the parts it is given. It serves until ``service.stopping``.
 
-    ``monotonic`` is the clock of the lanes and of silence. :meth:`ask` runs something on the loop from any thread.
+    ``monotonic`` is the clock of the lanes and of silence. ``jobs`` runs something on the loop from any thread.
     """
 
     def __init__(
@@ -102,10 +67,10 @@ class CoreLoop:
         self._mirror = mirror
         self._clock = clock
         self._kept = kept
-        self._post = post
         self._monotonic = monotonic
         self._peers = Peers(monotonic)
-        self._jobs: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue(_QUEUE)
+        self.jobs = Jobs()
+        self._guards = GuardVerbs(self.jobs, gate, live, clock, post, self.state)
         self._refresh_at = 0.0
         self._rests_until = 0.0
         self._servers: list[ch.Server] = []
@@ -122,11 +87,15 @@ class CoreLoop:
         self._gate.begin()
 
     def _input(self, lane: str, line: str, level: bool) -> None:
-        self._put(lambda: self._gate.input_changed(lane, line, level))
+        self.jobs.put(lambda: self._gate.input_changed(lane, line, level))
 
     def serve(self, listeners: Mapping[str, socket.socket]) -> None:
         """Answer on the three sockets."""
-        answers = {"core-reader": self.reader_verbs(), "core-guard": self.guard_verbs(), "core-sync": self.sync_verbs()}
+        answers = {
+            "core-reader": self.reader_verbs(),
+            "core-guard": self._guards.answers(),
+            "core-sync": self.sync_verbs(),
+        }
         self._servers = [ch.Server(listeners[name], answers[name]).start() for name in answers]
 
     def run(self, service: Service) -> None:
@@ -152,33 +121,7 @@ class CoreLoop:
             run.illuminate(self._peers.light_wanted(name))
         if self._monotonic() >= self._refresh_at:
             self._refresh()
-        try:
-            job, answer = self._jobs.get(timeout=wait)
-        except queue.Empty:
-            return
-        if not answer.set_running_or_notify_cancel():
-            return
-        try:
-            answer.set_result(job())
-        except Exception as err:  # it belongs to whoever asked; the loop goes on for everybody else
-            answer.set_exception(err)
-            if not isinstance(err, ch.Refused):
-                log.exception("core=fault")
-
-    def _put(self, job: Callable[[], T]) -> Future[T]:
-        answer: Future[T] = Future()
-        self._jobs.put((job, answer), timeout=ANSWER_S)
-        return answer
-
-    def ask(self, job: Callable[[], T]) -> T:
-        """Run something on the loop and wait for what it answers or raises. Raises Refused ``busy`` when its turn does
-        not come in time; it is not run then: nobody may be let in long after he went away."""
-        answer = self._put(job)
-        try:
-            return answer.result(ANSWER_S)
-        except TimeoutError:
-            answer.cancel()
-            raise ch.Refused("busy") from None
+        self.jobs.do_next(wait)
 
     def _refresh(self) -> None:
         began = self._monotonic()
@@ -221,14 +164,14 @@ class CoreLoop:
     def _present(self, asked: verbs.Presentation) -> verbs.Shown:
         """What the reader says of itself goes into log and journal: nothing but short words, and never a guard's."""
         shown = msgspec.structs.replace(asked, source="camera", engine=short_word(asked.engine))
-        return self.ask(lambda: self._gate.present(shown))
+        return self.jobs.ask(lambda: self._gate.present(shown))
 
     def _reader_state(self, state: verbs.ReaderState) -> verbs.Nothing:
         if state.lane not in self._gate.lanes:
             raise ch.Refused("unknown_lane")
         why = self._peers.reader_said(state, self._clock.now().utc_ms)
         if why:
-            self._put(lambda: self._gate.record("reader_restarted", why=why))
+            self.jobs.put(lambda: self._gate.record("reader_restarted", why=why))
         return verbs.Nothing()
 
     def _reader_ends(self, said: verbs.Ending) -> verbs.Nothing:
@@ -237,90 +180,15 @@ class CoreLoop:
         self._peers.reader_ends(said)
         return verbs.Nothing()
 
-    # --- guard ---
-
-    def guard_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
-        return {
-            verbs.SIGN_IN: self._sign_in,
-            verbs.SIGN_OUT: self._sign_out,
-            verbs.WHO: lambda asked: self._post.who(asked.token),
-            verbs.WATCH: self._watch,
-            verbs.STATE: lambda _: self.ask(self.state),
-            verbs.RULE: self._rule,
-            verbs.OVERRIDE: self._override,
-            verbs.EXPLAIN: self._explain,
-            verbs.HOLD: self._hold,
-            verbs.LOCKDOWN: self._lockdown,
-            verbs.LOOK_UP: self._look_up,
-            verbs.PRESENT_TEXT: self._present_text,
-            verbs.CONFIRM_TIME: self._confirm_time,
-        }
-
-    def _sign_in(self, asked: verbs.SignIn) -> verbs.Session:
-        session = self._post.sign_in(asked)
-        self._put(lambda: self._gate.record("sign_in", by=session.name))
-        return session
-
-    def _sign_out(self, asked: verbs.Token) -> verbs.Nothing:
-        self._post.sign_out(asked.token)
-        return verbs.Nothing()
-
-    def _watch(self, asked: verbs.Watch) -> verbs.Happenings:
-        self._post.who(asked.token)
-        return self._live.after(asked.after, asked.wait_s)
-
-    def _rule(self, asked: verbs.Ruling) -> verbs.Happening:
-        by = self._post.who(asked.token).name
-        return self.ask(lambda: self._gate.rule(asked.happening, asked.grant, by, asked.reason))
-
-    def _override(self, asked: verbs.Override) -> verbs.Happening:
-        by = self._post.who(asked.token).name
-        return self.ask(lambda: self._gate.override(asked.lane, asked.open, asked.happening, by, asked.reason))
-
-    def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
-        by = self._post.who(asked.token).name
-        self.ask(lambda: self._gate.explain(asked.happening, by, asked.reason))
-        return verbs.Nothing()
-
-    def _hold(self, asked: verbs.Hold) -> verbs.Happening:
-        by = self._post.who(asked.token).name
-        return self.ask(lambda: self._gate.hold(asked.lane, asked.open, by))
-
-    def _lockdown(self, asked: verbs.Lockdown) -> verbs.Happening:
-        by = self._post.supervisor(asked.token).name
-        return self.ask(lambda: self._gate.lockdown(asked.lane, asked.on, by, asked.reason))
-
-    def _look_up(self, asked: verbs.LookUp) -> verbs.FoundPasses:
-        self._post.who(asked.token)
-        return self.ask(lambda: self._gate.look_up(asked.term))
-
-    def _present_text(self, asked: verbs.PresentText) -> verbs.Shown:
-        self._post.who(asked.token)
-        source = asked.source if asked.source in ("phone", "hand") else "phone"
-        shown = verbs.Presentation(lane=asked.lane, text=asked.text, source=source)
-        return self.ask(lambda: self._gate.present(shown))
-
-    def _confirm_time(self, asked: verbs.ConfirmTime) -> verbs.Nothing:
-        by = self._post.who(asked.token).name
-
-        def confirm() -> None:
-            why = self._clock.confirm(asked.utc_ms)
-            if why:
-                raise ch.Refused(why)
-            self._gate.record("clock", by=by, why="a guard confirmed the time")
-
-        self.ask(confirm)
-        return verbs.Nothing()
-
     # --- sync ---
 
     def sync_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
         return {
             verbs.EVENTS: self.events,
             verbs.ACKNOWLEDGED: self.acknowledged,
-            verbs.SYNC_STATE: lambda asked: self.ask(lambda: self.sync_state(asked)),
-            verbs.NONCE: lambda _: self.ask(lambda: Nonce(self._clock.nonce())),
-            verbs.TIME: lambda asked: self.ask(lambda: self.take_time(asked)),
+            verbs.SYNC_STATE: lambda asked: self.jobs.ask(lambda: self.sync_state(asked)),
+            verbs.NONCE: lambda _: self.jobs.ask(lambda: Nonce(self._clock.nonce())),
+            verbs.TIME: lambda asked: self.jobs.ask(lambda: self.take_time(asked)),
         }
 
     def events(self, asked: EventsAfter) -> EventBatch:

@@ -28,7 +28,8 @@ from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.config import Config, parse
 from kiosk.core.journal import Journal
-from kiosk.core.loop import CoreLoop, LiveList
+from kiosk.core.live import LiveList
+from kiosk.core.loop import CoreLoop
 from kiosk.core.post import GuardSessions
 from kiosk.service import Service
 from sync.protocol import Acknowledged, EventsAfter, SyncState, WithdrawalBody
@@ -457,7 +458,7 @@ def test_a_last_word_about_a_lane_that_is_not_here_is_refused(core: Here) -> Non
 
 def test_a_fault_in_one_job_is_its_askers_and_does_not_stop_the_loop(core: Here) -> None:
     with pytest.raises(ZeroDivisionError):
-        core.core.ask(lambda: 1 / 0)
+        core.core.jobs.ask(lambda: 1 / 0)
     assert core.present().outcome == "grant"
 
 
