@@ -26,18 +26,16 @@ from kiosk.core.judge import Decision, Judge, Whose, person_of
 from kiosk.core.kept import Kept
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
+from kiosk.core.repeats import Presented, Repeats
 from kiosk.verbs import FoundPass, FoundPasses, Happening, Presentation, Shown
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event
 from sync.terms import EventKind, LiveKind, Switched
 
-REPEAT_S = 10.0
 DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
 OVERRIDE_HOURS = 12
-_MOST_RECENT = 20
-"""Presentations at a lane that are remembered for repeats: more than come in REPEAT_S."""
 _MOST_WORDS = 200
 """Characters of a guard's reason that are kept."""
 _FORGET_EVERY_S = 3600.0
@@ -45,19 +43,6 @@ _USES_KEPT_MS = 3 * 24 * 3_600_000
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
 
 log = logging.getLogger("gate")
-
-
-class Last(msgspec.Struct):
-    """A late presentation at a lane: what a repeat is a repeat of."""
-
-    credential: int | None
-    text_mark: bytes
-    at: float
-    event: str
-    shown: Shown
-    public: tuple[str, str]
-    """Outcome and reason as the lane shows them."""
-    repeats: int = 0
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -99,7 +84,7 @@ class LaneRun:
         self.parts = parts
         self.state = lanes.LaneCondition()
         self.levels = dict(parts.inputs.read())
-        self.recent: deque[Last] = deque(maxlen=_MOST_RECENT)
+        self.repeats = Repeats()
         self._told = NOTHING
         self._faults: dict[str, str] = {}
         self.facts = lanes.Facts(
@@ -249,20 +234,17 @@ class Gate:
         return self._carry_out(run, shown, decision, mark)
 
     def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> Shown | None:
-        """Whoever was shown in between makes no difference: two cards in one hand are read in turns."""
         credential = credential_id(reading.scope, reading.serial) if isinstance(reading, Credential) else None
-        now = self._monotonic()
-        for last in reversed(run.recent):
-            open_still = last.event in self.openings or last.shown.happening in self.refers
-            granted_before = last.shown.outcome == "grant" and credential is not None and credential == last.credential
-            if (now - last.at < REPEAT_S or open_still) and (mark == last.text_mark or granted_before):
-                break
-        else:
+        last = run.repeats.find(credential, mark, self._monotonic(), self._is_open)
+        if last is None:
             return None
         last.repeats += 1
         if last.shown.outcome != "grant":
             self._show(run, *last.public)
         return msgspec.structs.replace(last.shown, repeat=True)
+
+    def _is_open(self, presented: Presented) -> bool:
+        return presented.event in self.openings or presented.shown.happening in self.refers
 
     def _under_way(self, run: LaneRun) -> dict[int, int]:
         """When each person last began a passage in this direction that has not been counted yet."""
@@ -294,7 +276,7 @@ class Gate:
         happening = self._announce_decision(run, shown, decision, event)
         answer = Shown(outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number)
         public = _decided_in_public(verdict)
-        run.recent.append(Last(decision.credential, mark, self._monotonic(), event.id, answer, public))
+        run.repeats.remember(Presented(decision.credential, mark, self._monotonic(), event.id, answer, public))
         log.info(
             "lane=%s outcome=%s reason=%s source=%s engine=%s frames=%d",
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
@@ -362,7 +344,6 @@ class Gate:
             if end.outcome != "not_passed" and who is not None:
                 use = UseRow(who, opening.commanded_ms, run.section.direction, opening.whose.household)
                 self._uses.count(use)
-            repeats = sum(last.repeats for last in run.recent if last.event == end.about)
             self._record(
                 "passage",
                 use=use,
@@ -372,7 +353,7 @@ class Gate:
                 about=end.about,
                 outcome=end.outcome,
                 commanded_ms=opening.commanded_ms,
-                repeats=repeats,
+                repeats=run.repeats.count(end.about),
                 slow_disk=opening.slow_disk,
             )
             self._announce("passage", lane=opening.lane, outcome=end.outcome, about=opening.happening)
@@ -400,19 +381,12 @@ class Gate:
         happening = self._announce(
             "ruling", lane=refer.lane, outcome=outcome, reason=reason, about=number, by=by, event=event.id
         )
-        self._answer(run, number, event)
+        run.repeats.answered(number, event.id, event.outcome, _answered_in_public(event))
         if outcome == "grant":
             self._open(run, event, happening.number, saved, refer.whose)
-        elif not run.recent or run.recent[-1].shown.happening == number:
+        elif not run.repeats.newer_than(number):
             self._show(run, *_answered_in_public(event))
         return happening
-
-    def _answer(self, run: LaneRun, number: int, event: Event) -> None:
-        """From now on the same pass shown again is a repeat of what the guard said, not of what the gate had said."""
-        for last in run.recent:
-            if last.shown.happening == number:
-                last.event, last.shown = event.id, msgspec.structs.replace(last.shown, outcome=event.outcome)
-                last.public = _answered_in_public(event)
 
     def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> Happening:
         """Open or refuse whatever was decided. Never silent, never stopped by a budget."""
@@ -444,7 +418,7 @@ class Gate:
         if not reason:
             self.unexplained.add(happening.number)
         refer = self.refers.pop(number, None)
-        self._answer(run, number, event)
+        run.repeats.answered(number, event.id, event.outcome, _answered_in_public(event))
         if opens:
             self._open(run, event, happening.number, saved, refer.whose if refer else NOBODY)
         else:

@@ -27,7 +27,7 @@ from hardware import Picture
 from hardware.simulated import burst
 from kiosk import channel as ch
 from kiosk import verbs
-from kiosk.core.gate import REPEAT_S
+from kiosk.core.repeats import REPEAT_S
 from kiosk.demo.town import COMPOUND, GUARD, Town
 from kiosk.demo_passes import draw
 from kiosk.reader.pictures import load_picture
