@@ -86,9 +86,10 @@ def core(config: Config) -> None:
     """The core: decides, drives relay and lights, keeps the journal."""
     from hardware.opening import open_lane
     from kiosk.core.clock import Clock
-    from kiosk.core.gate import DISK_S, Gate, LaneRun
+    from kiosk.core.gate import DISK_S, Gate
     from kiosk.core.journal import Journal
     from kiosk.core.kept import Kept
+    from kiosk.core.lane_run import LaneRun
     from kiosk.core.live import LiveList
     from kiosk.core.loop import CoreLoop
     from kiosk.core.mirror import Mirror
