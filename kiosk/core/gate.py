@@ -26,7 +26,7 @@ from kiosk.core.lane_run import LaneRun
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
 from kiosk.core.repeats import Presented
-from kiosk.verbs import FoundPass, FoundPasses, Happening, Presentation, Shown
+from kiosk.verbs import FoundPass, FoundPasses, LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event
@@ -77,7 +77,7 @@ class Gate:
         clock: Clock,
         kept: Kept,
         own_scope: int,
-        tell: Callable[[Happening], None],
+        tell: Callable[[LiveLine], None],
         monotonic: Callable[[], float],
         new_id: Callable[[], str] = new_event_id,
     ):
@@ -94,7 +94,7 @@ class Gate:
         self._tell = tell
         self._monotonic = monotonic
         self._new_id = new_id
-        self._happenings: dict[int, Happening] = {}
+        self._happenings: dict[int, LiveLine] = {}
         self._number = 0
         self._overrides: dict[str, deque[float]] = {}
         self._forget_at = monotonic() + _FORGET_EVERY_S
@@ -133,7 +133,7 @@ class Gate:
 
     # --- presentations ---
 
-    def present(self, shown: Presentation) -> Shown:
+    def present(self, shown: Presentation) -> PresentationAnswer:
         """Carry a presentation through. Raises Refused for a lane that is not here."""
         run = self._run(shown.lane)
         reading = read_credential(shown.text, self._mirror.vouched.keys)
@@ -144,7 +144,7 @@ class Gate:
         decision = self._judge.judge(reading, run.section.name, run.section.direction, self._under_way(run))
         return self._carry_out(run, shown, decision, mark)
 
-    def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> Shown | None:
+    def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> PresentationAnswer | None:
         credential = credential_id(reading.scope, reading.serial) if isinstance(reading, Credential) else None
         last = run.repeats.find(credential, mark, self._monotonic(), self._is_open)
         if last is None:
@@ -165,7 +165,7 @@ class Gate:
             if opening.whose.person is not None and self.lanes[opening.lane].section.direction == run.section.direction
         }
 
-    def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> Shown:
+    def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> PresentationAnswer:
         verdict, reading = decision.verdict, decision.reading
         event, saved = self._record(
             "decided",
@@ -185,7 +185,9 @@ class Gate:
         if decision.step and verdict.outcome != "deny":
             self._uses.steps[decision.step[0]] = decision.step[1]
         happening = self._announce_decision(run, shown, decision, event)
-        answer = Shown(outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number)
+        answer = PresentationAnswer(
+            outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number
+        )
         public = _decided_in_public(verdict)
         run.repeats.remember(Presented(decision.credential, mark, self._monotonic(), event.id, answer, public))
         log.info(
@@ -198,7 +200,7 @@ class Gate:
             self._show(run, *public)
         return answer
 
-    def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> Happening:
+    def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> LiveLine:
         verdict, row, reading = decision.verdict, decision.row, decision.reading
         refer_s = self._mirror.vouched.rules.refer_s
         who = decision.whose.person
@@ -271,14 +273,14 @@ class Gate:
 
     # --- guards ---
 
-    def rule(self, number: int, grant: bool, by: str, reason: str) -> Happening:
+    def rule(self, number: int, grant: bool, by: str, reason: str) -> LiveLine:
         """A guard's answer to a refer. Raises Refused when it is not (or no longer) waiting."""
         refer = self.refers.pop(number, None)
         if refer is None:
             raise Refused("not_waiting")
         return self._ruled(number, refer, "grant" if grant else "deny", by, reason[:_MOST_WORDS])
 
-    def _ruled(self, number: int, refer: Refer, outcome: str, by: str, reason: str) -> Happening:
+    def _ruled(self, number: int, refer: Refer, outcome: str, by: str, reason: str) -> LiveLine:
         run = self.lanes[refer.lane]
         event, saved = self._record(
             "ruled",
@@ -299,7 +301,7 @@ class Gate:
             self._show(run, *_answered_in_public(event))
         return happening
 
-    def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> Happening:
+    def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> LiveLine:
         """Open or refuse whatever was decided. Never silent, never stopped by a budget."""
         run = self._run(lane)
         about = self._happenings.get(number)
@@ -354,7 +356,7 @@ class Gate:
         self.unexplained.discard(number)
         self._announce("explained", lane=about.lane, reason=why, about=number, by=by, event=event.id)
 
-    def hold(self, lane: str, on: bool, by: str) -> Happening:
+    def hold(self, lane: str, on: bool, by: str) -> LiveLine:
         """Hold a lane open, or end that. After a restart a held lane is a question until a guard answers it."""
         run = self._run(lane)
         event, _ = self._record("hold", lane=lane, outcome="on" if on else "off", by=by)
@@ -362,7 +364,7 @@ class Gate:
         self._kept.change(held=_with(self._kept.now.held, lane, on))
         return self._announce("held_open", lane=lane, outcome=event.outcome, by=by, event=event.id)
 
-    def lockdown(self, lane: str, on: bool, by: str, reason: str) -> Happening:
+    def lockdown(self, lane: str, on: bool, by: str, reason: str) -> LiveLine:
         """Refuse everybody at a lane, or end that; it outlasts a restart. Guards and the button still open."""
         self._run(lane)
         event, _ = self._record("lockdown", lane=lane, outcome="on" if on else "off", by=by, why=reason[:_MOST_WORDS])
@@ -459,10 +461,10 @@ class Gate:
         )
         return event, self._journal.append(event, use, step, urgent)
 
-    def _announce(self, kind: LiveKind, **fields: object) -> Happening:
+    def _announce(self, kind: LiveKind, **fields: object) -> LiveLine:
         self._number += 1
         at_ms = self._clock.now().utc_ms
-        happening = msgspec.convert({"number": self._number, "kind": kind, "at_ms": at_ms, **fields}, Happening)
+        happening = msgspec.convert({"number": self._number, "kind": kind, "at_ms": at_ms, **fields}, LiveLine)
         self._happenings[self._number] = happening
         self._happenings.pop(self._number - 500, None)
         self._tell(happening)

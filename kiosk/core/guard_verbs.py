@@ -27,7 +27,7 @@ class GuardVerbs:
         live: LiveList,
         clock: Clock,
         post: GuardSessions,
-        state: Callable[[], verbs.State],
+        state: Callable[[], verbs.GateState],
     ):
         self._jobs = jobs
         self._gate = gate
@@ -62,15 +62,15 @@ class GuardVerbs:
         self._post.sign_out(asked.token)
         return verbs.Nothing()
 
-    def _watch(self, asked: verbs.Watch) -> verbs.Happenings:
+    def _watch(self, asked: verbs.Watch) -> verbs.LiveLines:
         self._post.who(asked.token)
         return self._live.after(asked.after, asked.wait_s)
 
-    def _rule(self, asked: verbs.Ruling) -> verbs.Happening:
+    def _rule(self, asked: verbs.Ruling) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
         return self._jobs.ask(lambda: self._gate.rule(asked.happening, asked.grant, by, asked.reason))
 
-    def _override(self, asked: verbs.Override) -> verbs.Happening:
+    def _override(self, asked: verbs.Override) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
         return self._jobs.ask(lambda: self._gate.override(asked.lane, asked.open, asked.happening, by, asked.reason))
 
@@ -79,11 +79,11 @@ class GuardVerbs:
         self._jobs.ask(lambda: self._gate.explain(asked.happening, by, asked.reason))
         return verbs.Nothing()
 
-    def _hold(self, asked: verbs.Hold) -> verbs.Happening:
+    def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
         return self._jobs.ask(lambda: self._gate.hold(asked.lane, asked.open, by))
 
-    def _lockdown(self, asked: verbs.Lockdown) -> verbs.Happening:
+    def _lockdown(self, asked: verbs.Lockdown) -> verbs.LiveLine:
         by = self._post.supervisor(asked.token).name
         return self._jobs.ask(lambda: self._gate.lockdown(asked.lane, asked.on, by, asked.reason))
 
@@ -91,7 +91,7 @@ class GuardVerbs:
         self._post.who(asked.token)
         return self._jobs.ask(lambda: self._gate.look_up(asked.term))
 
-    def _present_text(self, asked: verbs.PresentText) -> verbs.Shown:
+    def _present_text(self, asked: verbs.PresentText) -> verbs.PresentationAnswer:
         self._post.who(asked.token)
         source = asked.source if asked.source in ("phone", "hand") else "phone"
         shown = verbs.Presentation(lane=asked.lane, text=asked.text, source=source)

@@ -14,26 +14,26 @@ _FIRST = 50
 
 
 class LiveList:
-    """The latest happenings, and waiting for the next. Thread-safe."""
+    """The latest lines, and waiting for the next. Thread-safe."""
 
     def __init__(self) -> None:
         self.run = secrets.token_hex(4)
-        self._items: deque[verbs.Happening] = deque(maxlen=_KEPT)
+        self._items: deque[verbs.LiveLine] = deque(maxlen=_KEPT)
         self._news = threading.Condition()
 
-    def tell(self, happening: verbs.Happening) -> None:
+    def tell(self, line: verbs.LiveLine) -> None:
         with self._news:
-            self._items.append(happening)
+            self._items.append(line)
             self._news.notify_all()
 
-    def after(self, number: int, wait_s: float) -> verbs.Happenings:
+    def after(self, number: int, wait_s: float) -> verbs.LiveLines:
         """What came after a number, waiting for it if need be; the latest fifty for 0. A number of an earlier run is
         answered at once, so that the page sees that this is another run."""
         with self._news:
             if number <= self._newest():
                 self._news.wait_for(lambda: self._newest() > number, min(wait_s, LONGEST_WAIT_S))
-            items = [happening for happening in self._items if happening.number > number]
-            return verbs.Happenings(items[-_FIRST:] if number == 0 else items, self._newest(), self.run)
+            items = [line for line in self._items if line.number > number]
+            return verbs.LiveLines(items[-_FIRST:] if number == 0 else items, self._newest(), self.run)
 
     def _newest(self) -> int:
         return self._items[-1].number if self._items else 0

@@ -161,7 +161,7 @@ class CoreLoop:
             verbs.ENDING: self._reader_ends,
         }
 
-    def _present(self, asked: verbs.Presentation) -> verbs.Shown:
+    def _present(self, asked: verbs.Presentation) -> verbs.PresentationAnswer:
         """What the reader says of itself goes into log and journal: nothing but short words, and never a guard's."""
         shown = msgspec.structs.replace(asked, source="camera", engine=short_word(asked.engine))
         return self.jobs.ask(lambda: self._gate.present(shown))
@@ -266,11 +266,11 @@ class CoreLoop:
         ]
         return [code for code, true in asked if true]
 
-    def state(self) -> verbs.State:
+    def state(self) -> verbs.GateState:
         """Everything the guards' page and ``check`` want to know. On the loop only."""
         now, vouched, health = self._clock.now(), self._mirror.vouched, self._journal.health()
         centre = self._peers.centre()
-        return verbs.State(
+        return verbs.GateState(
             run=self._live.run,
             gate=vouched.gate_name or (self._anchor.gate if self._anchor else ""),
             compound_zh=vouched.compound.name_zh,

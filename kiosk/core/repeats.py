@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from kiosk.verbs import Shown
+from kiosk.verbs import PresentationAnswer
 
 REPEAT_S = 10.0
 _MOST_RECENT = 20
@@ -21,7 +21,7 @@ class Presented(msgspec.Struct):
     text_mark: bytes
     at: float
     event: str
-    shown: Shown
+    shown: PresentationAnswer
     public: tuple[str, str]
     """Outcome and reason as the lane shows them."""
     repeats: int = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kiosk.channel import Client, HungUp, Refused, Verb
-from kiosk.verbs import STATE, Nothing, State
+from kiosk.verbs import STATE, GateState, Nothing
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -90,7 +90,7 @@ class CoreLine:
             self._stopped.clear()
         self._stopped[mark] += 1
 
-    def state_for_screens(self) -> State:
+    def state_for_screens(self) -> GateState:
         """How the gate is, over a connection of its own: a lane's screen never takes a guard's place."""
         return self._screens.ask(STATE, Nothing())
 

@@ -294,7 +294,7 @@ FAULTS: dict[str, Pair] = {
         "This gate was withdrawn and decides nothing. Call the supervisor.",
     ),
 }
-"""The closed list of fault codes (``State.faults``), worst first. A code may carry a detail after a colon."""
+"""The closed list of fault codes (``GateState.faults``), worst first. A code may carry a detail after a colon."""
 
 OVERRIDE_REASONS: dict[str, Pair] = {
     "known": ("认识，是本小区的", "Known, lives here"),

@@ -97,12 +97,14 @@ class Here:
         token: str = self.guard(verbs.SIGN_IN, verbs.SignIn(name, PIN, "10.0.0.5")).token
         return token
 
-    def present(self, text: str = text_of(CARD), lane: str = "entry") -> verbs.Shown:
-        shown: verbs.Shown = self.ask("core-reader", verbs.PRESENT, verbs.Presentation(lane=lane, text=text))
+    def present(self, text: str = text_of(CARD), lane: str = "entry") -> verbs.PresentationAnswer:
+        shown: verbs.PresentationAnswer = self.ask(
+            "core-reader", verbs.PRESENT, verbs.Presentation(lane=lane, text=text)
+        )
         return shown
 
-    def state(self) -> verbs.State:
-        state: verbs.State = self.guard(verbs.STATE, verbs.Nothing())
+    def state(self) -> verbs.GateState:
+        state: verbs.GateState = self.guard(verbs.STATE, verbs.Nothing())
         return state
 
     def close(self) -> None:
@@ -252,7 +254,7 @@ def test_a_yellow_is_presented_watched_and_answered(core: Here) -> None:
 
 def test_a_watcher_waits_for_news_and_is_woken_by_it(core: Here) -> None:
     token = core.token()
-    heard: list[verbs.Happenings] = []
+    heard: list[verbs.LiveLines] = []
     client = ch.Client(core.sockets / "core-guard", 30)
     watcher = threading.Thread(target=lambda: heard.append(client.ask(verbs.WATCH, verbs.Watch(token, 0, 20.0))))
     watcher.start()
@@ -274,7 +276,7 @@ def test_a_watcher_of_an_earlier_run_is_told_at_once_that_this_is_another(core: 
 
 def test_the_live_list_begins_with_the_latest_fifty(core: Here) -> None:
     for _ in range(60):
-        core.live.tell(verbs.Happening(number=core.live._newest() + 1, kind="call"))
+        core.live.tell(verbs.LiveLine(number=core.live._newest() + 1, kind="call"))
     heard = core.guard(verbs.WATCH, verbs.Watch(core.token(), 0))
     assert [h.number for h in heard.items] == list(range(11, 61))
 
@@ -551,7 +553,7 @@ pulse_ms = 5000
         lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         return [line["value"] for line in lines if line["what"] == "relay"]
 
-    def present(self) -> verbs.Shown:
+    def present(self) -> verbs.PresentationAnswer:
         return self.client.ask(verbs.PRESENT, verbs.Presentation(lane="entry", text=text_of(self.card)))
 
     def events(self) -> list[Any]:

@@ -12,7 +12,7 @@ import pytest
 
 from kiosk.channel import Refused
 from kiosk.core.gate import DISK_S
-from kiosk.verbs import Presentation, Shown
+from kiosk.verbs import Presentation, PresentationAnswer
 from sync.protocol import Rules
 from tests.fixtures.gate_parts import (
     COMPOUND,
@@ -56,7 +56,7 @@ def bench(make: Callable[..., Bench]) -> Bench:
     return make()
 
 
-def show(bench: Bench, text: str, lane: str = "entry", source: str = "camera") -> Shown:
+def show(bench: Bench, text: str, lane: str = "entry", source: str = "camera") -> PresentationAnswer:
     return bench.gate.present(Presentation(lane=lane, text=text, source=source))
 
 

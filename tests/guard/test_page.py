@@ -13,7 +13,7 @@ from flask import Flask
 from kiosk import verbs
 from kiosk.guard import create_app, words
 from kiosk.guard.line import CoreLine, GuardSettings
-from kiosk.verbs import Shown
+from kiosk.verbs import PresentationAnswer
 from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
 from tests.fixtures.guard import Guard
 
@@ -392,7 +392,7 @@ class TestSimulatedGate:
         assert guard.http.get("/present/tile/card.png").data == PNG
 
     def test_a_card_is_held_before_the_camera_as_it_is(self, stage: Stage, guard: Guard) -> None:
-        stage.presented = [Shown(outcome="grant", reason="ok", lane="in")]
+        stage.presented = [PresentationAnswer(outcome="grant", reason="ok", lane="in")]
         assert guard.post("/present/demo", lane="in", file="card.png").location == "/?lane=in"
         assert stage.last(verbs.Show).pictures == [PNG]
 

@@ -184,7 +184,7 @@ class Counting:
     def __init__(self) -> None:
         self.asked, self.away, self.s = 0, False, 100.0
 
-    def state_for_screens(self) -> verbs.State:
+    def state_for_screens(self) -> verbs.GateState:
         self.asked += 1
         if self.away:
             raise channel.ChannelError("hung up")

@@ -34,7 +34,7 @@ from hardware.reading.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import Verb
 from kiosk.reader.eye import Eye
-from kiosk.verbs import READER_STATE, Nothing, Presentation, Shown
+from kiosk.verbs import READER_STATE, Nothing, Presentation, PresentationAnswer
 
 LIMITS = ExposureRange(60, 3_000, 1.0, 16.0)
 FRAME_S = 1 / 30
@@ -242,7 +242,7 @@ class Core:
             return Nothing()
         assert isinstance(question, Presentation)
         self.texts.append(question.text)
-        return Shown(outcome="grant", reason="ok", lane=question.lane, happening=1)
+        return PresentationAnswer(outcome="grant", reason="ok", lane=question.lane, happening=1)
 
 
 class Noticing:
