@@ -19,7 +19,7 @@ from PIL import Image
 from hardware import OURS, Found, Picture, Seen
 from hardware.reading.analysis import analyse
 from hardware.reading.engines import EXTRAS, FAULTS, Corners, Engine, extra, extras_for, is_picture, zbar_half, zxing
-from hardware.reading.fusion import REMEMBERED_S, Read, Track
+from hardware.reading.fusion import REMEMBERED_S, ReadSymbol, Track
 from hardware.reading.hints import Hinter, foremost, region_of
 from hardware.reading.lattice import Fit, half, prepared, refitted
 from hardware.reading.locate import LEAST_SCORE, placement
@@ -99,7 +99,7 @@ class QrDecoder:
 
 
 class QrWatch:
-    """:class:`hardware.Watch`: the gate of motion, then the ladder, each rung in its turn."""
+    """:class:`hardware.FrameWatch`: the gate of motion, then the ladder, each rung in its turn."""
 
     def __init__(self, second: Engine) -> None:
         prepared()
@@ -252,7 +252,7 @@ def _met(luma: Picture, fit: Fit, inverted: bool) -> list[Found]:
     return _text(track.meet(luma, fit, 0.0), track)
 
 
-def _text(read: Read | None, track: Track) -> list[Found]:
+def _text(read: ReadSymbol | None, track: Track) -> list[Found]:
     """The text of a symbol that was put right: what its codewords mean is zxing-cpp's business."""
     if read is None:
         return []

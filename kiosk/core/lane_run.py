@@ -54,7 +54,7 @@ class LaneRun:
         settled = []
         for action in actions:
             match action:
-                case lanes.Relay(on):
+                case lanes.MoveRelay(on):
                     self._safely("relay", self.parts.relay.on if on else self.parts.relay.off)
                 case lanes.Light(signal):
                     self._safely("lights", partial(self.parts.lights.show, signal))

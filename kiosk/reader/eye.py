@@ -172,7 +172,7 @@ class Eye:
         try:
             with self._over(Look("frame", self.settings.lane)):
                 return self._watching.look(frame.luma, frame.at)
-        except Exception:  # a Watch promises not to; a picture that breaks the promise must not close the gate
+        except Exception:  # a FrameWatch promises not to; a picture that breaks the promise must not close the gate
             log.exception("decode=failed lane=%s", self.settings.lane)
             self._watching = self._decoder.watch()
             return Seen([])
