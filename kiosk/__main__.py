@@ -173,7 +173,7 @@ def guard(config: Config) -> None:
 
     import gevent
 
-    from kiosk.guard import create_app
+    from kiosk.guard.app import create_app
     from kiosk.guard.line import CoreLine, GuardSettings
     from kiosk.guard.serve import ServeError, serve, tls_of
     from kiosk.service import Service, log_to_stdout

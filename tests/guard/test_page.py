@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 
 from kiosk import verbs
-from kiosk.guard import create_app, words
+from kiosk.guard import words
+from kiosk.guard.app import create_app
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.verbs import PresentationAnswer
 from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kiosk import channel, verbs
-from kiosk.guard import create_app
+from kiosk.guard.app import create_app
 from kiosk.guard.line import CoreLine, GuardSettings
 from tests.fixtures.browsers.guard_stage import NOW_MS, Stage, lane_state
 from tests.fixtures.guard import Guard

@@ -12,7 +12,8 @@ from flask import Flask
 from hardware import Hint
 from kiosk import channel, verbs
 from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE
-from kiosk.guard import create_app, words
+from kiosk.guard import words
+from kiosk.guard.app import create_app
 from kiosk.guard.faces import Face, face, lost
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.guard.screen import FRESH_S, RETRY_S, Screens
