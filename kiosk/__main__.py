@@ -87,13 +87,13 @@ def core(config: Config) -> None:
     from hardware.opening import open_lane
     from kiosk.core.clock import Clock
     from kiosk.core.gate import DISK_S, Gate
+    from kiosk.core.guards.live import LiveList
+    from kiosk.core.guards.post import GuardSessions
     from kiosk.core.journal import Journal
     from kiosk.core.kept import Kept
     from kiosk.core.lane_run import LaneRun
-    from kiosk.core.live import LiveList
     from kiosk.core.loop import CoreLoop
     from kiosk.core.mirror import Mirror
-    from kiosk.core.post import GuardSessions
     from kiosk.service import Service, log_to_stdout
 
     log_to_stdout()

@@ -18,15 +18,15 @@ from kiosk import verbs
 from kiosk.config import Config
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
-from kiosk.core.guard_verbs import GuardVerbs
+from kiosk.core.guards.live import LiveList
+from kiosk.core.guards.post import GuardSessions
+from kiosk.core.guards.verbs import GuardVerbs
 from kiosk.core.jobs import Jobs
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept
-from kiosk.core.live import LiveList
 from kiosk.core.mirror import Anchor, Mirror, zone_of
 from kiosk.core.peers import Peers, short_word
 from kiosk.core.policy import stage_in_force
-from kiosk.core.post import GuardSessions
 from kiosk.service import Service
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
 

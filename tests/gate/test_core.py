@@ -27,10 +27,10 @@ from msgspec.structs import replace
 from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.config import Config, parse
+from kiosk.core.guards.live import LiveList
+from kiosk.core.guards.post import GuardSessions
 from kiosk.core.journal import Journal
-from kiosk.core.live import LiveList
 from kiosk.core.loop import CoreLoop
-from kiosk.core.post import GuardSessions
 from kiosk.service import Service
 from sync.protocol import Acknowledged, EventsAfter, SyncState, WithdrawalBody
 from tests.fixtures.gate_parts import (

@@ -6,8 +6,8 @@ import nacl.pwhash
 import pytest
 
 from kiosk.channel import Refused
+from kiosk.core.guards.post import LONGEST_LOCK_S, MAX_SESSIONS, SESSION_S, TRIES_ANYWHERE, GuardSessions
 from kiosk.core.mirror import Account
-from kiosk.core.post import LONGEST_LOCK_S, MAX_SESSIONS, SESSION_S, TRIES_ANYWHERE, GuardSessions
 from kiosk.verbs import SignIn
 
 

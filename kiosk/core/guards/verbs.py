@@ -12,9 +12,9 @@ from kiosk import verbs
 from kiosk.channel import Refused, Verb
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
+from kiosk.core.guards.live import LiveList
+from kiosk.core.guards.post import GuardSessions
 from kiosk.core.jobs import Jobs
-from kiosk.core.live import LiveList
-from kiosk.core.post import GuardSessions
 
 
 class GuardVerbs:
