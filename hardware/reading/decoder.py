@@ -57,7 +57,7 @@ MOST_UNREAD = 8
 LARGEST_EXTRA = 200_000
 """Pixels: a larger region of a frame is looked at smaller, for its time."""
 CROWD = 4
-"""A photo with so many codes likely has more."""
+"""A photo with this number of codes likely has more."""
 PHOTO_SIDE = 1600
 """Pixels: all rungs but the first look at larger photos smaller."""
 
@@ -167,7 +167,7 @@ class QrWatch:
         ]
 
     def _told(self, luma: Picture, found: list[Found], at: float) -> Seen:
-        """What was seen, and the hint for whoever holds up what could not be read."""
+        """What was seen, and the hint for anyone who holds up what could not be read."""
         symbols: tuple[Corners, ...] = ()
         module = None
         if self._track and not found and self._track.seen_at == at:
@@ -183,7 +183,7 @@ class QrWatch:
 
 
 def ours_first(found: Iterable[Found]) -> list[Found]:
-    """The same codes, each text once, passes before anything else, else in the order found."""
+    """The codes, each text once, passes before anything else, else in the order found."""
     unique: dict[str, Found] = {}
     for code in found:
         unique.setdefault(code.text, code)

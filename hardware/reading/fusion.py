@@ -20,7 +20,7 @@ from hardware.reading.symbol import Soft, layout, repaired, side
 FINE = 2
 """Samples along each side of a module."""
 WINDOW = 5
-"""Modules along each side of what a filter sees: the middle one is what it tells."""
+"""Modules along each side of what a filter sees: the middle one is what it judges."""
 MARGIN = WINDOW // 2
 LEVEL_MODULES = 7
 RIDGE = 0.005
@@ -35,7 +35,7 @@ QUIETEST = 0.05
 FASTEST = 40.0
 """Pixels a frame a corner may be taken to move on by."""
 REMEMBERED_S = 0.7
-"""A symbol not located for so long is gone, and what was heard so long ago is forgotten."""
+"""How long a symbol may go unlocated before it is gone, and after which what was heard is forgotten."""
 MOST_HEARD = 12
 LEAST_SCORE = 0.4
 

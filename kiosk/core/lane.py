@@ -207,7 +207,7 @@ def _opened(facts: Facts, state: LaneCondition, about: str, now: float) -> LaneC
 def _passage(facts: Facts, state: LaneCondition, active: bool, now: float) -> tuple[LaneCondition, tuple[Settled, ...]]:
     if active == state.passing:
         return state, ()
-    if active:  # whoever follows within the settling time is under the arm too
+    if active:  # anyone who follows within the settling time is under the arm too
         return replace(state, passing=True, cleared_at=None), ()
     state = replace(state, passing=False)
     settled = tuple(Settled(awaited.about, "passed") for awaited in state.awaited[:1])

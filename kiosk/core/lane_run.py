@@ -17,7 +17,7 @@ log = logging.getLogger("gate")
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What the lane tells everybody who stands there, and until when by the gate's clock. Never a sensitive reason."""
+    """What the lane shows everybody who stands there, and until when by the gate's clock. Never a sensitive reason."""
 
     outcome: str = ""
     reason: str = ""

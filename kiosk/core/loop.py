@@ -109,7 +109,7 @@ class CoreLoop:
             self.close()
 
     def _see_them_through(self) -> None:
-        """An orderly stop does not drop an arm that we hold up on whoever is under it: they have a few seconds."""
+        """An orderly stop does not drop an arm that we hold up on anyone who is under it: they have a few seconds."""
         end = self._monotonic() + LAST_PASSAGE_S
         while self._monotonic() < end and any(run.somebody_is_under for run in self._gate.lanes.values()):
             self.turn()

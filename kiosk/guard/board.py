@@ -30,7 +30,7 @@ class Entry:
 
     @property
     def newest_act(self) -> int:
-        """As :attr:`newest`, but for reasons given afterwards: they change nothing for whoever stands at the gate."""
+        """As :attr:`newest`, but for reasons given afterwards: they change nothing for anyone at the gate."""
         return max(h.number for h in self.everything if h.kind != "explained")
 
     @property

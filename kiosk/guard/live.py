@@ -1,4 +1,4 @@
-"""One watcher for everybody who is signed in: it asks the core once and tells every open page.
+"""One watcher for everybody who is signed in: it asks the core once and wakes every open page.
 
 Threads only, so that the same code runs under gevent's monkey patching and in an ordinary test.
 """
@@ -70,7 +70,7 @@ class Live:
         return state
 
     def wait(self, version: int, shown: GateState | None, seconds: float) -> None:
-        """Until the board is past ``version``, the state is not ``shown`` any more, or the time is up."""
+        """Until the board is past ``version``, the state is no longer ``shown``, or the time is up."""
         with self._changed:
             self._changed.wait_for(lambda: self.board.version > version or self._state is not shown, seconds)
 

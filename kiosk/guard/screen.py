@@ -1,7 +1,7 @@
 """The residents' screen of a lane: no sign-in, nothing personal, and for the display on this very device only.
 
 The page asks ``/screen/LANE/now`` a few times a second and shows the face it is given; after three seconds without an
-answer it shows that nothing is read here, and goes on asking. ``/health`` tells a monitor how the gate is.
+answer it shows that nothing is read here, and goes on asking. ``/health`` answers a monitor how the gate is.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ routes = Blueprint("screen", __name__)
 
 
 class Screens:
-    """The gate's state for whoever has no session, screens and monitors: asked of the core at most four times a
+    """The gate's state for screens and monitors, which have no session: asked of the core at most four times a
     second, however many look."""
 
     def __init__(self, core: CoreLine, monotonic: Callable[[], float] = time.monotonic):

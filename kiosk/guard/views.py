@@ -325,7 +325,7 @@ def hints(language: str, state: GateState | None) -> list[str]:
 
 
 def reader_notes(language: str, state: GateState) -> list[str]:
-    """What a guard should know of a reader that is down, or that began anew so lately or often that the core tells."""
+    """What a guard should know of a reader that is down, or that began anew often or lately enough to be reported."""
     if "reader_silent" in state.faults:
         return [word(language, "reader_down")]
     lanes = [lane for lane in state.lanes if lane.reader_restarts]

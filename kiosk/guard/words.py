@@ -654,7 +654,7 @@ GUARD_HINTS: dict[str, Pair] = {
     "glare": ("码上有反光：请对方转一下角度。", "There is a reflection on the code: turn it a little."),
     "still": ("码一直在动：请对方拿稳一秒。", "The code moves: hold it still for a second."),
 }
-"""The same for the guard, who may say it aloud."""
+"""Hints for the guard, who may say them aloud."""
 
 SCREEN: dict[str, Pair] = {
     "guided": ("提醒：{headline}。{line}", "{headline}. {line}"),

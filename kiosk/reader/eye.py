@@ -19,14 +19,14 @@ from kiosk.reader.caps import Look
 from kiosk.verbs import PRESENT, Presentation, PresentationAnswer, ReaderState
 
 GONE_S = 0.7
-"""A code not read for so long has left; shown again it is a new presentation."""
+"""A code not read for this time has left; shown again it is a new presentation."""
 LONGEST_TEXT = 4_296
 """Alphanumeric characters of the largest QR code."""
 PRESENT_S = 1.5
-"""Frames wait so long for the core's answer, then go on without it."""
+"""How long frames wait for the core's answer before they go on without it."""
 FRAME_S = 2.0
 LOOKED_FRAMES = 300
-"""About so many frames, ten seconds, make the share that is looked at."""
+"""About this number of frames, ten seconds, makes the share that is looked at."""
 BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 SHOW_EXTRA_S = 10.0
 

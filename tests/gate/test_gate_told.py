@@ -1,4 +1,4 @@
-"""What a lane tells everybody who stands there: the result, for its time, and never a sensitive reason."""
+"""What a lane shows everybody who stands there: the result, for its time, and never a sensitive reason."""
 
 from __future__ import annotations
 

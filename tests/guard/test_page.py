@@ -300,7 +300,7 @@ def test_an_action_that_did_not_reach_the_core_is_never_reported_as_done(stage: 
     assert answer.status_code == 503 and not answer.json["ok"] and "没有成功" in answer.json["sentence"]
 
 
-def test_health_tells_a_monitor_enough_and_nothing_personal(stage: Stage, app: Flask) -> None:
+def test_health_answers_a_monitor_enough_and_nothing_personal(stage: Stage, app: Flask) -> None:
     stage.happen(**PEOPLE["deny"])
     stage.state.faults = ["camera"]
     health = app.test_client().get("/health").json

@@ -30,7 +30,7 @@ def result(outcome: str, reason: str) -> dict[str, Any]:
     return {"shown_outcome": outcome, "shown_reason": reason, "shown_until_ms": 7}
 
 
-def test_a_resting_lane_is_ready_and_tells_where_one_stands_and_the_time() -> None:
+def test_a_resting_lane_is_ready_and_shows_its_place_and_the_time() -> None:
     at_rest = looks()
     assert (at_rest.tone, at_rest.headline[0], at_rest.clock) == ("ready", "请出示出入证", "14:05")
     assert at_rest.lane == ("东门入口", "East gate, in") and at_rest.place == ("幸福里小区 · 东门", "Xingfuli")

@@ -582,7 +582,7 @@ def test_exif_orientation_turns_the_picture() -> None:
     ],
     ids=["empty", "header", "svg", "pdf", "large", "cut", "tiff", "pixels", "bomb"],
 )
-def test_what_is_no_picture_is_refused_in_words(raw: bytes, words: str, reader: tuple[Reader, Core]) -> None:
+def test_an_invalid_picture_is_refused_in_words(raw: bytes, words: str, reader: tuple[Reader, Core]) -> None:
     with pytest.raises(PictureError, match=words):
         load_picture(raw)
     assert words in reader[0].photo(Photo(raw)).why

@@ -80,7 +80,7 @@ height = 240
         return lane is not None and lane.camera_ok
 
     def is_idle(self) -> bool:
-        """Whoever was let through has gone."""
+        """Whether the person who was let through has gone."""
         lane = self.lane()
         return lane is not None and lane.phase == "idle"
 
