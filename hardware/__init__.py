@@ -167,7 +167,7 @@ class Camera(Protocol):
         ...
 
 
-class Watch(Protocol):
+class FrameWatch(Protocol):
     """One camera's frames in their order: what no single frame shows may be read from several. One thread at a time."""
 
     def look(self, luma: Picture, at: float) -> Seen:
@@ -185,7 +185,7 @@ class Decoder(Protocol):
         """The codes of a single photo, passes (text starting with "G1") first, with all that a photo deserves."""
         ...
 
-    def watch(self) -> Watch:
+    def watch(self) -> FrameWatch:
         """A new watch, knowing nothing: one for each camera, or for each burst of pictures."""
         ...
 

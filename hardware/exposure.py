@@ -34,7 +34,7 @@ CALM_GAIN = 2.0
 """This much gain is taken before the shutter stays open for longer than half the limit: it costs little noise."""
 
 NIGHT = 4.0
-"""It is dark when the lane takes more than one part in so many of all the light the camera can gather: gain 4 of 16."""
+"""Dark is a lane that takes more than one part in this number of all the light the camera can gather: gain 4 of 16."""
 
 SAME = 1.4
 """Exposures that differ by less are one: sensors know whole rows only. Steps are much further apart."""
@@ -47,14 +47,14 @@ CLIPPED_SHARE, DARK_SHARE = 0.003, 0.15
 LIT = 65.0
 """A mean below is a lane that is dark all over: what is dark in it is not against the light."""
 PATIENCE_S, LONG_PATIENCE_S = 0.1, 1.0
-"""Steps begin so long after something came that is clipped or dark; and where nothing tells why it is not read."""
+"""How long after something clipped or dark came the steps begin; and where nothing shows why it is not read."""
 ROUND_S = 6.0
 LAMP_S = 5.0
-"""The lamp stays on for so long in an empty lane: the next person of a queue comes sooner."""
+"""How long the lamp stays on in an empty lane: the next person of a queue comes sooner."""
 LAMP_FRAMES = 3
-"""So many stirred frames in a row are somebody: a gate of motion also has single frames of an empty lane looked at."""
+"""Stirred frames in a row that are somebody: a gate of motion also has single frames of an empty lane looked at."""
 LAMP_LATE_S, LAMP_STIRS_S = 1.0, 8.0
-"""The lamp has gone out at the latest so long after we said so; and it stirs the picture for so long at most."""
+"""How long after our word the lamp has gone out at the latest; and how long it stirs the picture at most."""
 READ_REST_S = 1.5
 REST_S, LONGEST_REST_S = 3.0, 24.0
 """After a round in vain; doubled each time until the lane was seen empty, since our own steps stir the picture."""

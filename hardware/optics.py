@@ -54,7 +54,7 @@ def photograph(
     arguments give the same pixels. ``progress`` 0..1 moves the hand along within one presentation.
 
     Without ``side`` the code fills the frame as a guided hand would hold it, on a card with a margin; with it the
-    picture is all that is held up, its longer side so many pixels long (see :func:`pixels_per_mm`).
+    picture is all that is held up, its longer side ``side`` pixels long (see :func:`pixels_per_mm`).
     """
     rng = np.random.default_rng(seed)
     hand = _corners(picture, rng, difficulty, size, progress, side)

@@ -40,7 +40,7 @@ from hardware.optics import burst, card, photograph, scene
 __all__ = ["SimulatedCamera", "burst", "photograph", "simulated_lane"]
 
 AWAY_S = 0.8
-"""After each showing the hand is away for so long: longer than a reader takes a code for still being there."""
+"""How long the hand is away after each showing: longer than a reader takes a code for still being there."""
 IDLE_FRAMES = 4
 SHORTEST_US, MOST_GAIN = 60, 16.0
 """As small sensors have them."""
@@ -179,7 +179,7 @@ class SimulatedCamera:
         return values[picture]
 
     def _noisy(self, picture: Picture, gain: float = 1.0) -> Picture:
-        """The same picture with this frame's sensor noise, a pixel or two away from where it was."""
+        """The picture with this frame's sensor noise, a pixel or two away from where it was."""
         height, width = picture.shape
         top, left = self._rng.integers(0, 32, 2)
         noise = self._noise[top : top + height, left : left + width]
@@ -210,7 +210,7 @@ class SimulatedCamera:
         return {"part": "simulated", "model": "simulated", "size": size, "frame_us": self._settings.frame_us}
 
     def close(self) -> None:
-        """Idempotent. Whoever waits for a showing is let go."""
+        """Idempotent. Anyone who waits for a showing is let go."""
         self._closed = True
         while self._queue:
             item = self._queue.popleft()

@@ -86,12 +86,14 @@ def core(config: Config) -> None:
     """The core: decides, drives relay and lights, keeps the journal."""
     from hardware.opening import open_lane
     from kiosk.core.clock import Clock
-    from kiosk.core.gate import DISK_S, Gate, LaneRun
+    from kiosk.core.gate import DISK_S, Gate
+    from kiosk.core.guards.live import LiveList
+    from kiosk.core.guards.post import GuardSessions
     from kiosk.core.journal import Journal
     from kiosk.core.kept import Kept
-    from kiosk.core.loop import CoreLoop, LiveList
+    from kiosk.core.lane_run import LaneRun
+    from kiosk.core.loop import CoreLoop
     from kiosk.core.mirror import Mirror
-    from kiosk.core.post import GuardSessions
     from kiosk.service import Service, log_to_stdout
 
     log_to_stdout()
@@ -171,7 +173,7 @@ def guard(config: Config) -> None:
 
     import gevent
 
-    from kiosk.guard import create_app
+    from kiosk.guard.app import create_app
     from kiosk.guard.line import CoreLine, GuardSettings
     from kiosk.guard.serve import ServeError, serve, tls_of
     from kiosk.service import Service, log_to_stdout

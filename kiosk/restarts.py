@@ -8,7 +8,7 @@ from kiosk.verbs import Ending
 
 HOUR_S = 3600.0
 TOLD_S = 600.0
-"""A guard is told of one restart for so long, and of several for the whole hour."""
+"""How long a guard is told of one restart; several are told for the whole hour."""
 SEVERAL = 3
 KEPT = 200
 SOONEST_S = 0.5

@@ -28,7 +28,7 @@ class Presentation(msgspec.Struct, kw_only=True):
     ms: float = 0.0
 
 
-class Shown(msgspec.Struct, kw_only=True):
+class PresentationAnswer(msgspec.Struct, kw_only=True):
     """What came of a presentation: ``outcome`` grant, refer or deny with one ``reason``; nothing personal."""
 
     outcome: str
@@ -70,7 +70,7 @@ class Ending(msgspec.Struct, kw_only=True):
 
 
 ENDING: Verb[Ending, Nothing] = Verb("ending", Ending, Nothing)
-PRESENT: Verb[Presentation, Shown] = Verb("present", Presentation, Shown)
+PRESENT: Verb[Presentation, PresentationAnswer] = Verb("present", Presentation, PresentationAnswer)
 READER_STATE: Verb[ReaderState, Nothing] = Verb("reader_state", ReaderState, Nothing)
 
 # --- guard -> core --------------------------------------------------------------------------------------------------
@@ -98,14 +98,14 @@ class Token(msgspec.Struct):
 
 
 class Watch(msgspec.Struct):
-    """Wait up to ``wait_s`` for happenings numbered above ``after`` (0: the latest fifty at once)."""
+    """Wait up to ``wait_s`` for lines numbered above ``after`` (0: the latest fifty at once)."""
 
     token: str
     after: int
     wait_s: float = 20.0
 
 
-class Happening(msgspec.Struct, kw_only=True, omit_defaults=True):
+class LiveLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One line of the live list. Numbered 1, 2, 3 … since the core started; a later one may settle an earlier.
 
     ``kind``: decision, ruling, override, explained, passage, button, fire, lockdown, held_open, call, tamper, state.
@@ -137,10 +137,11 @@ class Happening(msgspec.Struct, kw_only=True, omit_defaults=True):
     needs_reason: bool = False
 
 
-class Happenings(msgspec.Struct):
-    """``restarted`` is true when the core began anew since ``after`` was numbered: forget what you had."""
+class LiveLines(msgspec.Struct):
+    """Lines after a number, and the ``newest`` number. Another ``run`` means that the core began anew: forget what you
+    had."""
 
-    items: list[Happening]
+    items: list[LiveLine]
     newest: int
     run: str
 
@@ -263,7 +264,7 @@ class LaneState(msgspec.Struct, kw_only=True):
     """What the one standing there could do to be read (see :class:`ReaderState`); empty while a result is shown."""
 
 
-class State(msgspec.Struct, kw_only=True):
+class GateState(msgspec.Struct, kw_only=True):
     """How the gate is. ``faults`` are codes, worst first, that the page turns into sentences."""
 
     run: str
@@ -296,15 +297,15 @@ class State(msgspec.Struct, kw_only=True):
 SIGN_IN: Verb[SignIn, Session] = Verb("sign_in", SignIn, Session)
 SIGN_OUT: Verb[Token, Nothing] = Verb("sign_out", Token, Nothing)
 WHO: Verb[Token, Session] = Verb("who", Token, Session)
-WATCH: Verb[Watch, Happenings] = Verb("watch", Watch, Happenings)
-STATE: Verb[Nothing, State] = Verb("state", Nothing, State)
-RULE: Verb[Ruling, Happening] = Verb("rule", Ruling, Happening)
-OVERRIDE: Verb[Override, Happening] = Verb("override", Override, Happening)
+WATCH: Verb[Watch, LiveLines] = Verb("watch", Watch, LiveLines)
+STATE: Verb[Nothing, GateState] = Verb("state", Nothing, GateState)
+RULE: Verb[Ruling, LiveLine] = Verb("rule", Ruling, LiveLine)
+OVERRIDE: Verb[Override, LiveLine] = Verb("override", Override, LiveLine)
 EXPLAIN: Verb[Explain, Nothing] = Verb("explain", Explain, Nothing)
-HOLD: Verb[Hold, Happening] = Verb("hold", Hold, Happening)
-LOCKDOWN: Verb[Lockdown, Happening] = Verb("lockdown", Lockdown, Happening)
+HOLD: Verb[Hold, LiveLine] = Verb("hold", Hold, LiveLine)
+LOCKDOWN: Verb[Lockdown, LiveLine] = Verb("lockdown", Lockdown, LiveLine)
 LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)
-PRESENT_TEXT: Verb[PresentText, Shown] = Verb("present_text", PresentText, Shown)
+PRESENT_TEXT: Verb[PresentText, PresentationAnswer] = Verb("present_text", PresentText, PresentationAnswer)
 CONFIRM_TIME: Verb[ConfirmTime, Nothing] = Verb("confirm_time", ConfirmTime, Nothing)
 
 # --- guard -> reader ------------------------------------------------------------------------------------------------
@@ -335,7 +336,7 @@ class Show(msgspec.Struct):
 class ShownTexts(msgspec.Struct):
     """What the reader made of it: the texts presented to the core while the pictures were held up."""
 
-    presented: list[Shown]
+    presented: list[PresentationAnswer]
     why: str = ""
 
 

@@ -1,4 +1,4 @@
-"""What a frame shows in figures: for the reading ladder, the hints and whoever wants to know. Pure.
+"""What a frame shows in figures: for the reading ladder, the hints and anyone who wants to know. Pure.
 
 The figures are taken from a sample of about 9,000 pixels, whatever the size of the picture: 0.2 ms.
 """
@@ -21,14 +21,14 @@ Region: TypeAlias = tuple[int, int, int, int]
 SAMPLE = 9_000
 TILE = 8
 WHITE, DARK = 250, 16
-"""From ``WHITE`` on a pixel tells nothing any more; under ``DARK`` hardly anything."""
+"""From ``WHITE`` on a pixel no longer shows anything; under ``DARK`` hardly anything."""
 SMALLEST = 4
 """Pixels a side: a smaller region has no neighbours to compare."""
 GLARE_CELLS = 8
 GLARE_SHARE = 0.9
-"""A cell of 1/8 of a symbol's side is 4 to 6 modules wide; no code has so many light ones together."""
+"""A cell of 1/8 of a symbol's side is 4 to 6 modules wide; no code has as many light ones together."""
 QUARTILE = 0.3186
-"""A quarter of Gaussian values lie within so many standard deviations: three quarters may be edges."""
+"""Standard deviations within which a quarter of Gaussian values lie: three quarters may be edges."""
 STRONGEST = 0.98
 """Modules of up to 10 pixels have edges at more than one pixel in fifty."""
 EDGE_OF_NOISE = 2.326 * sqrt(2)

@@ -19,7 +19,7 @@ from PIL import Image
 from hardware import OURS, Found, Picture, Seen
 from hardware.reading.analysis import analyse
 from hardware.reading.engines import EXTRAS, FAULTS, Corners, Engine, extra, extras_for, is_picture, zbar_half, zxing
-from hardware.reading.fusion import REMEMBERED_S, Read, Track
+from hardware.reading.fusion import REMEMBERED_S, ReadSymbol, Track
 from hardware.reading.hints import Hinter, foremost, region_of
 from hardware.reading.lattice import Fit, half, prepared, refitted
 from hardware.reading.locate import LEAST_SCORE, placement
@@ -57,7 +57,7 @@ MOST_UNREAD = 8
 LARGEST_EXTRA = 200_000
 """Pixels: a larger region of a frame is looked at smaller, for its time."""
 CROWD = 4
-"""A photo with so many codes likely has more."""
+"""A photo with this number of codes likely has more."""
 PHOTO_SIDE = 1600
 """Pixels: all rungs but the first look at larger photos smaller."""
 
@@ -99,7 +99,7 @@ class QrDecoder:
 
 
 class QrWatch:
-    """:class:`hardware.Watch`: the gate of motion, then the ladder, each rung in its turn."""
+    """:class:`hardware.FrameWatch`: the gate of motion, then the ladder, each rung in its turn."""
 
     def __init__(self, second: Engine) -> None:
         prepared()
@@ -167,7 +167,7 @@ class QrWatch:
         ]
 
     def _told(self, luma: Picture, found: list[Found], at: float) -> Seen:
-        """What was seen, and the hint for whoever holds up what could not be read."""
+        """What was seen, and the hint for anyone who holds up what could not be read."""
         symbols: tuple[Corners, ...] = ()
         module = None
         if self._track and not found and self._track.seen_at == at:
@@ -183,7 +183,7 @@ class QrWatch:
 
 
 def ours_first(found: Iterable[Found]) -> list[Found]:
-    """The same codes, each text once, passes before anything else, else in the order found."""
+    """The codes, each text once, passes before anything else, else in the order found."""
     unique: dict[str, Found] = {}
     for code in found:
         unique.setdefault(code.text, code)
@@ -252,7 +252,7 @@ def _met(luma: Picture, fit: Fit, inverted: bool) -> list[Found]:
     return _text(track.meet(luma, fit, 0.0), track)
 
 
-def _text(read: Read | None, track: Track) -> list[Found]:
+def _text(read: ReadSymbol | None, track: Track) -> list[Found]:
     """The text of a symbol that was put right: what its codewords mean is zxing-cpp's business."""
     if read is None:
         return []

@@ -20,7 +20,7 @@ from hardware.reading.symbol import Soft, layout, repaired, side
 FINE = 2
 """Samples along each side of a module."""
 WINDOW = 5
-"""Modules along each side of what a filter sees: the middle one is what it tells."""
+"""Modules along each side of what a filter sees: the middle one is what it judges."""
 MARGIN = WINDOW // 2
 LEVEL_MODULES = 7
 RIDGE = 0.005
@@ -35,7 +35,7 @@ QUIETEST = 0.05
 FASTEST = 40.0
 """Pixels a frame a corner may be taken to move on by."""
 REMEMBERED_S = 0.7
-"""A symbol not located for so long is gone, and what was heard so long ago is forgotten."""
+"""How long a symbol may go unlocated before it is gone, and after which what was heard is forgotten."""
 MOST_HEARD = 12
 LEAST_SCORE = 0.4
 
@@ -95,7 +95,7 @@ def _learned(patches: Plane, truth: Plane) -> tuple[Plane, float]:
     return weights.astype(np.float32), float(np.sqrt(np.mean(missed**2)))
 
 
-class Read(NamedTuple):
+class ReadSymbol(NamedTuple):
     """A symbol (n, n) put right, +1 and -1, and of how many frames it was made."""
 
     symbol: Soft
@@ -115,13 +115,13 @@ class Track:
         self._moved = np.zeros((4, 2))
         self._heard: list[tuple[float, Heard]] = []
 
-    def follow(self, luma: Picture, at: float) -> Read | None:
+    def follow(self, luma: Picture, at: float) -> ReadSymbol | None:
         """The symbol in the next frame, near where it was; ``seen_at`` stays behind when it is not there."""
         shown = self._positive(luma)
         ahead = self.fit._replace(corners=self.fit.corners + self._moved)
         return self._settle(shown, refitted(shown, ahead, patient=True), at, SECOND_THOUGHTS)
 
-    def meet(self, luma: Picture, fit: Fit, at: float, thoughts: int = SECOND_THOUGHTS) -> Read | None:
+    def meet(self, luma: Picture, fit: Fit, at: float, thoughts: int = SECOND_THOUGHTS) -> ReadSymbol | None:
         """The symbol in this frame, found at ``fit`` anew; ``thoughts`` is how much time is left for it."""
         self._moved = np.zeros((4, 2))
         if fit.version != self.fit.version:
@@ -133,7 +133,7 @@ class Track:
     def _positive(self, luma: Picture) -> Picture:
         return np.invert(luma) if self.inverted else luma
 
-    def _settle(self, shown: Picture, fit: Fit, at: float, thoughts: int) -> Read | None:
+    def _settle(self, shown: Picture, fit: Fit, at: float, thoughts: int) -> ReadSymbol | None:
         if fit.score < LEAST_SCORE:
             self._moved = np.zeros((4, 2))
             return None
@@ -141,16 +141,16 @@ class Track:
         self.fit, self.seen_at = fit, at
         return self._hear(Straightened(shown, fit), at, thoughts)
 
-    def _hear(self, straight: Straightened, at: float, thoughts: int) -> Read | None:
+    def _hear(self, straight: Straightened, at: float, thoughts: int) -> ReadSymbol | None:
         """By itself, then with what earlier frames said, then through a filter taught by what both are sure of."""
         self._heard = [one for one in self._heard if at - one[0] < REMEMBERED_S][1 - MOST_HEARD :]
         now = straight.heard()
         for left in range(thoughts, -1, -1):
             if (clean := repaired(now.soft, straight.version)) is not None:
-                return Read(clean, 1)
+                return ReadSymbol(clean, 1)
             total = self._together(now)
             if self._heard and (clean := repaired(total, straight.version)) is not None:
-                return Read(clean, len(self._heard) + 1)
+                return ReadSymbol(clean, len(self._heard) + 1)
             if left:
                 now = straight.heard(total)
         self._heard.append((at, now))

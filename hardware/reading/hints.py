@@ -20,11 +20,11 @@ MODULES = 45
 SMALLEST_MODULE = 2.0
 """Pixels: from there on zxing-cpp reads 95 %."""
 UNREAD_S = 0.7
-"""Held up unread for so long: most codes are read in the first frames, and nobody is to be told what to do then."""
+"""Held up unread for this time: most codes are read in the first frames, and nobody is to be told what to do then."""
 LOST_S = 1.0
-"""A symbol not located for so long is not held up any more: the ladder looks for one in its turns only."""
+"""A symbol not located for this time is no longer held up: the ladder looks for one in its turns only."""
 HOLDS_S = 1.5
-"""A hint stays for at least so long, unless it is done with: one cannot read faster."""
+"""A hint stays for at least this time, unless it is done with: one cannot read faster."""
 VOTES_S = 0.5
 """What is wrong in most of the frames of about so long is what is said."""
 LARGEST = 0.9
@@ -120,7 +120,7 @@ class Hinter:
     def _wrong(
         self, symbol: Corners | None, scene: Scene | None, module: float | None, at: float
     ) -> tuple[Hint | None, bool]:
-        """What is wrong in this frame, and whether the frame tells anything at all."""
+        """What is wrong in this frame, and whether the frame shows anything at all."""
         if symbol and scene:
             speed = self._speed(symbol, at)
             self._before, self._located_at = (symbol, at), at
@@ -214,7 +214,7 @@ def _crooked(symbol: Corners) -> float:
 
 
 def _alike(one: Corners, other: Corners) -> bool:
-    """Of about the same size."""
+    """Whether they are of about one size."""
     return ALIKE * _length(other) < _length(one) < _length(other) / ALIKE
 
 

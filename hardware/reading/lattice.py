@@ -24,7 +24,7 @@ _STEP = (0.25, 0.75)
 
 
 def homography(corners: Corners, modules: float) -> NDArray[np.float64]:
-    """(3, 3): symbol coordinates of a symbol of so many modules to the picture's."""
+    """(3, 3): coordinates of a symbol of ``modules`` a side to the picture's."""
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners.tolist()
     # The unit square's projective map in closed form (Heckbert 1989, 2.2.3).
     dx1, dx2, sx = x1 - x2, x3 - x2, x0 - x1 + x2 - x3

@@ -41,7 +41,7 @@ MOST_TRIED = 7
 MOST_FITTED = 2
 ROUNDS = 6
 MOST_HIDDEN_TRIED, MOST_HIDDEN_FITTED, HIDDEN_ROUNDS = 10, 2, 12
-"""The same where a finder is hidden: more that could be meant, and further from the truth."""
+"""Limits where a finder is hidden: more that could be meant, and further from the truth."""
 SURE_SCORE, DOUBTED_SCORE = 0.75, 0.65
 """Above the one nothing better is looked for among three finders, above the other none is taken for hidden."""
 WORTH_FITTING = 0.35
@@ -230,7 +230,7 @@ TILTS = np.linspace(-0.48, 0.48, 17)
 
 
 def _tilted(even: Plane, start: Start, axes: Sequence[int]) -> Fit:
-    """The placement whose timing patterns along these axes fit best: they tell how much each side leans away."""
+    """The placement whose timing patterns along these axes fit best: they show how much each side leans away."""
     tilt = [0.0, 0.0]
     for axis in axes:
         tries = np.array([(t, tilt[1]) if axis == 0 else (tilt[0], t) for t in TILTS])

@@ -26,25 +26,25 @@ SMALLEST_SIDE = 64
 FIRST_FRAMES = 30
 """Looked at whatever they show, while the empty lane and its noise become known."""
 HOLD_S = 6.0
-"""What came into view and stands still is looked at in every frame for so long: every extra gets its turn."""
+"""What came into view and stands still is looked at in every frame for this time: every extra gets its turn."""
 GONE_S = 2.0
-"""The same for a movement that left nothing behind."""
+"""How long every frame is looked at after a movement that left nothing behind."""
 STANDING_EVERY = 5
-"""What has stood still for longer is looked at in one frame of so many (a card propped up, a parked car)."""
+"""What has stood still for longer is looked at in one frame of this number (a card propped up, a parked car)."""
 EMPTY_EVERY = 8
-"""The safety net: an empty lane is looked at in one frame of so many, 0.27 s."""
+"""The safety net: an empty lane is looked at in one frame of this number, 0.27 s."""
 RESTLESS_S = 20.0
 RESTLESS_EVERY = 3
-"""What moves for ``RESTLESS_S`` and is no code (a branch, a flag) is looked at in one frame of so many."""
+"""What moves for ``RESTLESS_S`` and is no code (a branch, a flag) is looked at in one frame of this number."""
 
 SIGMAS = 6.0
-"""Beyond so many standard deviations a block has changed: with 3,600 blocks, noise alone does it once in hours."""
+"""Standard deviations beyond which a block has changed: with 3,600 blocks, noise alone does it once in hours."""
 LIGHT_S = 10.0
 """Time constant of the light in which the empty lane is remembered."""
 LANE_S = 30.0
 """Time constant of the empty lane's picture, where nothing stands before it: shadows wander, paint dries."""
 SETTLED_S = 30.0
-"""What has stood still for so long is part of the lane. All at once: half learned, it would leave a ghost behind."""
+"""What has stood still for this time is part of the lane. All at once: half learned, it would leave a ghost behind."""
 RECENT_S = 1.0
 """Time constant of what stands there now."""
 NOISE_S = 50.0
@@ -58,12 +58,12 @@ CLIPPED = np.float32(240)
 STEP_FAULT = 0.15
 """The share of a change in brightness that one factor per row does not explain (tone curves, other lamps)."""
 QUARTILE = 0.3186
-"""A quarter of Gaussian values lie within so many standard deviations: three quarters of the picture may move."""
+"""Standard deviations within which a quarter of Gaussian values lie: three quarters of the picture may move."""
 LOUDER = 1.5
 """How much noisier than of late a single frame may be thought."""
 LATE = 0.1
 CROWD, FEW = 1.5, 4.0
-"""So many times the most blocks that moved of late, and a few, are something new even where it is never quiet."""
+"""More than this factor times the most blocks that moved of late, and a few, are something new even in a busy lane."""
 CROWD_S = 10.0
 LONGEST_GAP_S = 0.2
 
@@ -75,7 +75,7 @@ _ROWS = 4
 
 
 class MotionGate:
-    """One camera's. ``looked`` and ``skipped`` count the frames; ``occupied`` tells whether something is there."""
+    """One camera's. ``looked`` and ``skipped`` count the frames; ``occupied`` is true while something is there."""
 
     def __init__(self) -> None:
         self.looked = 0
@@ -292,7 +292,7 @@ def _neighbours(blocks: Blocks) -> Blocks:
 
 
 def _spread(blocks: Blocks) -> float:
-    """The standard deviation of the calmest quarter's noise, had the rest the same."""
+    """The standard deviation of the calmest quarter's noise, had the rest as much."""
     sizes = np.abs(blocks[:, ::2]).ravel()
     quarter = sizes.size // 4
     sizes.partition(quarter)

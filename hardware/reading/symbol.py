@@ -28,7 +28,7 @@ LEVELS = "MLHQ"
 EVIDENCE = 34.0
 """Bits of unspent parity below which a repair is not believed: a chance of about 1 in 10^10 a trial."""
 BLOCK_EVIDENCE = 20.0
-"""The same for each block: one wrong block makes a wrong text, however sure the others are."""
+"""Evidence below which a block is not believed: one wrong block makes a wrong text, however sure the others are."""
 FORMATS_TRIED = 2
 FORMAT_CLOSE = 0.8
 """A second format is tried when it fits so nearly as well."""

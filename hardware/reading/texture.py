@@ -33,7 +33,7 @@ LARGEST_SIDE = 264
 LEAST_SCALE = 0.6
 """Small symbols are looked at enlarged: boxes have whole pixels."""
 BANDED = 3.0
-"""A code's rows differ from each other as much as its columns; beyond so many times more they are bands."""
+"""A code's rows differ from each other as much as its columns; beyond this factor they are bands."""
 BAND_SPAN = 31
 DARKEST_BAND = 3.0
 
@@ -125,7 +125,7 @@ def _directions(plane: Plane) -> tuple[float, float, bool]:
     """Which way a symbol's rows run, within 45 degrees of level, by how much its columns lean, and whether
     its modules look narrower than they are high.
 
-    The mean of the gradients' fourth powers tells the direction of a square; a tilted one is a rhombus, whose two
+    The mean of the gradients' fourth powers gives the direction of a square; a tilted one is a rhombus, whose two
     sides are then found each among the gradients near to it.
     """
     downhill, across = np.gradient(_smoothed(plane))
@@ -156,7 +156,7 @@ def unbanded(luma: Picture, region: Region) -> Picture | None:
     """The picture with the bands taken out of the region; None where it has none.
 
     A rolling shutter turns a screen's or lamp's flicker into bands along the sensor's rows, each row darker or
-    lighter by one factor, which the row's mean tells. A camera mounted on its side has them upright.
+    lighter by one factor, which the row's mean shows. A camera mounted on its side has them upright.
     """
     left, top, right, bottom = region.box
     box = np.s_[top:bottom, left:right]

@@ -15,7 +15,7 @@ from kiosk.config import Config
 from kiosk.core.journal import open_existing
 from kiosk.core.mirror import Anchor
 from kiosk.restarts import SEVERAL
-from kiosk.verbs import STATE, LaneState, Nothing, State
+from kiosk.verbs import STATE, GateState, LaneState, Nothing
 from sync.cache import ListError, check, get_current
 
 _CORE_ANSWER_S = 3.0
@@ -58,7 +58,7 @@ def _decoder() -> Finding:
     return Finding("decoder", not found, "zxing-cpp and zbar are there")
 
 
-def ask_core(config: Config) -> State | None:
+def ask_core(config: Config) -> GateState | None:
     """How the gate says it is; None while its core does not answer."""
     client = Client(config.socket("core-guard"), _CORE_ANSWER_S)
     try:
@@ -103,7 +103,7 @@ def _list(config: Config, anchor: Anchor | None) -> Finding:
     return Finding("list", True, f"{path.name} is whole")
 
 
-def _running(state: State) -> Iterator[Finding]:
+def _running(state: GateState) -> Iterator[Finding]:
     yield Finding("list age", state.list_state == "fresh", f"{state.list_state}, {state.list_age_s} s old, "
                   f"{state.list_passes} credentials", "see centre")  # fmt: skip
     yield Finding("clock", state.clock != "untrusted", f"{state.clock}, within {state.clock_uncertainty_ms} ms",
@@ -128,7 +128,7 @@ def frames_of(lane: LaneState) -> str:
     return f"fine, {lane.decode_ms:.1f} ms a frame{looked}"
 
 
-def _lane(lane: LaneState, state: State) -> Iterator[Finding]:
+def _lane(lane: LaneState, state: GateState) -> Iterator[Finding]:
     text = f"{lane.name}: {lane.camera_why or frames_of(lane)}"
     yield Finding("camera", lane.camera_ok, text, "check the ribbon cable, then systemctl status gate-kiosk-reader")
     yield _reader(lane)

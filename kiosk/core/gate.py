@@ -11,33 +11,30 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Literal
 
 import msgspec
 
-from hardware import HardwareError, LaneParts, Signal
+from hardware import Signal
 from kiosk.channel import Refused
-from kiosk.config import LaneSection, ScreenSection
 from kiosk.core import lane as lanes
 from kiosk.core.clock import Clock
 from kiosk.core.journal import Journal, Saved, UseRow, Uses, new_event_id
 from kiosk.core.judge import Decision, Judge, Whose, person_of
 from kiosk.core.kept import Kept
+from kiosk.core.lane_run import LaneRun
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
-from kiosk.verbs import FoundPass, FoundPasses, Happening, Presentation, Shown
+from kiosk.core.repeats import Presented
+from kiosk.verbs import FoundPass, FoundPasses, LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event
 from sync.terms import EventKind, LiveKind, Switched
 
-REPEAT_S = 10.0
 DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
 OVERRIDE_HOURS = 12
-_MOST_RECENT = 20
-"""Presentations at a lane that are remembered for repeats: more than come in REPEAT_S."""
 _MOST_WORDS = 200
 """Characters of a guard's reason that are kept."""
 _FORGET_EVERY_S = 3600.0
@@ -47,29 +44,7 @@ _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
 log = logging.getLogger("gate")
 
 
-class Last(msgspec.Struct):
-    """A late presentation at a lane: what a repeat is a repeat of."""
-
-    credential: int | None
-    text_mark: bytes
-    at: float
-    event: str
-    shown: Shown
-    public: tuple[str, str]
-    """Outcome and reason as the lane shows them."""
-    repeats: int = 0
-
-
-class Told(msgspec.Struct, frozen=True):
-    """What the lane tells everybody who stands there, and until when by the gate's clock. Never a sensitive reason."""
-
-    outcome: str = ""
-    reason: str = ""
-    until_ms: int = 0
-
-
 NOBODY = Whose()
-NOTHING = Told()
 
 
 class Opening(msgspec.Struct):
@@ -91,85 +66,6 @@ class Refer(msgspec.Struct):
     whose: Whose
 
 
-class LaneRun:
-    """One lane: its parts, driven by the pure state machine."""
-
-    def __init__(self, section: LaneSection, screen: ScreenSection, parts: LaneParts):
-        self.section = section
-        self.parts = parts
-        self.state = lanes.LaneCondition()
-        self.levels = dict(parts.inputs.read())
-        self.recent: deque[Last] = deque(maxlen=_MOST_RECENT)
-        self._told = NOTHING
-        self._faults: dict[str, str] = {}
-        self.facts = lanes.Facts(
-            has_passage="passage" in self.levels,
-            mode=section.mode,
-            pulse_s=section.pulse_ms / 1000,
-            passage_timeout_s=section.passage_timeout_s,
-            settle_s=section.settle_s,
-            grant_s=screen.grant_s,
-            other_s=screen.other_s,
-        )
-
-    def drive(self, happening: lanes.LaneInput, now: float) -> list[lanes.Settled]:
-        """Let something happen to the lane; move relay and lights; answer what settled."""
-        self.state, actions = lanes.step(self.facts, self.state, happening, now)
-        settled = []
-        for action in actions:
-            match action:
-                case lanes.Relay(on):
-                    self._safely("relay", self.parts.relay.on if on else self.parts.relay.off)
-                case lanes.Light(signal):
-                    self._safely("lights", partial(self.parts.lights.show, signal))
-                case lanes.Settled():
-                    settled.append(action)
-        return settled
-
-    def illuminate(self, on: bool) -> None:
-        """Have the lamp beside the camera lit or not; nothing happens when it is so already."""
-        lamp = self.parts.illumination
-        if lamp.is_on != on:
-            self._safely("illumination", lamp.on if on else lamp.off)
-
-    def tell(self, outcome: str, reason: str, now_ms: int, now: float) -> None:
-        """Note what the result is that has just begun to be shown."""
-        until = self.state.result_until
-        self._told = Told(outcome, reason, now_ms + int((until - now) * 1000)) if until is not None else NOTHING
-
-    @property
-    def told(self) -> Told:
-        """What is being told now; nothing once its time is up or the passage has come."""
-        return self._told if self.state.result_until is not None else NOTHING
-
-    @property
-    def fault(self) -> str:
-        """What is wrong with relay, lights or illumination; empty once they move again."""
-        return "; ".join(self._faults.values())
-
-    def _safely(self, part: str, move: Callable[[], None]) -> None:
-        """A broken lamp must not keep the relay from moving, nor the other way round."""
-        try:
-            move()
-        except HardwareError as err:
-            if part not in self._faults:
-                log.error("lane=%s part=%s fault=%r", self.section.name, part, str(err))
-            self._faults[part] = str(err)
-        else:
-            if self._faults.pop(part, ""):
-                log.info("lane=%s part=%s fault=over", self.section.name, part)
-
-    @property
-    def somebody_is_under(self) -> bool:
-        """Whether the arm would fall on them if this lane's request to open ended now."""
-        return self.section.mode == "hold" and (self.state.passing or self.state.cleared_at is not None)
-
-    def close(self) -> None:
-        """Relay off first, then everything else."""
-        for name, part in self.parts._asdict().items():
-            self._safely(name, part.close)
-
-
 class Gate:
     """The gate: all lanes of this device. ``tell`` receives each line of the live list; ``monotonic`` is in seconds."""
 
@@ -181,7 +77,7 @@ class Gate:
         clock: Clock,
         kept: Kept,
         own_scope: int,
-        tell: Callable[[Happening], None],
+        tell: Callable[[LiveLine], None],
         monotonic: Callable[[], float],
         new_id: Callable[[], str] = new_event_id,
     ):
@@ -198,7 +94,7 @@ class Gate:
         self._tell = tell
         self._monotonic = monotonic
         self._new_id = new_id
-        self._happenings: dict[int, Happening] = {}
+        self._happenings: dict[int, LiveLine] = {}
         self._number = 0
         self._overrides: dict[str, deque[float]] = {}
         self._forget_at = monotonic() + _FORGET_EVERY_S
@@ -237,7 +133,7 @@ class Gate:
 
     # --- presentations ---
 
-    def present(self, shown: Presentation) -> Shown:
+    def present(self, shown: Presentation) -> PresentationAnswer:
         """Carry a presentation through. Raises Refused for a lane that is not here."""
         run = self._run(shown.lane)
         reading = read_credential(shown.text, self._mirror.vouched.keys)
@@ -248,21 +144,18 @@ class Gate:
         decision = self._judge.judge(reading, run.section.name, run.section.direction, self._under_way(run))
         return self._carry_out(run, shown, decision, mark)
 
-    def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> Shown | None:
-        """Whoever was shown in between makes no difference: two cards in one hand are read in turns."""
+    def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> PresentationAnswer | None:
         credential = credential_id(reading.scope, reading.serial) if isinstance(reading, Credential) else None
-        now = self._monotonic()
-        for last in reversed(run.recent):
-            open_still = last.event in self.openings or last.shown.happening in self.refers
-            granted_before = last.shown.outcome == "grant" and credential is not None and credential == last.credential
-            if (now - last.at < REPEAT_S or open_still) and (mark == last.text_mark or granted_before):
-                break
-        else:
+        last = run.repeats.find(credential, mark, self._monotonic(), self._is_open)
+        if last is None:
             return None
         last.repeats += 1
         if last.shown.outcome != "grant":
             self._show(run, *last.public)
         return msgspec.structs.replace(last.shown, repeat=True)
+
+    def _is_open(self, presented: Presented) -> bool:
+        return presented.event in self.openings or presented.shown.happening in self.refers
 
     def _under_way(self, run: LaneRun) -> dict[int, int]:
         """When each person last began a passage in this direction that has not been counted yet."""
@@ -272,7 +165,7 @@ class Gate:
             if opening.whose.person is not None and self.lanes[opening.lane].section.direction == run.section.direction
         }
 
-    def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> Shown:
+    def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> PresentationAnswer:
         verdict, reading = decision.verdict, decision.reading
         event, saved = self._record(
             "decided",
@@ -292,9 +185,11 @@ class Gate:
         if decision.step and verdict.outcome != "deny":
             self._uses.steps[decision.step[0]] = decision.step[1]
         happening = self._announce_decision(run, shown, decision, event)
-        answer = Shown(outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number)
+        answer = PresentationAnswer(
+            outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number
+        )
         public = _decided_in_public(verdict)
-        run.recent.append(Last(decision.credential, mark, self._monotonic(), event.id, answer, public))
+        run.repeats.remember(Presented(decision.credential, mark, self._monotonic(), event.id, answer, public))
         log.info(
             "lane=%s outcome=%s reason=%s source=%s engine=%s frames=%d",
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
@@ -305,7 +200,7 @@ class Gate:
             self._show(run, *public)
         return answer
 
-    def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> Happening:
+    def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> LiveLine:
         verdict, row, reading = decision.verdict, decision.row, decision.reading
         refer_s = self._mirror.vouched.rules.refer_s
         who = decision.whose.person
@@ -362,7 +257,6 @@ class Gate:
             if end.outcome != "not_passed" and who is not None:
                 use = UseRow(who, opening.commanded_ms, run.section.direction, opening.whose.household)
                 self._uses.count(use)
-            repeats = sum(last.repeats for last in run.recent if last.event == end.about)
             self._record(
                 "passage",
                 use=use,
@@ -372,21 +266,21 @@ class Gate:
                 about=end.about,
                 outcome=end.outcome,
                 commanded_ms=opening.commanded_ms,
-                repeats=repeats,
+                repeats=run.repeats.count(end.about),
                 slow_disk=opening.slow_disk,
             )
             self._announce("passage", lane=opening.lane, outcome=end.outcome, about=opening.happening)
 
     # --- guards ---
 
-    def rule(self, number: int, grant: bool, by: str, reason: str) -> Happening:
+    def rule(self, number: int, grant: bool, by: str, reason: str) -> LiveLine:
         """A guard's answer to a refer. Raises Refused when it is not (or no longer) waiting."""
         refer = self.refers.pop(number, None)
         if refer is None:
             raise Refused("not_waiting")
         return self._ruled(number, refer, "grant" if grant else "deny", by, reason[:_MOST_WORDS])
 
-    def _ruled(self, number: int, refer: Refer, outcome: str, by: str, reason: str) -> Happening:
+    def _ruled(self, number: int, refer: Refer, outcome: str, by: str, reason: str) -> LiveLine:
         run = self.lanes[refer.lane]
         event, saved = self._record(
             "ruled",
@@ -400,21 +294,14 @@ class Gate:
         happening = self._announce(
             "ruling", lane=refer.lane, outcome=outcome, reason=reason, about=number, by=by, event=event.id
         )
-        self._answer(run, number, event)
+        run.repeats.answered(number, event.id, event.outcome, _answered_in_public(event))
         if outcome == "grant":
             self._open(run, event, happening.number, saved, refer.whose)
-        elif not run.recent or run.recent[-1].shown.happening == number:
+        elif not run.repeats.newer_than(number):
             self._show(run, *_answered_in_public(event))
         return happening
 
-    def _answer(self, run: LaneRun, number: int, event: Event) -> None:
-        """From now on the same pass shown again is a repeat of what the guard said, not of what the gate had said."""
-        for last in run.recent:
-            if last.shown.happening == number:
-                last.event, last.shown = event.id, msgspec.structs.replace(last.shown, outcome=event.outcome)
-                last.public = _answered_in_public(event)
-
-    def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> Happening:
+    def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> LiveLine:
         """Open or refuse whatever was decided. Never silent, never stopped by a budget."""
         run = self._run(lane)
         about = self._happenings.get(number)
@@ -444,7 +331,7 @@ class Gate:
         if not reason:
             self.unexplained.add(happening.number)
         refer = self.refers.pop(number, None)
-        self._answer(run, number, event)
+        run.repeats.answered(number, event.id, event.outcome, _answered_in_public(event))
         if opens:
             self._open(run, event, happening.number, saved, refer.whose if refer else NOBODY)
         else:
@@ -469,7 +356,7 @@ class Gate:
         self.unexplained.discard(number)
         self._announce("explained", lane=about.lane, reason=why, about=number, by=by, event=event.id)
 
-    def hold(self, lane: str, on: bool, by: str) -> Happening:
+    def hold(self, lane: str, on: bool, by: str) -> LiveLine:
         """Hold a lane open, or end that. After a restart a held lane is a question until a guard answers it."""
         run = self._run(lane)
         event, _ = self._record("hold", lane=lane, outcome="on" if on else "off", by=by)
@@ -477,7 +364,7 @@ class Gate:
         self._kept.change(held=_with(self._kept.now.held, lane, on))
         return self._announce("held_open", lane=lane, outcome=event.outcome, by=by, event=event.id)
 
-    def lockdown(self, lane: str, on: bool, by: str, reason: str) -> Happening:
+    def lockdown(self, lane: str, on: bool, by: str, reason: str) -> LiveLine:
         """Refuse everybody at a lane, or end that; it outlasts a restart. Guards and the button still open."""
         self._run(lane)
         event, _ = self._record("lockdown", lane=lane, outcome="on" if on else "off", by=by, why=reason[:_MOST_WORDS])
@@ -574,10 +461,10 @@ class Gate:
         )
         return event, self._journal.append(event, use, step, urgent)
 
-    def _announce(self, kind: LiveKind, **fields: object) -> Happening:
+    def _announce(self, kind: LiveKind, **fields: object) -> LiveLine:
         self._number += 1
         at_ms = self._clock.now().utc_ms
-        happening = msgspec.convert({"number": self._number, "kind": kind, "at_ms": at_ms, **fields}, Happening)
+        happening = msgspec.convert({"number": self._number, "kind": kind, "at_ms": at_ms, **fields}, LiveLine)
         self._happenings[self._number] = happening
         self._happenings.pop(self._number - 500, None)
         self._tell(happening)

@@ -102,7 +102,7 @@ class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Damaged(Exception):
-    """The file cannot be used as a journal any more."""
+    """The file can no longer be used as a journal."""
 
 
 class _Short(_Damaged):

@@ -40,7 +40,7 @@ class Kept:
 
     A thread of its own writes: who changes something waits ``patience_s`` for the disk at most. A write that fails (a
     full disk) is logged and tried again; until then the gate goes on with its memory. With ``writes=False`` nothing is
-    ever written: for whoever only looks.
+    ever written: for a program that only looks.
     """
 
     def __init__(self, path: Path, writes: bool = True, patience_s: float = 5.0):

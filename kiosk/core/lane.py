@@ -13,8 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from hardware import Signal
-
-Outcome = Literal["passed", "not_passed", "no_sensor"]
+from sync.terms import PassageOutcome
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +108,7 @@ LaneInput = Open | ShowResult | Passage | HoldOpen | Fire | Fault | Tick
 # What the lane wants done.
 
 
-class Relay(msgspec.Struct, frozen=True):
+class MoveRelay(msgspec.Struct, frozen=True):
     on: bool
 
 
@@ -121,10 +120,10 @@ class Settled(msgspec.Struct, frozen=True):
     """How the opening ``about`` ended."""
 
     about: str
-    outcome: Outcome
+    outcome: PassageOutcome
 
 
-Action = Relay | Light | Settled
+Action = MoveRelay | Light | Settled
 
 
 def step(
@@ -150,7 +149,7 @@ def _run_out(facts: Facts, state: LaneCondition, now: float) -> tuple[LaneCondit
     if not state.passing:  # a car that stands in the passage is still passing
         late = tuple(awaited for awaited in state.awaited if awaited.until <= now)
         if late:
-            outcome: Outcome = "not_passed" if facts.has_passage else "no_sensor"
+            outcome: PassageOutcome = "not_passed" if facts.has_passage else "no_sensor"
             settled = tuple(Settled(awaited.about, outcome) for awaited in late)
             state = replace(state, awaited=tuple(a for a in state.awaited if a.until > now))
     if state.relay_until is not None and state.relay_until <= now and not _arm_may_not_fall(facts, state):
@@ -208,7 +207,7 @@ def _opened(facts: Facts, state: LaneCondition, about: str, now: float) -> LaneC
 def _passage(facts: Facts, state: LaneCondition, active: bool, now: float) -> tuple[LaneCondition, tuple[Settled, ...]]:
     if active == state.passing:
         return state, ()
-    if active:  # whoever follows within the settling time is under the arm too
+    if active:  # anyone who follows within the settling time is under the arm too
         return replace(state, passing=True, cleared_at=None), ()
     state = replace(state, passing=False)
     settled = tuple(Settled(awaited.about, "passed") for awaited in state.awaited[:1])
@@ -225,7 +224,7 @@ def _drive(
 ) -> tuple[LaneCondition, tuple[Action, ...]]:
     wanted = state.fire or state.held or state.relay_until is not None or state.cleared_at is not None
     light = _light(state)
-    actions: list[Action] = [Relay(wanted)] if wanted != state.relay_on else []
+    actions: list[Action] = [MoveRelay(wanted)] if wanted != state.relay_on else []
     actions += settled
     new_result = isinstance(happening, Open | ShowResult)  # of the same colour it sounds again
     if light is not state.shown or new_result:

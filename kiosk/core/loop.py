@@ -1,20 +1,15 @@
 """The core process: one loop that owns gate, clock and list, and the verbs by which the other processes ask it.
 
-Every question that touches the gate is put on the loop and answered from there, in order. Waiting for news, checking a
-PIN and reading events for sync happen on the asking connection's own thread and never hold the loop.
+Every question that touches the gate is put on the loop and answered from there, in order. Reading events for sync
+happens on the asking connection's own thread and never holds the loop.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
-import secrets
 import socket
-import threading
-from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -23,82 +18,32 @@ from kiosk import verbs
 from kiosk.config import Config
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
+from kiosk.core.guards.live import LiveList
+from kiosk.core.guards.post import GuardSessions
+from kiosk.core.guards.verbs import GuardVerbs
+from kiosk.core.jobs import Jobs
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept
 from kiosk.core.mirror import Anchor, Mirror, zone_of
+from kiosk.core.peers import Peers, short_word
 from kiosk.core.policy import stage_in_force
-from kiosk.core.post import GuardSessions
-from kiosk.restarts import Restarts
 from kiosk.service import Service
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
 
-READER_SILENT_S = 3.0
-SYNC_SILENT_S = 45.0
 LAST_PASSAGE_S = 6.0
 """Less than the unit's TimeoutStopSec."""
-STARTING = "starting"
-"""Why a part is not well that has had no time yet to say so; no fault, and not fine either."""
 REFRESH_S = 0.5
 SLOW_LIST_S = 0.3
 RESTS_TIMES = 10
-ANSWER_S = 5.0
-LONGEST_WAIT_S = 25.0
-_LIVE_KEPT = 200
-_LIVE_FIRST = 50
-_QUEUE = 1000
-_LONGEST_WORD = 20
-_RESTART_NOTED_S = 60.0
-"""One line in the journal for so long: a picture that stays before a camera must not fill it."""
 _LAST_WRITE_S = 2.0
 
 log = logging.getLogger("core")
 
-T = TypeVar("T")
-
-
-class LiveList:
-    """The live list: the latest happenings, and waiting for the next. Thread-safe."""
-
-    def __init__(self) -> None:
-        self.run = secrets.token_hex(4)
-        self._items: deque[verbs.Happening] = deque(maxlen=_LIVE_KEPT)
-        self._news = threading.Condition()
-
-    def tell(self, happening: verbs.Happening) -> None:
-        with self._news:
-            self._items.append(happening)
-            self._news.notify_all()
-
-    def after(self, number: int, wait_s: float) -> verbs.Happenings:
-        """What came after a number, waiting for it if need be; the latest fifty for 0. Whoever comes with a number of
-        an earlier run is answered at once, so that he sees that this is another one."""
-        with self._news:
-            if number <= self._newest():
-                self._news.wait_for(lambda: self._newest() > number, min(wait_s, LONGEST_WAIT_S))
-            items = [happening for happening in self._items if happening.number > number]
-            return verbs.Happenings(items[-_LIVE_FIRST:] if number == 0 else items, self._newest(), self.run)
-
-    def _newest(self) -> int:
-        return self._items[-1].number if self._items else 0
-
-
-class _Heard:
-    """When another process was last heard, and what it said."""
-
-    def __init__(self, started: float) -> None:
-        self.at = started
-        self.readers: dict[str, tuple[float, verbs.ReaderState]] = {}
-        self.restarts = Restarts()
-        self.restart_noted_at = float("-inf")
-        self.sync: SyncState | None = None
-        self.sync_at = started
-        self.centre_at: float | None = None
-
 
 class CoreLoop:
-    """Builds nothing: it is given its parts and serves until ``service.stopping``.
+    """The loop with the parts it is given. It serves until ``service.stopping``.
 
-    ``monotonic`` is the clock of the lanes and of silence. :meth:`ask` runs something on the loop from any thread.
+    ``monotonic`` is the clock of the lanes and of silence. ``jobs`` runs something on the loop from any thread.
     """
 
     def __init__(
@@ -122,10 +67,10 @@ class CoreLoop:
         self._mirror = mirror
         self._clock = clock
         self._kept = kept
-        self._post = post
         self._monotonic = monotonic
-        self._heard = _Heard(monotonic())
-        self._jobs: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue(_QUEUE)
+        self._peers = Peers(monotonic)
+        self.jobs = Jobs()
+        self._guards = GuardVerbs(self.jobs, gate, live, clock, post, self.state)
         self._refresh_at = 0.0
         self._rests_until = 0.0
         self._servers: list[ch.Server] = []
@@ -142,11 +87,15 @@ class CoreLoop:
         self._gate.begin()
 
     def _input(self, lane: str, line: str, level: bool) -> None:
-        self._put(lambda: self._gate.input_changed(lane, line, level))
+        self.jobs.put(lambda: self._gate.input_changed(lane, line, level))
 
     def serve(self, listeners: Mapping[str, socket.socket]) -> None:
         """Answer on the three sockets."""
-        answers = {"core-reader": self.reader_verbs(), "core-guard": self.guard_verbs(), "core-sync": self.sync_verbs()}
+        answers = {
+            "core-reader": self.reader_verbs(),
+            "core-guard": self._guards.answers(),
+            "core-sync": self.sync_verbs(),
+        }
         self._servers = [ch.Server(listeners[name], answers[name]).start() for name in answers]
 
     def run(self, service: Service) -> None:
@@ -160,7 +109,7 @@ class CoreLoop:
             self.close()
 
     def _see_them_through(self) -> None:
-        """An orderly stop does not drop an arm that we hold up on whoever is under it: they have a few seconds."""
+        """An orderly stop does not drop an arm that we hold up on anyone who is under it: they have a few seconds."""
         end = self._monotonic() + LAST_PASSAGE_S
         while self._monotonic() < end and any(run.somebody_is_under for run in self._gate.lanes.values()):
             self.turn()
@@ -169,36 +118,10 @@ class CoreLoop:
         """One turn of the loop: time goes on, then the next job, if one comes in time."""
         wait = self._gate.tick(lambda lane: bool(self._lane_faults(lane)))
         for name, run in self._gate.lanes.items():
-            run.illuminate(self._light_wanted(name))
+            run.illuminate(self._peers.light_wanted(name))
         if self._monotonic() >= self._refresh_at:
             self._refresh()
-        try:
-            job, answer = self._jobs.get(timeout=wait)
-        except queue.Empty:
-            return
-        if not answer.set_running_or_notify_cancel():
-            return
-        try:
-            answer.set_result(job())
-        except Exception as err:  # it belongs to whoever asked; the loop goes on for everybody else
-            answer.set_exception(err)
-            if not isinstance(err, ch.Refused):
-                log.exception("core=fault")
-
-    def _put(self, job: Callable[[], T]) -> Future[T]:
-        answer: Future[T] = Future()
-        self._jobs.put((job, answer), timeout=ANSWER_S)
-        return answer
-
-    def ask(self, job: Callable[[], T]) -> T:
-        """Run something on the loop and wait for what it answers or raises. Raises Refused ``busy`` when its turn does
-        not come in time; it is not run then: nobody may be let in long after he went away."""
-        answer = self._put(job)
-        try:
-            return answer.result(ANSWER_S)
-        except TimeoutError:
-            answer.cancel()
-            raise ch.Refused("busy") from None
+        self.jobs.do_next(wait)
 
     def _refresh(self) -> None:
         began = self._monotonic()
@@ -238,112 +161,23 @@ class CoreLoop:
             verbs.ENDING: self._reader_ends,
         }
 
-    def _present(self, asked: verbs.Presentation) -> verbs.Shown:
+    def _present(self, asked: verbs.Presentation) -> verbs.PresentationAnswer:
         """What the reader says of itself goes into log and journal: nothing but short words, and never a guard's."""
-        engine = asked.engine if len(asked.engine) <= _LONGEST_WORD and asked.engine.isidentifier() else ""
-        shown = msgspec.structs.replace(asked, source="camera", engine=engine)
-        return self.ask(lambda: self._gate.present(shown))
+        shown = msgspec.structs.replace(asked, source="camera", engine=short_word(asked.engine))
+        return self.jobs.ask(lambda: self._gate.present(shown))
 
     def _reader_state(self, state: verbs.ReaderState) -> verbs.Nothing:
         if state.lane not in self._gate.lanes:
             raise ch.Refused("unknown_lane")
-        now = self._monotonic()
-        self._heard.readers[state.lane] = (now, state)
-        if len(state.run) <= _LONGEST_WORD:
-            self._reader_restarted(state.run, now)
+        why = self._peers.reader_said(state, self._clock.now().utc_ms)
+        if why:
+            self.jobs.put(lambda: self._gate.record("reader_restarted", why=why))
         return verbs.Nothing()
 
     def _reader_ends(self, said: verbs.Ending) -> verbs.Nothing:
         if said.lane and said.lane not in self._gate.lanes:
             raise ch.Refused("unknown_lane")
-        self._heard.restarts.ending(said)
-        return verbs.Nothing()
-
-    def _reader_restarted(self, run: str, now: float) -> None:
-        heard = self._heard
-        restart = heard.restarts.heard(run, now, self._clock.now().utc_ms)
-        if restart is None:
-            return
-        times = len(heard.restarts.last_hour(now))
-        log.warning("reader=restarted why=%s lane=%s last_hour=%d", restart.why or "unknown", restart.lane, times)
-        if now - heard.restart_noted_at >= _RESTART_NOTED_S:
-            heard.restart_noted_at = now
-            why = f"{restart.why or 'unknown'} {restart.lane}".strip()
-            self._put(lambda: self._gate.record("reader_restarted", why=why))
-
-    # --- guard ---
-
-    def guard_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
-        return {
-            verbs.SIGN_IN: self._sign_in,
-            verbs.SIGN_OUT: self._sign_out,
-            verbs.WHO: lambda asked: self._post.who(asked.token),
-            verbs.WATCH: self._watch,
-            verbs.STATE: lambda _: self.ask(self.state),
-            verbs.RULE: self._rule,
-            verbs.OVERRIDE: self._override,
-            verbs.EXPLAIN: self._explain,
-            verbs.HOLD: self._hold,
-            verbs.LOCKDOWN: self._lockdown,
-            verbs.LOOK_UP: self._look_up,
-            verbs.PRESENT_TEXT: self._present_text,
-            verbs.CONFIRM_TIME: self._confirm_time,
-        }
-
-    def _sign_in(self, asked: verbs.SignIn) -> verbs.Session:
-        session = self._post.sign_in(asked)
-        self._put(lambda: self._gate.record("sign_in", by=session.name))
-        return session
-
-    def _sign_out(self, asked: verbs.Token) -> verbs.Nothing:
-        self._post.sign_out(asked.token)
-        return verbs.Nothing()
-
-    def _watch(self, asked: verbs.Watch) -> verbs.Happenings:
-        self._post.who(asked.token)
-        return self._live.after(asked.after, asked.wait_s)
-
-    def _rule(self, asked: verbs.Ruling) -> verbs.Happening:
-        by = self._post.who(asked.token).name
-        return self.ask(lambda: self._gate.rule(asked.happening, asked.grant, by, asked.reason))
-
-    def _override(self, asked: verbs.Override) -> verbs.Happening:
-        by = self._post.who(asked.token).name
-        return self.ask(lambda: self._gate.override(asked.lane, asked.open, asked.happening, by, asked.reason))
-
-    def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
-        by = self._post.who(asked.token).name
-        self.ask(lambda: self._gate.explain(asked.happening, by, asked.reason))
-        return verbs.Nothing()
-
-    def _hold(self, asked: verbs.Hold) -> verbs.Happening:
-        by = self._post.who(asked.token).name
-        return self.ask(lambda: self._gate.hold(asked.lane, asked.open, by))
-
-    def _lockdown(self, asked: verbs.Lockdown) -> verbs.Happening:
-        by = self._post.supervisor(asked.token).name
-        return self.ask(lambda: self._gate.lockdown(asked.lane, asked.on, by, asked.reason))
-
-    def _look_up(self, asked: verbs.LookUp) -> verbs.FoundPasses:
-        self._post.who(asked.token)
-        return self.ask(lambda: self._gate.look_up(asked.term))
-
-    def _present_text(self, asked: verbs.PresentText) -> verbs.Shown:
-        self._post.who(asked.token)
-        source = asked.source if asked.source in ("phone", "hand") else "phone"
-        shown = verbs.Presentation(lane=asked.lane, text=asked.text, source=source)
-        return self.ask(lambda: self._gate.present(shown))
-
-    def _confirm_time(self, asked: verbs.ConfirmTime) -> verbs.Nothing:
-        by = self._post.who(asked.token).name
-
-        def confirm() -> None:
-            why = self._clock.confirm(asked.utc_ms)
-            if why:
-                raise ch.Refused(why)
-            self._gate.record("clock", by=by, why="a guard confirmed the time")
-
-        self.ask(confirm)
+        self._peers.reader_ends(said)
         return verbs.Nothing()
 
     # --- sync ---
@@ -352,9 +186,9 @@ class CoreLoop:
         return {
             verbs.EVENTS: self.events,
             verbs.ACKNOWLEDGED: self.acknowledged,
-            verbs.SYNC_STATE: lambda asked: self.ask(lambda: self.sync_state(asked)),
-            verbs.NONCE: lambda _: self.ask(lambda: Nonce(self._clock.nonce())),
-            verbs.TIME: lambda asked: self.ask(lambda: self.take_time(asked)),
+            verbs.SYNC_STATE: lambda asked: self.jobs.ask(lambda: self.sync_state(asked)),
+            verbs.NONCE: lambda _: self.jobs.ask(lambda: Nonce(self._clock.nonce())),
+            verbs.TIME: lambda asked: self.jobs.ask(lambda: self.take_time(asked)),
         }
 
     def events(self, asked: EventsAfter) -> EventBatch:
@@ -369,10 +203,7 @@ class CoreLoop:
 
     def sync_state(self, state: SyncState) -> Accepted:
         """Take note of how the centre is; follow the list if it changed."""
-        heard = self._heard
-        heard.sync, heard.sync_at = state, self._monotonic()
-        if state.centre_ok:
-            heard.centre_at = heard.sync_at
+        self._peers.sync_said(state)
         if state.list_changed:
             self._refresh()
         if state.caught_up:
@@ -400,36 +231,13 @@ class CoreLoop:
         run = self._gate.lanes[lane]
         faults = ["relay"] if run.fault else []
         if any(camera.lane == lane for camera in self._config.camera):
-            ok, why = self._camera(lane)
-            code = {"reader_silent": "reader_silent", STARTING: ""}.get(why, "camera")
-            faults += [code] if code and not ok else []
+            fault = self._peers.camera_fault(lane)
+            faults += [fault] if fault else []
         return faults
-
-    def _light_wanted(self, lane: str) -> bool:
-        heard = self._heard.readers.get(lane)
-        return heard is not None and heard[1].light and self._monotonic() - heard[0] <= READER_SILENT_S
 
     def _hint(self, lane: str) -> str:
         """The reader's hint, none while a result is shown: the answer is what counts then."""
-        heard = self._heard.readers.get(lane)
-        if heard is None or not self._camera(lane)[0] or self._gate.lanes[lane].told.outcome:
-            return ""
-        hint = heard[1].hint
-        return hint if len(hint) <= _LONGEST_WORD and hint.isidentifier() else ""
-
-    def _camera(self, lane: str) -> tuple[bool, str]:
-        heard = self._heard.readers.get(lane)
-        since = self._monotonic() - (heard[0] if heard else self._heard.at)
-        if since > READER_SILENT_S:
-            return False, "reader_silent"
-        return (heard[1].ok, heard[1].why) if heard else (False, STARTING)
-
-    def _centre(self) -> tuple[bool, str, int]:
-        heard, now = self._heard, self._monotonic()
-        seen = -1 if heard.centre_at is None else int(now - heard.centre_at)
-        if heard.sync is None or now - heard.sync_at > SYNC_SILENT_S:
-            return False, "sync_silent" if now - heard.sync_at > SYNC_SILENT_S else STARTING, seen
-        return heard.sync.centre_ok, heard.sync.why, seen
+        return "" if self._gate.lanes[lane].told.outcome else self._peers.hint(lane)
 
     def _faults(self, centre_ok: bool) -> list[str]:
         """Codes of what is wrong, worst first."""
@@ -445,7 +253,7 @@ class CoreLoop:
             ("held_open_question", any(lane in gate.lanes and not gate.lanes[lane].state.held for lane in kept.held)),
             ("camera", "camera" in lane_faults),
             ("reader_silent", "reader_silent" in lane_faults),
-            ("reader_restarted", self._heard.restarts.worth_telling(self._monotonic())),
+            ("reader_restarted", self._peers.restarts_worth_telling()),
             ("journal_lost", health.lost > 0),
             ("journal", bool(health.why)),
             ("no_list", state == "none"),
@@ -458,11 +266,11 @@ class CoreLoop:
         ]
         return [code for code, true in asked if true]
 
-    def state(self) -> verbs.State:
+    def state(self) -> verbs.GateState:
         """Everything the guards' page and ``check`` want to know. On the loop only."""
         now, vouched, health = self._clock.now(), self._mirror.vouched, self._journal.health()
-        centre_ok, centre_why, seen = self._centre()
-        return verbs.State(
+        centre = self._peers.centre()
+        return verbs.GateState(
             run=self._live.run,
             gate=vouched.gate_name or (self._anchor.gate if self._anchor else ""),
             compound_zh=vouched.compound.name_zh,
@@ -477,13 +285,13 @@ class CoreLoop:
             clock_uncertainty_ms=now.uncertainty_ms,
             now_ms=now.utc_ms,
             timezone=vouched.compound.timezone,
-            centre_ok=centre_ok,
-            centre_why=centre_why,
-            centre_seen_s=seen,
-            unsent=self._heard.sync.unsent if self._heard.sync else 0,
+            centre_ok=centre.ok,
+            centre_why=centre.why,
+            centre_seen_s=centre.seen_s,
+            unsent=self._peers.unsent,
             journal_ok=not health.why,
             events_in_memory=health.in_memory,
-            faults=self._faults(centre_ok),
+            faults=self._faults(centre.ok),
             unexplained=len(self._gate.unexplained),
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],
@@ -492,9 +300,7 @@ class CoreLoop:
 
     def _lane_state(self, name: str) -> verbs.LaneState:
         run, kept = self._gate.lanes[name], self._kept.now
-        camera_ok, camera_why = self._camera(name)
-        heard = self._heard.readers.get(name)
-        restarts = self._heard.restarts.last_hour(self._monotonic()) if heard else ()
+        camera, reader, restarts = self._peers.camera(name), self._peers.reader(name), self._peers.restarts(name)
         title_zh, title_en = self._config.title(run.section)
         return verbs.LaneState(
             name=name,
@@ -510,10 +316,10 @@ class CoreLoop:
             lockdown=name in kept.lockdown,
             fire=run.state.fire,
             arm_open=run.levels.get("arm_open"),
-            camera_ok=camera_ok,
-            camera_why=camera_why,
-            decode_ms=heard[1].decode_ms if heard else 0.0,
-            looked=heard[1].looked if heard else None,
+            camera_ok=camera.ok,
+            camera_why=camera.why,
+            decode_ms=reader.decode_ms if reader else 0.0,
+            looked=reader.looked if reader else None,
             reader_restarts=len(restarts),
             reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
             reader_blames=sum(restart.lane == name for restart in restarts),

@@ -122,7 +122,7 @@ class Mirror:
         return False
 
     def withdraw(self) -> None:
-        """Forget list, keys and accounts for good: this device is no gate any more."""
+        """Forget list, keys and accounts for good: this device is no longer a gate."""
         self._withdrawn, self.why = True, "withdrawn"
         self._good.clear()
         self.vouched = Vouched(withdrawn=True, compound=self.vouched.compound, gate_name=self.vouched.gate_name)

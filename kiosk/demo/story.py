@@ -27,7 +27,7 @@ from hardware import Picture
 from hardware.simulated import burst
 from kiosk import channel as ch
 from kiosk import verbs
-from kiosk.core.gate import REPEAT_S
+from kiosk.core.repeats import REPEAT_S
 from kiosk.demo.town import COMPOUND, GUARD, Town
 from kiosk.demo_passes import draw
 from kiosk.reader.pictures import load_picture
@@ -81,12 +81,12 @@ class Story:
         self._seed += 1
         return [_jpeg(frame) for frame in burst(load_picture(self.printed(word)), self._seed, FRAMES)]
 
-    def hold(self, lane: str, pictures: Sequence[bytes], frames_each: int = 2) -> verbs.Shown | None:
+    def hold(self, lane: str, pictures: Sequence[bytes], frames_each: int = 2) -> verbs.PresentationAnswer | None:
         """Hold pictures before a lane's camera; what the core said, None if nothing was read."""
         answer = self._reader.ask(verbs.SHOW, verbs.Show(lane, list(pictures), frames_each))
         return answer.presented[-1] if answer.presented else None
 
-    def hold_card(self, word: str, lane: str = "entry", frames_each: int = 2) -> verbs.Shown | None:
+    def hold_card(self, word: str, lane: str = "entry", frames_each: int = 2) -> verbs.PresentationAnswer | None:
         """The printed card of a pass, photographed badly; held up a second time where the first was not read."""
         shown = self.hold(lane, self.photographed(word), frames_each)
         if shown is None:
@@ -94,7 +94,7 @@ class Story:
             shown = self.hold(lane, self.photographed(word), frames_each)
         return shown
 
-    def hold_text(self, text: str, lane: str = "entry") -> verbs.Shown | None:
+    def hold_text(self, text: str, lane: str = "entry") -> verbs.PresentationAnswer | None:
         """A code on a phone's screen."""
         return self.hold(lane, [draw(text)], frames_each=8)
 
@@ -177,7 +177,7 @@ class Story:
 
     def tell_a_card(self) -> None:
         rises = self.relay_rises()
-        shown: list[verbs.Shown | None] = []
+        shown: list[verbs.PresentationAnswer | None] = []
 
         def first() -> str:
             shown.append(self.hold_card("resident"))
@@ -442,7 +442,7 @@ def _table(steps: list[Step]) -> Table:
     return table
 
 
-def _said(shown: verbs.Shown | None) -> str:
+def _said(shown: verbs.PresentationAnswer | None) -> str:
     if shown is None:
         return "not read"
     return f"{shown.outcome} {shown.reason}{' repeat' if shown.repeat else ''}"

@@ -28,7 +28,7 @@ from kiosk.demo.centre import START_S, Centre, DemoError
 from kiosk.demo.officer import Officer
 from kiosk.demo_passes import draw
 from kiosk.together import Together, wait_until
-from kiosk.verbs import State
+from kiosk.verbs import GateState
 from sync.credential import BODY_BYTES, MAGIC
 
 COMPOUND, ELSEWHERE = 1, 2
@@ -168,7 +168,7 @@ class Town:
         """A client of one of the device's sockets."""
         return Client(self.config.socket(pair), timeout)
 
-    def state(self) -> State | None:
+    def state(self) -> GateState | None:
         """How the gate is; None while the core does not answer."""
         return ask_core(self.config)
 

@@ -1,23 +1,4 @@
-"""The guards' page: watch, answer, override, look up. It holds nothing but what the core tells it."""
+"""The guards' page: watch, answer, override, look up. It holds nothing but what the core answers.
 
-from __future__ import annotations
-
-from flask import Flask
-
-from kiosk.guard import acts, frame, live_list, looks, present, screen
-from kiosk.guard.line import CoreLine, GuardSettings
-from kiosk.guard.live import Live
-
-__all__ = ["CoreLine", "GuardSettings", "create_app"]
-
-
-def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
-    """The WSGI application. Nothing is asked of the core before the first request."""
-    app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = present.MAX_REQUEST
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.extensions["post"] = frame.Post(core, settings, Live(core))
-    app.extensions["screens"] = screen.Screens(core)
-    for part in (frame, live_list, acts, looks, present, screen):
-        app.register_blueprint(part.routes)
-    return app
+``app.create_app`` makes the WSGI application; ``serve`` serves it.
+"""

@@ -10,7 +10,7 @@ from kiosk import verbs
 from kiosk.channel import Refused
 from kiosk.guard import views, words
 from kiosk.guard.frame import Answer, as_json, bar, done, post, reasons, view_asked, wants_json
-from kiosk.verbs import Happening, State
+from kiosk.verbs import GateState, LiveLine
 
 routes = Blueprint("acts", __name__)
 
@@ -25,7 +25,7 @@ def refuse() -> Answer:
     return _acted(_answer(False), "refused")
 
 
-def _answer(grant: bool) -> Happening:
+def _answer(grant: bool) -> LiveLine:
     """A ruling where one is asked for; otherwise, or if that came too late, an override."""
     core, token = post().core, g.session.token
     happening = _shown_happening()
@@ -41,7 +41,7 @@ def _answer(grant: bool) -> Happening:
     return core.ask(verbs.OVERRIDE, verbs.Override(token, request.form.get("lane", ""), grant, happening))
 
 
-def _answered_alike(number: int, grant: bool) -> Happening | None:
+def _answered_alike(number: int, grant: bool) -> LiveLine | None:
     """A colleague's ruling of the same kind, a moment earlier: opening again could let a second car in."""
     live = post().live
     live.refresh(g.session.token)
@@ -59,7 +59,7 @@ def _shown_happening() -> int:
     return happening if state.run == request.form.get("run") else 0
 
 
-def _acted(happening: Happening, word: str) -> Answer:
+def _acted(happening: LiveLine, word: str) -> Answer:
     number = happening.number if happening.needs_reason else 0
     if wants_json():
         acted = words.word(g.language, word)
@@ -119,13 +119,13 @@ def confirm_time() -> Answer:
     return done("done")
 
 
-def _entered_ms(state: State) -> int:
+def _entered_ms(state: GateState) -> int:
     """Date and time of the form, in the compound's zone. Raises ValueError if they are not both there."""
     entered = f"{request.form.get('date', '')}T{request.form.get('clock', '')}"
     return int(datetime.fromisoformat(entered).replace(tzinfo=views.zone(state.timezone)).timestamp() * 1000)
 
 
-def _time_page(state: State, sentence: str, status: int) -> Answer:
+def _time_page(state: GateState, sentence: str, status: int) -> Answer:
     now = views.local(state.now_ms, state)
     page = render_template(
         "time.html",

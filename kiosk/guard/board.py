@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from kiosk.verbs import Happening, Happenings
+from kiosk.verbs import LiveLine, LiveLines
 
 KEPT = 200
 
@@ -15,8 +15,8 @@ KEPT = 200
 class Entry:
     """One line of the list: what happened first, and the rulings, overrides and passages that followed it."""
 
-    first: Happening
-    followers: list[Happening] = field(default_factory=list)
+    first: LiveLine
+    followers: list[LiveLine] = field(default_factory=list)
     changed: int = 0
     """The board's ``version`` when this entry last changed."""
 
@@ -30,14 +30,14 @@ class Entry:
 
     @property
     def newest_act(self) -> int:
-        """As :attr:`newest`, but for reasons given afterwards: they change nothing for whoever stands at the gate."""
+        """As :attr:`newest`, but for reasons given afterwards: they change nothing for anyone at the gate."""
         return max(h.number for h in self.everything if h.kind != "explained")
 
     @property
-    def everything(self) -> list[Happening]:
+    def everything(self) -> list[LiveLine]:
         return [self.first, *self.followers]
 
-    def answer(self) -> Happening | None:
+    def answer(self) -> LiveLine | None:
         """The last ruling or override, or the core's own end of an unanswered refer."""
         answers = [h for h in self.followers if h.kind in ("ruling", "override") or h.reason == "unanswered"]
         return answers[-1] if answers else None
@@ -62,7 +62,7 @@ class Board:
         """Which entry a follower belongs to: a passage may be about a ruling that was about a decision."""
         self._explained: set[int] = set()
 
-    def take(self, happenings: Happenings) -> bool:
+    def take(self, happenings: LiveLines) -> bool:
         """Whether anything changed. Another ``run`` empties the board first."""
         before = self.version
         if happenings.run != self.run:
@@ -79,7 +79,7 @@ class Board:
         self._explained.clear()
         self.version += 1
 
-    def _add(self, happening: Happening) -> None:
+    def _add(self, happening: LiveLine) -> None:
         self.version += 1
         self.newest = happening.number
         entry = self._entries.get(self._entry_of.get(happening.about, happening.about))
@@ -112,11 +112,11 @@ class Board:
     def find(self, number: int) -> Entry | None:
         return self._entries.get(number)
 
-    def wanting_reason(self) -> list[Happening]:
+    def wanting_reason(self) -> list[LiveLine]:
         """Overrides and rulings whose reason is still asked for, newest first."""
         return [h for entry in self.entries() for h in entry.everything if self.wants_reason(h)]
 
-    def wants_reason(self, happening: Happening) -> bool:
+    def wants_reason(self, happening: LiveLine) -> bool:
         return happening.needs_reason and happening.number not in self._explained
 
     def waiting(self, now_ms: int) -> list[Entry]:

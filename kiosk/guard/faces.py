@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from kiosk.guard import views, words
 from kiosk.guard.words import Pair, Public, say
-from kiosk.verbs import LaneState, State
+from kiosk.verbs import GateState, LaneState
 
 HINT = "hint-"
 """A hint's sign is named by its word after this."""
@@ -32,7 +32,7 @@ class Face:
     """Differs for each result, also where it looks like the one before."""
 
 
-def face(state: State, lane: LaneState) -> Face:
+def face(state: GateState, lane: LaneState) -> Face:
     """An open lane before anything else, then the result being shown, then what is wrong, else ready with what
     would help to read the code that is held up."""
     if lane.phase in ("fire", "held"):
@@ -48,7 +48,7 @@ def face(state: State, lane: LaneState) -> Face:
     return _face(state, lane, "ready", words.LANE["ready"])
 
 
-def lost(state: State | None, lane: LaneState | None) -> Face:
+def lost(state: GateState | None, lane: LaneState | None) -> Face:
     """Nothing is read here, or the gate does not answer; ``state`` is then what was known last."""
     return _face(state, lane, "fault", _with_neighbour(words.LANE["fault"], state))
 
@@ -62,7 +62,7 @@ def _result(lane: LaneState) -> Public:
     return Public(go.headline, _filled(words.SCREEN["guided"], headline=found.headline, line=found.line))
 
 
-def _with_neighbour(public: Public, state: State | None) -> Public:
+def _with_neighbour(public: Public, state: GateState | None) -> Public:
     zh = state.neighbour_zh if state else ""
     en = (state.neighbour_en if state else "") or zh
     if not zh:
@@ -75,7 +75,7 @@ def _filled(pair: Pair, **facts: Pair) -> Pair:
     return say("zh", pair, **zh), say("en", pair, **en)
 
 
-def _face(state: State | None, lane: LaneState | None, tone: str, public: Public, shown: int = 0) -> Face:
+def _face(state: GateState | None, lane: LaneState | None, tone: str, public: Public, shown: int = 0) -> Face:
     knows_time = state is not None and state.clock != "untrusted"
     return Face(
         tone=tone,
@@ -91,7 +91,7 @@ def _face(state: State | None, lane: LaneState | None, tone: str, public: Public
     )
 
 
-def _notes(state: State) -> tuple[Pair, ...]:
+def _notes(state: GateState) -> tuple[Pair, ...]:
     notes = []
     if state.list_state in ("stale", "expired"):
         age = (views.age("zh", state.list_age_s), views.age("en", state.list_age_s))

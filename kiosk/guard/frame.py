@@ -15,7 +15,7 @@ from kiosk.channel import ChannelError, Refused
 from kiosk.guard import doors, views, words
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.guard.live import Live
-from kiosk.verbs import LaneState, Session, State
+from kiosk.verbs import GateState, LaneState, Session
 
 PREFERENCES = {"language": words.LANGUAGES, "theme": ("auto", "day", "night"), "size": ("normal", "large")}
 YEAR_S = 31_536_000
@@ -162,7 +162,7 @@ def bar(view: View) -> views.Bar:
     return views.bar(view.language, live.state, bool(live.board.waiting(live.now_ms())))
 
 
-def lane_named(state: State, name: str) -> LaneState:
+def lane_named(state: GateState, name: str) -> LaneState:
     """The named lane, else the first one."""
     for lane in state.lanes:
         if lane.name == name:
@@ -170,7 +170,7 @@ def lane_named(state: State, name: str) -> LaneState:
     return state.lanes[0]
 
 
-def may_present(state: State) -> bool:
+def may_present(state: GateState) -> bool:
     return post().settings.simulated and any(
         part.startswith("camera") for lane in state.lanes for part in lane.simulated
     )

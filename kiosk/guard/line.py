@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kiosk.channel import Client, HungUp, Refused, Verb
-from kiosk.verbs import STATE, Nothing, State
+from kiosk.verbs import STATE, GateState, Nothing
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -21,9 +21,9 @@ CLIENTS = 4
 CORE_S = 4.0
 READER_S = 20.0
 READER_TURN_S = 5.0
-"""One picture at a time; whoever's turn does not come so soon is told that the reader is busy."""
+"""One picture at a time; anyone whose turn does not come by then is told that the reader is busy."""
 TIMES_STOPPED = 2
-"""A picture that was being read so often when the reader ended is not sent to it again. Once may be chance: a frame
+"""A picture during which the reader ended this many times is not sent to it again. Once may be chance: a frame
 before a camera may have ended it."""
 STOPPERS_KEPT = 100
 SCREEN_S = 1.0
@@ -31,7 +31,7 @@ SCREEN_S = 1.0
 
 @dataclass(frozen=True)
 class GuardSettings:
-    """What the guards' page needs to know beyond what the core tells it."""
+    """What the guards' page needs to know beyond what the core answers."""
 
     simulated: bool = False
     """Passes may be presented from the page: pictures held before a simulated camera."""
@@ -90,7 +90,7 @@ class CoreLine:
             self._stopped.clear()
         self._stopped[mark] += 1
 
-    def state_for_screens(self) -> State:
+    def state_for_screens(self) -> GateState:
         """How the gate is, over a connection of its own: a lane's screen never takes a guard's place."""
         return self._screens.ask(STATE, Nothing())
 

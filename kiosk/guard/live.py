@@ -1,4 +1,4 @@
-"""One watcher for everybody who is signed in: it asks the core once and tells every open page.
+"""One watcher for everybody who is signed in: it asks the core once and wakes every open page.
 
 Threads only, so that the same code runs under gevent's monkey patching and in an ordinary test.
 """
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from kiosk.channel import ChannelError, Refused
 from kiosk.guard.board import Board
 from kiosk.guard.line import CoreLine
-from kiosk.verbs import STATE, WATCH, Happenings, Nothing, State, Watch
+from kiosk.verbs import STATE, WATCH, GateState, LiveLines, Nothing, Watch
 
 WAIT_S = 20.0
 STATE_S = 1.0
@@ -41,11 +41,11 @@ class Live:
         self._idle = threading.Event()
         self._watcher = core.watcher()
         self._after = 0
-        self._state: State | None = None
+        self._state: GateState | None = None
         self._state_at = 0.0
 
     @property
-    def state(self) -> State | None:
+    def state(self) -> GateState | None:
         """The gate's state as last heard, None while the core does not answer."""
         return self._state
 
@@ -55,12 +55,12 @@ class Live:
             return 0
         return self._state.now_ms + int((self._monotonic() - self._state_at) * 1000)
 
-    def refresh(self, token: str) -> State:
+    def refresh(self, token: str) -> GateState:
         """The state now, with the latest happenings taken in. For a page that is being drawn."""
         self._take(self._core.ask(WATCH, Watch(token, 0, 0.0)))
         return self.refresh_state()
 
-    def refresh_state(self) -> State:
+    def refresh_state(self) -> GateState:
         try:
             state = self._core.ask(STATE, Nothing())
         except ChannelError:
@@ -69,8 +69,8 @@ class Live:
         self._set_state(state)
         return state
 
-    def wait(self, version: int, shown: State | None, seconds: float) -> None:
-        """Until the board is past ``version``, the state is not ``shown`` any more, or the time is up."""
+    def wait(self, version: int, shown: GateState | None, seconds: float) -> None:
+        """Until the board is past ``version``, the state is no longer ``shown``, or the time is up."""
         with self._changed:
             self._changed.wait_for(lambda: self.board.version > version or self._state is not shown, seconds)
 
@@ -140,12 +140,12 @@ class Live:
             self._tokens.pop(token, None)
             self._changed.notify_all()
 
-    def _take(self, happenings: Happenings) -> None:
+    def _take(self, happenings: LiveLines) -> None:
         with self._changed:
             if self.board.take(happenings):
                 self._changed.notify_all()
 
-    def _set_state(self, state: State | None) -> None:
+    def _set_state(self, state: GateState | None) -> None:
         with self._changed:
             if (state is None) != (self._state is None):
                 log.log(logging.INFO if state else logging.WARNING, "guard=core %s", "back" if state else "away")

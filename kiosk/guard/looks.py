@@ -8,7 +8,7 @@ from kiosk import verbs
 from kiosk.channel import Refused
 from kiosk.guard import views, words
 from kiosk.guard.frame import Answer, bar, lane_named, may_present, post, view_asked
-from kiosk.verbs import State
+from kiosk.verbs import GateState
 
 routes = Blueprint("looks", __name__)
 
@@ -52,7 +52,7 @@ def look_up() -> Answer:
     return _look_up_page(state, term, found, "")
 
 
-def _look_up_page(state: State, term: str, found: verbs.FoundPasses | None, sentence: str) -> Answer:
+def _look_up_page(state: GateState, term: str, found: verbs.FoundPasses | None, sentence: str) -> Answer:
     passes = [views.found(g.language, item, state) for item in found.passes] if found else []
     return render_template(
         "look_up.html",

@@ -12,7 +12,7 @@ from kiosk import verbs
 from kiosk.channel import ChannelError, HungUp, Refused
 from kiosk.guard import words
 from kiosk.guard.frame import Answer, as_json, bar, lane_named, may_present, post, view_asked, wants_json
-from kiosk.verbs import Shown, State
+from kiosk.verbs import GateState, PresentationAnswer
 
 MAX_PHOTO = 4 * 1024 * 1024
 MAX_REQUEST = MAX_PHOTO + 64 * 1024
@@ -29,7 +29,7 @@ def present() -> Answer:
     return _present_page(state, demos, simulated, "", 200)
 
 
-def _present_page(state: State, demos: list[demo.DemoPass], simulated: bool, sentence: str, status: int) -> Answer:
+def _present_page(state: GateState, demos: list[demo.DemoPass], simulated: bool, sentence: str, status: int) -> Answer:
     tiles = [
         (d.file, d.title(g.language), words.word(g.language, "phone_pass" if d.phone else "card_pass")) for d in demos
     ]
@@ -77,7 +77,7 @@ def present_photo() -> Answer:
     return _shown_to_camera(state, taken) if may_present(state) else _read_by_reader(state, taken)
 
 
-def _shown_to_camera(state: State, taken: bytes) -> Answer:
+def _shown_to_camera(state: GateState, taken: bytes) -> Answer:
     lane = lane_named(state, request.form.get("lane", "")).name
     try:
         shown = post().core.ask_reader(verbs.SHOW, verbs.Show(lane, [taken]), taken)
@@ -88,7 +88,7 @@ def _shown_to_camera(state: State, taken: bytes) -> Answer:
     return _presented(shown.presented[-1])
 
 
-def _read_by_reader(state: State, taken: bytes) -> Answer:
+def _read_by_reader(state: GateState, taken: bytes) -> Answer:
     try:
         read = post().core.ask_reader(verbs.PHOTO, verbs.Photo(taken), taken)
     except ChannelError as err:
@@ -108,11 +108,11 @@ def _reader_said(err: ChannelError) -> str:
     return str(err) if str(err) in words.ERRORS else "not_possible"
 
 
-def _presented(shown: Shown) -> Answer:
+def _presented(shown: PresentationAnswer) -> Answer:
     return redirect(url_for("live_list.index", lane=shown.lane), 303)
 
 
-def _photo_refused(state: State, name: str, status: int) -> Answer:
+def _photo_refused(state: GateState, name: str, status: int) -> Answer:
     sentence = words.say(g.language, words.ERRORS[name])
     if wants_json():
         return as_json({"ok": False, "sentence": sentence}, status)

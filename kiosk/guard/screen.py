@@ -1,7 +1,7 @@
 """The residents' screen of a lane: no sign-in, nothing personal, and for the display on this very device only.
 
 The page asks ``/screen/LANE/now`` a few times a second and shows the face it is given; after three seconds without an
-answer it shows that nothing is read here, and goes on asking. ``/health`` tells a monitor how the gate is.
+answer it shows that nothing is read here, and goes on asking. ``/health`` answers a monitor how the gate is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kiosk.channel import ChannelError
 from kiosk.guard import doors, faces
 from kiosk.guard.frame import Answer, as_json, post
 from kiosk.guard.line import CoreLine
-from kiosk.verbs import LaneState, State
+from kiosk.verbs import GateState, LaneState
 
 FRESH_S = 0.25
 RETRY_S = 1.0
@@ -28,7 +28,7 @@ routes = Blueprint("screen", __name__)
 
 
 class Screens:
-    """The gate's state for whoever has no session, screens and monitors: asked of the core at most four times a
+    """The gate's state for screens and monitors, which have no session: asked of the core at most four times a
     second, however many look."""
 
     def __init__(self, core: CoreLine, monotonic: Callable[[], float] = time.monotonic):
@@ -37,11 +37,11 @@ class Screens:
         self._core = core
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._known: State | None = None
+        self._known: GateState | None = None
         self._answers = False
         self._ask_at = -1.0
 
-    def state(self) -> tuple[State | None, bool]:
+    def state(self) -> tuple[GateState | None, bool]:
         """The state as last heard, and whether the core answers now."""
         with self._lock:
             if self._monotonic() >= self._ask_at:
@@ -80,7 +80,7 @@ def _looked(name: str) -> tuple[faces.Face, faces.Face, bool]:
     return faces.face(state, lane) if state and lane and answers else lost, lost, answers
 
 
-def _lane(state: State | None, name: str) -> LaneState | None:
+def _lane(state: GateState | None, name: str) -> LaneState | None:
     """None only before the core has ever answered."""
     if state is None:
         return None

@@ -2,8 +2,8 @@
 
 Threaded servers die of a hundred slow clients. Here a connection costs a greenlet, and each has deadlines: for the
 head of a request (and for the handshake of TLS before it), for its body together with the answer, and for the peer to
-take what is sent. The deadline hangs up the socket instead of raising: whoever is reading just then, the application
-or the server draining a body that was not wanted, gets the end of the file.
+take what is sent. The deadline hangs up the socket instead of raising: the reader of that moment, the application or
+the server draining a body that was not wanted, gets the end of the file.
 
 The caller must have applied gevent's monkey patching before importing this.
 """
@@ -140,7 +140,7 @@ def _hanging_up_after(sock: Any, seconds: float) -> Iterator[None]:
 
 
 def _hang_up(sock: Any) -> None:
-    # The connection beneath: shutting down a TLS socket would take the encryption from under whoever is reading.
+    # The connection beneath: shutting down a TLS socket would take the encryption from under its reader.
     with contextlib.suppress(OSError, AttributeError):
         sock._sock.shutdown(socket.SHUT_RDWR)
 

@@ -10,7 +10,7 @@ from kiosk.guard import words
 from kiosk.guard.board import Board, Entry
 from kiosk.guard.words import code, say, word
 from kiosk.restarts import SEVERAL
-from kiosk.verbs import FoundPass, Happening, LaneState, Session, State
+from kiosk.verbs import FoundPass, GateState, LaneState, LiveLine, Session
 
 FRESH_MS = 60_000
 """A presentation older than this is history: the buttons then act on the lane, not on that person."""
@@ -116,12 +116,12 @@ def zone(name: str) -> tzinfo:
         return UTC
 
 
-def local(ms: int, state: State | None) -> datetime:
+def local(ms: int, state: GateState | None) -> datetime:
     """Milliseconds since 1970 as the compound's clocks show them."""
     return datetime.fromtimestamp(ms / 1000, zone(state.timezone) if state else UTC)
 
 
-def is_night(state: State | None) -> bool:
+def is_night(state: GateState | None) -> bool:
     """Evening by the gate's clock, when it is known and can be trusted for that."""
     if state is None or state.clock == "untrusted":
         return False
@@ -134,7 +134,7 @@ def lane_title(language: str, lane: LaneState) -> str:
     return (lane.title_en if language == "en" else lane.title_zh) or lane.name
 
 
-def title_of(language: str, state: State | None, name: str) -> str:
+def title_of(language: str, state: GateState | None, name: str) -> str:
     """The title of the lane of that name; the name itself where no such lane is known."""
     titles = {lane.name: lane_title(language, lane) for lane in state.lanes} if state else {}
     return titles.get(name, name)
@@ -160,7 +160,7 @@ def given_reason(language: str, reason: str) -> str:
     return f"{spoken}：{text.strip()}" if text.strip() else spoken
 
 
-def line(language: str, entry: Entry, board: Board, state: State | None) -> StreamLine:
+def line(language: str, entry: Entry, board: Board, state: GateState | None) -> StreamLine:
     """``entry`` as a row of the stream."""
     happening = entry.first
     decision = happening.kind == "decision"
@@ -182,22 +182,22 @@ def line(language: str, entry: Entry, board: Board, state: State | None) -> Stre
     )
 
 
-def _title(language: str, happening: Happening) -> str:
+def _title(language: str, happening: LiveLine) -> str:
     parts = [code(language, words.KINDS, happening.kind), _outcome(language, happening), happening.by]
     return " · ".join(filter(None, parts))
 
 
-def _outcome(language: str, happening: Happening) -> str:
+def _outcome(language: str, happening: LiveLine) -> str:
     return code(language, words.OUTCOMES, happening.outcome) if happening.outcome else ""
 
 
-def _spoken_reason(language: str, happening: Happening) -> str:
+def _spoken_reason(language: str, happening: LiveLine) -> str:
     if happening.kind == "decision":
         return reason_sentence(language, happening.reason)
     return given_reason(language, happening.reason)
 
 
-def _badge(language: str, happening: Happening) -> Badge:
+def _badge(language: str, happening: LiveLine) -> Badge:
     if happening.kind == "explained":
         return Badge("plain", MARKS["plain"], f"{given_reason(language, happening.reason)} · {happening.by}")
     tone = "plain" if happening.kind == "passage" else TONES.get(happening.outcome, "plain")
@@ -210,7 +210,7 @@ def _badge(language: str, happening: Happening) -> Badge:
     return Badge(tone, MARKS[tone], text)
 
 
-def no_panel(language: str, board: Board, state: State | None, lane: str) -> Panel:
+def no_panel(language: str, board: Board, state: GateState | None, lane: str) -> Panel:
     """Nobody has shown anything: the lane can still be opened."""
     return Panel(
         key=f"none:{board.run}:{lane}",
@@ -223,7 +223,7 @@ def no_panel(language: str, board: Board, state: State | None, lane: str) -> Pan
     )
 
 
-def panel(language: str, board: Board, state: State | None, now_ms: int, chosen: int, lane: str) -> Panel:
+def panel(language: str, board: Board, state: GateState | None, now_ms: int, chosen: int, lane: str) -> Panel:
     """The chosen entry, else the longest waiting refer, else the newest decision, else an empty panel."""
     entry = board.find(chosen) or board.current(now_ms)
     if entry is None:
@@ -259,7 +259,7 @@ def panel(language: str, board: Board, state: State | None, now_ms: int, chosen:
     )
 
 
-def _guidance(language: str, happening: Happening) -> str:
+def _guidance(language: str, happening: LiveLine) -> str:
     """What enforcement softened away, empty if nothing."""
     if not happening.guidance:
         return ""
@@ -267,7 +267,7 @@ def _guidance(language: str, happening: Happening) -> str:
     return word(language, key, reason=reason_sentence(language, happening.guidance))
 
 
-def _facts(language: str, happening: Happening, state: State | None) -> list[tuple[str, str]]:
+def _facts(language: str, happening: LiveLine, state: GateState | None) -> list[tuple[str, str]]:
     facts = [
         (word(language, "kind"), code(language, words.PASS_KINDS, happening.pass_kind)),
         (word(language, "plate"), happening.plate),
@@ -280,7 +280,7 @@ def _facts(language: str, happening: Happening, state: State | None) -> list[tup
     return [(name, fact) for name, fact in facts if fact]
 
 
-def _notes(language: str, happening: Happening) -> list[str]:
+def _notes(language: str, happening: LiveLine) -> list[str]:
     notes = [_guidance(language, happening)]
     if happening.list_age_s > 86_400:
         notes.append(word(language, "stale_list", age=age(language, happening.list_age_s)))
@@ -293,7 +293,7 @@ def _notes(language: str, happening: Happening) -> list[str]:
     return [note for note in notes if note]
 
 
-def bar(language: str, state: State | None, waiting: bool) -> Bar:
+def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
     """The state bar; ``state`` None means that the core does not answer."""
     if state is None:
         sentence = word(language, "offline")
@@ -317,15 +317,15 @@ def bar(language: str, state: State | None, waiting: bool) -> Bar:
     )
 
 
-def hints(language: str, state: State | None) -> list[str]:
+def hints(language: str, state: GateState | None) -> list[str]:
     """What keeps a code from being read now, lane by lane; a hint newer than this page is left out."""
     lanes = state.lanes if state else []
     said = [(lane, code(language, words.GUARD_HINTS, lane.hint)) for lane in lanes if lane.hint in words.GUARD_HINTS]
     return [f"{lane_title(language, lane)} · {hint}" if len(lanes) > 1 else hint for lane, hint in said]
 
 
-def reader_notes(language: str, state: State) -> list[str]:
-    """What a guard should know of a reader that is down, or that began anew so lately or often that the core tells."""
+def reader_notes(language: str, state: GateState) -> list[str]:
+    """What a guard should know of a reader that is down, or that began anew often or lately enough to be reported."""
     if "reader_silent" in state.faults:
         return [word(language, "reader_down")]
     lanes = [lane for lane in state.lanes if lane.reader_restarts]
@@ -345,13 +345,13 @@ def _name(fault: str) -> str:
     return fault.partition(":")[0]
 
 
-def list_age(language: str, state: State) -> str:
+def list_age(language: str, state: GateState) -> str:
     if state.list_state == "none":
         return word(language, "no_list_age")
     return word(language, "list_age", age=age(language, state.list_age_s))
 
 
-def simulated_banner(language: str, state: State) -> str:
+def simulated_banner(language: str, state: GateState) -> str:
     if not state.simulated:
         return ""
     lanes_of: dict[str, list[str]] = {}
@@ -362,19 +362,19 @@ def simulated_banner(language: str, state: State) -> str:
     return word(language, "simulated", parts=word(language, "and").join(parts))
 
 
-def _part(language: str, name: str, lanes: list[str], state: State) -> str:
+def _part(language: str, name: str, lanes: list[str], state: GateState) -> str:
     """The part, with its lanes only where others have a real one."""
     everywhere = {lane.name for lane in state.lanes} <= set(lanes)
     named = [] if everywhere else [title_of(language, state, lane) for lane in lanes]
     return " ".join([code(language, words.PARTS, name), *named])
 
 
-def fault_sentences(language: str, state: State) -> list[Badge]:
+def fault_sentences(language: str, state: GateState) -> list[Badge]:
     """Every fault, worst first, for the page that has room for them."""
     return [Badge("fault", MARKS["fault"], code(language, words.FAULTS, _name(fault))) for fault in state.faults]
 
 
-def found(language: str, item: FoundPass, state: State) -> FoundRow:
+def found(language: str, item: FoundPass, state: GateState) -> FoundRow:
     """A looked-up pass."""
     tone = "ok" if item.state == "active" else "stop"
     facts = [
@@ -395,7 +395,7 @@ def found(language: str, item: FoundPass, state: State) -> FoundRow:
     )
 
 
-def details(language: str, state: State) -> list[tuple[str, list[tuple[str, str]]]]:
+def details(language: str, state: GateState) -> list[tuple[str, list[tuple[str, str]]]]:
     """The technician's tables: (heading, rows)."""
     titles = [f"{lane_title(language, lane)} · {lane.name}" for lane in state.lanes]
     lanes = [_lane_details(language, lane, state) for lane in state.lanes]
@@ -406,7 +406,7 @@ def _flag(language: str, good: bool) -> str:
     return word(language, "good" if good else "bad")
 
 
-def _gate_details(language: str, state: State) -> list[tuple[str, str]]:
+def _gate_details(language: str, state: GateState) -> list[tuple[str, str]]:
     seen = state.centre_seen_s
     spoken = word(language, "never") if seen < 0 else word(language, "seen_ago", age=age(language, seen))
     rows = {
@@ -427,14 +427,14 @@ def _gate_details(language: str, state: State) -> list[tuple[str, str]]:
     return [(word(language, key), value) for key, value in rows.items()]
 
 
-def _reader_details(language: str, lane: LaneState, state: State) -> str:
+def _reader_details(language: str, lane: LaneState, state: GateState) -> str:
     if not lane.reader_restarts:
         return word(language, "reader_steady")
     at = local(lane.reader_restarted_ms, state).strftime("%H:%M:%S")
     return word(language, "reader_counted", n=lane.reader_restarts, time=at, blames=lane.reader_blames)
 
 
-def _lane_details(language: str, lane: LaneState, state: State) -> list[tuple[str, str]]:
+def _lane_details(language: str, lane: LaneState, state: GateState) -> list[tuple[str, str]]:
     arm = {None: "unknown", True: "on", False: "off"}[lane.arm_open]
     rows = {
         "camera": " · ".join(filter(None, [_flag(language, lane.camera_ok), lane.camera_why])),
@@ -464,7 +464,7 @@ def refusal(language: str, reason: str) -> str:
     return say(language, pair, seconds=detail or "60")
 
 
-def override_line(language: str, happening: Happening, state: State | None) -> tuple[int, str]:
+def override_line(language: str, happening: LiveLine, state: GateState | None) -> tuple[int, str]:
     """An override or ruling that wants its reason: (number, what was done and when)."""
     when = local(happening.at_ms, state).strftime("%m-%d %H:%M") if happening.at_ms else ""
     where = title_of(language, state, happening.lane)

@@ -294,7 +294,7 @@ FAULTS: dict[str, Pair] = {
         "This gate was withdrawn and decides nothing. Call the supervisor.",
     ),
 }
-"""The closed list of fault codes (``State.faults``), worst first. A code may carry a detail after a colon."""
+"""The closed list of fault codes (``GateState.faults``), worst first. A code may carry a detail after a colon."""
 
 OVERRIDE_REASONS: dict[str, Pair] = {
     "known": ("认识，是本小区的", "Known, lives here"),
@@ -654,7 +654,7 @@ GUARD_HINTS: dict[str, Pair] = {
     "glare": ("码上有反光：请对方转一下角度。", "There is a reflection on the code: turn it a little."),
     "still": ("码一直在动：请对方拿稳一秒。", "The code moves: hold it still for a second."),
 }
-"""The same for the guard, who may say it aloud."""
+"""Hints for the guard, who may say them aloud."""
 
 SCREEN: dict[str, Pair] = {
     "guided": ("提醒：{headline}。{line}", "{headline}. {line}"),

@@ -1,7 +1,7 @@
 """What one picture may cost the reader: its time, its memory, and the end of the process where it takes more.
 
 Pictures are hostile and engines are C code, which nothing in this process can interrupt. So a look that lasts too long
-ends the process, and whoever watches over it (systemd, ``run``) starts a new one a second later. A new process is also
+ends the process, and what watches over it (systemd, ``run``) starts a new one a second later. A new process is also
 what a driver that hangs needs.
 """
 

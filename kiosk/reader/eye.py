@@ -16,17 +16,17 @@ from hardware.exposure import DARKEST, Bracket, Lamp, brightness
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import A, ChannelError, Q, Refused, Verb
 from kiosk.reader.caps import Look
-from kiosk.verbs import PRESENT, Presentation, ReaderState, Shown
+from kiosk.verbs import PRESENT, Presentation, PresentationAnswer, ReaderState
 
 GONE_S = 0.7
-"""A code not read for so long has left; shown again it is a new presentation."""
+"""A code not read for this time has left; shown again it is a new presentation."""
 LONGEST_TEXT = 4_296
 """Alphanumeric characters of the largest QR code."""
 PRESENT_S = 1.5
-"""Frames wait so long for the core's answer, then go on without it."""
+"""How long frames wait for the core's answer before they go on without it."""
 FRAME_S = 2.0
 LOOKED_FRAMES = 300
-"""About so many frames, ten seconds, make the share that is looked at."""
+"""About this number of frames, ten seconds, makes the share that is looked at."""
 BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 SHOW_EXTRA_S = 10.0
 
@@ -114,7 +114,7 @@ class Eye:
         self._failures = 0
         self._stuck = False
         self._core_lost = False
-        self._heard: list[Shown] | None = None
+        self._heard: list[PresentationAnswer] | None = None
         self._showing = threading.Lock()
         self._stop = threading.Event()
         self._wait = wait or self._stop.wait
@@ -172,7 +172,7 @@ class Eye:
         try:
             with self._over(Look("frame", self.settings.lane)):
                 return self._watching.look(frame.luma, frame.at)
-        except Exception:  # a Watch promises not to; a picture that breaks the promise must not close the gate
+        except Exception:  # a FrameWatch promises not to; a picture that breaks the promise must not close the gate
             log.exception("decode=failed lane=%s", self.settings.lane)
             self._watching = self._decoder.watch()
             return Seen([])
@@ -209,7 +209,7 @@ class Eye:
             outcome = f"unanswered why={str(err)!r}"
         log.info("presentation %s outcome=%s", traceless(presentation), outcome)
 
-    def show(self, pictures: Sequence[Picture], frames_each: int) -> list[Shown]:
+    def show(self, pictures: Sequence[Picture], frames_each: int) -> list[PresentationAnswer]:
         """Hold pictures before a simulated camera and return the core's answers.
 
         Raises Refused: ``not_simulated``, ``busy`` while another showing runs, ``no_camera``.
@@ -222,7 +222,7 @@ class Eye:
         if not self._showing.acquire(blocking=False):
             raise Refused("busy")
         try:
-            heard: list[Shown] = []
+            heard: list[PresentationAnswer] = []
             self._heard = heard
             lasts = len(pictures) * frames_each * self.settings.frame_us / 1e6
             camera.show(pictures, frames_each).wait(lasts * 2 + SHOW_EXTRA_S)

@@ -96,7 +96,7 @@ WRONG: dict[str, Callable[[bytes], Signed]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_not_the_centres_answer_to_us_changes_nothing(machine: Machine, name: str) -> None:
+def test_an_answer_that_is_not_the_centres_or_not_to_us_changes_nothing(machine: Machine, name: str) -> None:
     assert machine.take(WRONG[name](machine.clock.nonce()))
     assert (machine.state, machine.kept.now.floor_ms) == ("untrusted", 0)
 
@@ -114,7 +114,7 @@ def test_a_nonce_is_good_for_a_minute(machine: Machine) -> None:
     assert machine.hear(NOON_MS, away_s=60.001) == "an old or unknown nonce"
 
 
-def test_whoever_asks_for_nonces_without_end_gets_no_more_memory_than_for_a_few(machine: Machine) -> None:
+def test_asking_for_nonces_without_end_takes_no_more_memory_than_asking_for_a_few(machine: Machine) -> None:
     first = statement(machine.clock.nonce(), NOON_MS)
     nonces = [machine.clock.nonce() for _ in range(1000)]
     assert machine.take(first) == "an old or unknown nonce"
@@ -263,7 +263,7 @@ def test_a_memory_that_cannot_be_written_is_still_a_memory(tmp_path: Path) -> No
     assert kept.now.floor_ms == 5
 
 
-def test_whoever_only_looks_writes_nothing(tmp_path: Path) -> None:
+def test_a_program_that_only_looks_writes_nothing(tmp_path: Path) -> None:
     Kept(tmp_path / "kept.json", writes=False).change(floor_ms=5)
     assert list(tmp_path.iterdir()) == []
 

@@ -27,9 +27,10 @@ from msgspec.structs import replace
 from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.config import Config, parse
+from kiosk.core.guards.live import LiveList
+from kiosk.core.guards.post import GuardSessions
 from kiosk.core.journal import Journal
-from kiosk.core.loop import CoreLoop, LiveList
-from kiosk.core.post import GuardSessions
+from kiosk.core.loop import CoreLoop
 from kiosk.service import Service
 from sync.protocol import Acknowledged, EventsAfter, SyncState, WithdrawalBody
 from tests.fixtures.gate_parts import (
@@ -96,12 +97,14 @@ class Here:
         token: str = self.guard(verbs.SIGN_IN, verbs.SignIn(name, PIN, "10.0.0.5")).token
         return token
 
-    def present(self, text: str = text_of(CARD), lane: str = "entry") -> verbs.Shown:
-        shown: verbs.Shown = self.ask("core-reader", verbs.PRESENT, verbs.Presentation(lane=lane, text=text))
+    def present(self, text: str = text_of(CARD), lane: str = "entry") -> verbs.PresentationAnswer:
+        shown: verbs.PresentationAnswer = self.ask(
+            "core-reader", verbs.PRESENT, verbs.Presentation(lane=lane, text=text)
+        )
         return shown
 
-    def state(self) -> verbs.State:
-        state: verbs.State = self.guard(verbs.STATE, verbs.Nothing())
+    def state(self) -> verbs.GateState:
+        state: verbs.GateState = self.guard(verbs.STATE, verbs.Nothing())
         return state
 
     def close(self) -> None:
@@ -251,7 +254,7 @@ def test_a_yellow_is_presented_watched_and_answered(core: Here) -> None:
 
 def test_a_watcher_waits_for_news_and_is_woken_by_it(core: Here) -> None:
     token = core.token()
-    heard: list[verbs.Happenings] = []
+    heard: list[verbs.LiveLines] = []
     client = ch.Client(core.sockets / "core-guard", 30)
     watcher = threading.Thread(target=lambda: heard.append(client.ask(verbs.WATCH, verbs.Watch(token, 0, 20.0))))
     watcher.start()
@@ -273,7 +276,7 @@ def test_a_watcher_of_an_earlier_run_is_told_at_once_that_this_is_another(core: 
 
 def test_the_live_list_begins_with_the_latest_fifty(core: Here) -> None:
     for _ in range(60):
-        core.live.tell(verbs.Happening(number=core.live._newest() + 1, kind="call"))
+        core.live.tell(verbs.LiveLine(number=core.live._newest() + 1, kind="call"))
     heard = core.guard(verbs.WATCH, verbs.Watch(core.token(), 0))
     assert [h.number for h in heard.items] == list(range(11, 61))
 
@@ -457,7 +460,7 @@ def test_a_last_word_about_a_lane_that_is_not_here_is_refused(core: Here) -> Non
 
 def test_a_fault_in_one_job_is_its_askers_and_does_not_stop_the_loop(core: Here) -> None:
     with pytest.raises(ZeroDivisionError):
-        core.core.ask(lambda: 1 / 0)
+        core.core.jobs.ask(lambda: 1 / 0)
     assert core.present().outcome == "grant"
 
 
@@ -550,7 +553,7 @@ pulse_ms = 5000
         lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         return [line["value"] for line in lines if line["what"] == "relay"]
 
-    def present(self) -> verbs.Shown:
+    def present(self) -> verbs.PresentationAnswer:
         return self.client.ask(verbs.PRESENT, verbs.Presentation(lane="entry", text=text_of(self.card)))
 
     def events(self) -> list[Any]:

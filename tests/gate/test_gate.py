@@ -12,7 +12,7 @@ import pytest
 
 from kiosk.channel import Refused
 from kiosk.core.gate import DISK_S
-from kiosk.verbs import Presentation, Shown
+from kiosk.verbs import Presentation, PresentationAnswer
 from sync.protocol import Rules
 from tests.fixtures.gate_parts import (
     COMPOUND,
@@ -56,7 +56,7 @@ def bench(make: Callable[..., Bench]) -> Bench:
     return make()
 
 
-def show(bench: Bench, text: str, lane: str = "entry", source: str = "camera") -> Shown:
+def show(bench: Bench, text: str, lane: str = "entry", source: str = "camera") -> PresentationAnswer:
     return bench.gate.present(Presentation(lane=lane, text=text, source=source))
 
 
@@ -105,7 +105,7 @@ def test_the_live_list_has_the_decision_and_then_its_passage(bench: Bench) -> No
     assert (passage.kind, passage.outcome, passage.about) == ("passage", "passed", decision.number)
 
 
-def test_whoever_is_refused_sees_red_and_nothing_moves(bench: Bench) -> None:
+def test_a_refused_person_sees_red_and_nothing_moves(bench: Bench) -> None:
     shown = show(bench, text_of(REVOKED))
     assert (shown.outcome, shown.reason) == ("deny", "revoked")
     assert bench.parts["entry"].changes == [] and bench.parts["entry"].shown.value == "red"
@@ -616,7 +616,7 @@ def test_what_was_settled_before_a_restart_is_left_alone(bench: Bench) -> None:
 def test_a_slow_disk_does_not_keep_the_gate_shut_and_the_event_says_so(bench: Bench) -> None:
     (path,) = (bench.folder / "core").glob("journal-*.db")
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")  # whoever holds the file makes the disk slow
+        other.execute("BEGIN IMMEDIATE")  # a lock on the file makes the disk slow
         show(bench, text_of(CARD))
         assert bench.parts["entry"].rises == 1 and DISK_S == 0.1
         other.execute("ROLLBACK")

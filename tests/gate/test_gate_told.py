@@ -1,4 +1,4 @@
-"""What a lane tells everybody who stands there: the result, for its time, and never a sensitive reason."""
+"""What a lane shows everybody who stands there: the result, for its time, and never a sensitive reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hardware import Signal
-from kiosk.core.gate import NOTHING
+from kiosk.core.lane_run import NOTHING
 from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE, in_public
 from kiosk.verbs import Presentation
 from sync.protocol import StageFrom

@@ -360,7 +360,7 @@ def test_a_table_that_is_gone_is_damage_and_not_something_to_wait_for(sound: Pat
         assert journal.health().journal_id != path.stem.removeprefix("journal-")
 
 
-def test_damage_in_the_middle_is_found_by_whoever_reads_it(sound: Path) -> None:
+def test_damage_in_the_middle_is_found_when_it_is_read(sound: Path) -> None:
     (path,) = sound.glob("journal-*.db")
     with opened(sound) as journal:
         with contextlib.closing(sqlite3.connect(path)) as conn, conn:
@@ -373,7 +373,7 @@ def test_damage_in_the_middle_is_found_by_whoever_reads_it(sound: Path) -> None:
 
 
 def test_a_journal_that_lost_events_it_had_handed_out_gives_no_number_twice(tmp_path: Path) -> None:
-    # A card that lies about its flushes: what was sent already is not in the file any more.
+    # A card that lies about its flushes: what was sent already is no longer in the file.
     with opened(tmp_path) as journal:
         fill(journal, 10)
         journal_id = journal.health().journal_id
@@ -506,7 +506,7 @@ def test_old_uses_are_not_remembered(tmp_path: Path, now: Now) -> None:
         assert journal.steps == {2: 10}
 
 
-def test_what_is_not_urgent_is_shown_to_nobody_before_it_is_on_the_card(tmp_path: Path) -> None:
+def test_an_event_that_is_not_urgent_is_shown_to_nobody_before_it_is_on_the_card(tmp_path: Path) -> None:
     with opened(tmp_path) as journal:
         fill(journal, 2)
         assert journal.append(event(3), urgent=False).wait(5)
@@ -518,7 +518,7 @@ def test_what_is_not_urgent_is_shown_to_nobody_before_it_is_on_the_card(tmp_path
         assert len(whole(journal)) == 4
 
 
-def test_what_is_not_urgent_outlives_a_kill_and_is_on_the_card_after_the_next_start(tmp_path: Path) -> None:
+def test_an_event_that_is_not_urgent_outlives_a_kill_and_is_on_the_card_after_the_next_start(tmp_path: Path) -> None:
     child = subprocess.run([sys.executable, "-c", CHILD_LAZY, str(tmp_path)], cwd=ROOT)
     assert child.returncode == -9
     with opened(tmp_path) as journal:

@@ -18,9 +18,9 @@ from kiosk.core.lane import (
     LaneCondition,
     LaneInput,
     Light,
+    MoveRelay,
     Open,
     Passage,
-    Relay,
     Settled,
     ShowResult,
     Tick,
@@ -54,7 +54,7 @@ def play(facts: Facts, *timed: tuple[float, LaneInput], until: float = 60.0) -> 
 
 
 def relay(done: Iterable[tuple[float, Action]]) -> list[tuple[float, bool]]:
-    return [(at, action.on) for at, action in done if isinstance(action, Relay)]
+    return [(at, action.on) for at, action in done if isinstance(action, MoveRelay)]
 
 
 def settled(done: Iterable[tuple[float, Action]]) -> list[tuple[float, str, str]]:
@@ -269,10 +269,10 @@ class Watched:
 
     def _check(self, action: Action, happening: LaneInput, before: LaneCondition) -> None:
         match action:
-            case Relay(True):
+            case MoveRelay(True):
                 rises = isinstance(happening, Open) or (isinstance(happening, HoldOpen | Fire) and happening.on)
                 assert rises, f"the relay rose by {happening}"
-            case Relay(False):
+            case MoveRelay(False):
                 under_the_arm = self.facts.mode == "hold" and before.passing and self.state.passing
                 assert not (self.state.fire or self.state.held or under_the_arm), f"the relay fell at {happening}"
             case Settled(about, outcome):

@@ -254,12 +254,12 @@ def test_fields_of_a_newer_centre_are_ignored(core: Core) -> None:
 # --- accounts, secrets, withdrawal ------------------------------------------------------------------------------------
 
 
-def test_an_account_that_is_not_active_any_more_is_gone(core: Core) -> None:
+def test_an_account_that_is_no_longer_active_is_gone(core: Core) -> None:
     core.write([ROW], usual_changes())
     assert set(core.add(account("Lin", active=False, revision=2)).vouched.accounts) == {"zhao"}
 
 
-def test_a_key_that_is_not_active_any_more_is_gone(core: Core) -> None:
+def test_a_key_that_is_no_longer_active_is_gone(core: Core) -> None:
     core.write([ROW], usual_changes())
     ended = KeyBody(COMPOUND, 1, bytes(32), active=False)
     assert core.add(signed("key", f"{COMPOUND}/1", ended, 2)).vouched.keys == {}

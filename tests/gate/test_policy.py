@@ -84,7 +84,7 @@ def test_each_reason_has_its_outcome(reason: str) -> None:
 
 
 @pytest.mark.parametrize("reason", MISREAD)
-def test_what_is_not_a_good_credential_is_refused_with_what_it_is(reason: Any) -> None:
+def test_an_invalid_credential_is_refused_with_its_reason(reason: Any) -> None:
     here = Known(own_scope=COMPOUND), Use(), Rules(), Lane(name="entry"), _noon()
     assert decide(Misread(reason), *here) == Verdict(outcome="deny", reason=reason)
 
@@ -199,7 +199,7 @@ def test_an_expired_list_still_admits_listed_residents_and_staff(kind: str, outc
     assert judge(known_age="expired", shown_kind=kind).outcome == outcome
 
 
-def test_an_expired_list_needs_the_guard_for_whoever_is_not_on_it() -> None:
+def test_an_expired_list_needs_the_guard_for_anyone_who_is_not_on_it() -> None:
     verdict = judge(known_age="expired", listed=False, known_last_serial=0)
     assert (verdict.outcome, verdict.reason) == ("refer", "list_expired")
 

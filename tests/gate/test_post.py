@@ -6,8 +6,8 @@ import nacl.pwhash
 import pytest
 
 from kiosk.channel import Refused
+from kiosk.core.guards.post import LONGEST_LOCK_S, MAX_SESSIONS, SESSION_S, TRIES_ANYWHERE, GuardSessions
 from kiosk.core.mirror import Account
-from kiosk.core.post import LONGEST_LOCK_S, MAX_SESSIONS, SESSION_S, TRIES_ANYWHERE, GuardSessions
 from kiosk.verbs import SignIn
 
 
@@ -87,7 +87,7 @@ def test_a_stranger_cannot_lock_out_the_shift(yard: Yard) -> None:
     assert yard.sign_in(address="10.0.0.5")
 
 
-def test_whoever_has_a_thousand_addresses_gets_twenty_tries_in_a_quarter_of_an_hour(yard: Yard) -> None:
+def test_a_thousand_addresses_get_twenty_tries_in_a_quarter_of_an_hour(yard: Yard) -> None:
     yard.sign_in()
     answers = [yard.refusal(address=f"10.1.{n // 250}.{n % 250}") for n in range(100)]
     assert answers == ["wrong_pin"] * TRIES_ANYWHERE + ["locked_out:901"] * (100 - TRIES_ANYWHERE)
@@ -181,7 +181,7 @@ def test_a_guard_is_no_supervisor_and_a_stranger_is_not_even_signed_in(yard: Yar
         yard.post.supervisor("")
 
 
-def test_beyond_so_many_sessions_the_oldest_ends(yard: Yard) -> None:
+def test_the_oldest_session_ends_when_there_are_too_many(yard: Yard) -> None:
     tokens = []
     for _ in range(MAX_SESSIONS + 1):
         tokens.append(yard.sign_in())

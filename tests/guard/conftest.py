@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from kiosk.guard import create_app
+from kiosk.guard.app import create_app
 from kiosk.guard.line import CoreLine, GuardSettings
 from tests.fixtures.browsers.guard_stage import Stage
 

@@ -11,9 +11,10 @@ import pytest
 from flask import Flask
 
 from kiosk import verbs
-from kiosk.guard import create_app, words
+from kiosk.guard import words
+from kiosk.guard.app import create_app
 from kiosk.guard.line import CoreLine, GuardSettings
-from kiosk.verbs import Shown
+from kiosk.verbs import PresentationAnswer
 from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
 from tests.fixtures.guard import Guard
 
@@ -299,7 +300,7 @@ def test_an_action_that_did_not_reach_the_core_is_never_reported_as_done(stage: 
     assert answer.status_code == 503 and not answer.json["ok"] and "没有成功" in answer.json["sentence"]
 
 
-def test_health_tells_a_monitor_enough_and_nothing_personal(stage: Stage, app: Flask) -> None:
+def test_health_answers_a_monitor_enough_and_nothing_personal(stage: Stage, app: Flask) -> None:
     stage.happen(**PEOPLE["deny"])
     stage.state.faults = ["camera"]
     health = app.test_client().get("/health").json
@@ -392,7 +393,7 @@ class TestSimulatedGate:
         assert guard.http.get("/present/tile/card.png").data == PNG
 
     def test_a_card_is_held_before_the_camera_as_it_is(self, stage: Stage, guard: Guard) -> None:
-        stage.presented = [Shown(outcome="grant", reason="ok", lane="in")]
+        stage.presented = [PresentationAnswer(outcome="grant", reason="ok", lane="in")]
         assert guard.post("/present/demo", lane="in", file="card.png").location == "/?lane=in"
         assert stage.last(verbs.Show).pictures == [PNG]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kiosk import channel, verbs
-from kiosk.guard import create_app
+from kiosk.guard.app import create_app
 from kiosk.guard.line import CoreLine, GuardSettings
 from tests.fixtures.browsers.guard_stage import NOW_MS, Stage, lane_state
 from tests.fixtures.guard import Guard
@@ -95,7 +95,7 @@ def test_the_lane_whose_camera_saw_what_stopped_it_is_named_and_no_other(stage: 
     assert "1小时内重启 2 次，最近 14:03:00；1 次因为镜头前的画面" in page.text("/details")
 
 
-def test_a_restart_that_the_core_no_longer_tells_is_in_the_details_only(stage: Stage, page: Page) -> None:
+def test_a_restart_that_the_core_no_longer_reports_is_in_the_details_only(stage: Stage, page: Page) -> None:
     stage.state.lanes = [again()]
     assert "reader-note" not in page.text()
     assert "1小时内重启 1 次" in page.text("/details")

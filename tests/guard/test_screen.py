@@ -12,7 +12,8 @@ from flask import Flask
 from hardware import Hint
 from kiosk import channel, verbs
 from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE
-from kiosk.guard import create_app, words
+from kiosk.guard import words
+from kiosk.guard.app import create_app
 from kiosk.guard.faces import Face, face, lost
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.guard.screen import FRESH_S, RETRY_S, Screens
@@ -29,7 +30,7 @@ def result(outcome: str, reason: str) -> dict[str, Any]:
     return {"shown_outcome": outcome, "shown_reason": reason, "shown_until_ms": 7}
 
 
-def test_a_resting_lane_is_ready_and_tells_where_one_stands_and_the_time() -> None:
+def test_a_resting_lane_is_ready_and_shows_its_place_and_the_time() -> None:
     at_rest = looks()
     assert (at_rest.tone, at_rest.headline[0], at_rest.clock) == ("ready", "请出示出入证", "14:05")
     assert at_rest.lane == ("东门入口", "East gate, in") and at_rest.place == ("幸福里小区 · 东门", "Xingfuli")
@@ -184,7 +185,7 @@ class Counting:
     def __init__(self) -> None:
         self.asked, self.away, self.s = 0, False, 100.0
 
-    def state_for_screens(self) -> verbs.State:
+    def state_for_screens(self) -> verbs.GateState:
         self.asked += 1
         if self.away:
             raise channel.ChannelError("hung up")

@@ -1,4 +1,4 @@
-"""Both languages are complete, and the lane never tells bystanders why somebody is sent to the post."""
+"""Both languages are complete, and the lane never shows bystanders why somebody is sent to the post."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from hardware.reading.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import Verb
 from kiosk.reader.eye import Eye
-from kiosk.verbs import READER_STATE, Nothing, Presentation, Shown
+from kiosk.verbs import READER_STATE, Nothing, Presentation, PresentationAnswer
 
 LIMITS = ExposureRange(60, 3_000, 1.0, 16.0)
 FRAME_S = 1 / 30
@@ -143,7 +143,7 @@ def test_two_of_three_frames_stay_as_they_are_and_no_two_steps_follow_each_other
     assert set(np.diff(stepped)) == {3}
 
 
-def test_where_nothing_tells_why_it_is_not_read_steps_are_small_and_late() -> None:
+def test_where_nothing_shows_why_it_is_not_read_steps_are_small_and_late() -> None:
     lane = Lane(lambda _: GOOD)
     assert lights(lane.run(0.9, stirred=True)) == {1_500.0}
     assert lights(lane.run(2, stirred=True)) == {1_500.0, 500.0, 4_500.0}
@@ -242,7 +242,7 @@ class Core:
             return Nothing()
         assert isinstance(question, Presentation)
         self.texts.append(question.text)
-        return Shown(outcome="grant", reason="ok", lane=question.lane, happening=1)
+        return PresentationAnswer(outcome="grant", reason="ok", lane=question.lane, happening=1)
 
 
 class Noticing:

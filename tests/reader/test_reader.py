@@ -26,7 +26,18 @@ from kiosk.channel import ChannelError, Client, Refused, Server, Verb, listen
 from kiosk.reader.eye import GONE_S, LONGEST_TEXT, Eye, Presenter
 from kiosk.reader.pictures import PHONE, PictureError, load_picture
 from kiosk.reader.process import Reader
-from kiosk.verbs import ENDING, PRESENT, READER_STATE, SHOW, Nothing, Photo, Presentation, ReaderState, Show, Shown
+from kiosk.verbs import (
+    ENDING,
+    PRESENT,
+    READER_STATE,
+    SHOW,
+    Nothing,
+    Photo,
+    Presentation,
+    PresentationAnswer,
+    ReaderState,
+    Show,
+)
 from tests.fixtures.pictures.hostile import slow_jpeg
 
 PASS_A, PASS_B = "G1" + "A" * 120, "G1" + "B" * 120
@@ -121,7 +132,7 @@ class Core:
             return Nothing()
         self.presentations.append(question)
         self.asked.set()
-        return Shown(outcome="grant", reason="ok", lane=question.lane, happening=len(self.presentations))
+        return PresentationAnswer(outcome="grant", reason="ok", lane=question.lane, happening=len(self.presentations))
 
     def texts(self) -> list[str]:
         return [presentation.text for presentation in self.presentations]
@@ -571,7 +582,7 @@ def test_exif_orientation_turns_the_picture() -> None:
     ],
     ids=["empty", "header", "svg", "pdf", "large", "cut", "tiff", "pixels", "bomb"],
 )
-def test_what_is_no_picture_is_refused_in_words(raw: bytes, words: str, reader: tuple[Reader, Core]) -> None:
+def test_an_invalid_picture_is_refused_in_words(raw: bytes, words: str, reader: tuple[Reader, Core]) -> None:
     with pytest.raises(PictureError, match=words):
         load_picture(raw)
     assert words in reader[0].photo(Photo(raw)).why

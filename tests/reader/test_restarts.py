@@ -20,7 +20,7 @@ from PIL import Image
 from hardware import Picture
 from kiosk import channel as ch
 from kiosk import verbs
-from kiosk.guard import create_app
+from kiosk.guard.app import create_app
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.together import Together, wait_until
 from tests.fixtures.gate_parts import ANCHOR, BOX, PIN, usual_changes, write_list
@@ -80,7 +80,7 @@ height = 240
         return lane is not None and lane.camera_ok
 
     def is_idle(self) -> bool:
-        """Whoever was let through has gone."""
+        """Whether the person who was let through has gone."""
         lane = self.lane()
         return lane is not None and lane.phase == "idle"
 

@@ -40,7 +40,7 @@ def test_noise_is_measured_on_a_slope_with_a_code_in_it(sigma: float) -> None:
 
 @pytest.mark.parametrize("module", [3, 4, 6, 8, 10])
 @pytest.mark.parametrize(("blur", "wanted"), [(0.0, 0.97), (1.0, 0.39), (2.0, 0.17), (3.0, 0.11)])
-def test_sharpness_tells_the_blur_whatever_the_size_of_the_modules_and_the_brightness(
+def test_sharpness_measures_the_blur_whatever_the_size_of_the_modules_and_the_brightness(
     module: int, blur: float, wanted: float
 ) -> None:
     for dark, light in ((40, 220), (30, 90), (150, 240)):

@@ -59,7 +59,7 @@ class Hurt(NamedTuple):
 
 
 def hurt(rng: np.random.Generator, size: tuple[int, int], errors: int, erasures: int) -> Hurt:
-    """A block with so many wrong codewords that nobody knows of, and so many more that are known to say nothing."""
+    """A block with ``errors`` wrong codewords that nobody knows of, and ``erasures`` known to say nothing."""
     length, parity = size
     truth = encoded(rng.integers(0, 256, length - parity).tolist(), parity)
     places = rng.permutation(length)[: errors + erasures]

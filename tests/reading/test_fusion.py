@@ -12,7 +12,7 @@ import pytest
 from hardware import Found, Picture
 from hardware.reading.decoder import QrDecoder
 from hardware.reading.engines import zbar_half
-from hardware.reading.fusion import REMEMBERED_S, Read, Track
+from hardware.reading.fusion import REMEMBERED_S, ReadSymbol, Track
 from hardware.reading.lattice import Fit
 from hardware.reading.symbol import picture
 from tests.fixtures.pictures.shown import (
@@ -52,7 +52,7 @@ def _frame(symbol: Floats, number: int, noise: float, rng: np.random.Generator) 
     return Frame(exposed(plane, noise, int(rng.integers(2**32))), Fit(placed, version_of(symbol), 0.8))
 
 
-def told(read: Read | None) -> list[str]:
+def told(read: ReadSymbol | None) -> list[str]:
     return [] if read is None else zxing_texts(picture(read.symbol))
 
 
@@ -66,7 +66,7 @@ def dark(text: str, seed: int) -> list[Frame]:
     return [frame for frame in night(text, seed) if not alone(frame)]
 
 
-def met(track: Track, frames: Sequence[Frame], start: float = 0.0) -> Iterator[Read | None]:
+def met(track: Track, frames: Sequence[Frame], start: float = 0.0) -> Iterator[ReadSymbol | None]:
     for number, frame in enumerate(frames):
         yield track.meet(frame.luma, frame.fit, start + number * FRAME_S)
 

@@ -139,7 +139,7 @@ def test_a_symbol_is_followed_to_where_the_hand_took_it() -> None:
     assert right >= 0.9 * CASES
 
 
-def test_the_score_tells_a_symbol_from_its_likeness() -> None:
+def test_the_score_separates_a_symbol_from_its_likeness() -> None:
     """A symbol whose placement is right scores well above what is reported at all."""
     scores = []
     for case in (shown(seed, turn=0.3) for seed in range(CASES)):

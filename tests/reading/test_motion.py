@@ -305,7 +305,7 @@ def test_no_picture_of_any_size_or_content_makes_it_raise(frames: list[Picture],
 
 
 @pytest.mark.parametrize("frame", [np.zeros(5, np.uint8), np.zeros((90, 90, 3), np.uint8), np.zeros((90, 90))])
-def test_what_is_no_picture_is_left_to_the_decoder(frame: Picture) -> None:
+def test_an_invalid_picture_is_left_to_the_decoder(frame: Picture) -> None:
     assert MotionGate().step(frame, 0.0)
 
 

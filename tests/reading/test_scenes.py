@@ -1,4 +1,4 @@
-"""The synthetic gate: the same seed gives the same pixels, its easy scenes can be read, its negatives say nothing."""
+"""The synthetic gate: one seed always gives the same pixels, its easy scenes can be read, its negatives say nothing."""
 
 from __future__ import annotations
 

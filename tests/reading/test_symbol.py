@@ -127,7 +127,7 @@ def test_noisy_modules_give_the_clean_symbol_back(seed: int, noise: float) -> No
 
 
 def hurt(wrong: int, unknown: int, seed: int) -> Soft:
-    """The card's symbol with so many codewords of every block turned around, and so many more of them unheard."""
+    """The card's symbol with ``wrong`` codewords of every block turned around, and ``unknown`` more of them unheard."""
     rng, symbol = np.random.default_rng(seed), CARD.copy()
     for part in blocks(VERSION, "Q"):
         places = rng.permutation(part.places)

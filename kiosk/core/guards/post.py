@@ -24,7 +24,7 @@ LOCK_S = 60.0
 LONGEST_LOCK_S = 900.0
 TRIES_ANYWHERE = 20
 """Wrong PINs for one name, in LONGEST_LOCK_S, from all addresses together at which that guard never signed in:
-whoever has many addresses, or invents them, cannot try six digits through."""
+anyone who has many addresses, or invents them, cannot try six digits through."""
 SESSION_S = 12 * 3600
 MAX_SESSIONS = 64
 _REMEMBERED = 1000

@@ -1,0 +1,110 @@
+"""What a guard's page may ask of the core: each verb checks the session, then puts its question on the loop.
+
+Waiting for news and checking a PIN happen on the asking connection's own thread and never hold the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kiosk import verbs
+from kiosk.channel import Refused, Verb
+from kiosk.core.clock import Clock
+from kiosk.core.gate import Gate
+from kiosk.core.guards.live import LiveList
+from kiosk.core.guards.post import GuardSessions
+from kiosk.core.jobs import Jobs
+
+
+class GuardVerbs:
+    """``state`` is run on the loop and answers how the gate is."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        gate: Gate,
+        live: LiveList,
+        clock: Clock,
+        post: GuardSessions,
+        state: Callable[[], verbs.GateState],
+    ):
+        self._jobs = jobs
+        self._gate = gate
+        self._live = live
+        self._clock = clock
+        self._post = post
+        self._state = state
+
+    def answers(self) -> dict[Verb[Any, Any], Callable[[Any], Any]]:
+        return {
+            verbs.SIGN_IN: self._sign_in,
+            verbs.SIGN_OUT: self._sign_out,
+            verbs.WHO: lambda asked: self._post.who(asked.token),
+            verbs.WATCH: self._watch,
+            verbs.STATE: lambda _: self._jobs.ask(self._state),
+            verbs.RULE: self._rule,
+            verbs.OVERRIDE: self._override,
+            verbs.EXPLAIN: self._explain,
+            verbs.HOLD: self._hold,
+            verbs.LOCKDOWN: self._lockdown,
+            verbs.LOOK_UP: self._look_up,
+            verbs.PRESENT_TEXT: self._present_text,
+            verbs.CONFIRM_TIME: self._confirm_time,
+        }
+
+    def _sign_in(self, asked: verbs.SignIn) -> verbs.Session:
+        session = self._post.sign_in(asked)
+        self._jobs.put(lambda: self._gate.record("sign_in", by=session.name))
+        return session
+
+    def _sign_out(self, asked: verbs.Token) -> verbs.Nothing:
+        self._post.sign_out(asked.token)
+        return verbs.Nothing()
+
+    def _watch(self, asked: verbs.Watch) -> verbs.LiveLines:
+        self._post.who(asked.token)
+        return self._live.after(asked.after, asked.wait_s)
+
+    def _rule(self, asked: verbs.Ruling) -> verbs.LiveLine:
+        by = self._post.who(asked.token).name
+        return self._jobs.ask(lambda: self._gate.rule(asked.happening, asked.grant, by, asked.reason))
+
+    def _override(self, asked: verbs.Override) -> verbs.LiveLine:
+        by = self._post.who(asked.token).name
+        return self._jobs.ask(lambda: self._gate.override(asked.lane, asked.open, asked.happening, by, asked.reason))
+
+    def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
+        by = self._post.who(asked.token).name
+        self._jobs.ask(lambda: self._gate.explain(asked.happening, by, asked.reason))
+        return verbs.Nothing()
+
+    def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
+        by = self._post.who(asked.token).name
+        return self._jobs.ask(lambda: self._gate.hold(asked.lane, asked.open, by))
+
+    def _lockdown(self, asked: verbs.Lockdown) -> verbs.LiveLine:
+        by = self._post.supervisor(asked.token).name
+        return self._jobs.ask(lambda: self._gate.lockdown(asked.lane, asked.on, by, asked.reason))
+
+    def _look_up(self, asked: verbs.LookUp) -> verbs.FoundPasses:
+        self._post.who(asked.token)
+        return self._jobs.ask(lambda: self._gate.look_up(asked.term))
+
+    def _present_text(self, asked: verbs.PresentText) -> verbs.PresentationAnswer:
+        self._post.who(asked.token)
+        source = asked.source if asked.source in ("phone", "hand") else "phone"
+        shown = verbs.Presentation(lane=asked.lane, text=asked.text, source=source)
+        return self._jobs.ask(lambda: self._gate.present(shown))
+
+    def _confirm_time(self, asked: verbs.ConfirmTime) -> verbs.Nothing:
+        by = self._post.who(asked.token).name
+
+        def confirm() -> None:
+            why = self._clock.confirm(asked.utc_ms)
+            if why:
+                raise Refused(why)
+            self._gate.record("clock", by=by, why="a guard confirmed the time")
+
+        self._jobs.ask(confirm)
+        return verbs.Nothing()

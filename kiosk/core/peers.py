@@ -1,0 +1,134 @@
+"""What the other processes said last, and what their silence means. Knows nothing of gate, journal and list."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kiosk import verbs
+from kiosk.restarts import Restart, Restarts
+from sync.protocol import SyncState
+
+READER_SILENT_S = 3.0
+SYNC_SILENT_S = 45.0
+STARTING = "starting"
+"""Why a part is not well that has had no time yet to say so; no fault, and not fine either."""
+_LONGEST_WORD = 20
+_RESTART_NOTED_S = 60.0
+"""At most one line in the journal in this time: a picture that stays before a camera must not fill it."""
+
+log = logging.getLogger("core")
+
+
+class CameraHealth(NamedTuple):
+    ok: bool
+    why: str
+
+
+class CentreHealth(NamedTuple):
+    """``seen_s`` is the time in seconds since the centre last answered; -1: never."""
+
+    ok: bool
+    why: str
+    seen_s: int
+
+
+class Peers:
+    """Reader and sync, as the core last heard of them. ``monotonic`` is the clock of silence."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._started = monotonic()
+        self._readers: dict[str, tuple[float, verbs.ReaderState]] = {}
+        self._restarts = Restarts()
+        self._restart_noted_at = float("-inf")
+        self._sync: SyncState | None = None
+        self._sync_at = self._started
+        self._centre_at: float | None = None
+
+    # --- reader ---
+
+    def reader_said(self, state: verbs.ReaderState, now_ms: int) -> str:
+        """Take note of a reader's state. Returns what a restart that belongs in the journal now was for, or ""."""
+        now = self._monotonic()
+        self._readers[state.lane] = (now, state)
+        return self._restarted(state.run, now, now_ms) if len(state.run) <= _LONGEST_WORD else ""
+
+    def _restarted(self, run: str, now: float, now_ms: int) -> str:
+        restart = self._restarts.heard(run, now, now_ms)
+        if restart is None:
+            return ""
+        times = len(self._restarts.last_hour(now))
+        log.warning("reader=restarted why=%s lane=%s last_hour=%d", restart.why or "unknown", restart.lane, times)
+        if now - self._restart_noted_at < _RESTART_NOTED_S:
+            return ""
+        self._restart_noted_at = now
+        return f"{restart.why or 'unknown'} {restart.lane}".strip()
+
+    def reader_ends(self, said: verbs.Ending) -> None:
+        """Take note of a reader's last word."""
+        self._restarts.ending(said)
+
+    def reader(self, lane: str) -> verbs.ReaderState | None:
+        """The last state heard, of any age; None: none so far."""
+        heard = self._readers.get(lane)
+        return heard[1] if heard else None
+
+    def restarts(self, lane: str) -> tuple[Restart, ...]:
+        """The reader's restarts of the last hour, of all lanes; none as long as this lane was not heard of."""
+        return self._restarts.last_hour(self._monotonic()) if lane in self._readers else ()
+
+    def restarts_worth_telling(self) -> bool:
+        """Whether a guard should hear of the reader's restarts."""
+        return self._restarts.worth_telling(self._monotonic())
+
+    def camera(self, lane: str) -> CameraHealth:
+        """How the lane's camera is. A silent reader is a fault, one that has just begun is not."""
+        heard = self._readers.get(lane)
+        since = self._monotonic() - (heard[0] if heard else self._started)
+        if since > READER_SILENT_S:
+            return CameraHealth(False, "reader_silent")
+        return CameraHealth(heard[1].ok, heard[1].why) if heard else CameraHealth(False, STARTING)
+
+    def camera_fault(self, lane: str) -> str:
+        """The fault's code: reader_silent, camera, or "" for none."""
+        ok, why = self.camera(lane)
+        return "" if ok else {"reader_silent": "reader_silent", STARTING: ""}.get(why, "camera")
+
+    def light_wanted(self, lane: str) -> bool:
+        """Whether a reader that is not silent wants the lane's lamp."""
+        heard = self._readers.get(lane)
+        return heard is not None and heard[1].light and self._monotonic() - heard[0] <= READER_SILENT_S
+
+    def hint(self, lane: str) -> str:
+        """The hint of a reader whose camera is well; "" for none."""
+        heard = self._readers.get(lane)
+        return short_word(heard[1].hint) if heard and self.camera(lane).ok else ""
+
+    # --- sync ---
+
+    def sync_said(self, state: SyncState) -> None:
+        """Take note of how sync and the centre are."""
+        self._sync, self._sync_at = state, self._monotonic()
+        if state.centre_ok:
+            self._centre_at = self._sync_at
+
+    def centre(self) -> CentreHealth:
+        """How the centre is, by sync's last word; a silent sync is a fault of its own."""
+        now = self._monotonic()
+        seen = -1 if self._centre_at is None else int(now - self._centre_at)
+        silent = now - self._sync_at > SYNC_SILENT_S
+        if self._sync is None or silent:
+            return CentreHealth(False, "sync_silent" if silent else STARTING, seen)
+        return CentreHealth(self._sync.centre_ok, self._sync.why, seen)
+
+    @property
+    def unsent(self) -> int:
+        """Events that the centre does not have yet, by sync's last word."""
+        return self._sync.unsent if self._sync else 0
+
+
+def short_word(said: str) -> str:
+    """What another process says of itself, if it is a short identifier and so fit for log and page; otherwise ""."""
+    return said if len(said) <= _LONGEST_WORD and said.isidentifier() else ""
