@@ -20,14 +20,13 @@ import msgspec
 import numpy as np
 import requests
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 
 from hardware import Picture
 from hardware.simulated import burst
 from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.core.repeats import REPEAT_S
+from kiosk.demo.record import StoryRecord
 from kiosk.demo.town import COMPOUND, GUARD, Town
 from kiosk.demo_passes import draw
 from kiosk.reader.pictures import load_picture
@@ -40,28 +39,16 @@ SETTLE_S = 15.0
 CENTRE_S = 30.0
 PEOPLE = 24
 ONE_IN = 20
-"""One in so many of the people at peak is refused."""
+"""Of this many people at peak, one is refused."""
 PEOPLE_A_MINUTE = 20
-
-console = Console()
-
-
-class Step(msgspec.Struct):
-    """One step of the story: what should come, what came, and how long it took (seconds)."""
-
-    name: str
-    expected: str
-    got: str
-    ok: bool
-    seconds: float
 
 
 class Story:
-    """The town, watched: each ``tell_*`` is one part of the story and adds its steps."""
+    """The town, watched: each ``tell_*`` is one part of the story and adds its steps to the record."""
 
-    def __init__(self, town: Town):
+    def __init__(self, town: Town, record: StoryRecord) -> None:
         self.town = town
-        self.steps: list[Step] = []
+        self.expect, self.note = record.expect, record.note
         self._reader = town.client("reader-guard", 60.0)
         self._core = town.client("core-guard")
         self._page = requests.Session()
@@ -137,24 +124,8 @@ class Story:
 
     # --- telling ---
 
-    def expect(self, name: str, expected: str, told: Callable[[], str]) -> None:
-        """One step: ``told`` acts and answers what came."""
-        begun = time.monotonic()
-        try:
-            got = told()
-        except (ch.ChannelError, requests.RequestException, OSError) as err:
-            got = f"{type(err).__name__}: {err}"
-        step = Step(name, expected, got, got == expected, round(time.monotonic() - begun, 2))
-        self.steps.append(step)
-        console.print(f"{'[green]✓[/]' if step.ok else '[red]✕[/]'} {name}: {got}", highlight=False)
-
-    def note(self, name: str, value: str) -> None:
-        """A figure worth reporting beside the steps."""
-        self.steps.append(Step(name, value, value, True, 0.0))
-        console.print(f"  {name}: {value}", highlight=False)
-
     def until_no_repeat(self) -> None:
-        """Let so much time go by that the same card is a new presentation."""
+        """Wait until the gate takes the card just shown for a new presentation."""
         time.sleep(REPEAT_S + 0.3)
 
     def tell(self) -> None:
@@ -416,30 +387,14 @@ class Story:
 
 def play(town: Town, report: Path | None) -> bool:
     """Tell the story, print it as a table, write the report; whether every step came out right."""
-    story, begun = Story(town), time.monotonic()
+    record = StoryRecord()
+    story = Story(town, record)
     try:
         story.tell()
     finally:
         story.close()
-        seconds = time.monotonic() - begun
-        wrong = [step for step in story.steps if not step.ok]
-        console.print(_table(story.steps))
-        if report:
-            content = {"ok": not wrong, "seconds": round(seconds, 1), "steps": story.steps}
-            report.write_bytes(msgspec.json.format(msgspec.json.encode(content)))
-    right = len(story.steps) - len(wrong)
-    console.print(f"{right} of {len(story.steps)} steps came out right, in {seconds:.0f} s")
-    return not wrong
-
-
-def _table(steps: list[Step]) -> Table:
-    table = Table(title="the story of a gate")
-    for column in ("", "step", "expected", "got", "s"):
-        table.add_column(column, justify="right" if column == "s" else "left")
-    for step in steps:
-        mark = "[green]✓[/]" if step.ok else "[red]✕[/]"
-        table.add_row(mark, step.name, step.expected, step.got if not step.ok else "", f"{step.seconds:.1f}")
-    return table
+        record.finish(report)
+    return record.verdict()
 
 
 def _said(shown: verbs.PresentationAnswer | None) -> str:
