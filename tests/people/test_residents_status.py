@@ -19,6 +19,7 @@ from sync.server.people.households.households import Household
 from sync.server.people.registers import own_record
 from sync.server.residents import letter
 from sync.server.staff import sign_in
+from sync.terms import REASONS
 from tests.fixtures.centre import World
 from tests.fixtures.events import Journal, event, send
 from tests.fixtures.office import token_of
@@ -374,6 +375,18 @@ def test_only_who_has_collected_and_is_not_in_quarantine_invites(world: World) -
 
 
 # What is known of the household
+
+
+UNTOLD = {
+    "unreadable", "not_a_pass", "foreign_scope", "unknown_key", "bad_signature", "no_list", "not_on_list", "unlisted",
+    "suspended", "lockdown", "response_level", "list_expired", "attention", "ok",
+}  # fmt: skip
+"""Reasons that a household is told as "please ask the guard post": no household's pass, or not for its page."""
+
+
+def test_each_reason_is_told_to_households_or_left_to_the_guard_on_purpose() -> None:
+    told = {code.removeprefix("status_reason.") for code in words.WORDS if code.startswith("status_reason.")}
+    assert told - {"other"} == set(REASONS) - UNTOLD
 
 
 def test_a_household_sees_its_own_passages_in_plain_words(world: World) -> None:
