@@ -26,7 +26,7 @@ from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept
 from kiosk.core.mirror import Anchor, Mirror, zone_of
 from kiosk.core.peers import Peers, short_word
-from kiosk.core.policy import stage_in_force
+from kiosk.core.report import GateReport
 from kiosk.service import Service
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
 
@@ -62,15 +62,15 @@ class CoreLoop:
         self._config = config
         self._anchor = anchor
         self._gate = gate
-        self._live = live
         self._journal = journal
         self._mirror = mirror
         self._clock = clock
         self._kept = kept
         self._monotonic = monotonic
         self._peers = Peers(monotonic)
+        self._report = GateReport(config, anchor, live.run, gate, journal, mirror, clock, kept, self._peers)
         self.jobs = Jobs()
-        self._guards = GuardVerbs(self.jobs, gate, live, clock, post, self.state)
+        self._guards = GuardVerbs(self.jobs, gate, live, clock, post, self._report.state)
         self._refresh_at = 0.0
         self._rests_until = 0.0
         self._servers: list[ch.Server] = []
@@ -116,7 +116,7 @@ class CoreLoop:
 
     def turn(self) -> None:
         """One turn of the loop: time goes on, then the next job, if one comes in time."""
-        wait = self._gate.tick(lambda lane: bool(self._lane_faults(lane)))
+        wait = self._gate.tick(lambda lane: bool(self._report.lane_faults(lane)))
         for name, run in self._gate.lanes.items():
             run.illuminate(self._peers.light_wanted(name))
         if self._monotonic() >= self._refresh_at:
@@ -224,108 +224,3 @@ class CoreLoop:
         if before != after:
             self._gate.record("clock", why=f"{before} to {after}")
         return Accepted(not why, why)
-
-    # --- how the gate is ---
-
-    def _lane_faults(self, lane: str) -> list[str]:
-        run = self._gate.lanes[lane]
-        faults = ["relay"] if run.fault else []
-        if any(camera.lane == lane for camera in self._config.camera):
-            fault = self._peers.camera_fault(lane)
-            faults += [fault] if fault else []
-        return faults
-
-    def _hint(self, lane: str) -> str:
-        """The reader's hint, none while a result is shown: the answer is what counts then."""
-        return "" if self._gate.lanes[lane].told.outcome else self._peers.hint(lane)
-
-    def _faults(self, centre_ok: bool) -> list[str]:
-        """Codes of what is wrong, worst first."""
-        gate, kept, health, vouched = self._gate, self._kept.now, self._journal.health(), self._mirror.vouched
-        lane_faults = {fault for lane in gate.lanes for fault in self._lane_faults(lane)}
-        state = self._mirror.list_state()
-        asked = [
-            ("fire", any(run.state.fire for run in gate.lanes.values())),
-            ("withdrawn", vouched.withdrawn),
-            ("relay", "relay" in lane_faults),
-            ("lockdown", bool(kept.lockdown)),
-            ("tamper", any(run.levels.get("tamper") for run in gate.lanes.values())),
-            ("held_open_question", any(lane in gate.lanes and not gate.lanes[lane].state.held for lane in kept.held)),
-            ("camera", "camera" in lane_faults),
-            ("reader_silent", "reader_silent" in lane_faults),
-            ("reader_restarted", self._peers.restarts_worth_telling()),
-            ("journal_lost", health.lost > 0),
-            ("journal", bool(health.why)),
-            ("no_list", state == "none"),
-            ("list_expired", state == "expired"),
-            ("list_stale", state == "stale"),
-            ("list_forged", vouched.forged > 0),
-            ("list_not_understood", vouched.not_understood),
-            ("clock_untrusted", self._clock.now().state == "untrusted"),
-            ("centre_away", not centre_ok),
-        ]
-        return [code for code, true in asked if true]
-
-    def state(self) -> verbs.GateState:
-        """Everything the guards' page and ``check`` want to know. On the loop only."""
-        now, vouched, health = self._clock.now(), self._mirror.vouched, self._journal.health()
-        centre = self._peers.centre()
-        return verbs.GateState(
-            run=self._live.run,
-            gate=vouched.gate_name or (self._anchor.gate if self._anchor else ""),
-            compound_zh=vouched.compound.name_zh,
-            compound_en=vouched.compound.name_en,
-            enforcement=stage_in_force(vouched.rules, now),
-            lanes=[self._lane_state(name) for name in self._gate.lanes],
-            list_state=self._mirror.list_state(),
-            list_age_s=self._mirror.age_s(),
-            list_revision=self._mirror.revision,
-            list_passes=self._mirror.passes,
-            clock=now.state,
-            clock_uncertainty_ms=now.uncertainty_ms,
-            now_ms=now.utc_ms,
-            timezone=vouched.compound.timezone,
-            centre_ok=centre.ok,
-            centre_why=centre.why,
-            centre_seen_s=centre.seen_s,
-            unsent=self._peers.unsent,
-            journal_ok=not health.why,
-            events_in_memory=health.in_memory,
-            faults=self._faults(centre.ok),
-            unexplained=len(self._gate.unexplained),
-            simulated=self._config.simulated_parts(),
-            neighbour_zh=vouched.neighbour[0],
-            neighbour_en=vouched.neighbour[1],
-        )
-
-    def _lane_state(self, name: str) -> verbs.LaneState:
-        run, kept = self._gate.lanes[name], self._kept.now
-        camera, reader, restarts = self._peers.camera(name), self._peers.reader(name), self._peers.restarts(name)
-        title_zh, title_en = self._config.title(run.section)
-        return verbs.LaneState(
-            name=name,
-            title_zh=title_zh,
-            title_en=title_en,
-            direction=run.section.direction,
-            lock=run.section.lock,
-            signal=run.state.shown.value,
-            relay_on=run.state.relay_on,
-            phase=run.state.phase,
-            held_open=run.state.held,
-            held_before_restart=name in kept.held and not run.state.held,
-            lockdown=name in kept.lockdown,
-            fire=run.state.fire,
-            arm_open=run.levels.get("arm_open"),
-            camera_ok=camera.ok,
-            camera_why=camera.why,
-            decode_ms=reader.decode_ms if reader else 0.0,
-            looked=reader.looked if reader else None,
-            reader_restarts=len(restarts),
-            reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
-            reader_blames=sum(restart.lane == name for restart in restarts),
-            simulated=[part for part in self._config.simulated_parts() if part.endswith(f" {name}")],
-            shown_outcome=run.told.outcome,
-            shown_reason=run.told.reason,
-            shown_until_ms=run.told.until_ms,
-            hint=self._hint(name),
-        )

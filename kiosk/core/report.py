@@ -1,0 +1,143 @@
+"""How the gate is, in the words that the guards' page and ``check`` turn into sentences."""
+
+from __future__ import annotations
+
+from kiosk import verbs
+from kiosk.config import Config
+from kiosk.core.clock import Clock
+from kiosk.core.gate import Gate
+from kiosk.core.journal import Journal
+from kiosk.core.kept import Kept
+from kiosk.core.mirror import Anchor, Mirror
+from kiosk.core.peers import Peers
+from kiosk.core.policy import stage_in_force
+
+
+class GateReport:
+    """Reads every part of the core and changes none. ``run`` is the live list's."""
+
+    def __init__(
+        self,
+        config: Config,
+        anchor: Anchor | None,
+        run: str,
+        gate: Gate,
+        journal: Journal,
+        mirror: Mirror,
+        clock: Clock,
+        kept: Kept,
+        peers: Peers,
+    ):
+        self._config = config
+        self._anchor = anchor
+        self._run = run
+        self._gate = gate
+        self._journal = journal
+        self._mirror = mirror
+        self._clock = clock
+        self._kept = kept
+        self._peers = peers
+
+    def state(self) -> verbs.GateState:
+        """Everything the guards' page and ``check`` want to know. On the loop only."""
+        now, vouched, health = self._clock.now(), self._mirror.vouched, self._journal.health()
+        centre = self._peers.centre()
+        return verbs.GateState(
+            run=self._run,
+            gate=vouched.gate_name or (self._anchor.gate if self._anchor else ""),
+            compound_zh=vouched.compound.name_zh,
+            compound_en=vouched.compound.name_en,
+            enforcement=stage_in_force(vouched.rules, now),
+            lanes=[self._lane_state(name) for name in self._gate.lanes],
+            list_state=self._mirror.list_state(),
+            list_age_s=self._mirror.age_s(),
+            list_revision=self._mirror.revision,
+            list_passes=self._mirror.passes,
+            clock=now.state,
+            clock_uncertainty_ms=now.uncertainty_ms,
+            now_ms=now.utc_ms,
+            timezone=vouched.compound.timezone,
+            centre_ok=centre.ok,
+            centre_why=centre.why,
+            centre_seen_s=centre.seen_s,
+            unsent=self._peers.unsent,
+            journal_ok=not health.why,
+            events_in_memory=health.in_memory,
+            faults=self._faults(centre.ok),
+            unexplained=len(self._gate.unexplained),
+            simulated=self._config.simulated_parts(),
+            neighbour_zh=vouched.neighbour[0],
+            neighbour_en=vouched.neighbour[1],
+        )
+
+    def _faults(self, centre_ok: bool) -> list[str]:
+        """Codes of what is wrong, worst first."""
+        gate, kept, health, vouched = self._gate, self._kept.now, self._journal.health(), self._mirror.vouched
+        lane_faults = {fault for lane in gate.lanes for fault in self.lane_faults(lane)}
+        state = self._mirror.list_state()
+        asked = [
+            ("fire", any(run.state.fire for run in gate.lanes.values())),
+            ("withdrawn", vouched.withdrawn),
+            ("relay", "relay" in lane_faults),
+            ("lockdown", bool(kept.lockdown)),
+            ("tamper", any(run.levels.get("tamper") for run in gate.lanes.values())),
+            ("held_open_question", any(lane in gate.lanes and not gate.lanes[lane].state.held for lane in kept.held)),
+            ("camera", "camera" in lane_faults),
+            ("reader_silent", "reader_silent" in lane_faults),
+            ("reader_restarted", self._peers.restarts_worth_telling()),
+            ("journal_lost", health.lost > 0),
+            ("journal", bool(health.why)),
+            ("no_list", state == "none"),
+            ("list_expired", state == "expired"),
+            ("list_stale", state == "stale"),
+            ("list_forged", vouched.forged > 0),
+            ("list_not_understood", vouched.not_understood),
+            ("clock_untrusted", self._clock.now().state == "untrusted"),
+            ("centre_away", not centre_ok),
+        ]
+        return [code for code, true in asked if true]
+
+    def lane_faults(self, lane: str) -> list[str]:
+        """Codes of what is wrong at a lane. On the loop only."""
+        run = self._gate.lanes[lane]
+        faults = ["relay"] if run.fault else []
+        if any(camera.lane == lane for camera in self._config.camera):
+            fault = self._peers.camera_fault(lane)
+            faults += [fault] if fault else []
+        return faults
+
+    def _lane_state(self, name: str) -> verbs.LaneState:
+        run, kept = self._gate.lanes[name], self._kept.now
+        camera, reader, restarts = self._peers.camera(name), self._peers.reader(name), self._peers.restarts(name)
+        title_zh, title_en = self._config.title(run.section)
+        return verbs.LaneState(
+            name=name,
+            title_zh=title_zh,
+            title_en=title_en,
+            direction=run.section.direction,
+            lock=run.section.lock,
+            signal=run.state.shown.value,
+            relay_on=run.state.relay_on,
+            phase=run.state.phase,
+            held_open=run.state.held,
+            held_before_restart=name in kept.held and not run.state.held,
+            lockdown=name in kept.lockdown,
+            fire=run.state.fire,
+            arm_open=run.levels.get("arm_open"),
+            camera_ok=camera.ok,
+            camera_why=camera.why,
+            decode_ms=reader.decode_ms if reader else 0.0,
+            looked=reader.looked if reader else None,
+            reader_restarts=len(restarts),
+            reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
+            reader_blames=sum(restart.lane == name for restart in restarts),
+            simulated=[part for part in self._config.simulated_parts() if part.endswith(f" {name}")],
+            shown_outcome=run.told.outcome,
+            shown_reason=run.told.reason,
+            shown_until_ms=run.told.until_ms,
+            hint=self._hint(name),
+        )
+
+    def _hint(self, lane: str) -> str:
+        """The reader's hint, none while a result is shown: the answer is what counts then."""
+        return "" if self._gate.lanes[lane].told.outcome else self._peers.hint(lane)
