@@ -15,7 +15,7 @@ from sync.server.people.deciding import case, review
 from sync.server.people.deciding.case import Case, Decision
 from sync.server.people.households import households, notices, record
 from sync.server.people.households.households import local_day
-from sync.server.people.households.record import Shown, Wanted
+from sync.server.people.households.record import RevealedNumber, SealedNumber
 from sync.server.people.households.warnings import codes
 from sync.server.views import Route, language, or_again, page_number, sent_number
 from sync.server.words import coded
@@ -68,7 +68,7 @@ class Review:
             lambda: self._act(compound, household_id), "office/case.html", lambda: self._seen(compound, household_id)
         )
 
-    def _show(self, compound: Compound, household_id: int, shown: Shown | None = None) -> str:
+    def _show(self, compound: Compound, household_id: int, shown: RevealedNumber | None = None) -> str:
         seen = self._seen(compound, household_id)
         self._opened(compound, seen["case"])
         return render_template("office/case.html", form={}, shown=shown, **seen, **_done(compound))
@@ -148,7 +148,7 @@ class Review:
             form = request.form
             purpose = record.purpose_of(form.get("purpose", ""), form.get("why", ""))
             what, _, person = form.get("which", "").partition("-")
-            wanted = Wanted(what=what, person_id=int(person) if person.isdecimal() and len(person) < 16 else 0)
+            wanted = SealedNumber(what=what, person_id=int(person) if person.isdecimal() and len(person) < 16 else 0)
             by = g.staff.account
             shown = record.reveal(self._centre, compound.compound_id, household_id, wanted, purpose, by)
             return self._show(compound, household_id, shown)
@@ -213,7 +213,7 @@ class Review:
         numbers = {}
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
             for line in listed["found"]:
-                wanted = Wanted(what="phone")
+                wanted = SealedNumber(what="phone")
                 shown = record.reveal_in(writing, self._centre.vault, line.household_id, wanted, "call")
                 numbers[line.household_id] = shown.number
         return render_template("office/calls.html", **listed | {"numbers": numbers})

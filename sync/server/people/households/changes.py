@@ -21,7 +21,7 @@ from sync.server.people.households.application import (
     MOST_VEHICLES,
     Applicant,
     Application,
-    Mistake,
+    FieldMistake,
     check_person,
     copy_ticked,
     read_person,
@@ -132,7 +132,7 @@ def add_person(writing: Writing, vault: Vault, household: Household, applicant: 
     _look_again(writing, household, "add-person")
 
 
-def _known_already(writing: Writing, vault: Vault, household: Household, document: Document) -> list[Mistake]:
+def _known_already(writing: Writing, vault: Vault, household: Household, document: Document) -> list[FieldMistake]:
     text = document.text
     columns = tables.person.c
     same = select(columns.person_id).where(
@@ -141,7 +141,7 @@ def _known_already(writing: Writing, vault: Vault, household: Household, documen
     if not text or writing.conn.execute(same).first() is None:
         return []
     words = ("这个人已经在本户里了。", "This person is of your household already.")
-    return [Mistake(field="people.1.doc_number", words=words)]
+    return [FieldMistake(field="people.1.doc_number", words=words)]
 
 
 def change_plate(writing: Writing, household: Household, vehicle_id: int, plate: str) -> None:

@@ -30,8 +30,8 @@ from sync.server.people.households.application import (
     Application,
     CheckedForm,
     CheckedPerson,
+    FieldMistake,
     Journey,
-    Mistake,
     check,
     read_form,
 )
@@ -106,7 +106,7 @@ class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
 class Incomplete(CentreError):
     """The form is not complete; ``mistakes`` says where."""
 
-    def __init__(self, mistakes: Sequence[Mistake]):
+    def __init__(self, mistakes: Sequence[FieldMistake]):
         super().__init__("表还没有填完整。", "The form is not complete yet.")
         self.mistakes = mistakes
 

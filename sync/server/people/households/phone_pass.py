@@ -41,7 +41,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     plate: str
 
 
-class Shown(msgspec.Struct, frozen=True, kw_only=True):
+class PassOnPhone(msgspec.Struct, frozen=True, kw_only=True):
     """A pass on its phone. ``code`` is None where it has none to show; ``state`` says why."""
 
     number: str
@@ -164,7 +164,7 @@ def passes_of(centre: Centre, compound_id: int, browser_secrets: Sequence[str]) 
     return found
 
 
-def read_shown(centre: Centre, number: str) -> Shown:
+def read_shown(centre: Centre, number: str) -> PassOnPhone:
     """A pass as its phone shows it at this moment. Raises NoSuchThing."""
     found = passes.get_pass(centre, number)
     state = passes.shown_state(found, centre.now_ms())
@@ -172,7 +172,7 @@ def read_shown(centre: Centre, number: str) -> Shown:
         state = "superseded"
     same = {name: getattr(found, name) for name in ("number", "kind", "label", "plate", "short_code", "valid_until_ms")}
     code = passes.read_phone_code(centre, number) if state in ("active", "not_yet_valid") else None
-    return Shown(state=state, code=code, **same)
+    return PassOnPhone(state=state, code=code, **same)
 
 
 def _has_phone(found: Pass) -> bool:
