@@ -325,7 +325,7 @@ def test_home_quarantine_asks_the_guard_to_look(world: World) -> None:
     done = approved(world.centre)
     for until_ms, attention in ((world.now_ms + 1, True), (0, False)):
         with world.centre.writing(7, "wang") as writing:
-            households.observe(writing, done.household_id, until_ms)
+            households.set_home_quarantine(writing, done.household_id, until_ms)
         assert passes.get_pass(world.centre, "7-000001").attention is attention
 
 

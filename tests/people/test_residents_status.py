@@ -367,7 +367,7 @@ def test_only_who_has_collected_and_is_not_in_quarantine_invites(world: World) -
         invited(waiting)
     home = collected(world)
     with world.centre.writing(7, "wang") as writing:
-        households.observe(writing, home.done.household_id, world.now_ms + DAY_MS)
+        households.set_home_quarantine(writing, home.done.household_id, world.now_ms + DAY_MS)
     with pytest.raises(CentreError, match="quarantine"):
         invited(home)
     assert "2027-01-16" in home.get().text

@@ -388,7 +388,7 @@ def test_each_stands_where_its_state_puts_it_and_is_counted(world: World, room: 
     decide(world, ids[2], "not_here", own="x")
     decide(world, ids[3], "approve")
     with world.centre.writing(7, "wang") as writing:
-        case.begin_quarantine(writing, ids[3], "2027-01-29")
+        case.begin_home_quarantine(writing, ids[3], "2027-01-29")
     apply(world.centre, 8)
     where = {name: queue(world, only=name) for name in review.FILTERS}
     assert where == {

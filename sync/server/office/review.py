@@ -23,7 +23,7 @@ from sync.server.words import coded
 _DECISIONS = ("approve", "correct", "observe", "not_here")
 _KEYS = {"approve": "a", "correct": "c", "observe": "o", "not_here": "n"}
 _DONE = (*_DECISIONS, "issue", "moved", "quarantine", "quarantine_end", "join", "drop")
-_OBSERVED_DAYS = 14
+_HOME_QUARANTINE_DAYS = 14
 _HOUSEHOLD = f"<int(max={case.LARGEST_ID}):household_id>"
 
 
@@ -86,7 +86,7 @@ class Review:
             "purposes": record.PURPOSES, "evidence": case.read_evidence(found.household.evidence),
             "open": found.household.state in (*households.OPEN_STATES, "not_here"), "now_ms": now_ms,
             "names": {person.person_id: person.name for person in found.people}, "age": lambda born: _age(born, today),
-            "in_two_weeks": (today + timedelta(days=_OBSERVED_DAYS)).isoformat(), "quoted": request.form.getlist,
+            "in_two_weeks": (today + timedelta(days=_HOME_QUARANTINE_DAYS)).isoformat(), "quoted": request.form.getlist,
             "did": lambda what: coded(language(), "review_did", what), "for_what": _for_what,
             **_kept(chosen),
         }  # fmt: skip
@@ -133,8 +133,8 @@ class Review:
                 writing, self._centre, household_id, form.get("which", ""), form.get("own-drop", "")
             ),
             "moved": lambda: households.end(writing, household_id, "moved"),
-            "quarantine": lambda: case.begin_quarantine(writing, household_id, form.get("until", "")),
-            "quarantine_end": lambda: households.observe(writing, household_id, 0),
+            "quarantine": lambda: case.begin_home_quarantine(writing, household_id, form.get("until", "")),
+            "quarantine_end": lambda: households.set_home_quarantine(writing, household_id, 0),
             "join": lambda: case.join_dwelling(writing, household_id, form.get("room", ""), form.get("seen", "")),
         }
         if what not in acts:

@@ -479,7 +479,7 @@ def end(writing: Writing, household_id: int, state: str) -> None:
     writing.audit(f"household-{state}", household.number, household_id)
 
 
-def observe(writing: Writing, household_id: int, until_ms: int) -> None:
+def set_home_quarantine(writing: Writing, household_id: int, until_ms: int) -> None:
     """Home quarantine until a moment, 0 ends it: gates ask the guard to look, and show the same yellow as ever."""
     household = get_household(writing.conn, writing.compound_id, household_id)
     set_state(writing, household_id, observed_until_ms=until_ms)

@@ -361,9 +361,9 @@ class _Households:
         match stage:
             case "collected":
                 slot_ms = later_ms // slots.QUARTER_MS * slots.QUARTER_MS
-                quarantine = {"observed_until_ms": in_days} if rng.random() < 0.006 else {}
+                home_quarantine = {"observed_until_ms": in_days} if rng.random() < 0.006 else {}
                 return {"collected_ms": later_ms, "collected_by": self.estate.by, "printed_ms": decided_ms,
-                        "desk_id": 1, "slot_ms": slot_ms, **quarantine}  # fmt: skip
+                        "desk_id": 1, "slot_ms": slot_ms, **home_quarantine}  # fmt: skip
             case "approved":
                 return {"printed_ms": decided_ms + 1 if rng.random() < 0.5 else 0}
             case "correct":
