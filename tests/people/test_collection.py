@@ -503,7 +503,7 @@ def test_scanning_the_printed_cards_ticks_them_and_nothing_else_is_lost(world: W
     assert answer.location == f"/c/7/collect/{other.household_id}"
 
 
-def test_a_household_is_reviewed_at_its_slot_by_whoever_may(world: World, office: Office, clerk: Office) -> None:
+def test_a_household_is_reviewed_at_its_slot_by_anyone_who_may(world: World, office: Office, clerk: Office) -> None:
     done = apply(world.centre, 7, in_slot(world))
     path = f"/c/7/collect/{done.household_id}"
     page = clerk.get(path).text

@@ -81,7 +81,7 @@ class Printing:
         return self._print(compound, "")
 
     def print_anyway(self, compound: Compound) -> Any:
-        """The same although a gate lacks them, by somebody who may decide that, with a reason that is recorded."""
+        """Print although a gate lacks the cards, by somebody who may decide that, with a reason that is recorded."""
         try:
             reason = collection.check_why(request.form.get("why", ""))
         except CentreError as error:

@@ -183,7 +183,7 @@ class Review:
     # Calling those who were sent back
 
     def call_list(self, compound: Compound) -> Any:
-        """Whom to call, why, and what came of it."""
+        """The people to call, why, and what came of it."""
         if request.method == "POST":
             return or_again(lambda: self._called(compound), "office/calls.html", lambda: self._calls(compound))
         return render_template("office/calls.html", **self._calls(compound))
@@ -208,7 +208,7 @@ class Review:
         return redirect(url_for("office.call_list", compound_id=compound.compound_id, page=page_number()))
 
     def call_numbers(self, compound: Compound) -> Any:
-        """The same page with every telephone number on it in full, recorded for each household."""
+        """The list of calls with every telephone number on it in full, recorded for each household."""
         listed = self._calls(compound)
         numbers = {}
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:

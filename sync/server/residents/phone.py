@@ -82,7 +82,7 @@ class Phone:
         return phone_pass.passes_of(self._centre, compound.compound_id, [secret for secret in sent if secret])
 
     def _keep(self, compound: Compound, answer: AnyResponse, secrets: list[str]) -> AnyResponse:
-        """Give the browser its cookie, or take it away where it shows nothing any more."""
+        """Give the browser its cookie, or take it away where it no longer shows anything."""
         secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
         answer.set_cookie(
             cookie_name(compound.compound_id), ".".join(secrets), max_age=COOKIE_S if secrets else 0, httponly=True,

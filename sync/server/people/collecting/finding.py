@@ -63,7 +63,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find(conn: Connection, vault: Vault, compound_id: int, words: str) -> Finding:
-    """Whom somebody means who wrote or scanned this. Never raises."""
+    """The households meant by what was written or scanned. Never raises."""
     words = words.strip("\r\n\t")
     if len(words) > MOST_WORDS:
         return Finding(why="unreadable")

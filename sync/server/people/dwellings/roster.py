@@ -1,4 +1,4 @@
-"""Whom the community knew before: its earlier list, kept as keyed hashes of document numbers and nothing else.
+"""The people the community knew before: its earlier list, kept as keyed hashes of document numbers and nothing else.
 
 It answers one question, which of the people who applied are newly found; nobody can read a name or number out of it.
 """

@@ -108,7 +108,7 @@ def object_to(writing: Writing, household: Household, words: str) -> None:
 
 
 def add_person(writing: Writing, vault: Vault, household: Household, applicant: Applicant) -> None:
-    """A baby, or whoever moved in: without a pass until the office has looked.
+    """A baby, or anyone who moved in: without a pass until the office has looked.
 
     Raises Incomplete with fields ``people.1.…``, CentreError.
     """
@@ -191,7 +191,7 @@ def _mine(table: Table, household: Household) -> tuple[Any, ...]:
 
 def report_lost(writing: Writing, centre: Centre, household: Household, number: str, what: str) -> Pass:
     """A lost ``card``: its serial is dead at once, a new one waits at the desk, the phone works on. A lost ``phone``:
-    its serial is dead and no browser shows the pass any more. Or ``both``. Raises CentreError, NoSuchThing."""
+    its serial is dead and no browser shows the pass now. Or ``both``. Raises CentreError, NoSuchThing."""
     must_be_able(household, "lost")
     if what not in LOST:
         raise CentreError("请选择丢了什么。", "Please choose what was lost.")

@@ -137,7 +137,7 @@ def submit(centre: Centre, compound_id: int, application: Application, by: str, 
 
 
 def submit_in(writing: Writing, centre: Centre, application: Application, household_id: int = 0) -> Submitted:
-    """The same inside a transaction that does more."""
+    """Do what ``submit`` does, inside a transaction that does more."""
     today = local_day(writing.compound, writing.now_ms)
     if mistakes := check(application, today):
         raise Incomplete(mistakes)

@@ -1,7 +1,7 @@
 """The phone pass: bound at the desk to one browser, by a code that works once.
 
 The desk shows the code as a QR after the hand-over. The browser that opens it keeps a secret, of which only the keyed
-mark is kept here; whoever activates again moves the pass to the other browser. Neither code nor secret is ever logged.
+mark is kept here; activating again moves the pass to the other browser. Neither code nor secret is ever logged.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def pass_of_browser(conn: Connection, vault: Vault, compound_id: int, secret: st
 
 
 def end_browser(writing: Writing, number: str) -> None:
-    """No browser shows this pass any more, until one is activated again. Codes not used yet end, too. Idempotent."""
+    """No browser shows this pass until one is activated again. Codes not used yet end, too. Idempotent."""
     found = _pass_row(writing.conn, writing.compound_id, tables.pass_.c.number == number)
     columns = tables.browser.c
     mine = (columns.compound_id == writing.compound_id, columns.pass_id == found["pass_id"])

@@ -69,7 +69,7 @@ def reveal(
 
 
 def reveal_in(writing: Writing, vault: Vault, household_id: int, wanted: SealedNumber, why: str) -> RevealedNumber:
-    """The same inside a transaction that does more."""
+    """Do what ``reveal`` does, inside a transaction that does more."""
     household = get_household(writing.conn, writing.compound_id, household_id)
     sealed = writing.conn.execute(_sealed(writing.compound_id, household_id, wanted)).scalar()
     if sealed is None:

@@ -82,7 +82,7 @@ class HouseholdPlan(NamedTuple):
 
 def make_town(centre: Centre, number: int, residents: int, seed: int, add: bool, by: str,
               tell: Callable[[int], None]) -> Made:  # fmt: skip
-    """So many compounds with so many residents altogether; ``tell`` hears how many people each step wrote.
+    """A number of compounds that share a number of residents; ``tell`` hears how many people each step wrote.
 
     Raises CentreError on a centre that has compounds already, unless told to ``add``.
     """
@@ -493,7 +493,7 @@ _EMPTY: dict[str, Any] = {
 
 
 def _at(centre: Centre, at_ms: int) -> Centre:
-    """The same centre as it was at another time."""
+    """This centre as it was at another time."""
     return Centre(dataclasses.replace(centre.settings, clock=lambda: at_ms), centre.store, centre.vault)
 
 
@@ -508,7 +508,7 @@ def _names(place: int) -> Iterator[tuple[str, str]]:
 
 
 def _pattern(rng: Random, wanted: int) -> Pattern:
-    """Buildings that hold at least so many dwellings: four to forty of them where that can be."""
+    """Buildings that hold at least ``wanted`` dwellings: four to forty of them where that can be."""
     kinds = list(itertools.product((6, 7, 11, 18, 26, 33), (1, 2, 3), range(2, 7)))
     fitting = [kind for kind in kinds if 4 <= -(-wanted // (kind[0] * kind[1] * kind[2])) <= 40]
     floors, units, doors = rng.choice(fitting or [kinds[0] if wanted < 100 else kinds[-1]])

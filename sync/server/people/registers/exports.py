@@ -116,7 +116,7 @@ def _record(centre: Centre, at: At, name: Name, asked: RegisterFilter, purpose: 
 
 
 def of_household(conn: Connection, compound_id: int, household_id: int, most: int = 100) -> list[Export]:
-    """The exports a household's record was in, the newest first: what its own page tells it."""
+    """The exports a household's record was in, the newest first, as its own page lists them."""
     columns = tables.export.c
     ids = func.replace(func.replace(columns.households, "[", ","), "]", ",")
     wanted = (

@@ -357,7 +357,7 @@ def chosen(found: Register, asked: RegisterFilter) -> dict[str, str]:
 def find(
     conn: Connection, at: At, name: Name, asked: RegisterFilter, page: int, size: int, facets: bool = True
 ) -> Page:
-    """A page of a table; the last one where there are not so many. Three statements, whatever is asked. Without
+    """A page of a table; the last one where there are fewer pages. Three statements, whatever is asked. Without
     ``facets`` only the rows are counted, which is most of the work less."""
     found = register(name, at)
     picked = chosen(found, asked)
