@@ -286,11 +286,11 @@ def test_only_passes_of_the_household_are_changed_and_all_or_none(world: World) 
 # Printing the night before
 
 
-def everything() -> printing.Wanted:
-    return printing.Wanted(from_ms=NOW - 9 * DAY_MS, until_ms=NOW + 9 * DAY_MS)
+def everything() -> printing.PrintFilter:
+    return printing.PrintFilter(from_ms=NOW - 9 * DAY_MS, until_ms=NOW + 9 * DAY_MS)
 
 
-def due(world: World, wanted: printing.Wanted | None = None) -> list[printing.CardToPrint]:
+def due(world: World, wanted: printing.PrintFilter | None = None) -> list[printing.CardToPrint]:
     with world.centre.store.read() as conn:
         return printing.due(conn, 7, wanted or everything())
 
@@ -320,7 +320,7 @@ def test_cards_come_by_slot_and_building_and_only_of_those_who_wait(world: World
     assert [len(one.numbers) for one in found] == [1, 4]
     with world.centre.store.read() as conn:
         assert printing.unreviewed(conn, 7, everything()) == 1
-    assert due(world, printing.Wanted(from_ms=0, until_ms=NOW)) == []
+    assert due(world, printing.PrintFilter(from_ms=0, until_ms=NOW)) == []
 
 
 def test_sheets_are_printed_only_when_every_gate_in_service_knows_the_cards(world: World) -> None:
@@ -503,7 +503,7 @@ def test_scanning_the_printed_cards_ticks_them_and_nothing_else_is_lost(world: W
     assert answer.location == f"/c/7/collect/{other.household_id}"
 
 
-def test_a_household_is_reviewed_at_its_slot_by_whoever_may(world: World, office: Office, clerk: Office) -> None:
+def test_a_household_is_reviewed_at_its_slot_by_anyone_who_may(world: World, office: Office, clerk: Office) -> None:
     done = apply(world.centre, 7, in_slot(world))
     path = f"/c/7/collect/{done.household_id}"
     page = clerk.get(path).text

@@ -311,7 +311,7 @@ def test_an_approved_household_has_a_printed_pass_for_everybody_and_the_car(worl
         households.approve(writing, world.centre, done.household_id)
 
 
-def test_whoever_moved_out_has_no_pass_any_more(world: World) -> None:
+def test_a_household_that_moved_out_has_no_pass(world: World) -> None:
     done = approved(world.centre, 7, family())
     with world.centre.writing(7, "wang") as writing:
         households.end(writing, done.household_id, "moved")
@@ -325,7 +325,7 @@ def test_home_quarantine_asks_the_guard_to_look(world: World) -> None:
     done = approved(world.centre)
     for until_ms, attention in ((world.now_ms + 1, True), (0, False)):
         with world.centre.writing(7, "wang") as writing:
-            households.observe(writing, done.household_id, until_ms)
+            households.set_home_quarantine(writing, done.household_id, until_ms)
         assert passes.get_pass(world.centre, "7-000001").attention is attention
 
 

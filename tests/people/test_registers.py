@@ -17,7 +17,7 @@ from sync.server.passes import compounds, passes
 from sync.server.people.home import Home
 from sync.server.people.households import households
 from sync.server.people.registers import exports, registers
-from sync.server.people.registers.registers import Asked, At, Name
+from sync.server.people.registers.registers import At, Name, RegisterFilter
 from tests.fixtures import people
 from tests.fixtures.centre import World
 from tests.fixtures.office import Office
@@ -33,7 +33,7 @@ def at(world: World, home: Home | None = None) -> At:
 def find(world: World, name: Name = "residents", home: Home | None = None, page: int = 1, size: int = 50,
          **asked: Any) -> registers.Page:  # fmt: skip
     with world.centre.store.read() as conn:
-        return registers.find(conn, at(world, home), name, Asked(**asked), page, size)
+        return registers.find(conn, at(world, home), name, RegisterFilter(**asked), page, size)
 
 
 def names(found: registers.Page) -> list[str]:
@@ -377,9 +377,9 @@ def test_residents_submit_while_an_export_is_being_written(world: World) -> None
             taken.set()
         return [row.name]
 
-    sheet = exports.Sheet(title="居民", above=(), headings=("姓名",), cells=cells)
+    sheet = exports.RegisterSheet(title="居民", above=(), headings=("姓名",), cells=cells)
     purpose = exports.check_purpose("visit", "核对租户", False)
-    with exports.export(world.centre, at(world), "residents", Asked(), sheet, purpose, "wang") as file:
+    with exports.export(world.centre, at(world), "residents", RegisterFilter(), sheet, purpose, "wang") as file:
         rows = [row[0] for row in load_workbook(file).worksheets[0].iter_rows(values_only=True)]
     assert taken.is_set() and "后来" not in rows and len(rows) == 5
     assert find(world).total == 5

@@ -165,7 +165,7 @@ def test_another_slot_is_taken_out_of_those_that_are_free(world: World) -> None:
     assert "ticket" in home.get().text and "ticket" not in other.get().text
 
 
-def test_whoever_is_said_not_to_live_here_can_object(world: World) -> None:
+def test_a_household_said_not_to_live_here_can_object(world: World) -> None:
     home = decided(world, "not_here")
     assert home.post("/object", words="  ").status_code == 409
     long = home.post("/object", words="住" * 301)
@@ -287,7 +287,7 @@ def test_nobody_is_in_a_household_twice(world: World) -> None:
     assert full.post("/person", do="next", **person_fields()).status_code == 409
 
 
-def test_whoever_moved_out_has_no_pass_any_more_and_no_visitor(world: World) -> None:
+def test_a_household_that_moved_out_has_no_pass_and_no_visitor(world: World) -> None:
     home = collected(world)
     visitor = invited(home)
     numbers = [one.number for one in home.passes()] + [visitor.number]
@@ -362,13 +362,13 @@ def test_a_day_that_is_over_shows_no_code(world: World) -> None:
     assert "陈*" not in home.get().text
 
 
-def test_only_who_has_collected_and_is_not_in_quarantine_invites(world: World) -> None:
+def test_only_a_household_that_collected_and_is_not_in_home_quarantine_invites(world: World) -> None:
     waiting = Home(world, approved(world.centre))
     with pytest.raises(CentreError):
         invited(waiting)
     home = collected(world)
     with world.centre.writing(7, "wang") as writing:
-        households.observe(writing, home.done.household_id, world.now_ms + DAY_MS)
+        households.set_home_quarantine(writing, home.done.household_id, world.now_ms + DAY_MS)
     with pytest.raises(CentreError, match="quarantine"):
         invited(home)
     assert "2027-01-16" in home.get().text

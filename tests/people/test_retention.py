@@ -172,7 +172,7 @@ def _event(world: World) -> None:
          outcome="grant", reason="ok", scope=7, serial=1, event="{}")  # fmt: skip
 
 
-def _quarantine(world: World) -> None:
+def _unreadable_event(world: World) -> None:
     _add(world, tables.unreadable_event, device_id="d1", journal_id="j1", seq=1, received_ms=world.now_ms, why="x",
          event="{")  # fmt: skip
 
@@ -196,7 +196,7 @@ CLOCKS: dict[str, tuple[Any, int]] = {
     "pass": (lambda w: w.issue(valid_until_ms=w.now_ms + 1), 30),
     "notice": (_notice, 7),
     "passage": (_event, 30),
-    "quarantine": (_quarantine, 30),
+    "quarantine": (_unreadable_event, 30),
     "export": (_export, 180),
     "audit": (lambda w: w.gate(), 180),
 }  # fmt: skip

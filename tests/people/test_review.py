@@ -238,14 +238,14 @@ def test_passes_end_after_thirty_days_where_the_measures_end_is_past_or_no_day(w
 @pytest.mark.parametrize(
     ("language", "sentence"), [("zh", "请核对车牌号。"), ("en", "Please check the number plate. ")]
 )
-def test_whoever_shall_correct_reads_why_in_their_language(world: World, language: str, sentence: str) -> None:
+def test_a_household_that_must_correct_reads_why_in_its_language(world: World, language: str, sentence: str) -> None:
     done = apply(world.centre, 7, application(language=language))
     found = decide(world, done.household_id, "correct", ready=("plate", "nonsense"), own="  D 打头?\n")
     assert (found.state, found.told) == ("correct", f"{sentence}D 打头?")
     assert sentence in told(world)[0][1]
 
 
-def test_whoever_has_to_wait_learns_the_day_and_no_reason_lies_open_in_a_message(world: World) -> None:
+def test_a_household_that_has_to_wait_learns_the_day_and_no_reason_lies_open_in_a_message(world: World) -> None:
     done = apply(world.centre)
     found = decide(world, done.household_id, "observe", ready=("travel",), day="2027-01-29")
     assert found.not_before_ms == passes.read_time("2027-01-29", "Asia/Shanghai", False) and "疫情地区" in found.told
@@ -311,7 +311,7 @@ def test_a_free_text_room_is_joined_to_the_register(world: World, room: int) -> 
     assert (read(world, done.household_id).dwelling_id, read(world, done.household_id).warnings) == (room, "")
 
 
-def test_whoever_is_added_later_waits_in_the_queue_and_gets_a_pass(world: World) -> None:
+def test_a_person_added_later_waits_in_the_queue_and_gets_a_pass(world: World) -> None:
     done = approved(world.centre)
     assert queue(world, only="addition") == []
     with world.centre.writing(7, "resident") as writing:
@@ -324,7 +324,7 @@ def test_whoever_is_added_later_waits_in_the_queue_and_gets_a_pass(world: World)
         case.issue_additions(writing, world.centre, done.household_id)
 
 
-def test_whoever_is_added_wrongly_is_taken_off_and_the_household_told_why(world: World) -> None:
+def test_a_person_added_wrongly_is_taken_off_and_the_household_told_why(world: World) -> None:
     done = approved(world.centre)
     with world.centre.writing(7, "resident") as writing:
         vehicle_id = households.add_vehicle(writing, done.household_id, "粤B12345")
@@ -388,7 +388,7 @@ def test_each_stands_where_its_state_puts_it_and_is_counted(world: World, room: 
     decide(world, ids[2], "not_here", own="x")
     decide(world, ids[3], "approve")
     with world.centre.writing(7, "wang") as writing:
-        case.begin_quarantine(writing, ids[3], "2027-01-29")
+        case.begin_home_quarantine(writing, ids[3], "2027-01-29")
     apply(world.centre, 8)
     where = {name: queue(world, only=name) for name in review.FILTERS}
     assert where == {

@@ -128,7 +128,7 @@ class Collection:
         return redirect(_here(compound, household_id, done=what))
 
     def _scan(self, compound: Compound, household_id: int, words: str) -> Any:
-        """A card of this household is ticked; anything else leads to whom it means. What is ticked stays."""
+        """A card of this household is ticked; anything else leads to the household it means. What is ticked stays."""
         shown = self._household(compound, household_id)
         number, dead = self._own_card(compound, words, {one.number for one in shown["cards"]})
         if dead:

@@ -66,7 +66,7 @@ class Desks:
     # Changing
 
     def office_phone(self, compound: Compound) -> Any:
-        """Whom residents call."""
+        """The telephone number that residents call."""
         phone = request.form.get("phone", "")[:60]
         try:
             compounds.set_office_phone(self._centre, compound.compound_id, phone, g.staff.account)

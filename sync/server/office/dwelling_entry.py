@@ -178,7 +178,7 @@ class DwellingEntry:
     # The earlier list
 
     def dwelling_roster(self, compound: Compound) -> Any:
-        """Whom the community knew before: sent as a table, kept as fingerprints."""
+        """The people the community knew before: sent as a table, kept as fingerprints."""
         if request.form.get("do") == "clear":
             return self._clear_roster(compound)
         return self._table(

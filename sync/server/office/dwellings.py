@@ -89,7 +89,7 @@ class Dwellings:
             found = dwellings.get_dwelling(conn, compound.compound_id, dwelling_id)
             return {
                 "found": found, "state": applied.dwelling_state(conn, compound.compound_id, dwelling_id),
-                "cases": visits.cases(conn, compound.compound_id, dwelling_id), "case_address": _case_address,
+                "cases": visits.list_households(conn, compound.compound_id, dwelling_id), "case_address": _case_address,
                 "visits": visits.list_visits(conn, compound.compound_id, dwelling_id), "findings": visits.FOUND,
             }  # fmt: skip
 
@@ -122,7 +122,7 @@ class Dwellings:
         def say(key: str) -> str:
             return words.say(tongue, key)
 
-        sheet = applied.Sheet(
+        sheet = applied.MissingSheet(
             title=say("dwellings_sheet_title"),
             headings=tuple(say(f"dwellings_{key}") for key in (
                 "building", "room", "head.floor", "visit_result", "last_visit"

@@ -79,7 +79,7 @@ class Paper:
         return letter.days(offered, desks, zone, chosen), chosen
 
     def paper_slip(self, compound: Compound, household_id: int) -> Any:
-        """What the household takes away: number and slot; whoever applied on paper gets the code of its own page."""
+        """What the household takes away: number and slot; anyone who applied on paper gets the code of its own page."""
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
             record.note_opened(writing, household_id)
         with self._centre.store.read() as conn:

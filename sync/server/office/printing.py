@@ -12,7 +12,7 @@ from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.passes import card
 from sync.server.people import identity
 from sync.server.people.collecting import collection, printing
-from sync.server.people.collecting.printing import CardToPrint, Face, Wanted
+from sync.server.people.collecting.printing import CardToPrint, Face, PrintFilter
 from sync.server.people.households import slots
 from sync.server.people.households.households import local_day
 from sync.server.staff import roles
@@ -61,7 +61,7 @@ class Printing:
             form=request.form, **shown,
         )  # fmt: skip
 
-    def _wanted(self, compound: Compound) -> tuple[date, Wanted, str]:
+    def _wanted(self, compound: Compound) -> tuple[date, PrintFilter, str]:
         """The day, whose cards, and what is wrong with the day that was asked for."""
         asked, wrong = request.values, ""
         day = local_day(compound, self._centre.now_ms()) + timedelta(days=1)
@@ -71,7 +71,7 @@ class Printing:
             except CentreError as error:
                 wrong = error_text(error)
         from_ms, until_ms = slots.day_span(compound, day)
-        return day, Wanted(
+        return day, PrintFilter(
             from_ms=from_ms, until_ms=until_ms, desk_id=sent_number(asked, "desk"),
             building=asked.get("building", "")[:40], again="again" in asked,
         ), wrong  # fmt: skip
@@ -81,7 +81,7 @@ class Printing:
         return self._print(compound, "")
 
     def print_anyway(self, compound: Compound) -> Any:
-        """The same although a gate lacks them, by somebody who may decide that, with a reason that is recorded."""
+        """Print although a gate lacks the cards, by somebody who may decide that, with a reason that is recorded."""
         try:
             reason = collection.check_why(request.form.get("why", ""))
         except CentreError as error:

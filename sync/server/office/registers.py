@@ -17,8 +17,8 @@ from sync.server.office.attached import attached
 from sync.server.people.home import get_home
 from sync.server.people.households.households import local_day
 from sync.server.people.registers import exports, registers
-from sync.server.people.registers.exports import Sheet
-from sync.server.people.registers.registers import ANY, SIZES, Asked, At, Name, Register
+from sync.server.people.registers.exports import RegisterSheet
+from sync.server.people.registers.registers import ANY, SIZES, At, Name, Register, RegisterFilter
 from sync.server.staff import roles
 from sync.server.views import Route, language, local, or_again, page_number
 
@@ -165,7 +165,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """What the address of a table says."""
 
     name: Name
-    asked: Asked
+    asked: RegisterFilter
     page: int
     size: int
     filters: bool = False
@@ -200,7 +200,7 @@ def read_query(name: Name) -> Query:
     chosen = {facet: _clean(asked[facet]).removeprefix(_EMPTY) for facet in facets if asked.get(facet)}
     return Query(
         name=name, page=page_number(), size=size if size in SIZES else SIZES[1], filters=asked.get("filters") == "1",
-        asked=Asked(term=_clean(asked.get("q", "")), marks=_marks(asked.get("m", "")), chosen=chosen,
+        asked=RegisterFilter(term=_clean(asked.get("q", "")), marks=_marks(asked.get("m", "")), chosen=chosen,
                     sort=asked.get("sort", "")[:20], down=asked.get("down") == "1"),
     )  # fmt: skip
 
@@ -339,7 +339,7 @@ _MADE: Mapping[str, Callable[[At, Any, Mapping[str, str]], str | int]] = {
 }
 
 
-def _sheet(compound: Compound, name: Name, at: At, asked: Asked, purpose: exports.Purpose) -> Sheet:
+def _sheet(compound: Compound, name: Name, at: At, asked: RegisterFilter, purpose: exports.Purpose) -> RegisterSheet:
     """How the file is worded: what it is, of when, by whom, what for and with what left out stands above its rows."""
     colon = ": " if language() == "en" else "："
     picked = registers.chosen(registers.register(name, at), asked)
@@ -354,7 +354,7 @@ def _sheet(compound: Compound, name: Name, at: At, asked: Asked, purpose: export
         ("numbers", _t("registers_whole" if purpose.whole else "registers_masked")),
     )  # fmt: skip
     columns = _WRITTEN[name]
-    return Sheet(
+    return RegisterSheet(
         title=words.WORDS[f"registers_{name}"][0], above=[f"{_t(f'registers_above.{key}')}{colon}{value}"
                                                            for key, value in lines],
         headings=[_t(f"registers_col.{column}") for column in columns],

@@ -15,7 +15,7 @@ from sync.server.people.deciding import case, review
 from sync.server.people.deciding.case import Case, Decision
 from sync.server.people.households import households, notices, record
 from sync.server.people.households.households import local_day
-from sync.server.people.households.record import Shown, Wanted
+from sync.server.people.households.record import RevealedNumber, SealedNumber
 from sync.server.people.households.warnings import codes
 from sync.server.views import Route, language, or_again, page_number, sent_number
 from sync.server.words import coded
@@ -23,7 +23,7 @@ from sync.server.words import coded
 _DECISIONS = ("approve", "correct", "observe", "not_here")
 _KEYS = {"approve": "a", "correct": "c", "observe": "o", "not_here": "n"}
 _DONE = (*_DECISIONS, "issue", "moved", "quarantine", "quarantine_end", "join", "drop")
-_OBSERVED_DAYS = 14
+_HOME_QUARANTINE_DAYS = 14
 _HOUSEHOLD = f"<int(max={case.LARGEST_ID}):household_id>"
 
 
@@ -68,7 +68,7 @@ class Review:
             lambda: self._act(compound, household_id), "office/case.html", lambda: self._seen(compound, household_id)
         )
 
-    def _show(self, compound: Compound, household_id: int, shown: Shown | None = None) -> str:
+    def _show(self, compound: Compound, household_id: int, shown: RevealedNumber | None = None) -> str:
         seen = self._seen(compound, household_id)
         self._opened(compound, seen["case"])
         return render_template("office/case.html", form={}, shown=shown, **seen, **_done(compound))
@@ -86,7 +86,7 @@ class Review:
             "purposes": record.PURPOSES, "evidence": case.read_evidence(found.household.evidence),
             "open": found.household.state in (*households.OPEN_STATES, "not_here"), "now_ms": now_ms,
             "names": {person.person_id: person.name for person in found.people}, "age": lambda born: _age(born, today),
-            "in_two_weeks": (today + timedelta(days=_OBSERVED_DAYS)).isoformat(), "quoted": request.form.getlist,
+            "in_two_weeks": (today + timedelta(days=_HOME_QUARANTINE_DAYS)).isoformat(), "quoted": request.form.getlist,
             "did": lambda what: coded(language(), "review_did", what), "for_what": _for_what,
             **_kept(chosen),
         }  # fmt: skip
@@ -133,8 +133,8 @@ class Review:
                 writing, self._centre, household_id, form.get("which", ""), form.get("own-drop", "")
             ),
             "moved": lambda: households.end(writing, household_id, "moved"),
-            "quarantine": lambda: case.begin_quarantine(writing, household_id, form.get("until", "")),
-            "quarantine_end": lambda: households.observe(writing, household_id, 0),
+            "quarantine": lambda: case.begin_home_quarantine(writing, household_id, form.get("until", "")),
+            "quarantine_end": lambda: households.set_home_quarantine(writing, household_id, 0),
             "join": lambda: case.join_dwelling(writing, household_id, form.get("room", ""), form.get("seen", "")),
         }
         if what not in acts:
@@ -148,7 +148,7 @@ class Review:
             form = request.form
             purpose = record.purpose_of(form.get("purpose", ""), form.get("why", ""))
             what, _, person = form.get("which", "").partition("-")
-            wanted = Wanted(what=what, person_id=int(person) if person.isdecimal() and len(person) < 16 else 0)
+            wanted = SealedNumber(what=what, person_id=int(person) if person.isdecimal() and len(person) < 16 else 0)
             by = g.staff.account
             shown = record.reveal(self._centre, compound.compound_id, household_id, wanted, purpose, by)
             return self._show(compound, household_id, shown)
@@ -183,7 +183,7 @@ class Review:
     # Calling those who were sent back
 
     def call_list(self, compound: Compound) -> Any:
-        """Whom to call, why, and what came of it."""
+        """The people to call, why, and what came of it."""
         if request.method == "POST":
             return or_again(lambda: self._called(compound), "office/calls.html", lambda: self._calls(compound))
         return render_template("office/calls.html", **self._calls(compound))
@@ -208,12 +208,12 @@ class Review:
         return redirect(url_for("office.call_list", compound_id=compound.compound_id, page=page_number()))
 
     def call_numbers(self, compound: Compound) -> Any:
-        """The same page with every telephone number on it in full, recorded for each household."""
+        """The list of calls with every telephone number on it in full, recorded for each household."""
         listed = self._calls(compound)
         numbers = {}
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
             for line in listed["found"]:
-                wanted = Wanted(what="phone")
+                wanted = SealedNumber(what="phone")
                 shown = record.reveal_in(writing, self._centre.vault, line.household_id, wanted, "call")
                 numbers[line.household_id] = shown.number
         return render_template("office/calls.html", **listed | {"numbers": numbers})

@@ -30,7 +30,7 @@ COLUMNS = ("dwellings", "occupied", "applied", "collected", "missing", "owners",
 _OF_DWELLINGS = COLUMNS[:5]
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
+class CommunityFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Compounds of one community, and their sum; ``total`` None where one row would only be said twice."""
 
     name: str
@@ -42,7 +42,7 @@ class Town(msgspec.Struct, frozen=True, kw_only=True):
     """Everything on the page."""
 
     lines: list[CountRow]
-    groups: list[Group]
+    groups: list[CommunityFigures]
     total: Total
     home: Home | None
 
@@ -164,18 +164,19 @@ class TownPages:
         return datetime.fromtimestamp(utc_ms / 1000, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
 
 
-def _groups(lines: Sequence[CountRow], twice: Twice) -> list[Group]:
+def _groups(lines: Sequence[CountRow], twice: Twice) -> list[CommunityFigures]:
     """By community, in the order of the first compound of each; those without one come last."""
     found: dict[tuple[str, str], list[CountRow]] = {}
     for line in lines:
         found.setdefault((line.compound.community_zh, line.compound.community_en), []).append(line)
     none = found.pop(("", ""), None)
     named = [
-        Group(name=_named(*names), lines=inside, total=coverage.total(inside, twice)) for names, inside in found.items()
+        CommunityFigures(name=_named(*names), lines=inside, total=coverage.total(inside, twice))
+        for names, inside in found.items()
     ]
     if none:
         total = coverage.total(none, twice) if named else None
-        named.append(Group(name=_t("town_no_community") if named else "", lines=none, total=total))
+        named.append(CommunityFigures(name=_t("town_no_community") if named else "", lines=none, total=total))
     return named
 
 

@@ -59,7 +59,7 @@ class Address(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """The same for every way to write one door: ``A座`` and ``a``, ``0501`` and ``501室``."""
+        """One value for every way to write one door: ``A座`` and ``a``, ``0501`` and ``501室``."""
         return building_key(self.building), building_key(self.unit), building_key(self.room)
 
 

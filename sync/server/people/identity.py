@@ -1,6 +1,6 @@
 """Documents, telephones, plates and names as people write them: checked, brought into one form, masked. Pure.
 
-Whoever has another paper than the mainland's identity card is no exception here: each kind has its own form, and what
+Anyone who has another paper than the mainland's identity card is no exception: each kind has its own form, and what
 cannot be checked by a checksum is taken as written.
 """
 
@@ -83,7 +83,7 @@ def check_name(words: str) -> str:
 
 
 def _piled(words: str) -> bool:
-    """Whether so many marks stand on one letter that they cover the lines around it."""
+    """Whether the marks on one letter are too many and cover the lines around it."""
     in_a_row = 0
     for sign in words:
         in_a_row = in_a_row + 1 if unicodedata.category(sign) == "Mn" else 0

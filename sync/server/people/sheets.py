@@ -38,7 +38,7 @@ Line = tuple[int, list[str]]
 
 
 def read_table(content: bytes) -> list[Line]:
-    """Every line that is not empty. Raises CentreError for what is no table, in words for whoever sent it."""
+    """Every line that is not empty. Raises CentreError for an invalid table, in words for its sender."""
     if not content:
         raise CentreError("文件是空的。", "The file is empty.")
     if content.startswith(b"PK"):

@@ -26,7 +26,7 @@ def read_setting(conn: Connection, name: str) -> str:
 
 
 def put_setting(conn: Connection, name: str, value: str) -> None:
-    """An empty one is not set any more."""
+    """An empty one is no longer set."""
     columns = tables.setting.c
     conn.execute(delete(tables.setting).where(columns.name == name))
     if value:

@@ -24,7 +24,7 @@ MOST_SHOWN = 100
 _u = tables.upload.c
 
 
-class Mistake(msgspec.Struct, frozen=True):
+class LineMistake(msgspec.Struct, frozen=True):
     """What is wrong with a line of the file. ``words`` is what stands there, empty where that is nobody's business."""
 
     line: int

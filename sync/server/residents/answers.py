@@ -13,12 +13,12 @@ from sqlalchemy import Connection
 from sync.server.centre.writing import Compound
 from sync.server.people.households import application as form
 from sync.server.people.households import drafts
-from sync.server.people.households.application import Applicant, Application, Mistake, copy_ticked
+from sync.server.people.households.application import Applicant, Application, FieldMistake, copy_ticked
 from sync.server.residents import fields
 from sync.server.views import language
 
 
-class Asked(NamedTuple):
+class StepRequest(NamedTuple):
     """One request for a step: which, of which compound and person, on what day there."""
 
     step: str
@@ -27,12 +27,12 @@ class Asked(NamedTuple):
     today: date
 
 
-def taking(asked: Asked) -> drafts.Act:
+def taking(asked: StepRequest) -> drafts.Act:
     """What was sent, to be taken in the transaction that keeps it."""
     return lambda conn, wrote: take(asked, conn, wrote)
 
 
-def take(asked: Asked, conn: Connection, wrote: Application) -> None:
+def take(asked: StepRequest, conn: Connection, wrote: Application) -> None:
     """Put into the form what the page of a step asks for, and nothing else."""
     sent: fields.Sent = request.form
     did = sent.get("do", "next")
@@ -59,7 +59,7 @@ def take(asked: Asked, conn: Connection, wrote: Application) -> None:
     copy_ticked(wrote)
 
 
-def _take_person(asked: Asked, sent: fields.Sent, wrote: Application, did: str) -> None:
+def _take_person(asked: StepRequest, sent: fields.Sent, wrote: Application, did: str) -> None:
     if did == "remove-person":
         if asked.n < len(wrote.people):
             del wrote.people[asked.n]
@@ -69,7 +69,7 @@ def _take_person(asked: Asked, sent: fields.Sent, wrote: Application, did: str) 
     fields.read_person(sent, wrote.people[min(asked.n, len(wrote.people) - 1)], asked.n, asked.today)
 
 
-def mistakes(asked: Asked, wrote: Application) -> Iterator[Mistake]:
+def mistakes(asked: StepRequest, wrote: Application) -> Iterator[FieldMistake]:
     """What is wrong on the page of a step; before signing, what is wrong on any."""
     first = wrote.people[0]
     if asked.step == "where":
@@ -87,14 +87,14 @@ def mistakes(asked: Asked, wrote: Application) -> Iterator[Mistake]:
         yield from (one for one in form.check(wrote, asked.today) if one.field not in ("letter_name", "signature"))
 
 
-def _family(wrote: Application, today: date) -> Iterator[Mistake]:
+def _family(wrote: Application, today: date) -> Iterator[FieldMistake]:
     """What is wrong with a co-resident is told on that one's own page, here only that something is."""
     for one in form.check_family(wrote, today):
         if not re.fullmatch(r"people\.[0-9]+\..*", one.field):
             yield one
     for n in incomplete(wrote, today):
         name = wrote.people[n].name
-        yield Mistake(field=f"people.{n}", words=(f"{name}：还没填完整。", f"{name}: not complete yet."))
+        yield FieldMistake(field=f"people.{n}", words=(f"{name}：还没填完整。", f"{name}: not complete yet."))
 
 
 def incomplete(wrote: Application, today: date) -> list[int]:

@@ -251,7 +251,7 @@ def _whole(form: Sent, name: str) -> int:
 
 
 def _tidy_day(words: str) -> str:
-    """20150301, 2015/3/1 and 2015年3月1日 as 2015-03-01; what is no day stays as it is."""
+    """20150301, 2015/3/1 and 2015年3月1日 as 2015-03-01; an invalid day stays as it is."""
     found = _DAY.fullmatch(unicodedata.normalize("NFKC", words))
     try:
         return date(*(int(part) for part in found.groups())).isoformat() if found else words

@@ -49,7 +49,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def paragraphs(language: words.Language, version: str) -> list[str]:
-    """Title and sentences of a version; empty for one that is not known (any more)."""
+    """Title and sentences of a version; empty for an unknown one."""
     keys = (f"letter.{version}.{number}" for number in count())
     return [words.say(language, key) for key in takewhile(words.WORDS.__contains__, keys)]
 
@@ -60,7 +60,7 @@ def slot_value(desk_id: int, at_ms: int) -> str:
 
 
 def read_slot(sent: str) -> tuple[int, int]:
-    """(desk, time) of what the form sends; (0, 0) for what is no slot."""
+    """(desk, time) of what the form sends; (0, 0) for an invalid slot."""
     desk, _, minute = sent.partition(".")
     if not all(part.isascii() and part.isdigit() and len(part) <= _MOST_DIGITS for part in (desk, minute)):
         return 0, 0

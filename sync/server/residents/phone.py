@@ -16,7 +16,7 @@ from sync.server.centre.load import Tries
 from sync.server.centre.writing import Centre, Compound, NoSuchThing
 from sync.server.passes import card, moving_code
 from sync.server.people.households import phone_pass
-from sync.server.people.households.phone_pass import Shown
+from sync.server.people.households.phone_pass import PassOnPhone
 from sync.server.views import OpenRoute, client_network, until
 
 COOKIE_S = 400 * 86_400
@@ -82,7 +82,7 @@ class Phone:
         return phone_pass.passes_of(self._centre, compound.compound_id, [secret for secret in sent if secret])
 
     def _keep(self, compound: Compound, answer: AnyResponse, secrets: list[str]) -> AnyResponse:
-        """Give the browser its cookie, or take it away where it shows nothing any more."""
+        """Give the browser its cookie, or take it away where it no longer shows anything."""
         secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
         answer.set_cookie(
             cookie_name(compound.compound_id), ".".join(secrets), max_age=COOKIE_S if secrets else 0, httponly=True,
@@ -104,7 +104,7 @@ class Phone:
         page = render_template("residents/phone.html", shown=shown, told=_told, drawn=self._drawn, step_s=DIGITS_STEP_S)
         return self._keep(compound, make_response(page), list(mine))
 
-    def _drawn(self, shown: Shown) -> Markup:
+    def _drawn(self, shown: PassOnPhone) -> Markup:
         """The code of this moment; empty where there is none."""
         if shown.code is None:
             return Markup("")
@@ -169,14 +169,14 @@ class Phone:
         return worker
 
 
-def _told(shown: Shown) -> words.Pair:
+def _told(shown: PassOnPhone) -> words.Pair:
     """What is said in place of a code; empty where there is one."""
     if shown.code is not None:
         return "", ""
     return words.WORDS[_NO_CODE.get(shown.state, "phone_gone")]
 
 
-def _bundled(shown: Shown) -> dict[str, Any]:
+def _bundled(shown: PassOnPhone) -> dict[str, Any]:
     bundled: dict[str, Any] = {
         "number": shown.number, "label": shown.label, "plate": shown.plate, "short_code": shown.short_code,
         "kind": words.WORDS[f"kind.{shown.kind}"], "until": until(shown.valid_until_ms), "told": _told(shown),

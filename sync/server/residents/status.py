@@ -59,7 +59,7 @@ class Status:
     # Whose page it is
 
     def _whose(self, conn: Connection, compound: Compound, link: str) -> Household:
-        """Raises NoSuchThing; who guesses too often is told to wait, whoever has a right link never."""
+        """Raises NoSuchThing; anyone who guesses too often waits, but nobody with a right link."""
         try:
             return households.by_link(conn, self._centre.vault, compound.compound_id, link)
         except NoSuchThing:
@@ -149,7 +149,7 @@ class Status:
         return self._deed(compound, link, "cancel", lambda w, h: _sure(changes.cancel, w, h), _nothing)
 
     def household_moved(self, compound: Compound, link: str) -> Any:
-        """The household does not live here any more."""
+        """The household no longer lives here."""
         return self._deed(compound, link, "moved", lambda w, h: _sure(changes.move_out, w, h), _nothing)
 
     def household_object(self, compound: Compound, link: str) -> Any:
@@ -294,7 +294,7 @@ def _nothing(household: Household) -> dict[str, Any]:
 
 
 def _done() -> str:
-    """The words for what was just done; empty for what is no deed."""
+    """The words for what was just done; empty for an unknown deed."""
     key = f"status_done.{request.args.get('done', '')}"
     return words.say(language(), key) if key in words.WORDS else ""
 

@@ -18,10 +18,10 @@ from sync.server.centre.writing import Centre, CentreError, Compound
 from sync.server.people import identity
 from sync.server.people.households import application as form
 from sync.server.people.households import drafts, households, slots
-from sync.server.people.households.application import Applicant, Application, Mistake
+from sync.server.people.households.application import Applicant, Application, FieldMistake
 from sync.server.people.households.drafts import Draft
 from sync.server.residents import answers, fields, jar, letter
-from sync.server.residents.answers import Asked
+from sync.server.residents.answers import StepRequest
 from sync.server.views import OpenRoute, error_text, language
 
 STEPS = ("where", "residence", "travel", "family", "review", "letter")
@@ -84,17 +84,17 @@ class Steps:
             return redirect(_url("form_family", compound))
         return self._page(asked, draft)
 
-    def _asked(self, step: str, compound: Compound) -> Asked:
+    def _asked(self, step: str, compound: Compound) -> StepRequest:
         n = request.args.get("n", 0, type=int) if step == "person" else 0
         today = households.local_day(compound, self._centre.now_ms())
-        return Asked(step, compound, min(max(n, int(step == "person")), form.MOST_PEOPLE - 1), today)
+        return StepRequest(step, compound, min(max(n, int(step == "person")), form.MOST_PEOPLE - 1), today)
 
     def _read(self, compound: Compound) -> Draft | None:
         with self._centre.store.read() as conn:
             token, now_ms = jar.token(compound.compound_id), self._centre.now_ms()
             return drafts.read(conn, self._centre.vault, compound.compound_id, token, now_ms)
 
-    def _keep(self, asked: Asked) -> Any:
+    def _keep(self, asked: StepRequest) -> Any:
         """Put what was written into the draft, then go where it was asked for, or show what is wrong."""
         compound_id, did = asked.compound.compound_id, request.form.get("do", "next")
         token = jar.token(compound_id)
@@ -109,7 +109,7 @@ class Steps:
             return self._page(asked, draft, mistakes), 409
         return jar.keep(redirect(self._after(asked, draft, did)), compound_id, token)
 
-    def _after(self, asked: Asked, draft: Draft, did: str) -> str:
+    def _after(self, asked: StepRequest, draft: Draft, did: str) -> str:
         """The next page's address."""
         compound, to = asked.compound, request.args.get("to", "")
         kept = {"to": to} if to == "review" else {}
@@ -128,7 +128,7 @@ class Steps:
 
     # Submitting
 
-    def _submit(self, asked: Asked) -> Any:
+    def _submit(self, asked: StepRequest) -> Any:
         """One transaction; a second tap finds the stub of the first."""
         compound_id = asked.compound.compound_id
         token = jar.token(compound_id)
@@ -138,7 +138,7 @@ class Steps:
             return self._not_submitted(asked, error)
         return jar.keep(redirect(_url("entry" if done is None else "done", asked.compound)), compound_id, token)
 
-    def _not_submitted(self, asked: Asked, error: CentreError) -> Any:
+    def _not_submitted(self, asked: StepRequest, error: CentreError) -> Any:
         """The page again, with what was signed and chosen; a mistake of an earlier step leads to the review."""
         draft = self._read(asked.compound)
         if draft is None:
@@ -162,12 +162,12 @@ class Steps:
         self._put_sent(asked, draft)
         return self._page(asked, draft, expired=True), 400
 
-    def _put_sent(self, asked: Asked, draft: Draft) -> None:
+    def _put_sent(self, asked: StepRequest, draft: Draft) -> None:
         """What was sent, into a draft that is only shown."""
         with self._centre.store.read() as conn:
             answers.take(asked, conn, draft.application)
 
-    def _page(self, asked: Asked, draft: Draft, mistakes: list[Mistake] | None = None, trouble: str = "",
+    def _page(self, asked: StepRequest, draft: Draft, mistakes: list[FieldMistake] | None = None, trouble: str = "",
               expired: bool = False) -> str:  # fmt: skip
         wrote = draft.application
         if mistakes is None and "check" in request.args:
@@ -185,7 +185,7 @@ class Steps:
         }  # fmt: skip
         return render_template(f"residents/{asked.step}.html", **known | _CODES | self._more(asked, draft))
 
-    def _more(self, asked: Asked, draft: Draft) -> dict[str, Any]:
+    def _more(self, asked: StepRequest, draft: Draft) -> dict[str, Any]:
         """What only one step's page shows."""
         more: dict[str, Callable[[], dict[str, Any]]] = {
             "where": lambda: self._where(asked.compound, draft.application),
@@ -224,12 +224,12 @@ class Steps:
         }  # fmt: skip
 
 
-def _person(asked: Asked, wrote: Application) -> dict[str, Any]:
+def _person(asked: StepRequest, wrote: Application) -> dict[str, Any]:
     there = asked.n < len(wrote.people)
     return {"person": wrote.people[asked.n] if there else Applicant(), "there": there}
 
 
-def _where_is(asked: Asked, field: str) -> str:
+def _where_is(asked: StepRequest, field: str) -> str:
     """The address of a mistake's field: on this page, or on the one where it can be changed."""
     step, n = fields.step_of(field)
     name = fields.field_name(field)

@@ -17,7 +17,7 @@ from sync.server.centre import tables
 from sync.server.centre.writing import Centre, CentreError, NoSuchThing, Writing
 from sync.server.passes import passes
 from sync.server.people import identity
-from sync.server.people.collecting.finding import Found, list_found
+from sync.server.people.collecting.finding import FoundHousehold, list_found
 from sync.server.people.households import households, phone_pass, slots
 from sync.server.people.households.households import Household, local_day
 
@@ -298,7 +298,7 @@ def quarters(conn: Connection, compound_id: int, from_ms: int, until_ms: int, de
 
 
 def expected(conn: Connection, compound_id: int, from_ms: int, until_ms: int, desk_id: int = 0,
-             missing: bool = False) -> tuple[Found, ...]:  # fmt: skip
+             missing: bool = False) -> tuple[FoundHousehold, ...]:  # fmt: skip
     """Households whose slot begins in a span, in its order; ``missing``: only those that have not collected."""
     which = and_(*_slot(conn, compound_id, from_ms, until_ms, desk_id))
     which = and_(which, _h.collected_ms == 0) if missing else which

@@ -18,7 +18,7 @@ from sync.server.centre import tables
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import CentreError, Compound, Writing, next_number
 from sync.server.people import identity
-from sync.server.people.collecting.finding import Found, list_found
+from sync.server.people.collecting.finding import FoundHousehold, list_found
 from sync.server.people.households import households, notices, slots
 from sync.server.people.households.slots import HELD_STATES, CollectionDesk
 from sync.server.words.collection import NOTICES
@@ -181,7 +181,7 @@ def _clear(writing: Writing, vault: Vault, desk: CollectionDesk, household_ids: 
         notices.queue(writing, vault, household, "slot_lost", (zh, en))
 
 
-def without_slot(conn: Connection, compound_id: int) -> tuple[Found, ...]:
+def without_slot(conn: Connection, compound_id: int) -> tuple[FoundHousehold, ...]:
     """Households that have not collected and have no slot: those whose desk was closed, and who never chose one."""
     which = and_(*_waiting(), _h.slot_ms == 0)
     return list_found(conn, compound_id, which, _h.household_id, MOST_LISTED)

@@ -35,7 +35,7 @@ _h, _p, _v, _pass, _c = (
 )
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class FoundHousehold(msgspec.Struct, frozen=True, kw_only=True):
     """A household in a short list: nothing in it that is not masked."""
 
     household_id: int
@@ -56,14 +56,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Households, or why there are none. ``number`` is the pass that was meant, where it was one: of a household, or of
     nobody's (a guest of the desk: a shop's, a contractor's). ``dead``: the scanned card was replaced or revoked."""
 
-    households: tuple[Found, ...] = ()
+    households: tuple[FoundHousehold, ...] = ()
     number: str = ""
     dead: bool = False
     why: Why = ""
 
 
 def find(conn: Connection, vault: Vault, compound_id: int, words: str) -> Finding:
-    """Whom somebody means who wrote or scanned this. Never raises."""
+    """The households meant by what was written or scanned. Never raises."""
     words = words.strip("\r\n\t")
     if len(words) > MOST_WORDS:
         return Finding(why="unreadable")
@@ -184,14 +184,14 @@ def _of_pass(conn: Connection, compound_id: int, which: Any) -> Finding | None:
     return Finding(number=row.number, households=rows)
 
 
-def _rows(conn: Connection, compound_id: int, which: Any) -> tuple[Found, ...]:
+def _rows(conn: Connection, compound_id: int, which: Any) -> tuple[FoundHousehold, ...]:
     """Newest first; one more than is shown, so that "too many" can be told."""
     return list_found(conn, compound_id, which, _h.household_id.desc(), MOST_FOUND + 1)
 
 
-def list_found(conn: Connection, compound_id: int, which: Any, order: Any, most: int) -> tuple[Found, ...]:
+def list_found(conn: Connection, compound_id: int, which: Any, order: Any, most: int) -> tuple[FoundHousehold, ...]:
     """Households of a compound, chosen and ordered by columns of their row."""
-    names = [name for name in Found.__struct_fields__ if name != "label"]
+    names = [name for name in FoundHousehold.__struct_fields__ if name != "label"]
     first = and_(_p.compound_id == _h.compound_id, _p.household_id == _h.household_id, _p.place == 0)
     wanted = (
         select(*(_h[name] for name in names), _p.name)
@@ -201,11 +201,11 @@ def list_found(conn: Connection, compound_id: int, which: Any, order: Any, most:
         .limit(most)
     )
     return tuple(
-        Found(label=passes.masked(row["name"] or ""), **{name: row[name] for name in names})
+        FoundHousehold(label=passes.masked(row["name"] or ""), **{name: row[name] for name in names})
         for row in conn.execute(wanted).mappings()
     )
 
 
-def by_ids(conn: Connection, compound_id: int, household_ids: Sequence[int]) -> tuple[Found, ...]:
+def by_ids(conn: Connection, compound_id: int, household_ids: Sequence[int]) -> tuple[FoundHousehold, ...]:
     """Households by their ids, by slot."""
     return list_found(conn, compound_id, _h.household_id.in_(household_ids), _h.slot_ms, len(household_ids))

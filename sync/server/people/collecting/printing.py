@@ -63,7 +63,7 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
     seen_ms: int
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class PrintFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Whose cards: slots that begin in a span, at one desk or (0) any, of one building or (empty) any. ``again``: those
     that are printed already, too."""
 
@@ -77,7 +77,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 # Whose
 
 
-def due(conn: Connection, compound_id: int, wanted: Wanted) -> list[CardToPrint]:
+def due(conn: Connection, compound_id: int, wanted: PrintFilter) -> list[CardToPrint]:
     """Approved households that have not collected, by slot, building and place, with the cards that wait."""
     desks = [wanted.desk_id] if wanted.desk_id else [desk.desk_id for desk in slots.list_desks(conn, compound_id)]
     home = and_(_d.compound_id == _h.compound_id, _d.dwelling_id == _h.dwelling_id)
@@ -118,7 +118,7 @@ def _waiting(conn: Connection, compound_id: int, household_ids: Sequence[int]) -
     return found
 
 
-def buildings_due(conn: Connection, compound_id: int, wanted: Wanted) -> list[str]:
+def buildings_due(conn: Connection, compound_id: int, wanted: PrintFilter) -> list[str]:
     """Buildings somebody comes from in a span, in the order people count."""
     home = and_(_d.compound_id == _h.compound_id, _d.dwelling_id == _h.dwelling_id)
     found = (
@@ -129,7 +129,7 @@ def buildings_due(conn: Connection, compound_id: int, wanted: Wanted) -> list[st
     return list(conn.execute(found).scalars())
 
 
-def unreviewed(conn: Connection, compound_id: int, wanted: Wanted) -> int:
+def unreviewed(conn: Connection, compound_id: int, wanted: PrintFilter) -> int:
     """Households with a slot in the span that nobody has decided on: no card of theirs can be printed yet."""
     counted = select(func.count()).where(
         _h.compound_id == compound_id, _h.slot_ms >= wanted.from_ms, _h.slot_ms < wanted.until_ms,

@@ -325,12 +325,12 @@ def _has_no_pass(writing: Writing, household_id: int, what: str, member: int) ->
     return writing.conn.execute(select(table.c.pass_id).where(*mine)).scalar() == 0
 
 
-def begin_quarantine(writing: Writing, household_id: int, day: str) -> None:
+def begin_home_quarantine(writing: Writing, household_id: int, day: str) -> None:
     """Home quarantine until a day, it included. Raises CentreError."""
     household = households.get_household(writing.conn, writing.compound_id, household_id)
     if household.state != "approved":
         raise CentreError("只有已通过的家庭才能设居家观察。", "Only an approved household has passes to watch.")
-    households.observe(writing, household_id, coming_day(writing, day, end_of_day=True))
+    households.set_home_quarantine(writing, household_id, coming_day(writing, day, end_of_day=True))
 
 
 def note_called(writing: Writing, household_id: int, note: str) -> None:

@@ -230,7 +230,7 @@ class Clean(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Approved(msgspec.Struct, frozen=True, kw_only=True):
-    """What approving together did: ``left`` were not clean any more when looked at again."""
+    """What approving together did: ``left`` were no longer clean when looked at again."""
 
     approved: int
     left: int
@@ -255,7 +255,7 @@ def approve_clean(centre: Centre, compound_id: int, as_of_ms: int, counted: int,
     ``MOST_AT_ONCE``. In transactions of a few, so that residents who submit meanwhile do not wait for all of them; what
     is approved stays approved where a later one fails.
 
-    Raises OtherCount, with nothing changed, where they are not as many any more.
+    Raises OtherCount, with nothing changed, where their number has changed.
     """
     chosen = ReviewFilter(only="clean", order="slot")
     with centre.store.read() as conn:

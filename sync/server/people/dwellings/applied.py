@@ -150,7 +150,7 @@ def _registered(compound_id: int) -> tuple[ColumnElement[bool], ...]:
     return _d.compound_id == compound_id, ~_d.proposed
 
 
-class Sheet(msgspec.Struct, frozen=True, kw_only=True):
+class MissingSheet(msgspec.Struct, frozen=True, kw_only=True):
     """How an exported table is worded."""
 
     title: str
@@ -159,7 +159,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     day: Any
 
 
-def export_missing(centre: Centre, compound_id: int, chosen: DwellingFilter, sheet: Sheet, by: str) -> IO[bytes]:
+def export_missing(centre: Centre, compound_id: int, chosen: DwellingFilter, sheet: MissingSheet, by: str) -> IO[bytes]:
     """The list as ``.xlsx``, in constant memory, at its beginning. It is recorded before it is given away; there is no
     person in it."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the answer closes it when it is sent)
@@ -175,7 +175,7 @@ def export_missing(centre: Centre, compound_id: int, chosen: DwellingFilter, she
     return file
 
 
-def _lines(found: Iterator[Missing], sheet: Sheet) -> Iterator[tuple[str | int, ...]]:
+def _lines(found: Iterator[Missing], sheet: MissingSheet) -> Iterator[tuple[str | int, ...]]:
     for row in found:
         visited = sheet.day(row.found_ms) if row.found_ms else ""
         yield row.building, row.name, row.floor or "", sheet.findings[row.found], visited

@@ -1,4 +1,4 @@
-"""Whom the community knew before: its earlier list, kept as keyed hashes of document numbers and nothing else.
+"""The people the community knew before: its earlier list, kept as keyed hashes of document numbers and nothing else.
 
 It answers one question, which of the people who applied are newly found; nobody can read a name or number out of it.
 """
@@ -18,7 +18,7 @@ from sync.server.centre.vault import Vault
 from sync.server.centre.writing import CentreError, Writing
 from sync.server.people.identity import check_document, plain
 from sync.server.people.sheets import Line, write_table
-from sync.server.people.uploads import MOST_SHOWN, Mistake, find_columns
+from sync.server.people.uploads import MOST_SHOWN, LineMistake, find_columns
 
 HEADINGS = {
     "kind": ("证件类型", "证件种类", "类型", "documentkind", "documenttype", "kind"),
@@ -43,7 +43,7 @@ class RosterSheet(msgspec.Struct, frozen=True, kw_only=True):
 
     marks: list[bytes]
     twice: int
-    mistakes: list[Mistake]
+    mistakes: list[LineMistake]
     wrong: int
 
 
@@ -56,14 +56,14 @@ def read_roster(lines: Sequence[Line], vault: Vault, today: date) -> RosterSheet
             "The first line must name the columns: document kind, document number.",
         )
     marks: dict[bytes, None] = {}
-    mistakes: list[Mistake] = []
+    mistakes: list[LineMistake] = []
     good = 0
     for number, row in table.rows():
         try:
             marks[_mark(row, vault, today)] = None
             good += 1
         except CentreError as error:
-            mistakes.append(Mistake(number, "", (error.zh, str(error))))
+            mistakes.append(LineMistake(number, "", (error.zh, str(error))))
     return RosterSheet(marks=list(marks), twice=good - len(marks), mistakes=mistakes[:MOST_SHOWN], wrong=len(mistakes))
 
 

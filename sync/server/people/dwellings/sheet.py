@@ -10,7 +10,7 @@ import msgspec
 from sync.server.centre.writing import CentreError
 from sync.server.people.address import Address, make_address, narrow, read_words
 from sync.server.people.sheets import MOST_ROWS, Line, write_table
-from sync.server.people.uploads import MOST_SHOWN, Columns, Mistake, find_columns
+from sync.server.people.uploads import MOST_SHOWN, Columns, LineMistake, find_columns
 
 HEADINGS = {
     "building": ("楼栋", "楼号", "楼栋号", "栋", "栋号", "幢", "幢号", "楼", "座", "building", "block", "bldg"),
@@ -26,7 +26,7 @@ class DwellingSheet(msgspec.Struct, frozen=True, kw_only=True):
     """A table that was read: its dwellings, and the first hundred lines with something wrong of all such lines."""
 
     addresses: list[Address]
-    mistakes: list[Mistake]
+    mistakes: list[LineMistake]
     wrong: int
 
 
@@ -37,7 +37,7 @@ def read_dwellings(lines: Sequence[Line]) -> DwellingSheet:
         raise CentreError(f"超过{MOST_ROWS}行，请分几次。", f"More than {MOST_ROWS} lines. Send it in parts.")
     first_lines: dict[tuple[str, str, str], int] = {}
     found: list[Address] = []
-    mistakes: list[Mistake] = []
+    mistakes: list[LineMistake] = []
     for number, row in table.rows():
         try:
             address = _address(row)
@@ -46,7 +46,7 @@ def read_dwellings(lines: Sequence[Line]) -> DwellingSheet:
                 raise CentreError(f"和第{first}行是同一套房。", f"The same dwelling as in line {first}.")
             found.append(address)
         except CentreError as error:
-            mistakes.append(Mistake(number, _shown(row), (error.zh, str(error))))
+            mistakes.append(LineMistake(number, _shown(row), (error.zh, str(error))))
     return DwellingSheet(addresses=found, mistakes=mistakes[:MOST_SHOWN], wrong=len(mistakes))
 
 

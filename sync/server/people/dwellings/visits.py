@@ -13,8 +13,8 @@ from sync.server.centre.writing import CentreError, Writing
 from sync.server.passes import passes
 from sync.server.people.dwellings.dwellings import get_dwelling
 
-Found = Literal["present", "nobody", "refused", "vacant", "not_here", "moved"]
-FOUND: tuple[Found, ...] = get_args(Found)
+VisitResult = Literal["present", "nobody", "refused", "vacant", "not_here", "moved"]
+FOUND: tuple[VisitResult, ...] = get_args(VisitResult)
 LONGEST_NOTE = 300
 IDLE_MS = 14 * 86_400_000
 PAGE_ROWS = 100
@@ -31,21 +31,21 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     note: str
 
 
-class Resident(msgspec.Struct, frozen=True, kw_only=True):
+class DwellingResident(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who applied from a dwelling. ``label`` is masked."""
 
     label: str
     kind: str
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
+class DwellingHousehold(msgspec.Struct, frozen=True, kw_only=True):
     """A household's application with its people."""
 
     household_id: int
     number: str
     state: str
     collected_ms: int
-    people: tuple[Resident, ...]
+    people: tuple[DwellingResident, ...]
 
 
 class Idle(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,20 +91,20 @@ def list_visits(conn: Connection, compound_id: int, dwelling_id: int) -> list[Vi
     return [Visit(**row) for row in conn.execute(wanted).mappings()]
 
 
-def cases(conn: Connection, compound_id: int, dwelling_id: int) -> list[Case]:
+def list_households(conn: Connection, compound_id: int, dwelling_id: int) -> list[DwellingHousehold]:
     """Applications from a dwelling, the newest first."""
     h, person = tables.household.c, tables.person.c
     columns = (h.household_id, h.number, h.state, h.collected_ms)
     mine = (h.compound_id == compound_id, h.dwelling_id == dwelling_id)
     households = conn.execute(select(*columns).where(*mine).order_by(h.household_id.desc()).limit(50)).all()
     ids = [row.household_id for row in households]
-    people: dict[int, list[Resident]] = {household_id: [] for household_id in ids}
+    people: dict[int, list[DwellingResident]] = {household_id: [] for household_id in ids}
     theirs = (person.compound_id == compound_id, person.household_id.in_(ids))
     for row in conn.execute(
         select(person.household_id, person.name, person.kind).where(*theirs).order_by(person.place, person.person_id)
     ):
-        people[row.household_id].append(Resident(label=passes.masked(row.name), kind=row.kind))
-    return [Case(people=tuple(people[row.household_id]), **row._mapping) for row in households]
+        people[row.household_id].append(DwellingResident(label=passes.masked(row.name), kind=row.kind))
+    return [DwellingHousehold(people=tuple(people[row.household_id]), **row._mapping) for row in households]
 
 
 def find_idle(conn: Connection, compound_id: int, now_ms: int, page: int) -> tuple[list[Idle], bool]:

@@ -132,7 +132,7 @@ def read_form(application: Application, today: date) -> CheckedForm:
     )  # fmt: skip
 
 
-class Mistake(msgspec.Struct, frozen=True, kw_only=True):
+class FieldMistake(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with one field: ``people.0.doc_number``, ``plates.1``, ``dwelling``, ``signature``."""
 
     field: str
@@ -143,30 +143,30 @@ def _of(error: CentreError) -> Pair:
     return error.zh or str(error), str(error)
 
 
-def _try(field: str, check: Callable[[], object]) -> Iterator[Mistake]:
+def _try(field: str, check: Callable[[], object]) -> Iterator[FieldMistake]:
     try:
         check()
     except CentreError as error:
-        yield Mistake(field=field, words=_of(error))
+        yield FieldMistake(field=field, words=_of(error))
 
 
 _NEEDED: Pair = ("请回答这一项。", "Please answer this.")
 _LONG: Pair = (f"请填一行，最多{_LONGEST}字。", f"One line, please, at most {_LONGEST} characters.")
 
 
-def _choice(field: str, value: str, choices: tuple[str, ...]) -> Iterator[Mistake]:
+def _choice(field: str, value: str, choices: tuple[str, ...]) -> Iterator[FieldMistake]:
     if value not in choices:
-        yield Mistake(field=field, words=_NEEDED)
+        yield FieldMistake(field=field, words=_NEEDED)
 
 
-def _words(field: str, value: str, needed: bool = True) -> Iterator[Mistake]:
+def _words(field: str, value: str, needed: bool = True) -> Iterator[FieldMistake]:
     if needed and not value.strip():
-        yield Mistake(field=field, words=_NEEDED)
+        yield FieldMistake(field=field, words=_NEEDED)
     elif len(value) > _LONGEST or not value.isprintable():
-        yield Mistake(field=field, words=_LONG)
+        yield FieldMistake(field=field, words=_LONG)
 
 
-def _answer(person: Applicant, name: str, at: str, today: date) -> Iterator[Mistake]:
+def _answer(person: Applicant, name: str, at: str, today: date) -> Iterator[FieldMistake]:
     """One answer, by the way it is asked: a choice, a day of the past, or words."""
     asked, field, value = ANSWERS[name], f"{at}.{name}", getattr(person, name)
     if asked.choices:
@@ -177,12 +177,12 @@ def _answer(person: Applicant, name: str, at: str, today: date) -> Iterator[Mist
         yield from _words(field, value, needed=name != "transport_number" or person.transport in ("train", "plane"))
 
 
-def check_dwelling(application: Application) -> Iterator[Mistake]:
+def check_dwelling(application: Application) -> Iterator[FieldMistake]:
     """Step one: where."""
     yield from _words("dwelling", application.dwelling)
 
 
-def check_identity(person: Applicant, at: str, today: date, first: bool) -> Iterator[Mistake]:
+def check_identity(person: Applicant, at: str, today: date, first: bool) -> Iterator[FieldMistake]:
     """Who: name, document, relation; sex and birth where the document does not say them. ``first`` needs a phone."""
     yield from _try(f"{at}.name", lambda: identity.check_name(person.name))
     yield from _answer(person, "relation", at, today)
@@ -195,13 +195,13 @@ def check_identity(person: Applicant, at: str, today: date, first: bool) -> Iter
         yield from _try(f"{at}.phone", lambda: identity.check_phone(person.phone))
 
 
-def check_residence(person: Applicant, at: str, today: date) -> Iterator[Mistake]:
+def check_residence(person: Applicant, at: str, today: date) -> Iterator[FieldMistake]:
     """Registered residence and arrival in town."""
     for name in answers_of(RESIDENCE, JOURNEY):
         yield from _answer(person, name, at, today)
 
 
-def check_health(person: Applicant, at: str, today: date) -> Iterator[Mistake]:
+def check_health(person: Applicant, at: str, today: date) -> Iterator[FieldMistake]:
     """The last 15 days, contact, health. None of it has a default."""
     yield from _choice(f"{at}.stayed", person.stayed, NO_YES)
     if person.stayed == "no":
@@ -210,9 +210,9 @@ def check_health(person: Applicant, at: str, today: date) -> Iterator[Mistake]:
         yield from _answer(person, name, at, today)
 
 
-def _journeys(person: Applicant, at: str, today: date) -> Iterator[Mistake]:
+def _journeys(person: Applicant, at: str, today: date) -> Iterator[FieldMistake]:
     if not 1 <= len(person.journeys) <= MOST_JOURNEYS:
-        yield Mistake(field=f"{at}.journeys", words=("请填写这15天去过的地方。", "Say where you were, please."))
+        yield FieldMistake(field=f"{at}.journeys", words=("请填写这15天去过的地方。", "Say where you were, please."))
     earliest = today - timedelta(days=JOURNEY_DAYS)
     for number, journey in enumerate(person.journeys):
         here = f"{at}.journeys.{number}"
@@ -223,39 +223,41 @@ def _journeys(person: Applicant, at: str, today: date) -> Iterator[Mistake]:
                 *_day(f"{here}.until_day", journey.until_day, earliest, today)]  # fmt: skip
         yield from days
         if not days and journey.from_day > journey.until_day:
-            yield Mistake(field=f"{here}.until_day", words=("离开不能早于到达。", "Leaving cannot be before arriving."))
+            yield FieldMistake(
+                field=f"{here}.until_day", words=("离开不能早于到达。", "Leaving cannot be before arriving.")
+            )
 
 
-def _day(field: str, value: str, earliest: date | None, latest: date) -> Iterator[Mistake]:
+def _day(field: str, value: str, earliest: date | None, latest: date) -> Iterator[FieldMistake]:
     if not value:
-        yield Mistake(field=field, words=_NEEDED)
+        yield FieldMistake(field=field, words=_NEEDED)
         return
     try:
         day = identity.read_day(value)
     except CentreError as error:
-        yield Mistake(field=field, words=_of(error))
+        yield FieldMistake(field=field, words=_of(error))
         return
     if day > latest:
-        yield Mistake(field=field, words=("不能晚于今天。", "It cannot be after today."))
+        yield FieldMistake(field=field, words=("不能晚于今天。", "It cannot be after today."))
     elif earliest is not None and day < earliest:
-        yield Mistake(field=field, words=(f"只填最近{JOURNEY_DAYS}天。", f"Only the last {JOURNEY_DAYS} days."))
+        yield FieldMistake(field=field, words=(f"只填最近{JOURNEY_DAYS}天。", f"Only the last {JOURNEY_DAYS} days."))
 
 
-def check_family(application: Application, today: date) -> Iterator[Mistake]:
+def check_family(application: Application, today: date) -> Iterator[FieldMistake]:
     """Co-residents, whole, and vehicles."""
     if not 1 <= len(application.people) <= MOST_PEOPLE:
-        yield Mistake(field="people", words=(f"一户最多{MOST_PEOPLE}人，更多请到物业。",
+        yield FieldMistake(field="people", words=(f"一户最多{MOST_PEOPLE}人，更多请到物业。",
                                              f"At most {MOST_PEOPLE} people; for more see the desk."))  # fmt: skip
     for number, person in enumerate(application.people):
         if number:
             yield from check_person(person, number, today)
     if len(application.plates) > MOST_VEHICLES:
-        yield Mistake(field="plates", words=(f"最多{MOST_VEHICLES}辆车。", f"At most {MOST_VEHICLES} vehicles."))
+        yield FieldMistake(field="plates", words=(f"最多{MOST_VEHICLES}辆车。", f"At most {MOST_VEHICLES} vehicles."))
     for number, plate in enumerate(application.plates):
         yield from _try(f"plates.{number}", lambda plate=plate: identity.check_plate(plate))  # type: ignore[misc]
 
 
-def check_person(person: Applicant, number: int, today: date) -> Iterator[Mistake]:
+def check_person(person: Applicant, number: int, today: date) -> Iterator[FieldMistake]:
     """All that is asked of one person; the first of a household needs a telephone."""
     at = f"people.{number}"
     yield from check_identity(person, at, today, first=number == 0)
@@ -263,17 +265,19 @@ def check_person(person: Applicant, number: int, today: date) -> Iterator[Mistak
     yield from check_health(person, at, today)
 
 
-def check_letter(application: Application) -> Iterator[Mistake]:
+def check_letter(application: Application) -> Iterator[FieldMistake]:
     """The commitment letter: a name, and on the phone a signature drawn by hand."""
     yield from _try("letter_name", lambda: identity.check_name(application.letter_name))
     drawn = application.signature
     if (application.paper or application.sign_at_desk) and not drawn:
         return
     if len(drawn) < 40 or len(drawn) > MOST_SIGNATURE or not _SIGNATURE.fullmatch(drawn):
-        yield Mistake(field="signature", words=("请用手指在框里签名。", "Please sign in the box with your finger."))
+        yield FieldMistake(
+            field="signature", words=("请用手指在框里签名。", "Please sign in the box with your finger.")
+        )
 
 
-def check(application: Application, today: date) -> list[Mistake]:
+def check(application: Application, today: date) -> list[FieldMistake]:
     """Everything that is still wrong, in the order of the form; empty: it may be submitted."""
     found = list(check_dwelling(application))
     if application.people:
@@ -283,12 +287,12 @@ def check(application: Application, today: date) -> list[Mistake]:
     return found + list(_twice(application))
 
 
-def _twice(application: Application) -> Iterator[Mistake]:
+def _twice(application: Application) -> Iterator[FieldMistake]:
     seen: set[str] = set()
     for number, person in enumerate(application.people):
         key = f"{person.doc_kind}:{identity.plain(person.doc_number)}"
         if person.doc_number and key in seen:
-            yield Mistake(
+            yield FieldMistake(
                 field=f"people.{number}.doc_number", words=("这个证件号填了两次。", "This number is there twice.")
             )
         seen.add(key)

@@ -21,7 +21,7 @@ from sync.server.people.households.application import (
     MOST_VEHICLES,
     Applicant,
     Application,
-    Mistake,
+    FieldMistake,
     check_person,
     copy_ticked,
     read_person,
@@ -108,7 +108,7 @@ def object_to(writing: Writing, household: Household, words: str) -> None:
 
 
 def add_person(writing: Writing, vault: Vault, household: Household, applicant: Applicant) -> None:
-    """A baby, or whoever moved in: without a pass until the office has looked.
+    """A baby, or anyone who moved in: without a pass until the office has looked.
 
     Raises Incomplete with fields ``people.1.…``, CentreError.
     """
@@ -132,7 +132,7 @@ def add_person(writing: Writing, vault: Vault, household: Household, applicant: 
     _look_again(writing, household, "add-person")
 
 
-def _known_already(writing: Writing, vault: Vault, household: Household, document: Document) -> list[Mistake]:
+def _known_already(writing: Writing, vault: Vault, household: Household, document: Document) -> list[FieldMistake]:
     text = document.text
     columns = tables.person.c
     same = select(columns.person_id).where(
@@ -141,7 +141,7 @@ def _known_already(writing: Writing, vault: Vault, household: Household, documen
     if not text or writing.conn.execute(same).first() is None:
         return []
     words = ("这个人已经在本户里了。", "This person is of your household already.")
-    return [Mistake(field="people.1.doc_number", words=words)]
+    return [FieldMistake(field="people.1.doc_number", words=words)]
 
 
 def change_plate(writing: Writing, household: Household, vehicle_id: int, plate: str) -> None:
@@ -191,7 +191,7 @@ def _mine(table: Table, household: Household) -> tuple[Any, ...]:
 
 def report_lost(writing: Writing, centre: Centre, household: Household, number: str, what: str) -> Pass:
     """A lost ``card``: its serial is dead at once, a new one waits at the desk, the phone works on. A lost ``phone``:
-    its serial is dead and no browser shows the pass any more. Or ``both``. Raises CentreError, NoSuchThing."""
+    its serial is dead and no browser shows the pass now. Or ``both``. Raises CentreError, NoSuchThing."""
     must_be_able(household, "lost")
     if what not in LOST:
         raise CentreError("请选择丢了什么。", "Please choose what was lost.")

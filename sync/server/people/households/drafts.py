@@ -19,7 +19,7 @@ from sync.server.people.households import households
 from sync.server.people.households.application import Application
 
 KEPT_MS = 30 * 86_400_000
-"""A draft nobody has touched for this long is not found any more."""
+"""A draft nobody has touched for this long is no longer found."""
 _TOKEN_BYTES = 16
 _LONGEST_TOKEN = 64
 _columns = tables.draft.c

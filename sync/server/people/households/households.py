@@ -30,8 +30,8 @@ from sync.server.people.households.application import (
     Application,
     CheckedForm,
     CheckedPerson,
+    FieldMistake,
     Journey,
-    Mistake,
     check,
     read_form,
 )
@@ -106,7 +106,7 @@ class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
 class Incomplete(CentreError):
     """The form is not complete; ``mistakes`` says where."""
 
-    def __init__(self, mistakes: Sequence[Mistake]):
+    def __init__(self, mistakes: Sequence[FieldMistake]):
         super().__init__("表还没有填完整。", "The form is not complete yet.")
         self.mistakes = mistakes
 
@@ -137,7 +137,7 @@ def submit(centre: Centre, compound_id: int, application: Application, by: str, 
 
 
 def submit_in(writing: Writing, centre: Centre, application: Application, household_id: int = 0) -> Submitted:
-    """The same inside a transaction that does more."""
+    """Do what ``submit`` does, inside a transaction that does more."""
     today = local_day(writing.compound, writing.now_ms)
     if mistakes := check(application, today):
         raise Incomplete(mistakes)
@@ -479,7 +479,7 @@ def end(writing: Writing, household_id: int, state: str) -> None:
     writing.audit(f"household-{state}", household.number, household_id)
 
 
-def observe(writing: Writing, household_id: int, until_ms: int) -> None:
+def set_home_quarantine(writing: Writing, household_id: int, until_ms: int) -> None:
     """Home quarantine until a moment, 0 ends it: gates ask the guard to look, and show the same yellow as ever."""
     household = get_household(writing.conn, writing.compound_id, household_id)
     set_state(writing, household_id, observed_until_ms=until_ms)

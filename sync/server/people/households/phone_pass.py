@@ -1,7 +1,7 @@
 """The phone pass: bound at the desk to one browser, by a code that works once.
 
 The desk shows the code as a QR after the hand-over. The browser that opens it keeps a secret, of which only the keyed
-mark is kept here; whoever activates again moves the pass to the other browser. Neither code nor secret is ever logged.
+mark is kept here; activating again moves the pass to the other browser. Neither code nor secret is ever logged.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     plate: str
 
 
-class Shown(msgspec.Struct, frozen=True, kw_only=True):
+class PassOnPhone(msgspec.Struct, frozen=True, kw_only=True):
     """A pass on its phone. ``code`` is None where it has none to show; ``state`` says why."""
 
     number: str
@@ -122,7 +122,7 @@ def pass_of_browser(conn: Connection, vault: Vault, compound_id: int, secret: st
 
 
 def end_browser(writing: Writing, number: str) -> None:
-    """No browser shows this pass any more, until one is activated again. Codes not used yet end, too. Idempotent."""
+    """No browser shows this pass until one is activated again. Codes not used yet end, too. Idempotent."""
     found = _pass_row(writing.conn, writing.compound_id, tables.pass_.c.number == number)
     columns = tables.browser.c
     mine = (columns.compound_id == writing.compound_id, columns.pass_id == found["pass_id"])
@@ -164,7 +164,7 @@ def passes_of(centre: Centre, compound_id: int, browser_secrets: Sequence[str]) 
     return found
 
 
-def read_shown(centre: Centre, number: str) -> Shown:
+def read_shown(centre: Centre, number: str) -> PassOnPhone:
     """A pass as its phone shows it at this moment. Raises NoSuchThing."""
     found = passes.get_pass(centre, number)
     state = passes.shown_state(found, centre.now_ms())
@@ -172,7 +172,7 @@ def read_shown(centre: Centre, number: str) -> Shown:
         state = "superseded"
     same = {name: getattr(found, name) for name in ("number", "kind", "label", "plate", "short_code", "valid_until_ms")}
     code = passes.read_phone_code(centre, number) if state in ("active", "not_yet_valid") else None
-    return Shown(state=state, code=code, **same)
+    return PassOnPhone(state=state, code=code, **same)
 
 
 def _has_phone(found: Pass) -> bool:

@@ -23,14 +23,14 @@ LONGEST_WHY = 100
 _a, _p, _h = tables.audit.c, tables.person.c, tables.household.c
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class SealedNumber(msgspec.Struct, frozen=True, kw_only=True):
     """One number: ``doc`` or ``phone`` of a person; ``person_id`` 0: the telephone of the household."""
 
     what: str
     person_id: int = 0
 
 
-class Shown(Wanted, frozen=True, kw_only=True):
+class RevealedNumber(SealedNumber, frozen=True, kw_only=True):
     """That number, in full. Show it once, keep it nowhere."""
 
     number: str
@@ -60,24 +60,26 @@ def purpose_of(code: str, words: str) -> str:
     return f"{code}: {added}" if added else code
 
 
-def reveal(centre: Centre, compound_id: int, household_id: int, wanted: Wanted, why: str, by: str) -> Shown:
+def reveal(
+    centre: Centre, compound_id: int, household_id: int, wanted: SealedNumber, why: str, by: str
+) -> RevealedNumber:
     """A number in full, recorded for the household with ``why`` (of ``purpose_of``). Raises NoSuchThing."""
     with centre.writing(compound_id, by) as writing:
         return reveal_in(writing, centre.vault, household_id, wanted, why)
 
 
-def reveal_in(writing: Writing, vault: Vault, household_id: int, wanted: Wanted, why: str) -> Shown:
-    """The same inside a transaction that does more."""
+def reveal_in(writing: Writing, vault: Vault, household_id: int, wanted: SealedNumber, why: str) -> RevealedNumber:
+    """Do what ``reveal`` does, inside a transaction that does more."""
     household = get_household(writing.conn, writing.compound_id, household_id)
     sealed = writing.conn.execute(_sealed(writing.compound_id, household_id, wanted)).scalar()
     if sealed is None:
         raise NoSuchThing(en="There is no such number in this household.")
     about = f"{household.number} {wanted.what}" + (f" {wanted.person_id}" if wanted.person_id else "")
     writing.audit("reveal", about, household_id, why)
-    return Shown(what=wanted.what, person_id=wanted.person_id, number=vault.unseal_text(sealed))
+    return RevealedNumber(what=wanted.what, person_id=wanted.person_id, number=vault.unseal_text(sealed))
 
 
-def _sealed(compound_id: int, household_id: int, wanted: Wanted) -> Any:
+def _sealed(compound_id: int, household_id: int, wanted: SealedNumber) -> Any:
     if wanted.person_id and wanted.what in ("doc", "phone"):
         mine = (_p.compound_id == compound_id, _p.household_id == household_id, _p.person_id == wanted.person_id)
         return select(_p.sealed_doc if wanted.what == "doc" else _p.sealed_phone).where(*mine)

@@ -84,7 +84,7 @@ def _must_be_few(writing: Writing, household: Household, day: str) -> None:
 
 
 def cancel(writing: Writing, household: Household, number: str) -> Visitor:
-    """The pass opens nothing any more. Raises NoSuchThing, CentreError where it is cancelled already."""
+    """The pass no longer opens anything. Raises NoSuchThing, CentreError where it is cancelled already."""
     visitor = get_visitor(writing.conn, household, number)
     passes.revoke_in(writing, visitor.number)
     writing.audit("uninvite", visitor.number, household.household_id)

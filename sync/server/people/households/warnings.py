@@ -78,7 +78,7 @@ def _day(compound: Compound, now_ms: int) -> date:
 
 
 def _documents(conn: Connection, home: Row[Any], people: Sequence[Row[Any]]) -> Iterator[Concern]:
-    """The same paper in another living household. Of other compounds nothing is told but that there is one."""
+    """A paper that another living household has too. Of other compounds nothing is told but that there is one."""
     marks = {person.doc_mark: person.person_id for person in people if person.doc_mark}
     everywhere = select(tables.compound.c.compound_id)  # compound by compound, so that the index on the mark serves
     wanted = (
@@ -125,7 +125,7 @@ def _first_day(today: date) -> str:
 
 
 def _touched(areas: Sequence[Area], stays: Iterable[Journey], person: Any, today: date) -> list[Area]:
-    """Areas of the last 15 days; what lies before them does not count. Whence somebody came in these days is a stay."""
+    """Areas of the last 15 days; what lies before them does not count. Arriving in these days is a stay elsewhere."""
     first = _first_day(today)
     lately = [
         msgspec.structs.replace(stay, from_day=max(stay.from_day, first)) for stay in stays if stay.until_day >= first

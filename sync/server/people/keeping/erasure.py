@@ -3,7 +3,7 @@
 **Deleted means gone from the file.** Rows are deleted or emptied, and since SQLite runs with ``secure_delete`` (see
 store.py) what they held is overwritten with zeros; after a run the write-ahead log is emptied and prepared lists for
 gates are removed. Passes become tombstones that take them off every gate's list. What a run cannot reach are backups
-made before it: whoever keeps them has to throw them away. On PostgreSQL the space of deleted rows is overwritten by its
+made before it: their keeper has to throw them away. On PostgreSQL the space of deleted rows is overwritten by its
 own VACUUM, some time later.
 """
 

@@ -156,7 +156,7 @@ def read_periods(conn: Connection) -> Periods:
 
 
 def check_periods(periods: Periods) -> Periods:
-    """With the day as it is kept. Raises CentreError for what is no day, or no period."""
+    """With the day as it is kept. Raises CentreError for an invalid day or period."""
     for kind, days in periods.days.items():
         least = SHORTEST_DAYS.get(kind, 0)
         if kind not in KINDS or not least <= days <= LONGEST_DAYS:
@@ -168,7 +168,7 @@ def check_periods(periods: Periods) -> Periods:
 
 
 def set_periods(centre: Centre, periods: Periods, by: str) -> None:
-    """Raises CentreError for what is no day, or no period; the change is recorded."""
+    """Raises CentreError for an invalid day or period; the change is recorded."""
     periods = check_periods(periods)
     with centre.store.write() as conn:
         old = read_periods(conn)
@@ -220,7 +220,7 @@ class _Place(NamedTuple):
 
 
 def keys_due(conn: Connection, kind: Kind, compound: Compound, periods: Periods, now_ms: int, most: int) -> Keys:
-    """The keys of at most so many rows that are due."""
+    """The keys of at most ``most`` rows that are due."""
     which = _Place([compound.compound_id], compound.timezone, periods, now_ms).due(kind) if most > 0 else None
     return [] if which is None else conn.execute(select(*kind.keys).where(which).limit(most)).all()
 

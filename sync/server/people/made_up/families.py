@@ -59,7 +59,7 @@ REGIONS = tuple(Region(*fields) for fields in (
     ("650102", "新疆", "乌鲁木齐", "新A", 3), ("140105", "山西", "太原", "晋A", 3),
 ))  # fmt: skip
 EPIDEMIC_AREAS = (("浙江", "温州", "鹿城区"), ("河南", "信阳", ""))
-"""Places where the travel of some leads; whoever makes a town puts them on its list."""
+"""Places where the travel of some leads; anyone who makes a town puts them on its list."""
 
 SIZES = (1, 2, 3, 4, 5, 6)
 _SIZE_WEIGHTS = (22, 28, 27, 13, 7, 3)

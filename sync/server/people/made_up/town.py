@@ -72,7 +72,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     events: int
 
 
-class Case(NamedTuple):
+class HouseholdPlan(NamedTuple):
     """One household before it is written: its form, when it came, and what became of it."""
 
     form: Application
@@ -82,7 +82,7 @@ class Case(NamedTuple):
 
 def make_town(centre: Centre, number: int, residents: int, seed: int, add: bool, by: str,
               tell: Callable[[int], None]) -> Made:  # fmt: skip
-    """So many compounds with so many residents altogether; ``tell`` hears how many people each step wrote.
+    """A number of compounds that share a number of residents; ``tell`` hears how many people each step wrote.
 
     Raises CentreError on a centre that has compounds already, unless told to ``add``.
     """
@@ -261,8 +261,8 @@ class _Households:
         self.vault = estate.centre.vault
         self.compound_id = writing.compound_id
         self.homes = homes
-        self.cases = self._cases()
-        self.first = self._numbers("household", len(self.cases))
+        self.plans = self._plans()
+        self.first = self._numbers("household", len(self.plans))
         self.rows: list[dict[str, Any]] = []
         self.people: list[dict[str, Any]] = []
         self.stays: list[dict[str, Any]] = []
@@ -290,11 +290,11 @@ class _Households:
 
     # Forms
 
-    def _cases(self) -> list[Case]:
+    def _plans(self) -> list[HouseholdPlan]:
         rng, estate = self.rng, self.estate
         maker = MadeUp(rng, estate.day(estate.now_ms), estate.taken)
         homes = rng.sample(self.homes, len(estate.sizes))
-        cases = []
+        plans = []
         for size, home in zip(estate.sizes, homes, strict=True):
             stage = rng.choices(list(_STATES), list(_STATES.values()))[0]
             submitted_ms = self._submitted(stage)
@@ -303,8 +303,8 @@ class _Households:
             place = typed if unknown else (home.dwelling_id, home.building, home.name)
             form = maker.application(size, place, estate.day(submitted_ms))
             self._twice(form)
-            cases.append(Case(form, submitted_ms, stage))
-        return sorted(cases, key=lambda case: case.submitted_ms)
+            plans.append(HouseholdPlan(form, submitted_ms, stage))
+        return sorted(plans, key=lambda plan: plan.submitted_ms)
 
     def _submitted(self, stage: str) -> int:
         """Those that wait came in the last days, the others were first."""
@@ -324,14 +324,14 @@ class _Households:
     # Rows
 
     def _make_rows(self) -> None:
-        person_id = self._numbers("person", sum(len(case.form.people) for case in self.cases))
-        vehicle_id = self._numbers("vehicle", sum(len(case.form.plates) for case in self.cases))
-        for household_id, case in enumerate(self.cases, self.first):
-            form = read_form(case.form, self.estate.day(case.submitted_ms))
-            dwelling_id = case.form.dwelling_id
-            row = households.new_row(self.vault, form, self.compound_id, household_id, dwelling_id, case.submitted_ms)
-            self.rows.append(_EMPTY | row | self._outcome(case))
-            self._note(case.submitted_ms, "resident", "apply", row["number"], household_id)
+        person_id = self._numbers("person", sum(len(plan.form.people) for plan in self.plans))
+        vehicle_id = self._numbers("vehicle", sum(len(plan.form.plates) for plan in self.plans))
+        for household_id, plan in enumerate(self.plans, self.first):
+            form = read_form(plan.form, self.estate.day(plan.submitted_ms))
+            dwelling_id = plan.form.dwelling_id
+            row = households.new_row(self.vault, form, self.compound_id, household_id, dwelling_id, plan.submitted_ms)
+            self.rows.append(_EMPTY | row | self._outcome(plan))
+            self._note(plan.submitted_ms, "resident", "apply", row["number"], household_id)
             for place, checked in enumerate(form.people):
                 keys = {"compound_id": self.compound_id, "household_id": household_id, "person_id": person_id}
                 person = households.person_row(self.vault, checked)
@@ -343,17 +343,17 @@ class _Households:
                                       "vehicle_id": vehicle_id, "plate": plate, "pass_id": 0})  # fmt: skip
                 vehicle_id += 1
 
-    def _outcome(self, case: Case) -> dict[str, Any]:
+    def _outcome(self, plan: HouseholdPlan) -> dict[str, Any]:
         """What became of it: the columns that differ from a form just sent."""
-        if case.stage == "applied":
+        if plan.stage == "applied":
             return {}
         estate = self.estate
-        decided_ms = max(estate.at(estate.day(case.submitted_ms + _DAY_MS), 9.5), case.submitted_ms + 1)
+        decided_ms = max(estate.at(estate.day(plan.submitted_ms + _DAY_MS), 9.5), plan.submitted_ms + 1)
         later = estate.day(decided_ms + self.rng.randint(1, 3) * _DAY_MS)
         later_ms = max(estate.at(later, self.rng.choice(_OFFICE_HOURS)), decided_ms + 1)
         return {
-            "state": "approved" if case.stage == "collected" else case.stage, "decided_ms": decided_ms,
-            "decided_by": estate.by, **self._after(case.stage, decided_ms, later_ms),
+            "state": "approved" if plan.stage == "collected" else plan.stage, "decided_ms": decided_ms,
+            "decided_by": estate.by, **self._after(plan.stage, decided_ms, later_ms),
         }  # fmt: skip
 
     def _after(self, stage: str, decided_ms: int, later_ms: int) -> dict[str, Any]:
@@ -361,9 +361,9 @@ class _Households:
         match stage:
             case "collected":
                 slot_ms = later_ms // slots.QUARTER_MS * slots.QUARTER_MS
-                quarantine = {"observed_until_ms": in_days} if rng.random() < 0.006 else {}
+                home_quarantine = {"observed_until_ms": in_days} if rng.random() < 0.006 else {}
                 return {"collected_ms": later_ms, "collected_by": self.estate.by, "printed_ms": decided_ms,
-                        "desk_id": 1, "slot_ms": slot_ms, **quarantine}  # fmt: skip
+                        "desk_id": 1, "slot_ms": slot_ms, **home_quarantine}  # fmt: skip
             case "approved":
                 return {"printed_ms": decided_ms + 1 if rng.random() < 0.5 else 0}
             case "correct":
@@ -493,7 +493,7 @@ _EMPTY: dict[str, Any] = {
 
 
 def _at(centre: Centre, at_ms: int) -> Centre:
-    """The same centre as it was at another time."""
+    """This centre as it was at another time."""
     return Centre(dataclasses.replace(centre.settings, clock=lambda: at_ms), centre.store, centre.vault)
 
 
@@ -508,7 +508,7 @@ def _names(place: int) -> Iterator[tuple[str, str]]:
 
 
 def _pattern(rng: Random, wanted: int) -> Pattern:
-    """Buildings that hold at least so many dwellings: four to forty of them where that can be."""
+    """Buildings that hold at least ``wanted`` dwellings: four to forty of them where that can be."""
     kinds = list(itertools.product((6, 7, 11, 18, 26, 33), (1, 2, 3), range(2, 7)))
     fitting = [kind for kind in kinds if 4 <= -(-wanted // (kind[0] * kind[1] * kind[2])) <= 40]
     floors, units, doors = rng.choice(fitting or [kinds[0] if wanted < 100 else kinds[-1]])

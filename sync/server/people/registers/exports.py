@@ -18,7 +18,7 @@ from sync.server.centre import tables
 from sync.server.centre.writing import Centre, CentreError
 from sync.server.people.identity import one_line
 from sync.server.people.registers import registers
-from sync.server.people.registers.registers import Asked, At, Name
+from sync.server.people.registers.registers import At, Name, RegisterFilter
 from sync.server.people.sheets import write_table
 
 WHY = ("visit", "collection", "proof", "epidemic", "request", "other")
@@ -40,7 +40,7 @@ class Purpose(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.code}: {self.words}"
 
 
-class Sheet(msgspec.Struct, frozen=True, kw_only=True):
+class RegisterSheet(msgspec.Struct, frozen=True, kw_only=True):
     """How a table is worded. ``cells`` makes a line of a row and of its full numbers (empty unless they are wanted)."""
 
     title: str
@@ -74,7 +74,9 @@ def check_purpose(code: str, words: str, whole: bool) -> Purpose:
     return Purpose(code=code, words=words, whole=whole)
 
 
-def export(centre: Centre, at: At, name: Name, asked: Asked, sheet: Sheet, purpose: Purpose, by: str) -> IO[bytes]:
+def export(
+    centre: Centre, at: At, name: Name, asked: RegisterFilter, sheet: RegisterSheet, purpose: Purpose, by: str
+) -> IO[bytes]:
     """The rows asked for as ``.xlsx``, at its beginning; closing it deletes it."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the answer closes it when it is sent)
     try:
@@ -90,7 +92,7 @@ def export(centre: Centre, at: At, name: Name, asked: Asked, sheet: Sheet, purpo
     return file
 
 
-def _lines(centre: Centre, found: Iterable[tuple[Any, dict[str, bytes]]], sheet: Sheet,
+def _lines(centre: Centre, found: Iterable[tuple[Any, dict[str, bytes]]], sheet: RegisterSheet,
            households: set[int]) -> Iterator[Sequence[Cell]]:  # fmt: skip
     for number, (row, sealed) in enumerate(found):
         if number % _ROWS_AT_A_TIME == 0:
@@ -99,8 +101,8 @@ def _lines(centre: Centre, found: Iterable[tuple[Any, dict[str, bytes]]], sheet:
         yield sheet.cells(row, {name: centre.vault.unseal_text(secret) for name, secret in sealed.items()})
 
 
-def _record(centre: Centre, at: At, name: Name, asked: Asked, purpose: Purpose, rows: int, households: set[int],
-            by: str) -> None:  # fmt: skip
+def _record(centre: Centre, at: At, name: Name, asked: RegisterFilter, purpose: Purpose, rows: int,
+            households: set[int], by: str) -> None:  # fmt: skip
     told = dict(asked.chosen) | ({"term": asked.term} if asked.term else {}) | ({"number": "*"} if asked.marks else {})
     with centre.writing(at.compound_id, by) as writing:
         row = {
@@ -114,7 +116,7 @@ def _record(centre: Centre, at: At, name: Name, asked: Asked, purpose: Purpose, 
 
 
 def of_household(conn: Connection, compound_id: int, household_id: int, most: int = 100) -> list[Export]:
-    """The exports a household's record was in, the newest first: what its own page tells it."""
+    """The exports a household's record was in, the newest first, as its own page lists them."""
     columns = tables.export.c
     ids = func.replace(func.replace(columns.households, "[", ","), "]", ",")
     wanted = (

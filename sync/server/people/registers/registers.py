@@ -47,7 +47,7 @@ class At(msgspec.Struct, frozen=True, kw_only=True):
     home: Home | None
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class RegisterFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody wants to see. ``marks`` are keyed hashes of a full number, in place of a term. ``chosen`` is
     facet → code."""
 
@@ -137,7 +137,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     sealed: Mapping[str, ColumnElement[Any]]
     sorts: Mapping[str, ColumnElement[Any]]
     facets: Mapping[str, ColumnElement[Any]]
-    matches: Callable[[Asked], list[ColumnElement[bool]]]
+    matches: Callable[[RegisterFilter], list[ColumnElement[bool]]]
     sort: str
     down: bool = False
     defaults: Mapping[str, str] = {}
@@ -301,7 +301,7 @@ def marks_of(vault: Vault, name: Name, words: str, today: date) -> tuple[bytes, 
     return tuple(found)
 
 
-def _match_household(asked: Asked) -> list[ColumnElement[bool]]:
+def _match_household(asked: RegisterFilter) -> list[ColumnElement[bool]]:
     """Conditions of which one is enough."""
     if asked.marks:
         return [_h.phone_mark.in_(asked.marks)]
@@ -316,13 +316,13 @@ def _match_household(asked: Asked) -> list[ColumnElement[bool]]:
     return found
 
 
-def _match_person(asked: Asked) -> list[ColumnElement[bool]]:
+def _match_person(asked: RegisterFilter) -> list[ColumnElement[bool]]:
     if asked.marks:
         return [_p.phone_mark.in_(asked.marks), _p.doc_mark.in_(asked.marks)]
     return [_p.name.contains(asked.term, autoescape=True), *_match_household(asked)]
 
 
-def _somebody(asked: Asked) -> ColumnElement[bool]:
+def _somebody(asked: RegisterFilter) -> ColumnElement[bool]:
     """A person of the household is meant."""
     one = tables.person.alias("one")
     meant = (
@@ -334,28 +334,30 @@ def _somebody(asked: Asked) -> ColumnElement[bool]:
     return select(one.c.person_id).where(*mine, meant).correlate(tables.household).exists()
 
 
-def _match_vehicle(asked: Asked) -> list[ColumnElement[bool]]:
+def _match_vehicle(asked: RegisterFilter) -> list[ColumnElement[bool]]:
     plate = identity.plain(asked.term)
     by_plate = [_v.plate.contains(plate, autoescape=True)] if plate else []
     return [*by_plate, _somebody(asked), *_match_household(asked)]
 
 
-def _match_application(asked: Asked) -> list[ColumnElement[bool]]:
+def _match_application(asked: RegisterFilter) -> list[ColumnElement[bool]]:
     return [_somebody(asked), *_match_household(asked)]
 
 
 # Reading
 
 
-def chosen(found: Register, asked: Asked) -> dict[str, str]:
+def chosen(found: Register, asked: RegisterFilter) -> dict[str, str]:
     """What is chosen, defaults included. A stage somebody asks for is not hidden by a default."""
     picked = {facet: code for facet, code in asked.chosen.items() if facet in found.facets}
     defaults = {} if "stage" in picked else dict(found.defaults)
     return {facet: code for facet, code in (defaults | picked).items() if code != ANY}
 
 
-def find(conn: Connection, at: At, name: Name, asked: Asked, page: int, size: int, facets: bool = True) -> Page:
-    """A page of a table; the last one where there are not so many. Three statements, whatever is asked. Without
+def find(
+    conn: Connection, at: At, name: Name, asked: RegisterFilter, page: int, size: int, facets: bool = True
+) -> Page:
+    """A page of a table; the last one where there are fewer pages. Three statements, whatever is asked. Without
     ``facets`` only the rows are counted, which is most of the work less."""
     found = register(name, at)
     picked = chosen(found, asked)
@@ -373,7 +375,9 @@ def _rows(conn: Connection, at: At, found: Register, keys: list[int]) -> list[Ro
     return [rows[key] for key in keys]
 
 
-def stream(conn: Connection, at: At, name: Name, asked: Asked, whole: bool) -> Iterator[tuple[Any, dict[str, bytes]]]:
+def stream(
+    conn: Connection, at: At, name: Name, asked: RegisterFilter, whole: bool
+) -> Iterator[tuple[Any, dict[str, bytes]]]:
     """Every row that is asked for, in order, without holding them: (row, what is sealed, only if ``whole``)."""
     found = register(name, at)
     columns = _select({**found.shown, **(found.sealed if whole else {})})
@@ -395,26 +399,28 @@ def _base(wanted: Select[Any], at: At, found: Register) -> Select[Any]:
     return wanted.select_from(found.source).where(of.compound_id == at.compound_id, of.household_id > 0)
 
 
-def _searched(wanted: Select[Any], at: At, found: Register, asked: Asked) -> Select[Any]:
+def _searched(wanted: Select[Any], at: At, found: Register, asked: RegisterFilter) -> Select[Any]:
     wanted = _base(wanted, at, found)
     return wanted.where(or_(*found.matches(asked))) if asked.term or asked.marks else wanted
 
 
-def _ordered(wanted: Select[Any], at: At, found: Register, asked: Asked, picked: Mapping[str, str]) -> Select[Any]:
+def _ordered(
+    wanted: Select[Any], at: At, found: Register, asked: RegisterFilter, picked: Mapping[str, str]
+) -> Select[Any]:
     wanted = _searched(wanted, at, found, asked).where(*(found.facets[facet] == code for facet, code in picked.items()))
     known = asked.sort in found.sorts
     column, down = found.sorts[asked.sort if known else found.sort], asked.down if known else found.down
     return wanted.order_by(column.desc(), found.key.desc()) if down else wanted.order_by(column, found.key)
 
 
-def _total(conn: Connection, at: At, found: Register, asked: Asked, picked: Mapping[str, str]) -> int:
+def _total(conn: Connection, at: At, found: Register, asked: RegisterFilter, picked: Mapping[str, str]) -> int:
     wanted = _searched(select(func.count()), at, found, asked)
     wanted = wanted.where(*(found.facets[facet] == code for facet, code in picked.items()))
     total: int = conn.execute(wanted).scalar_one()
     return total
 
 
-def _fold(conn: Connection, at: At, found: Register, asked: Asked,
+def _fold(conn: Connection, at: At, found: Register, asked: RegisterFilter,
           picked: Mapping[str, str]) -> tuple[int, dict[str, dict[str, int]]]:  # fmt: skip
     """(rows, facet → code → rows), out of one grouped query over all facets."""
     facets = list(found.facets)
