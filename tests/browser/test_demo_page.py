@@ -58,7 +58,7 @@ def present_as_the_shown_guard(page: Any, context: Any) -> None:
     post.click("button.act")
     post.click("a[href='/present']")
     post.locator("button[name=file]").first.click()
-    post.get_by_text("证有效，放行。").wait_for()
+    post.locator("#panel .reason", has_text="证有效，放行。").wait_for()
     post.close()
 
 
