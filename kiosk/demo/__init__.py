@@ -1,1 +1,1 @@
-"""A town on one machine, for whoever tries the kiosk; nothing here runs at a real gate."""
+"""A town on one machine, for anyone who tries the kiosk; nothing here runs at a real gate."""

@@ -233,7 +233,7 @@ def open_town(state: Path | None) -> Iterator[Town]:
 
 
 def forged(text: str) -> str:
-    """The same credential under somebody else's signature."""
+    """Sign the credential with somebody else's key."""
     body = base45.b45decode(text[len(MAGIC) :])[:BODY_BYTES]
     signature = SigningKey.generate().sign(MAGIC.encode() + body).signature
     coded: bytes = base45.b45encode(body + signature)

@@ -34,7 +34,7 @@ PAGE: Mapping[str, Pair] = {
     "no_sign_in": ("不用登录", "No sign-in"),
     "signed_in": ("打开就已登录：{name}", "The door signs you in as {name}"),
     "name": ("姓名", "Name"),
-    "pin": ("PIN码", "PIN"),
+    "pin": ("密码", "PIN"),
     "end": ("在终端按 Ctrl-C 结束演示。", "Ctrl-C in the terminal ends the demo."),
     "logs": ("日志：", "Logs: "),
     "away": (
@@ -70,15 +70,15 @@ TRY: Mapping[str, tuple[Pair, Pair, Pair]] = {
     "resident": (
         (
             "替一户人家填表，如1号楼1单元101室。海报上的二维码就到这里。",
-            "Apply for a household, such as 1-1-101. The code on the poster leads here.",
+            "Apply for building 1, unit 1, room 101, or another. The code on the poster leads here.",
         ),
         (
             "身份证号可填国家标准里的示例 11010519491231002X，手机号填 13800138000。",
             "As ID number take the national standard’s example, 11010519491231002X; as phone 13800138000.",
         ),
         (
-            "提交后留着这一页；物业审核后再看，结果在这里。",
-            "Keep the page after you submit. Once the manager has decided, it shows the result.",
+            "提交后点“打开我的页面”；物业审核后，结果就在那里。",
+            "After you submit, choose Open my page. Once the manager has decided, it shows the result.",
         ),
     ),
     "screen": (
@@ -97,8 +97,8 @@ TRY: Mapping[str, tuple[Pair, Pair, Pair]] = {
     ),
     "guard": (
         (
-            "选“出示演示证”，或上传一张二维码照片。",
-            "Choose Present a demo pass, or upload a photo of a QR code.",
+            "点“出示”，选一张演示证，或上传一张二维码照片。",
+            "Choose Present, then a demo pass, or upload a photo of a QR code.",
         ),
         (
             "马上再出示住户卡是重复；过10秒再出示会变黄，由您决定。",
