@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from flask import Flask, Response, abort, g, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, g, redirect, render_template, request, url_for
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -87,8 +87,10 @@ class Keys:
 
 
 def create_page(aid: Aid, lane: str, keys: Keys, seconds_left: Callable[[], float]) -> Flask:
-    """The WSGI application. Everything but the exchange of the token needs its cookie, static files too."""
-    app = Flask("kiosk.guard")
+    """The WSGI application. Everything but the exchange of the token needs its cookie, static files too: its own
+    and, under ``/shared``, those it shares with the guards' page."""
+    app = Flask(__name__)
+    app.register_blueprint(Blueprint("shared", "kiosk.guard", static_folder="static", static_url_path="/shared"))
     app.config["MAX_CONTENT_LENGTH"] = 1_000
 
     def shown() -> Shown | None:
@@ -218,7 +220,7 @@ class _Handler(WSGIRequestHandler):
 
 
 class FocusServer(ThreadedWSGIServer):
-    """Answers from threads, a few at once: whoever comes on top of them is turned away."""
+    """Answers from threads, a few at once: anyone who comes on top of them is turned away."""
 
     daemon_threads = True
     block_on_close = False

@@ -266,7 +266,8 @@ PATHS = (
     "/picture/whole",
     "/picture/close",
     "/static/focus.js",
-    "/static/tokens.css",
+    "/static/focus.css",
+    "/shared/tokens.css",
     "/enter/x",
     "/other",
 )
@@ -327,6 +328,14 @@ def test_what_is_live_is_told_as_json_without_the_code_itself(client: FlaskClien
     assert now["words"]["advice"] == words.FOCUS_ADVICE["onward_lens"][0]
     assert TEXT not in json.dumps(now)
     assert set(re.findall(r'data-say="(\w+)"', client.get("/").text)) <= set(now["words"])
+
+
+def test_every_file_that_the_page_links_is_served(client: FlaskClient) -> None:
+    linked = re.findall(r'(?:href|src)="(/(?:static|shared)/[^"]+)"', client.get("/").text)
+    assert len(linked) == 5
+    for path in linked:
+        with client.get(path) as answer:
+            assert answer.status_code == 200
 
 
 def test_before_the_first_frame_the_page_waits(keys: Keys) -> None:
