@@ -95,7 +95,7 @@ developer_venv() {
 }
 
 DEMO_PACKAGES=(ca-certificates python3 python3-venv libzbar0)
-TEST_PACKAGES=("${DEMO_PACKAGES[@]}" git shellcheck systemd chromium fonts-noto-cjk ghostscript postgresql)
+TEST_PACKAGES=("${DEMO_PACKAGES[@]}" git shellcheck systemd chromium-headless-shell fonts-noto-cjk ghostscript postgresql)
 
 demo() {
   step "Debian packages" packages "${DEMO_PACKAGES[@]}"
