@@ -51,7 +51,7 @@ FEW_PIXELS = 2.5
 Advice = Literal["sweeping", "dark", "bright", "nothing", "turn", "closer", "unread", "onward", "good"]
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
+class FocusFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What one frame showed. ``sharpness`` and ``best`` are 0..100: the share of the full contrast that lies between
     two neighbouring pixels where the picture is steepest; to be compared for the same sheet at the same place only."""
 
@@ -210,7 +210,7 @@ class Sweep:
 class Shot(NamedTuple):
     """One frame and what it showed; the picture is ours."""
 
-    figures: Figures
+    figures: FocusFigures
     luma: Picture
 
 
@@ -235,7 +235,7 @@ class Aid:
         self._steady = 0
         self._passed = False
 
-    def turn(self) -> Figures:
+    def turn(self) -> FocusFigures:
         """Look at the next frame. Raises HardwareError when none comes."""
         self._turns += 1
         if self._turns % WATCHES_FRAMES == 0:
@@ -279,8 +279,8 @@ class Aid:
 
     def _figures(
         self, number: int, contrast: int, mean: int, code: Found | None, luma: Picture, exposure: Exposure | None
-    ) -> Figures:
-        figures = Figures(
+    ) -> FocusFigures:
+        figures = FocusFigures(
             frame=number,
             sharpness=round(self._smooth, 1),
             best=round(self._best, 1),
@@ -311,7 +311,7 @@ class Aid:
         with self._lock:
             self._best, self._steady, self._passed = 0.0, 0, False
 
-    def figures(self) -> Figures | None:
+    def figures(self) -> FocusFigures | None:
         """Of the newest frame; None before the first."""
         with self._lock:
             return self._shot.figures if self._shot else None
@@ -330,7 +330,7 @@ class Aid:
         return file.getvalue()
 
 
-def advice(figures: Figures) -> Advice:
+def advice(figures: FocusFigures) -> Advice:
     """What to do first."""
     if figures.sweep is not None:
         return "sweeping"
@@ -347,7 +347,7 @@ def advice(figures: Figures) -> Advice:
     return "good" if figures.passed else "onward"
 
 
-def in_words(figures: Figures, lane: str) -> str:
+def in_words(figures: FocusFigures, lane: str) -> str:
     """The figures in one line of a terminal; after a search what it found, and the line to write."""
     if figures.searched:
         return _found(figures, lane)
@@ -363,7 +363,7 @@ def in_words(figures: Figures, lane: str) -> str:
     )
 
 
-def _found(figures: Figures, lane: str) -> str:
+def _found(figures: FocusFigures, lane: str) -> str:
     if figures.found_cm is None:
         return "No distance was clearly the sharpest. Hold the sheet still in the middle, well lit, and search again."
     return (
@@ -372,7 +372,7 @@ def _found(figures: Figures, lane: str) -> str:
     )
 
 
-def as_json(figures: Figures, lane: str) -> str:
+def as_json(figures: FocusFigures, lane: str) -> str:
     """The figures as one JSON object in one line."""
     return json.dumps({"lane": lane} | msgspec.to_builtins(figures))
 
@@ -409,7 +409,7 @@ def open_for_focus(settings: CameraSettings, opened: Callable[[CameraSettings], 
     return camera
 
 
-def look_once(aid: Aid) -> Figures:
+def look_once(aid: Aid) -> FocusFigures:
     """The figures when light and number have settled, or when a search is over."""
     for _ in range(SETTLED_FRAMES):
         figures = aid.turn()
@@ -418,7 +418,7 @@ def look_once(aid: Aid) -> Figures:
     return figures
 
 
-def look_until(aid: Aid, over: Callable[[], bool], tell: Callable[[Figures], None]) -> None:
+def look_until(aid: Aid, over: Callable[[], bool], tell: Callable[[FocusFigures], None]) -> None:
     """Look frame by frame, and ``tell`` some times a second, until it is ``over``."""
     while not over():
         figures = aid.turn()

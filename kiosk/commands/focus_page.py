@@ -18,10 +18,11 @@ from flask import Blueprint, Flask, Response, abort, g, redirect, render_templat
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Response as AnyResponse
 
+from kiosk.commands import focus_words
 from kiosk.guard import doors, words
 
 if TYPE_CHECKING:
-    from kiosk.commands.focus import Figures
+    from kiosk.commands.focus import FocusFigures
 
 COOKIE = "focus_key"
 CONNECTIONS = 16
@@ -39,13 +40,13 @@ TONES = {
 MARKS = {"ok": "✓", "stop": "✕", "look": "!", "plain": "·"}
 
 
-class Aid(Protocol):
+class WatchedAid(Protocol):
     """What the page looks at: :class:`kiosk.commands.focus.Aid`."""
 
     nearest_cm: float | None
     distance_cm: float
 
-    def figures(self) -> Figures | None: ...
+    def figures(self) -> FocusFigures | None: ...
 
     def jpeg(self, close: bool) -> bytes | None: ...
 
@@ -86,7 +87,7 @@ class Keys:
         return bool(self._key) and hmac.compare_digest(key.encode("utf-8", "replace"), self._key.encode())
 
 
-def create_page(aid: Aid, lane: str, keys: Keys, seconds_left: Callable[[], float]) -> Flask:
+def create_page(aid: WatchedAid, lane: str, keys: Keys, seconds_left: Callable[[], float]) -> Flask:
     """The WSGI application. Everything but the exchange of the token needs its cookie, static files too: its own
     and, under ``/shared``, those it shares with the guards' page."""
     app = Flask(__name__)
@@ -113,7 +114,7 @@ def create_page(aid: Aid, lane: str, keys: Keys, seconds_left: Callable[[], floa
         return doors.close_up(response)
 
     def refused() -> Response:
-        both = "\n".join(words.FOCUS["refused"]) + "\n"
+        both = "\n".join(focus_words.FOCUS["refused"]) + "\n"
         return Response(both, 403, mimetype="text/plain")
 
     @app.get("/enter/<token>")
@@ -130,7 +131,7 @@ def create_page(aid: Aid, lane: str, keys: Keys, seconds_left: Callable[[], floa
         language = g.language
 
         def say(name: str, **facts: object) -> str:
-            return words.say(language, words.FOCUS[name], **facts)
+            return words.say(language, focus_words.FOCUS[name], **facts)
 
         content = render_template(
             "focus.html",
@@ -170,18 +171,21 @@ def create_page(aid: Aid, lane: str, keys: Keys, seconds_left: Callable[[], floa
     return app
 
 
-def shown_of(language: str, figures: Figures, aid: Aid, lane: str, seconds_left: float) -> Shown:
+def shown_of(language: str, figures: FocusFigures, aid: WatchedAid, lane: str, seconds_left: float) -> Shown:
     """The figures in words."""
 
     def say(name: str, **facts: object) -> str:
-        return words.say(language, words.FOCUS[name], **facts)
+        return words.say(language, focus_words.FOCUS[name], **facts)
 
     advice: str = figures.advice
     tone = TONES.get(advice, "plain")
     if advice in ("unread", "onward") and aid.nearest_cm is not None:
         advice += "_lens"
     told = words.say(
-        language, words.FOCUS_ADVICE[advice], cm=f"{aid.distance_cm:g}", percent=figures.sweep if figures.sweep else 0
+        language,
+        focus_words.FOCUS_ADVICE[advice],
+        cm=f"{aid.distance_cm:g}",
+        percent=figures.sweep if figures.sweep else 0,
     )
     exposure = say("by_itself")
     if figures.exposure_us is not None:

@@ -100,14 +100,14 @@ def scan_burst(decoder: Decoder, folder: Path) -> Record:
 
 def _look(read: Callable[[Picture], list[Found]], path: Path) -> tuple[list[Record], str]:
     """The texts of one picture and, when it could not be looked at, why."""
-    from kiosk.reader.pictures import Limits, PictureError, load_picture
+    from kiosk.reader.pictures import PictureError, PictureLimits, load_picture
 
     try:
         if not path.is_file():
             return [], _why_empty(path)
         with path.open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
-        picture = load_picture(raw, Limits(MOST_BYTES, MOST_PIXELS))
+        picture = load_picture(raw, PictureLimits(MOST_BYTES, MOST_PIXELS))
     except OSError as err:
         return [], f"cannot be read: {err.strerror}"
     except PictureError as err:

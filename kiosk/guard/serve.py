@@ -36,7 +36,7 @@ class ServeError(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServingLimits:
     head_seconds: float = 10.0
     """From the first moment of waiting for a request to the last line of its head; as long again for a handshake."""
     body_seconds: float = 40.0
@@ -90,7 +90,7 @@ class _Handler(WSGIHandler):  # type: ignore[misc]
 class _Listener(WSGIServer):  # type: ignore[misc]
     """Accepts, and turns away who has too many connections already."""
 
-    def __init__(self, sock: Any, app: Callable[..., Any], limits: Limits, tls: ssl.SSLContext | None):
+    def __init__(self, sock: Any, app: Callable[..., Any], limits: ServingLimits, tls: ssl.SSLContext | None):
         # gevent is not given the certificate: it would shake hands before a connection is counted, and for ever.
         super().__init__(
             sock,
@@ -145,7 +145,7 @@ def _hang_up(sock: Any) -> None:
         sock._sock.shutdown(socket.SHUT_RDWR)
 
 
-class Server:
+class PageServer:
     """A listening page. ``port`` is the true one, also where 0 was asked for."""
 
     def __init__(self, listener: _Listener):
@@ -162,11 +162,15 @@ class Server:
 
 
 def serve(
-    app: Callable[..., Any], host: str, port: int, limits: Limits = Limits(), tls: ssl.SSLContext | None = None
-) -> Server:
-    """Listen now, serve with :meth:`Server.serve_forever`. Raises ServeError where the address cannot be had."""
+    app: Callable[..., Any],
+    host: str,
+    port: int,
+    limits: ServingLimits = ServingLimits(),
+    tls: ssl.SSLContext | None = None,
+) -> PageServer:
+    """Listen now, serve with :meth:`PageServer.serve_forever`. Raises ServeError where the address cannot be had."""
     try:
-        return Server(_Listener(_listening(host, port), app, limits, tls))
+        return PageServer(_Listener(_listening(host, port), app, limits, tls))
     except OSError as err:
         if err.errno == errno.EADDRINUSE:
             raise ServeError(f"port {port} is in use by another program; choose another for the guards' page") from err

@@ -17,14 +17,14 @@ MOST_SCANS = 500
 says: the 140,000 that 4 MB can hold take four minutes."""
 
 
-class Limits(NamedTuple):
+class PictureLimits(NamedTuple):
     """How large a picture file may be before it is looked at, and how many pixels it may unpack to."""
 
     bytes: int
     pixels: int
 
 
-PHONE = Limits(bytes=4_000_000, pixels=4096 * 3072)
+PHONE = PictureLimits(bytes=4_000_000, pixels=4096 * 3072)
 """A "12 megapixel" phone takes up to 4096 x 3072."""
 
 
@@ -32,7 +32,7 @@ class PictureError(Exception):
     """A file is not a picture we take. The text is for the person who chose it; another file may work."""
 
 
-def load_picture(raw: bytes, limits: Limits = PHONE) -> Picture:
+def load_picture(raw: bytes, limits: PictureLimits = PHONE) -> Picture:
     """The grey values of a picture file, upright. Transparent parts are white paper.
 
     Size and format are judged from the header, before any pixel is unpacked. Raises PictureError.

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from sync.credential import KIND_NUMBERS
 from sync.server import words
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.views import error_text, language, local, until
 
 _CSP = "default-src 'none'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "

@@ -12,7 +12,7 @@ from flask import g, render_template, request
 from werkzeug.datastructures import MultiDict
 
 from sync.server import words
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.staff import roles
 
 View = Callable[..., Any]

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from sync.server import words
 from sync.server.centre import audit, tables
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.staff import accounts, roles, sign_in
 from tests.fixtures.centre import World
 from tests.fixtures.office import PASSWORD, Office, token_of

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from sync.server.centre import audit, tables
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.passes import compounds, passes
 from sync.server.people import identity
 from sync.server.people.collecting import collection

@@ -31,8 +31,8 @@ from sync.protocol import (
     trusts,
 )
 from sync.server.app import close_app, create_app
+from sync.server.centre.errors import CentreError
 from sync.server.centre.settings import Settings
-from sync.server.centre.writing import CentreError
 from sync.server.gates import fleet, guards
 from sync.server.passes import bulk, compounds, passes
 from tests.fixtures.centre import NOW, PIN, Gate, World, code_of

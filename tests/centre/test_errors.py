@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import sync.server
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 
 SERVER = Path(sync.server.__file__).parent
 HAN = re.compile(r"[\u4e00-\u9fff]")

@@ -14,7 +14,7 @@ from sync.credential import HOUR_MS, KIND_NUMBERS
 from sync.protocol import CHAIN_START, EventUpload, Rules, StageFrom, Window
 from sync.server import words
 from sync.server.centre import audit
-from sync.server.centre.writing import CentreError
+from sync.server.centre.errors import CentreError
 from sync.server.gates import fleet
 from sync.server.gates.troubles import find_troubles
 from sync.server.office import rule_form

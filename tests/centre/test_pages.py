@@ -9,7 +9,7 @@ import pytest
 
 from sync.server import words
 from sync.server.app import close_app
-from sync.server.centre.writing import CentreError
+from sync.server.centre.errors import CentreError
 from sync.server.gates import fleet, guards
 from sync.server.passes import passes
 from sync.server.staff import sign_in

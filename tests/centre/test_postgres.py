@@ -24,9 +24,9 @@ from sync.protocol import Page
 from sync.server.__main__ import main
 from sync.server.app import close_app
 from sync.server.centre import feed, tables
+from sync.server.centre.errors import CentreError
 from sync.server.centre.settings import Settings
 from sync.server.centre.store import StoreError
-from sync.server.centre.writing import CentreError
 from sync.server.opening import open_centre
 from sync.server.passes import compounds, passes
 from sync.server.people.households import households, slots

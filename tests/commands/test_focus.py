@@ -27,9 +27,9 @@ from PIL import Image, ImageFilter
 from hardware import Camera, CameraSettings, HardwareError, PartInUse, Picture
 from hardware.reading.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
-from kiosk.commands.focus import Aid, Figures, Sweep, advice, in_words, module_px, open_for_focus, sharpness
+from kiosk.commands import focus_words
+from kiosk.commands.focus import Aid, FocusFigures, Sweep, advice, in_words, module_px, open_for_focus, sharpness
 from kiosk.commands.focus_page import CONNECTIONS, FocusServer, Keys, create_page
-from kiosk.guard import words
 
 ROOT = Path(__file__).parents[2]
 TEXT = "G1" + "A7B.Z0" * 20
@@ -138,7 +138,7 @@ def aid_on(held_cm: float = 25.0, picture: Picture | None = None) -> Aid:
     return Aid(camera, QrDecoder(), SETTINGS.distance_cm)
 
 
-def after(aid: Aid, frames: int) -> Figures:
+def after(aid: Aid, frames: int) -> FocusFigures:
     for _ in range(frames):
         figures = aid.turn()
     return figures
@@ -191,11 +191,11 @@ def test_a_search_before_an_empty_lane_leaves_the_lens_where_it_was() -> None:
     assert "No distance was clearly the sharpest" in in_words(figures, "entry")
 
 
-def seen(**changes: object) -> Figures:
+def seen(**changes: object) -> FocusFigures:
     usual: dict[str, object] = {
         "frame": 1, "sharpness": 50.0, "best": 51.0, "contrast": 200, "brightness": 100, "code": True,
     }  # fmt: skip
-    return Figures(**(usual | changes))  # type: ignore[arg-type]
+    return FocusFigures(**(usual | changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def seen(**changes: object) -> Figures:
 )
 def test_what_to_do_first(changes: dict[str, object], expected: str) -> None:
     assert advice(seen(**changes)) == expected
-    assert expected in words.FOCUS_ADVICE
+    assert expected in focus_words.FOCUS_ADVICE
 
 
 def test_a_line_of_the_terminal_holds_the_figures_and_fits() -> None:
@@ -306,7 +306,7 @@ def test_another_site_cannot_send_our_form(client: FlaskClient, aid: Aid) -> Non
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_page_shows_the_figures_in_words(client: FlaskClient, aid: Aid, language: str) -> None:
     page = client.get(f"/?language={language}").text
-    zh, en = words.FOCUS_ADVICE["onward_lens"]
+    zh, en = focus_words.FOCUS_ADVICE["onward_lens"]
     assert (en if language == "en" else zh) in page
     assert "25 cm" in page if language == "en" else "25 厘米" in page
     assert TEXT not in page
@@ -325,7 +325,7 @@ def test_pictures_are_of_moderate_size(client: FlaskClient, part: str, size: tup
 def test_what_is_live_is_told_as_json_without_the_code_itself(client: FlaskClient, aid: Aid) -> None:
     now = client.get("/now").get_json()
     assert now["tone"] == "ok"
-    assert now["words"]["advice"] == words.FOCUS_ADVICE["onward_lens"][0]
+    assert now["words"]["advice"] == focus_words.FOCUS_ADVICE["onward_lens"][0]
     assert TEXT not in json.dumps(now)
     assert set(re.findall(r'data-say="(\w+)"', client.get("/").text)) <= set(now["words"])
 
@@ -341,7 +341,7 @@ def test_every_file_that_the_page_links_is_served(client: FlaskClient) -> None:
 def test_before_the_first_frame_the_page_waits(keys: Keys) -> None:
     client = create_page(aid_on(), "entry", keys, lambda: 500.0).test_client()
     client.get(f"/enter/{keys.token}")
-    assert words.FOCUS["starting"][0] in client.get("/").text
+    assert focus_words.FOCUS["starting"][0] in client.get("/").text
     assert client.get("/picture/whole").status_code == 503
     assert client.get("/now").get_json() == {}
 
@@ -432,7 +432,7 @@ def test_the_page_is_served_on_loopback_until_its_minutes_are_over(tmp_path: Pat
         address = re.search(r"http://127\.0\.0\.1:\d+/enter/\S+", program.stderr.readline())
         assert address
         with requests.Session() as browser:
-            assert words.FOCUS["title"][0] in browser.get(address[0], timeout=10).content.decode()
+            assert focus_words.FOCUS["title"][0] in browser.get(address[0], timeout=10).content.decode()
         lines = program.stdout.read().splitlines()
         assert program.wait(30) == 0
     assert len(lines) >= 2

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hardware import Hint
+from kiosk.commands import focus_words
 from kiosk.core.policy import SENSITIVE
 from kiosk.guard import words
 from sync import terms
@@ -34,7 +35,12 @@ FAULTS = [
     "list_forged",
     "list_not_understood",
 ]
-TABLES = {name: table for name, table in vars(words).items() if isinstance(table, dict) and not name.startswith("_")}
+TABLES = {
+    name: table
+    for module in (words, focus_words)
+    for name, table in vars(module).items()
+    if isinstance(table, dict) and not name.startswith("_")
+}
 PUT_TOGETHER = ("role_", "age_", "theme_", "size_", "clock_", "list_")
 TEMPLATES = Path(words.__file__).parent / "templates"
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from sync.server.centre import audit, tables
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.passes import compounds
 from sync.server.people.households import areas
 from sync.server.people.households.application import Journey

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from sync.server import words
 from sync.server.centre import tables
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.passes import passes
 from sync.server.people.collecting import collection, desks, finding, printing
 from sync.server.people.collecting.collection import HandOver

@@ -14,7 +14,8 @@ from sqlalchemy import insert, select, update
 from sync.server import words
 from sync.server.__main__ import main
 from sync.server.centre import tables
-from sync.server.centre.writing import CentreError, all_compounds
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import all_compounds
 from sync.server.passes import compounds
 from sync.server.people.home import Home, get_home, put_home
 from sync.server.people.households import households
@@ -190,7 +191,7 @@ def test_known_in_one_of_two_compounds_is_known() -> None:
 
 
 def compound_of(number: int) -> Any:
-    from sync.server.centre.writing import Compound
+    from sync.server.centre.places import Compound
 
     return Compound(compound_id=number, name_zh="", name_en="", timezone="UTC", epoch="", revision=0, pruned_revision=0,
                     root_public=b"", sealed_root_seed=b"", sealed_code_key=b"", rules="", created_ms=0)  # fmt: skip

@@ -19,8 +19,9 @@ from sync.protocol import KeyBody
 from sync.server.__main__ import main
 from sync.server.app import centre_of, close_app, create_app
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError
 from sync.server.centre.settings import Settings
-from sync.server.centre.writing import Centre, CentreError
+from sync.server.centre.writing import Centre
 from sync.server.gates import events, fleet
 from sync.server.passes import passes
 from sync.server.people import identity

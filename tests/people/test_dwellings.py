@@ -17,7 +17,7 @@ from sqlalchemy import select, text
 
 from sync.credential import HOUR_MS
 from sync.server.centre import tables
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.passes import passes
 from sync.server.people import sheets, uploads
 from sync.server.people.address import Address, make_address, read_words

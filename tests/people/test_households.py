@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from sync.server.centre import tables
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.passes import compounds, passes
 from sync.server.people import identity
 from sync.server.people.households import households, slots

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sync.credential import digits_at
 from sync.server import words
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.gates import fleet
 from sync.server.passes import moving_code, passes
 from sync.server.people.households import phone_pass

@@ -31,12 +31,12 @@ def at(world: World, home: Home | None = None) -> At:
 
 
 def find(world: World, name: Name = "residents", home: Home | None = None, page: int = 1, size: int = 50,
-         **asked: Any) -> registers.Page:  # fmt: skip
+         **asked: Any) -> registers.RegisterPage:  # fmt: skip
     with world.centre.store.read() as conn:
         return registers.find(conn, at(world, home), name, RegisterFilter(**asked), page, size)
 
 
-def names(found: registers.Page) -> list[str]:
+def names(found: registers.RegisterPage) -> list[str]:
     return [row.name for row in found.rows]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sync.server import words
 from sync.server.centre import tables
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.passes import passes
 from sync.server.passes.compounds import read_compound
 from sync.server.people.households import changes, households, phone_pass, slots, visitors

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from sync.server import words
 from sync.server.centre import audit, tables
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.passes import bulk, compounds, passes
 from sync.server.people.households import households
 from sync.server.people.households.application import Applicant

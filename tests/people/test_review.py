@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, update
 
 from sync.server import words
 from sync.server.centre import tables
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.passes import passes
 from sync.server.passes.compounds import read_compound
 from sync.server.people.deciding import case, review

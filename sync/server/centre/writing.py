@@ -5,54 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
 from sync.server.centre import feed, tables
+from sync.server.centre.places import Compound, get_compound
 from sync.server.centre.settings import Settings
 from sync.server.centre.store import Store
 from sync.server.centre.vault import Vault
 from sync.server.centre.wake import Wakes
-
-
-class CentreError(Exception):
-    """Something a person asked for cannot be done; both texts say why, in their words. Nothing was changed.
-
-    The order is that of every pair of texts: Chinese, English. ``CentreError(en="…")`` has no Chinese: only the command
-    line or a gate can meet it. ``str()`` gives the English text.
-    """
-
-    def __init__(self, zh: str = "", en: str = ""):
-        super().__init__(en)
-        self.zh = zh
-
-
-class NoSuchThing(CentreError):
-    """It does not exist, or not in this compound."""
-
-
-class Compound(msgspec.Struct, frozen=True, kw_only=True):
-    """A compound's row. ``compound_id`` is also the number of its own scope."""
-
-    compound_id: int
-    name_zh: str
-    name_en: str
-    timezone: str
-    epoch: str
-    revision: int
-    pruned_revision: int
-    root_public: bytes
-    sealed_root_seed: bytes
-    sealed_code_key: bytes
-    rules: str
-    created_ms: int
-    community_zh: str = ""
-    community_en: str = ""
-    office_phone: str = ""
-    wide: int = 0
-    """1: no compound but a wider scope (scopes.py)."""
 
 
 class Writing:
@@ -129,31 +91,6 @@ class Centre:
         """Idempotent. Ends every open wake-up stream."""
         self.wakes.close()
         self.store.close()
-
-
-def get_compound(conn: Connection, compound_id: int, alone: bool = False) -> Compound:
-    """Raises NoSuchThing. ``alone``: on PostgreSQL, anyone else who wants to change this compound waits for this
-    transaction to end, as on SQLite everybody does, so that what it read stays true until it has written."""
-    wanted = select(tables.compound).where(tables.compound.c.compound_id == compound_id)
-    row = conn.execute(wanted.with_for_update(key_share=True) if alone else wanted).mappings().first()
-    if row is None:
-        raise NoSuchThing(en=f"There is no compound {compound_id}.")
-    return _compound(dict(row))
-
-
-def all_compounds(conn: Connection) -> list[Compound]:
-    """Compounds, without wider scopes, in order of their numbers."""
-    return [compound for compound in all_places(conn) if not compound.wide]
-
-
-def all_places(conn: Connection) -> list[Compound]:
-    """Compounds and wider scopes, in order of their numbers."""
-    rows = conn.execute(select(tables.compound).order_by(tables.compound.c.compound_id)).mappings()
-    return [_compound(dict(row)) for row in rows]
-
-
-def _compound(row: dict[str, Any]) -> Compound:
-    return Compound(**row)
 
 
 def next_number(conn: Connection, compound_id: int, name: str, count: int = 1) -> int:

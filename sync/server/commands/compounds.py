@@ -8,7 +8,8 @@ from typing import Any
 import click
 import msgspec
 
-from sync.server.centre.writing import Centre, Compound
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.commands.shell import Shell, command, number_of
 from sync.server.passes import compounds
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from sync.credential import KIND_NUMBERS, Medium
-from sync.server.centre.writing import Centre, CentreError
+from sync.server.centre.errors import CentreError
+from sync.server.centre.writing import Centre
 from sync.server.commands.shell import Shell, command, number_of
 from sync.server.passes import bulk, card, compounds, passes
 

@@ -6,7 +6,8 @@ from datetime import time, timedelta
 
 import click
 
-from sync.server.centre.writing import Centre, CentreError
+from sync.server.centre.errors import CentreError
+from sync.server.centre.writing import Centre
 from sync.server.commands.shell import Shell, command, number_of
 from sync.server.passes import compounds
 from sync.server.people.collecting import desks

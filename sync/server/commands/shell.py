@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
+from sync.server.centre.errors import CentreError
 from sync.server.centre.settings import Settings
 from sync.server.centre.store import StoreError
 from sync.server.centre.vault import VaultError
-from sync.server.centre.writing import Centre, CentreError
+from sync.server.centre.writing import Centre
 from sync.server.opening import open_centre
 from sync.server.passes import compounds
 

@@ -28,8 +28,10 @@ from sync.protocol import (
     sign,
 )
 from sync.server.centre import feed
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.load import Admission, Tries
-from sync.server.centre.writing import Centre, CentreError, NoSuchThing, get_compound
+from sync.server.centre.places import get_compound
+from sync.server.centre.writing import Centre
 from sync.server.gates import fleet
 from sync.server.gates.events import take_events
 from sync.server.gates.presence import Presence

@@ -24,7 +24,9 @@ from sync.protocol import (
     enrolment_code,
 )
 from sync.server.centre import tables
-from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing, Writing, next_number
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre, Writing, next_number
 
 CODE_LASTS_MS = 24 * 3_600_000
 _SECRET_BYTES = 10

@@ -13,7 +13,8 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sync.server.centre import tables
-from sync.server.centre.writing import Centre, CentreError, NoSuchThing, next_number
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.writing import Centre, next_number
 from sync.server.gates.fleet import publish_guard
 
 GuardRole = Literal["guard", "supervisor", "technician"]

@@ -12,7 +12,8 @@ import threading
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync.server.centre.writing import Centre, all_places
+from sync.server.centre.places import all_places
+from sync.server.centre.writing import Centre
 from sync.server.gates.fleet import Device
 from sync.server.passes import scopes
 

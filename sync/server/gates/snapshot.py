@@ -16,7 +16,8 @@ import msgspec
 from sync import cache
 from sync.protocol import MAX_PAGE, VERSION, SnapshotBody, SnapshotHead, sign
 from sync.server.centre import feed
-from sync.server.centre.writing import Centre, Compound, get_compound
+from sync.server.centre.places import Compound, get_compound
+from sync.server.centre.writing import Centre
 
 _FOLDER = "snapshots"
 _KEPT = 2  # a gate may still be fetching the one before the newest

@@ -6,8 +6,9 @@ from typing import Any
 
 from flask import abort, g, redirect, render_template, request, session, url_for
 
+from sync.server.centre.errors import CentreError
 from sync.server.centre.load import Tries
-from sync.server.centre.writing import Centre, CentreError
+from sync.server.centre.writing import Centre
 from sync.server.passes import card
 from sync.server.staff import accounts, roles, sign_in
 from sync.server.views import Route, error_text, local, or_again

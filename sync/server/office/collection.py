@@ -8,7 +8,9 @@ from flask import abort, g, jsonify, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
-from sync.server.centre.writing import Centre, Compound, NoSuchThing
+from sync.server.centre.errors import NoSuchThing
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.office.desks import Desks
 from sync.server.office.paper import Paper
 from sync.server.office.printing import Printing

@@ -13,7 +13,9 @@ from flask import Response, abort, g, redirect, render_template, request, url_fo
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import words
-from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.people import uploads
 from sync.server.people.address import Address, make_address
 from sync.server.people.dwellings import dwellings, pattern, proposals, roster

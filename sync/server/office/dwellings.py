@@ -9,7 +9,8 @@ from flask import current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import words
-from sync.server.centre.writing import Centre, Compound
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.office.dwelling_entry import DwellingEntry, table_answer
 from sync.server.people.dwellings import applied, dwellings, proposals, visits
 from sync.server.people.dwellings.applied import Cell, DwellingFilter, State

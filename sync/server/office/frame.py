@@ -14,8 +14,9 @@ from flask import Blueprint, abort, g, redirect, render_template, request, sessi
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import pages
+from sync.server.centre.errors import NoSuchThing
 from sync.server.centre.load import Tries
-from sync.server.centre.writing import Centre, NoSuchThing
+from sync.server.centre.writing import Centre
 from sync.server.office.accounts import Accounts, Me
 from sync.server.office.areas import Areas
 from sync.server.office.collection import Collection

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 from flask import g, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 
-from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.passes import card
 from sync.server.people.households import application as form
 from sync.server.people.households import households, record, slots

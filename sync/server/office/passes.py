@@ -9,7 +9,9 @@ from flask import abort, g, make_response, redirect, render_template, request, u
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import DIGITS_STEP_S, KIND_NUMBERS, digits_at
-from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.passes import bulk, card, passes
 from sync.server.passes.passes import Order, Pass
 from sync.server.people.collecting import printing

@@ -6,7 +6,9 @@ from typing import Any
 
 from flask import render_template, request
 
-from sync.server.centre.writing import Centre, Compound, NoSuchThing
+from sync.server.centre.errors import NoSuchThing
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.passes import card
 from sync.server.people.dwellings import applied
 from sync.server.people.households import application

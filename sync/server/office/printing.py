@@ -8,7 +8,9 @@ from typing import Any
 
 from flask import g, render_template, request, url_for
 
-from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.passes import card
 from sync.server.people import identity
 from sync.server.people.collecting import collection, printing

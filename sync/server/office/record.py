@@ -9,7 +9,9 @@ from sqlalchemy import select
 
 from sync.server import words
 from sync.server.centre import audit, tables
-from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.office import told
 from sync.server.passes import passes
 from sync.server.staff import roles

@@ -12,7 +12,8 @@ import msgspec
 from flask import abort, current_app, g, redirect, render_template, request, url_for
 
 from sync.server import words
-from sync.server.centre.writing import Centre, Compound
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.office.attached import attached
 from sync.server.people.home import get_home
 from sync.server.people.households.households import local_day

@@ -7,7 +7,9 @@ from typing import Any
 from flask import abort, g, make_response, redirect, render_template, request, url_for
 
 from sync.server import words
-from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.people.keeping import erasure, retention
 from sync.server.people.keeping.erasure import Certificate
 from sync.server.people.keeping.retention import LONGEST_DAYS, SHORTEST_DAYS, DueErasure, Periods

@@ -10,7 +10,9 @@ import msgspec
 from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from sync.server.centre.writing import Centre, CentreError, Compound, Writing
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre, Writing
 from sync.server.people.deciding import case, review
 from sync.server.people.deciding.case import Case, Decision
 from sync.server.people.households import households, notices, record

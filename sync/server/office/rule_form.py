@@ -17,7 +17,7 @@ import msgspec
 
 from sync.credential import KIND_NUMBERS
 from sync.protocol import Rules, StageFrom, Window
-from sync.server.centre.writing import CentreError
+from sync.server.centre.errors import CentreError
 from sync.server.passes.compounds import MAX_SCOPE
 from sync.server.passes.passes import read_time
 from sync.server.words import Language, Pair, say

@@ -10,7 +10,9 @@ from flask import abort, g, redirect, render_template, request, url_for
 from sync.protocol import Event
 from sync.server import words
 from sync.server.centre import audit
-from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.gates import events, fleet, guards, troubles
 from sync.server.office import rule_form
 from sync.server.passes import compounds, passes

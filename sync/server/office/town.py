@@ -13,7 +13,8 @@ from flask import abort, g, redirect, render_template, request, url_for
 
 from sync.server import words
 from sync.server.centre import audit
-from sync.server.centre.writing import Centre, Compound
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.office.attached import attached
 from sync.server.people.home import Home, get_home, put_home
 from sync.server.people.registers import coverage

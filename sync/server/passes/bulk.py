@@ -9,7 +9,8 @@ import msgspec
 from sqlalchemy import func, select, update
 
 from sync.server.centre import tables
-from sync.server.centre.writing import Centre, CentreError
+from sync.server.centre.errors import CentreError
+from sync.server.centre.writing import Centre
 
 EXTENDED_KINDS = ("resident", "household_staff", "property_staff", "shop", "official", "vehicle")
 """Kinds that are extended with the whole compound; a visitor's or contractor's day is not."""

@@ -20,7 +20,7 @@ import msgspec
 import segno
 from markupsafe import Markup
 
-from sync.server.centre.writing import CentreError
+from sync.server.centre.errors import CentreError
 
 CODE_MM = 35.0
 """Room for a printed code without its quiet zone: 30 to 35 are wanted, and wider is read from further away."""

@@ -15,7 +15,9 @@ from sqlalchemy import Connection, insert, select, text, update
 from sync.credential import KIND_NUMBERS
 from sync.protocol import CodeKeyBody, CompoundBody, KeyBody, Rules, Window
 from sync.server.centre import tables
-from sync.server.centre.writing import Centre, CentreError, Compound, Writing, all_compounds, all_places, get_compound
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound, all_compounds, all_places, get_compound
+from sync.server.centre.writing import Centre, Writing
 
 MAX_SCOPE = (1 << 24) - 1
 _EPOCH_BYTES = 8

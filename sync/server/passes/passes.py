@@ -29,7 +29,9 @@ from sync.credential import (
     sign_credential,
 )
 from sync.server.centre import feed, tables
-from sync.server.centre.writing import Centre, CentreError, NoSuchThing, Writing, get_compound, next_number
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.places import get_compound
+from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes.compounds import signing_key
 
 SHORT_CODE_ALPHABET = "2346789ACDEFGHJKMNPQRTUVWXY"  # nothing that looks or sounds like another in it

@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sync.protocol import MAX_PAGE, VERSION, CredentialRow, KeyBody, Page
 from sync.server.centre import feed, tables
-from sync.server.centre.writing import Centre, Compound, Writing, all_compounds, all_places, get_compound, next_number
+from sync.server.centre.places import Compound, all_compounds, all_places, get_compound
+from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes.compounds import read_rules
 
 _log = logging.getLogger(__name__)

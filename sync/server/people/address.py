@@ -11,7 +11,7 @@ import unicodedata
 
 import msgspec
 
-from sync.server.centre.writing import CentreError
+from sync.server.centre.errors import CentreError
 
 LONGEST_PART = 20
 FLOORS = range(-9, 151)

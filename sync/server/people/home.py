@@ -6,7 +6,8 @@ import msgspec
 from sqlalchemy import Connection
 
 from sync.server.centre import audit
-from sync.server.centre.writing import Centre, CentreError
+from sync.server.centre.errors import CentreError
+from sync.server.centre.writing import Centre
 from sync.server.people.identity import one_line
 from sync.server.people.town_setting import put_setting, read_setting
 

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from sync.server.centre.writing import CentreError
+from sync.server.centre.errors import CentreError
 
 DocKind = Literal["id_card", "hk_macau", "taiwan", "passport", "none"]
 DOC_KINDS: tuple[DocKind, ...] = get_args(DocKind)

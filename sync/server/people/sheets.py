@@ -21,7 +21,7 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 
-from sync.server.centre.writing import CentreError
+from sync.server.centre.errors import CentreError
 
 MOST_ROWS = 50_000
 MOST_COLUMNS = 40

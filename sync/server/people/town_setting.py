@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, delete, insert, select
 
 from sync.server.centre import audit, tables
-from sync.server.centre.writing import Centre, CentreError
+from sync.server.centre.errors import CentreError
+from sync.server.centre.writing import Centre
 
 PUBLIC_URL = "public_url"
 MEASURE_END = "measure_end"

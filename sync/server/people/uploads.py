@@ -13,8 +13,9 @@ import msgspec
 from sqlalchemy import delete, insert, select
 
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import CentreError, Writing
+from sync.server.centre.writing import Writing
 from sync.server.people.sheets import Line
 from sync.server.words.pairs import Pair
 

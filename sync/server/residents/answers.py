@@ -10,7 +10,7 @@ from typing import NamedTuple
 from flask import request
 from sqlalchemy import Connection
 
-from sync.server.centre.writing import Compound
+from sync.server.centre.places import Compound
 from sync.server.people.households import application as form
 from sync.server.people.households import drafts
 from sync.server.people.households.application import Applicant, Application, FieldMistake, copy_ticked

@@ -21,7 +21,7 @@ import msgspec
 from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
-from sync.server.centre.writing import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.people import address, identity
 from sync.server.people.dwellings import dwellings
 from sync.server.people.households.application import (

@@ -9,8 +9,10 @@ from flask import current_app, redirect, render_template, request, url_for
 from sqlalchemy import Connection, select
 
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.load import Tries
-from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.passes import card
 from sync.server.people import identity
 from sync.server.people.households import drafts, households, slots

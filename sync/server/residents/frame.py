@@ -10,7 +10,9 @@ from flask import Blueprint, g, request
 from flask_wtf.csrf import CSRFError
 
 from sync.server import pages
-from sync.server.centre.writing import Centre, Compound, NoSuchThing
+from sync.server.centre.errors import NoSuchThing
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.passes import compounds
 from sync.server.people.households.field_groups import ANSWERS, Answer
 from sync.server.residents.form import Form

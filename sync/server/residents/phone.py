@@ -12,8 +12,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import DIGITS_STEP_S
 from sync.server import words
+from sync.server.centre.errors import NoSuchThing
 from sync.server.centre.load import Tries
-from sync.server.centre.writing import Centre, Compound, NoSuchThing
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.passes import card, moving_code
 from sync.server.people.households import phone_pass
 from sync.server.people.households.phone_pass import PassOnPhone

@@ -12,8 +12,10 @@ from sqlalchemy import Connection
 from werkzeug.exceptions import TooManyRequests
 
 from sync.server import words
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.load import Tries
-from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing, Writing
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre, Writing
 from sync.server.passes import card, passes
 from sync.server.people.households import application as form
 from sync.server.people.households import changes, households, phone_pass, slots, visitors

@@ -14,7 +14,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 from flask import g, redirect, render_template, request, url_for
 
-from sync.server.centre.writing import Centre, CentreError, Compound
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre
 from sync.server.people import identity
 from sync.server.people.households import application as form
 from sync.server.people.households import drafts, households, slots

@@ -12,7 +12,8 @@ import msgspec
 from sqlalchemy import Connection, select, update
 
 from sync.server.centre import audit, tables
-from sync.server.centre.writing import Centre, CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.writing import Centre
 from sync.server.staff import roles, sign_in
 
 

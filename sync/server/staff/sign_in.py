@@ -22,15 +22,9 @@ from nacl.exceptions import CryptoError
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sync.server.centre import audit, tables
-from sync.server.centre.writing import (
-    Centre,
-    CentreError,
-    Compound,
-    NoSuchThing,
-    all_compounds,
-    all_places,
-    get_compound,
-)
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.places import Compound, all_compounds, all_places, get_compound
+from sync.server.centre.writing import Centre
 from sync.server.staff import roles
 
 LINK_LASTS_MS = 24 * 3_600_000

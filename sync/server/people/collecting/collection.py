@@ -14,7 +14,8 @@ import msgspec
 from sqlalchemy import Connection, and_, case, func, select
 
 from sync.server.centre import tables
-from sync.server.centre.writing import Centre, CentreError, NoSuchThing, Writing
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.writing import Centre, Writing
 from sync.server.passes import passes
 from sync.server.people import identity
 from sync.server.people.collecting.finding import FoundHousehold, list_found

@@ -15,8 +15,10 @@ import msgspec
 from sqlalchemy import Connection, and_, func, insert, select, update
 
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import CentreError, Compound, Writing, next_number
+from sync.server.centre.writing import Writing, next_number
 from sync.server.people import identity
 from sync.server.people.collecting.finding import FoundHousehold, list_found
 from sync.server.people.households import households, notices, slots

@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from sync.credential import CARD_CHARACTERS, MAGIC, Credential, read_credential
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import CentreError
 from sync.server.passes import passes
 from sync.server.people import identity
 from sync.server.people.dwellings import dwellings

@@ -15,7 +15,9 @@ from sqlalchemy import Connection, RowMapping, Select, and_, func, select, updat
 
 from sync.credential import Credential, sign_credential
 from sync.server.centre import tables
-from sync.server.centre.writing import Centre, CentreError, Compound, Writing
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Centre, Writing
 from sync.server.passes import card as drawing
 from sync.server.people.households import households, slots
 

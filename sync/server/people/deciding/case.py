@@ -10,8 +10,10 @@ import msgspec
 from sqlalchemy import Connection, Table, delete, select
 
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import Centre, CentreError, Compound, Writing
+from sync.server.centre.writing import Centre, Writing
 from sync.server.passes.passes import read_time
 from sync.server.people.dwellings.dwellings import Dwelling, get_dwelling, match
 from sync.server.people.dwellings.visits import Visit, list_visits

@@ -13,8 +13,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, literal, or_, select, tuple_
 
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import Centre, CentreError, Writing
+from sync.server.centre.writing import Centre, Writing
 from sync.server.people import identity
 from sync.server.people.deciding.case import pass_end
 from sync.server.people.dwellings.dwellings import match

@@ -14,7 +14,9 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
 
 from sync.server.centre import tables
-from sync.server.centre.writing import NoSuchThing, Writing, get_compound, next_number
+from sync.server.centre.errors import NoSuchThing
+from sync.server.centre.places import get_compound
+from sync.server.centre.writing import Writing, next_number
 from sync.server.people.address import Address, building_key, make_address, narrow, read_words
 
 __all__ = [

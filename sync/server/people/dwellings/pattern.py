@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from sync.server.centre.writing import CentreError
+from sync.server.centre.errors import CentreError
 from sync.server.people.address import Address, make_address, narrow, read_floor
 from sync.server.words.pairs import Pair
 

@@ -14,8 +14,9 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import CentreError, Writing
+from sync.server.centre.writing import Writing
 from sync.server.people.identity import check_document, plain
 from sync.server.people.sheets import Line, write_table
 from sync.server.people.uploads import MOST_SHOWN, LineMistake, find_columns

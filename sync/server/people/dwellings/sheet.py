@@ -7,7 +7,7 @@ from typing import IO
 
 import msgspec
 
-from sync.server.centre.writing import CentreError
+from sync.server.centre.errors import CentreError
 from sync.server.people.address import Address, make_address, narrow, read_words
 from sync.server.people.sheets import MOST_ROWS, Line, write_table
 from sync.server.people.uploads import MOST_SHOWN, Columns, LineMistake, find_columns

@@ -9,7 +9,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, literal, select, update
 
 from sync.server.centre import tables
-from sync.server.centre.writing import CentreError, Writing
+from sync.server.centre.errors import CentreError
+from sync.server.centre.writing import Writing
 from sync.server.passes import passes
 from sync.server.people.dwellings.dwellings import get_dwelling
 

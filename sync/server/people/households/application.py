@@ -14,7 +14,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from sync.server.centre.writing import CentreError
+from sync.server.centre.errors import CentreError
 from sync.server.people import identity
 from sync.server.people.households.field_groups import (
     ANSWERS,

@@ -12,7 +12,8 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_, update
 
 from sync.server.centre import audit, tables
-from sync.server.centre.writing import Centre, CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.writing import Centre
 from sync.server.people.households.application import Journey
 
 UNDECIDED = ("applied", "correct", "observe")

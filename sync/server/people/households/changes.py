@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Table, select, update
 
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.places import Compound
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing, Writing, next_number
+from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes import passes
 from sync.server.passes.passes import Pass
 from sync.server.people import identity

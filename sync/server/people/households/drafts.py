@@ -13,8 +13,9 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sync.server.centre import tables
+from sync.server.centre.errors import NoSuchThing
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import Centre, NoSuchThing, Writing
+from sync.server.centre.writing import Centre, Writing
 from sync.server.people.households import households
 from sync.server.people.households.application import Application
 

@@ -20,8 +20,10 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.places import Compound
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import Centre, CentreError, Compound, NoSuchThing, Writing, next_number
+from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes import passes
 from sync.server.people import identity
 from sync.server.people.households import slots

@@ -18,8 +18,9 @@ import msgspec
 from sqlalchemy import Connection, func, insert, or_, select, update
 
 from sync.server.centre import tables
+from sync.server.centre.places import Compound, all_compounds
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import Centre, Compound, Writing, all_compounds
+from sync.server.centre.writing import Centre, Writing
 from sync.server.people.households.households import Household, link_of
 from sync.server.people.households.slots import get_desk
 from sync.server.people.town_setting import PUBLIC_URL, read_setting

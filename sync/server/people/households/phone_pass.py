@@ -15,8 +15,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from sync.credential import DIGITS_STEP_S, digits_at
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import Centre, CentreError, NoSuchThing, Writing
+from sync.server.centre.writing import Centre, Writing
 from sync.server.passes import passes
 from sync.server.passes.passes import Pass, PhoneCode
 

@@ -9,8 +9,9 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import Centre, CentreError, NoSuchThing, Writing
+from sync.server.centre.writing import Centre, Writing
 from sync.server.people.households.households import get_household
 from sync.server.people.identity import one_line
 

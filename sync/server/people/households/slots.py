@@ -15,7 +15,9 @@ import msgspec
 from sqlalchemy import Connection, func, select, update
 
 from sync.server.centre import tables
-from sync.server.centre.writing import CentreError, Compound, NoSuchThing, Writing
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Writing
 
 QUARTER_MS = 15 * 60_000
 DAYS_OFFERED = 7

@@ -9,7 +9,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, func, insert, select
 
 from sync.server.centre import tables
-from sync.server.centre.writing import Centre, CentreError, NoSuchThing, Writing, next_number
+from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes import passes
 from sync.server.passes.passes import Order
 from sync.server.people import identity

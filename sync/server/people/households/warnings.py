@@ -15,7 +15,8 @@ import msgspec
 from sqlalchemy import Connection, Row, func, select, update
 
 from sync.server.centre import tables
-from sync.server.centre.writing import Compound, Writing
+from sync.server.centre.places import Compound
+from sync.server.centre.writing import Writing
 from sync.server.people.households.application import JOURNEY_DAYS, Journey
 from sync.server.people.households.areas import UNDECIDED, Area, list_areas, touches
 from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, USUAL_MOST_PEOPLE, read_count

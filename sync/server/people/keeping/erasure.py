@@ -19,7 +19,9 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sync.server.centre import tables
-from sync.server.centre.writing import Centre, NoSuchThing, Writing, all_places, get_compound
+from sync.server.centre.errors import NoSuchThing
+from sync.server.centre.places import all_places, get_compound
+from sync.server.centre.writing import Centre, Writing
 from sync.server.gates import snapshot
 from sync.server.people.keeping.deleting import Counts
 from sync.server.people.keeping.retention import ALL_KINDS, DAY_MS, keys_due, read_periods

@@ -16,7 +16,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, or_, select
 
 from sync.server.centre import audit, tables
-from sync.server.centre.writing import Centre, CentreError, Compound, Writing, all_places, get_compound
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound, all_places, get_compound
+from sync.server.centre.writing import Centre, Writing
 from sync.server.passes.passes import read_time
 from sync.server.people import identity
 from sync.server.people.households.field_groups import ClockName

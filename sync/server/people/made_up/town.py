@@ -22,7 +22,9 @@ from sqlalchemy import bindparam, insert, select, update
 
 from sync.protocol import CHAIN_START, EnrolRequest, EventUpload, chain, read_enrolment_code
 from sync.server.centre import tables
-from sync.server.centre.writing import Centre, CentreError, Compound, Writing, get_compound, next_number
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound, get_compound
+from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.gates import events, fleet
 from sync.server.gates.fleet import Device
 from sync.server.passes import compounds, passes

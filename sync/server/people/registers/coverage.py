@@ -15,7 +15,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
 
 from sync.server.centre import audit, tables
-from sync.server.centre.writing import Centre, CentreError, Compound, get_compound
+from sync.server.centre.errors import CentreError
+from sync.server.centre.places import Compound, get_compound
+from sync.server.centre.writing import Centre
 from sync.server.people.dwellings import applied
 from sync.server.people.dwellings.applied import State
 from sync.server.people.home import Home

@@ -15,7 +15,8 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select
 
 from sync.server.centre import tables
-from sync.server.centre.writing import Centre, CentreError
+from sync.server.centre.errors import CentreError
+from sync.server.centre.writing import Centre
 from sync.server.people.identity import one_line
 from sync.server.people.registers import registers
 from sync.server.people.registers.registers import At, Name, RegisterFilter

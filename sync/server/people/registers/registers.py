@@ -17,8 +17,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, case, func, literal, or_, select
 
 from sync.server.centre import tables
+from sync.server.centre.errors import CentreError
 from sync.server.centre.vault import Vault
-from sync.server.centre.writing import CentreError
 from sync.server.people import identity
 from sync.server.people.address import read_words
 from sync.server.people.home import Home
@@ -147,7 +147,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
         return self.shown["row_id"]
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class RegisterPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of rows; ``total`` of all pages. ``counts`` is facet → code → rows there would be with that code and all
     else as chosen."""
 
@@ -356,7 +356,7 @@ def chosen(found: Register, asked: RegisterFilter) -> dict[str, str]:
 
 def find(
     conn: Connection, at: At, name: Name, asked: RegisterFilter, page: int, size: int, facets: bool = True
-) -> Page:
+) -> RegisterPage:
     """A page of a table; the last one where there are fewer pages. Three statements, whatever is asked. Without
     ``facets`` only the rows are counted, which is most of the work less."""
     found = register(name, at)
@@ -366,7 +366,7 @@ def find(
     page = max(1, min(page, pages))
     keys = _ordered(select(found.key), at, found, asked, picked).limit(size).offset((page - 1) * size)
     wanted = list(conn.execute(keys).scalars())
-    return Page(rows=_rows(conn, at, found, wanted), total=total, page=page, pages=pages, counts=counts)
+    return RegisterPage(rows=_rows(conn, at, found, wanted), total=total, page=page, pages=pages, counts=counts)
 
 
 def _rows(conn: Connection, at: At, found: Register, keys: list[int]) -> list[Row]:
