@@ -85,8 +85,10 @@ main.add_command(scan)
 def core(config: Config) -> None:
     """The core: decides, drives relay and lights, keeps the journal."""
     from hardware.opening import open_lane
+    from kiosk.core.book import Book
     from kiosk.core.clock import Clock
     from kiosk.core.gate import DISK_S, Gate
+    from kiosk.core.guards.acts import GuardActs
     from kiosk.core.guards.live import LiveList
     from kiosk.core.guards.post import GuardSessions
     from kiosk.core.journal import Journal
@@ -115,9 +117,11 @@ def core(config: Config) -> None:
         for lane in config.lane
     }
     own_scope = anchor.compound if anchor else 0
-    gate = Gate(runs, journal, mirror, clock, kept, own_scope, live.tell, time.monotonic)
+    book = Book(journal, clock, live.tell)
+    gate = Gate(runs, book, journal, mirror, clock, kept, own_scope, time.monotonic)
+    acts = GuardActs(gate, book, mirror, kept, time.monotonic)
     post = GuardSessions(lambda: mirror.vouched.accounts, time.monotonic)
-    running = CoreLoop(config, anchor, gate, live, journal, mirror, clock, kept, post, time.monotonic)
+    running = CoreLoop(config, anchor, gate, book, acts, live, journal, mirror, clock, kept, post, time.monotonic)
     running.begin()
     pairs = ("core-reader", "core-guard", "core-sync")
     running.serve({pair: _listener(config, pair) for pair in pairs})

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -18,25 +17,23 @@ import msgspec
 from hardware import Signal
 from kiosk.channel import Refused
 from kiosk.core import lane as lanes
+from kiosk.core.book import Book
 from kiosk.core.clock import Clock
-from kiosk.core.journal import Journal, Saved, UseRow, Uses, new_event_id
-from kiosk.core.judge import Decision, Judge, Whose, person_of
-from kiosk.core.kept import Kept
+from kiosk.core.journal import Journal, Saved, UseRow, Uses
+from kiosk.core.judge import Decision, Judge, Whose
+from kiosk.core.kept import Kept, with_name
 from kiosk.core.lane_run import LaneRun
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
 from kiosk.core.repeats import Presented
-from kiosk.verbs import FoundPass, FoundPasses, LiveLine, Presentation, PresentationAnswer
+from kiosk.verbs import LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event
-from sync.terms import EventKind, LiveKind, Switched
+from sync.terms import Switched
 
 DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
-OVERRIDE_HOURS = 12
-_MOST_WORDS = 200
-"""Characters of a guard's reason that are kept."""
 _FORGET_EVERY_S = 3600.0
 _USES_KEPT_MS = 3 * 24 * 3_600_000
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
@@ -67,43 +64,37 @@ class Refer(msgspec.Struct):
 
 
 class Gate:
-    """The gate: all lanes of this device. ``tell`` receives each line of the live list; ``monotonic`` is in seconds."""
+    """The gate: all lanes of this device. ``monotonic`` is in seconds."""
 
     def __init__(
         self,
         lane_runs: Mapping[str, LaneRun],
+        book: Book,
         journal: Journal,
         mirror: Mirror,
         clock: Clock,
         kept: Kept,
         own_scope: int,
-        tell: Callable[[LiveLine], None],
         monotonic: Callable[[], float],
-        new_id: Callable[[], str] = new_event_id,
     ):
         self.lanes = lane_runs
         self.refers: dict[int, Refer] = {}
         self.openings: dict[str, Opening] = {}
-        self.unexplained: set[int] = set()
+        self.uses = Uses(journal.counted, journal.steps)
+        self._book = book
         self._journal = journal
         self._mirror = mirror
         self._clock = clock
         self._kept = kept
-        self._uses = Uses(journal.counted, journal.steps)
-        self._judge = Judge(mirror, self._uses, kept, own_scope, clock.now)
-        self._tell = tell
+        self._judge = Judge(mirror, self.uses, kept, own_scope, clock.now)
         self._monotonic = monotonic
-        self._new_id = new_id
-        self._happenings: dict[int, LiveLine] = {}
-        self._number = 0
-        self._overrides: dict[str, deque[float]] = {}
         self._forget_at = monotonic() + _FORGET_EVERY_S
 
     # --- beginning ---
 
     def begin(self) -> None:
         """Close what a crash left open, resume lockdown, and take the inputs as they stand. Opens nothing."""
-        self._record("boot", why=f"{len(self._journal.earlier)} events found")
+        self._book.record("boot", why=f"{len(self._journal.earlier)} events found")
         self._resume_lockdown()
         self._close_interrupted()
         for run in self.lanes.values():
@@ -111,13 +102,13 @@ class Gate:
             for name in ("fire", "passage"):
                 if run.levels.get(name):
                     self._take_level(run, name, True)
-            self._drive(run, lanes.Tick())
+            self.drive(run, lanes.Tick())
 
     def _resume_lockdown(self) -> None:
         """The journal's word counts, also where the memory of it was damaged."""
         for event in self._journal.earlier:
             if event.kind == "lockdown" and event.lane in self.lanes:
-                self._kept.change(lockdown=_with(self._kept.now.lockdown, event.lane, event.outcome == "on"))
+                self._kept.change(lockdown=with_name(self._kept.now.lockdown, event.lane, event.outcome == "on"))
 
     def _close_interrupted(self) -> None:
         passed = {event.about for event in self._journal.earlier if event.kind == "passage"}
@@ -127,15 +118,15 @@ class Gate:
                 continue
             if event.outcome == "grant" and event.id not in passed:
                 why = "the core stopped; the relay may have moved"
-                self._record("passage", lane=event.lane, about=event.id, outcome="interrupted", why=why)
+                self._book.record("passage", lane=event.lane, about=event.id, outcome="interrupted", why=why)
             elif event.outcome == "refer" and event.id not in answered:
-                self._record("ruled", lane=event.lane, about=event.id, outcome="deny", reason="interrupted")
+                self._book.record("ruled", lane=event.lane, about=event.id, outcome="deny", reason="interrupted")
 
     # --- presentations ---
 
     def present(self, shown: Presentation) -> PresentationAnswer:
         """Carry a presentation through. Raises Refused for a lane that is not here."""
-        run = self._run(shown.lane)
+        run = self.run(shown.lane)
         reading = read_credential(shown.text, self._mirror.vouched.keys)
         mark = hashlib.blake2b(shown.text.encode("utf-8", "replace"), digest_size=16).digest()
         repeat = self._repeat(run, reading, mark)
@@ -151,7 +142,7 @@ class Gate:
             return None
         last.repeats += 1
         if last.shown.outcome != "grant":
-            self._show(run, *last.public)
+            self.show(run, *last.public)
         return msgspec.structs.replace(last.shown, repeat=True)
 
     def _is_open(self, presented: Presented) -> bool:
@@ -167,7 +158,7 @@ class Gate:
 
     def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> PresentationAnswer:
         verdict, reading = decision.verdict, decision.reading
-        event, saved = self._record(
+        event, saved = self._book.record(
             "decided",
             step=decision.step if verdict.outcome != "deny" else None,
             lane=shown.lane,
@@ -183,7 +174,7 @@ class Gate:
             list_age_s=self._mirror.age_s(),
         )
         if decision.step and verdict.outcome != "deny":
-            self._uses.steps[decision.step[0]] = decision.step[1]
+            self.uses.steps[decision.step[0]] = decision.step[1]
         happening = self._announce_decision(run, shown, decision, event)
         answer = PresentationAnswer(
             outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number
@@ -195,17 +186,17 @@ class Gate:
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
         )  # fmt: skip
         if verdict.outcome == "grant":
-            self._open(run, event, happening.number, saved, decision.whose)
+            self.open(run, event, happening.number, saved, decision.whose)
         else:
-            self._show(run, *public)
+            self.show(run, *public)
         return answer
 
     def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> LiveLine:
         verdict, row, reading = decision.verdict, decision.row, decision.reading
         refer_s = self._mirror.vouched.rules.refer_s
         who = decision.whose.person
-        last = self._uses.last_ms(who) if who is not None else None
-        happening = self._announce(
+        last = self.uses.last_ms(who) if who is not None else None
+        happening = self._book.announce(
             "decision",
             lane=shown.lane,
             outcome=verdict.outcome,
@@ -230,23 +221,23 @@ class Gate:
 
     # --- opening and settling ---
 
-    def _open(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose = NOBODY) -> None:
+    def open(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose = NOBODY) -> None:
         """Open a lane for a recorded event, which is on disk by then unless the disk is slow or full."""
         healthy = not self._journal.health().why
         on_disk = saved.wait(DISK_S) if healthy else False
         commanded = self._clock.now().utc_ms
         name = run.section.name
         self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk)
-        self._drive(run, lanes.Open(event.id))
+        self.drive(run, lanes.Open(event.id))
         # An event of a decision carries what its holder should be told on the way in.
         run.tell(*in_public("grant", event.guidance or "ok"), commanded, self._monotonic())
 
-    def _show(self, run: LaneRun, outcome: str, reason: str) -> None:
+    def show(self, run: LaneRun, outcome: str, reason: str) -> None:
         """Show a result that opens nothing."""
-        self._drive(run, lanes.ShowResult(_SIGNALS[outcome]))
+        self.drive(run, lanes.ShowResult(_SIGNALS[outcome]))
         run.tell(outcome, reason, self._clock.now().utc_ms, self._monotonic())
 
-    def _drive(self, run: LaneRun, happening: lanes.LaneInput) -> None:
+    def drive(self, run: LaneRun, happening: lanes.LaneInput) -> None:
         for end in run.drive(happening, self._monotonic()):
             opening = self.openings.pop(end.about, None)
             if opening is None:
@@ -256,8 +247,8 @@ class Gate:
             who = opening.whose.person
             if end.outcome != "not_passed" and who is not None:
                 use = UseRow(who, opening.commanded_ms, run.section.direction, opening.whose.household)
-                self._uses.count(use)
-            self._record(
+                self.uses.count(use)
+            self._book.record(
                 "passage",
                 use=use,
                 urgent=False,
@@ -269,20 +260,14 @@ class Gate:
                 repeats=run.repeats.count(end.about),
                 slow_disk=opening.slow_disk,
             )
-            self._announce("passage", lane=opening.lane, outcome=end.outcome, about=opening.happening)
+            self._book.announce("passage", lane=opening.lane, outcome=end.outcome, about=opening.happening)
 
-    # --- guards ---
+    # --- answers to a refer ---
 
-    def rule(self, number: int, grant: bool, by: str, reason: str) -> LiveLine:
-        """A guard's answer to a refer. Raises Refused when it is not (or no longer) waiting."""
-        refer = self.refers.pop(number, None)
-        if refer is None:
-            raise Refused("not_waiting")
-        return self._ruled(number, refer, "grant" if grant else "deny", by, reason[:_MOST_WORDS])
-
-    def _ruled(self, number: int, refer: Refer, outcome: str, by: str, reason: str) -> LiveLine:
+    def answer(self, number: int, refer: Refer, outcome: str, by: str, reason: str) -> LiveLine:
+        """Carry out what a guard, or nobody in time, answered to a refer that no longer waits."""
         run = self.lanes[refer.lane]
-        event, saved = self._record(
+        event, saved = self._book.record(
             "ruled",
             lane=refer.lane,
             direction=run.section.direction,
@@ -291,113 +276,21 @@ class Gate:
             by=by,
             reason=reason,
         )
-        happening = self._announce(
+        happening = self._book.announce(
             "ruling", lane=refer.lane, outcome=outcome, reason=reason, about=number, by=by, event=event.id
         )
-        run.repeats.answered(number, event.id, event.outcome, _answered_in_public(event))
+        run.repeats.answered(number, event.id, event.outcome, answered_in_public(event))
         if outcome == "grant":
-            self._open(run, event, happening.number, saved, refer.whose)
+            self.open(run, event, happening.number, saved, refer.whose)
         elif not run.repeats.newer_than(number):
-            self._show(run, *_answered_in_public(event))
+            self.show(run, *answered_in_public(event))
         return happening
-
-    def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> LiveLine:
-        """Open or refuse whatever was decided. Never silent, never stopped by a budget."""
-        run = self._run(lane)
-        about = self._happenings.get(number)
-        if about is not None and about.lane != lane:
-            about, number = None, 0  # of another lane: it opens all the same
-        over_budget = self._spend(by)
-        event, saved = self._record(
-            "override",
-            lane=lane,
-            direction=run.section.direction,
-            outcome="grant" if opens else "deny",
-            about=about.event if about else "",
-            by=by,
-            reason="over_budget" if over_budget else "",
-            why=reason[:_MOST_WORDS],
-        )
-        happening = self._announce(
-            "override",
-            lane=lane,
-            outcome=event.outcome,
-            reason=event.reason,
-            about=number,
-            by=by,
-            event=event.id,
-            needs_reason=not reason,
-        )
-        if not reason:
-            self.unexplained.add(happening.number)
-        refer = self.refers.pop(number, None)
-        run.repeats.answered(number, event.id, event.outcome, _answered_in_public(event))
-        if opens:
-            self._open(run, event, happening.number, saved, refer.whose if refer else NOBODY)
-        else:
-            self._show(run, *_answered_in_public(event))
-        return happening
-
-    def _spend(self, by: str) -> bool:
-        now = self._monotonic()
-        spent = self._overrides.setdefault(by, deque())
-        while spent and now - spent[0] > OVERRIDE_HOURS * 3600:
-            spent.popleft()
-        spent.append(now)
-        return len(spent) > self._mirror.vouched.rules.override_budget
-
-    def explain(self, number: int, by: str, reason: str) -> None:
-        """The reason of an earlier ruling or override. Raises Refused when it is not known."""
-        about = self._happenings.get(number)
-        if about is None or about.kind not in ("override", "ruling"):
-            raise Refused("unknown_happening")
-        why = reason[:_MOST_WORDS]
-        event, _ = self._record("explained", lane=about.lane, about=about.event, by=by, why=why)
-        self.unexplained.discard(number)
-        self._announce("explained", lane=about.lane, reason=why, about=number, by=by, event=event.id)
-
-    def hold(self, lane: str, on: bool, by: str) -> LiveLine:
-        """Hold a lane open, or end that. After a restart a held lane is a question until a guard answers it."""
-        run = self._run(lane)
-        event, _ = self._record("hold", lane=lane, outcome="on" if on else "off", by=by)
-        self._drive(run, lanes.HoldOpen(on))  # first the lane, then the books
-        self._kept.change(held=_with(self._kept.now.held, lane, on))
-        return self._announce("held_open", lane=lane, outcome=event.outcome, by=by, event=event.id)
-
-    def lockdown(self, lane: str, on: bool, by: str, reason: str) -> LiveLine:
-        """Refuse everybody at a lane, or end that; it outlasts a restart. Guards and the button still open."""
-        self._run(lane)
-        event, _ = self._record("lockdown", lane=lane, outcome="on" if on else "off", by=by, why=reason[:_MOST_WORDS])
-        self._kept.change(lockdown=_with(self._kept.now.lockdown, lane, on))
-        return self._announce("lockdown", lane=lane, outcome=event.outcome, by=by, event=event.id)
-
-    def look_up(self, term: str) -> FoundPasses:
-        """Passes by dwelling, plate, number or short code."""
-        rows = self._mirror.look_up(term.strip())
-        found: dict[str, FoundPass] = {}
-        for row in rows:
-            key = row.number or str(credential_id(row.scope, row.serial))
-            last = self._uses.last_ms(person_of(row.scope, row.serial, row)) or 0
-            if key in found:  # the card and the phone of one pass are one line
-                found[key].last_passage_ms = max(found[key].last_passage_ms, last)
-                continue
-            found[key] = FoundPass(
-                label=row.label,
-                dwelling=row.dwelling,
-                kind=row.kind,
-                plate=row.plate,
-                number=row.number,
-                state=row.state,
-                valid_until_ms=row.valid_until_ms,
-                last_passage_ms=last,
-            )
-        return FoundPasses(list(found.values()))
 
     # --- inputs and time ---
 
     def input_changed(self, lane: str, name: str, level: bool) -> None:
         """A debounced level has changed."""
-        run = self._run(lane)
+        run = self.run(lane)
         if run.levels.get(name) != level:
             run.levels[name] = level
             self._take_level(run, name, level)
@@ -405,70 +298,44 @@ class Gate:
     def _take_level(self, run: LaneRun, name: str, level: bool) -> None:
         lane = run.section.name
         if name == "passage":
-            self._drive(run, lanes.Passage(level))
+            self.drive(run, lanes.Passage(level))
         elif name == "fire":
-            self._drive(run, lanes.Fire(level))  # first the lane, then the books
+            self.drive(run, lanes.Fire(level))  # first the lane, then the books
             self._note("fire", lane, "on" if level else "off")
         elif name in ("guard_button", "exit_button") and level:
-            event, saved = self._record(
+            event, saved = self._book.record(
                 "opened", lane=lane, direction=run.section.direction, outcome="grant", source=name
             )
-            happening = self._announce("button", lane=lane, outcome="grant", reason=name, event=event.id)
-            self._open(run, event, happening.number, saved)
+            happening = self._book.announce("button", lane=lane, outcome="grant", reason=name, event=event.id)
+            self.open(run, event, happening.number, saved)
         elif name == "call":
             self._note("call", lane, "on" if level else "off")
         elif name == "tamper":
             self._note("tamper", lane, "on" if level else "off")
 
     def _note(self, kind: Literal["fire", "call", "tamper"], lane: str, outcome: Switched) -> None:
-        event, _ = self._record(kind, lane=lane, outcome=outcome)
-        self._announce(kind, lane=lane, outcome=outcome, event=event.id)
+        event, _ = self._book.record(kind, lane=lane, outcome=outcome)
+        self._book.announce(kind, lane=lane, outcome=outcome, event=event.id)
 
     def tick(self, faulty: Callable[[str], bool] = lambda lane: False) -> float:
         """Let time go on. Answers in how many seconds it is next needed, at most 0.25."""
         now = self._monotonic()
         for number in [number for number, refer in self.refers.items() if refer.until <= now]:
-            self._ruled(number, self.refers.pop(number), "deny", "", "unanswered")
+            self.answer(number, self.refers.pop(number), "deny", "", "unanswered")
         for run in self.lanes.values():
-            self._drive(run, lanes.Fault(faulty(run.section.name)))
+            self.drive(run, lanes.Fault(faulty(run.section.name)))
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY_S
-            self._uses.forget(self._clock.now().utc_ms - _USES_KEPT_MS)
+            self.uses.forget(self._clock.now().utc_ms - _USES_KEPT_MS)
         deadlines = [lanes.next_deadline(run.facts, run.state) for run in self.lanes.values()]
         return min([0.25, *(max(0.0, at - now) for at in deadlines if at is not None)])
 
-    def record(self, kind: EventKind, by: str = "", why: str = "") -> None:
-        """Put a fact of the gate in the journal: a sign-in, a confirmed time, a fault."""
-        self._record(kind, by=by, why=why)
-
-    def _run(self, lane: str) -> LaneRun:
+    def run(self, lane: str) -> LaneRun:
+        """A lane by its name. Raises Refused for one that is not here."""
         try:
             return self.lanes[lane]
         except KeyError:
             raise Refused("unknown_lane") from None
-
-    def _record(
-        self,
-        kind: EventKind,
-        use: UseRow | None = None,
-        step: tuple[int, int] | None = None,
-        urgent: bool = True,
-        **fields: object,
-    ) -> tuple[Event, Saved]:
-        now = self._clock.now()
-        event = msgspec.convert(
-            {"id": self._new_id(), "kind": kind, "at_ms": now.utc_ms, "clock": now.state, **fields}, Event
-        )
-        return event, self._journal.append(event, use, step, urgent)
-
-    def _announce(self, kind: LiveKind, **fields: object) -> LiveLine:
-        self._number += 1
-        at_ms = self._clock.now().utc_ms
-        happening = msgspec.convert({"number": self._number, "kind": kind, "at_ms": at_ms, **fields}, LiveLine)
-        self._happenings[self._number] = happening
-        self._happenings.pop(self._number - 500, None)
-        self._tell(happening)
-        return happening
 
     def close(self) -> None:
         """Let go of every relay; what is open in the journal is closed at the next start."""
@@ -480,13 +347,8 @@ def _decided_in_public(verdict: Verdict) -> tuple[str, str]:
     return in_public(verdict.outcome, (verdict.guidance or "ok") if verdict.outcome == "grant" else verdict.reason)
 
 
-def _answered_in_public(event: Event) -> tuple[str, str]:
+def answered_in_public(event: Event) -> tuple[str, str]:
     """A guard's no, and nobody's answer, say nothing of what the gate had found."""
     if event.outcome == "grant":
         return in_public("grant", "ok")
     return in_public(event.outcome, PLEASE_SEE_GUARD if event.by else "unanswered")
-
-
-def _with(names: tuple[str, ...], name: str, present: bool) -> tuple[str, ...]:
-    rest = tuple(other for other in names if other != name)
-    return (*rest, name) if present else rest

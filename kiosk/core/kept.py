@@ -98,3 +98,9 @@ class Kept:
                 self._tried = new
                 self._written = self._written if failed else new
                 self._lock.notify_all()
+
+
+def with_name(names: tuple[str, ...], name: str, present: bool) -> tuple[str, ...]:
+    """The names with that one among them, or without it."""
+    rest = tuple(other for other in names if other != name)
+    return (*rest, name) if present else rest

@@ -16,8 +16,10 @@ import msgspec
 from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.config import Config
+from kiosk.core.book import Book
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
+from kiosk.core.guards.acts import GuardActs
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.guards.verbs import GuardVerbs
@@ -51,6 +53,8 @@ class CoreLoop:
         config: Config,
         anchor: Anchor | None,
         gate: Gate,
+        book: Book,
+        acts: GuardActs,
         live: LiveList,
         journal: Journal,
         mirror: Mirror,
@@ -62,15 +66,16 @@ class CoreLoop:
         self._config = config
         self._anchor = anchor
         self._gate = gate
+        self._book = book
         self._journal = journal
         self._mirror = mirror
         self._clock = clock
         self._kept = kept
         self._monotonic = monotonic
         self._peers = Peers(monotonic)
-        self._report = GateReport(config, anchor, live.run, gate, journal, mirror, clock, kept, self._peers)
+        self._report = GateReport(config, anchor, live.run, gate, acts, journal, mirror, clock, kept, self._peers)
         self.jobs = Jobs()
-        self._guards = GuardVerbs(self.jobs, gate, live, clock, post, self._report.state)
+        self._guards = GuardVerbs(self.jobs, gate, book, acts, live, clock, post, self._report.state)
         self._refresh_at = 0.0
         self._rests_until = 0.0
         self._servers: list[ch.Server] = []
@@ -139,7 +144,7 @@ class CoreLoop:
         if vouched.withdrawn and not self._withdrawn:
             self._withdrawn = True
             log.error("state=withdrawn")
-            self._gate.record("withdrawn")
+            self._book.record("withdrawn")
             self._mirror.withdraw()
             (self._config.core_state / "box.key").unlink(missing_ok=True)
 
@@ -171,7 +176,7 @@ class CoreLoop:
             raise ch.Refused("unknown_lane")
         why = self._peers.reader_said(state, self._clock.now().utc_ms)
         if why:
-            self.jobs.put(lambda: self._gate.record("reader_restarted", why=why))
+            self.jobs.put(lambda: self._book.record("reader_restarted", why=why))
         return verbs.Nothing()
 
     def _reader_ends(self, said: verbs.Ending) -> verbs.Nothing:
@@ -222,5 +227,5 @@ class CoreLoop:
         why = self._clock.take_statement(statement, anchor.root_public, anchor.device, anchor.compound)
         after = self._clock.now().state
         if before != after:
-            self._gate.record("clock", why=f"{before} to {after}")
+            self._book.record("clock", why=f"{before} to {after}")
         return Accepted(not why, why)

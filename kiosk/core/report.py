@@ -6,6 +6,7 @@ from kiosk import verbs
 from kiosk.config import Config
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
+from kiosk.core.guards.acts import GuardActs
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept
 from kiosk.core.mirror import Anchor, Mirror
@@ -22,6 +23,7 @@ class GateReport:
         anchor: Anchor | None,
         run: str,
         gate: Gate,
+        acts: GuardActs,
         journal: Journal,
         mirror: Mirror,
         clock: Clock,
@@ -32,6 +34,7 @@ class GateReport:
         self._anchor = anchor
         self._run = run
         self._gate = gate
+        self._acts = acts
         self._journal = journal
         self._mirror = mirror
         self._clock = clock
@@ -64,7 +67,7 @@ class GateReport:
             journal_ok=not health.why,
             events_in_memory=health.in_memory,
             faults=self._faults(centre.ok),
-            unexplained=len(self._gate.unexplained),
+            unexplained=len(self._acts.unexplained),
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],
             neighbour_en=vouched.neighbour[1],

@@ -134,7 +134,7 @@ def test_names_of_all_peoples_are_names(name: str) -> None:
 # Clerks and the town
 
 
-def test_whoever_opens_a_card_to_print_is_recorded(world: World) -> None:
+def test_anyone_who_opens_a_card_to_print_is_recorded(world: World) -> None:
     clerk, number = Office(world, "clerk1", mine=(7,), role="clerk"), world.issue().number
     assert clerk.get(f"/c/7/passes/{number}/card").status_code == 200
     assert [(one.by, one.about) for one in audit.find(world.centre, 7, audit.RecordFilter(what="print"))[0]] == [
@@ -186,7 +186,7 @@ def test_passes_of_a_wider_scope_are_deleted_like_others(world: World) -> None:
 
 
 @pytest.mark.parametrize("number", HUGE)
-def test_a_number_no_database_keeps_is_nobodys(world: World, number: str) -> None:
+def test_a_number_too_large_for_a_database_belongs_to_nobody(world: World, number: str) -> None:
     office, pages = Office(world, "wang", everywhere=True), furnish(world, 7)
     open_to_all = ("", "/state", "/form/where", "/s/x", "/p", "/p/bundle", f"/p/a/{pages['code']}")
     assert {world.client.get(f"/j/{number}{page}").status_code for page in open_to_all} == {404}

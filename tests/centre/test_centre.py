@@ -89,7 +89,7 @@ def test_wrong_codes_are_limited_per_address_and_right_ones_are_not(world: World
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[", b'{"v":2}', b"\xff", b"[" * 100_000])
-def test_nonsense_is_refused_in_words(world: World, body: bytes) -> None:
+def test_an_invalid_message_is_refused_in_words(world: World, body: bytes) -> None:
     answer = world.client.post("/api/v1/enrol", data=body)
     assert (answer.status_code, code_of(answer)) == (400, "not_understood")
 

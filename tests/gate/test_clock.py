@@ -194,9 +194,7 @@ def test_a_hardware_clock_that_agreed_carries_the_time_over_a_restart(machine: M
         pytest.param(True, 0, -1, id="one that is before the floor now"),
     ],
 )
-def test_a_hardware_clock_that_proved_nothing_is_not_believed(
-    machine: Machine, rtc: bool, off_by: int, later: int
-) -> None:
+def test_an_unproven_hardware_clock_is_not_believed(machine: Machine, rtc: bool, off_by: int, later: int) -> None:
     machine.rtc, machine.system_ms = rtc, NOON_MS + off_by
     machine.hear(NOON_MS)
     machine.system_ms = NOON_MS + later

@@ -79,8 +79,9 @@ class Here:
         self.bench = bench = Bench(self._folder / "gate", ROWS, tell=self.live.tell)
         config = replace(CONFIG, gate=replace(CONFIG.gate, state=str(self._folder)))
         self.core = CoreLoop(
-            config, ANCHOR, bench.gate, self.live, bench.journal, bench.mirror, bench.clock, bench.kept,
-            GuardSessions(lambda: bench.mirror.vouched.accounts, lambda: self.now), lambda: self.now,
+            config, ANCHOR, bench.gate, bench.book, bench.acts, self.live, bench.journal, bench.mirror,
+            bench.clock, bench.kept, GuardSessions(lambda: bench.mirror.vouched.accounts, lambda: self.now),
+            lambda: self.now,
         )  # fmt: skip
         self.core.begin()
         self.core.serve({pair: ch.listen(self.sockets / pair) for pair in PAIRS})

@@ -175,7 +175,7 @@ def test_what_is_seen_in_between_makes_no_second_presentation_of_a_card(bench: B
 def test_two_passes_in_turns_before_a_guard_are_one_question_each(bench: Bench) -> None:
     asked = [show(bench, text_of(pass_)).happening for pass_ in (SUSPENDED, REVOKED, SUSPENDED, REVOKED, SUSPENDED)]
     assert len(set(asked)) == 2 and list(bench.gate.refers) == [asked[0]]
-    bench.gate.rule(asked[0], True, "Lin", "known")
+    bench.acts.rule(asked[0], True, "Lin", "known")
     assert (show(bench, text_of(SUSPENDED)).outcome, show(bench, text_of(REVOKED)).outcome) == ("grant", "deny")
     assert bench.parts["entry"].changes == [True]
 
@@ -321,7 +321,7 @@ def test_other_digits_while_the_passage_is_open_are_a_repeat(bench: Bench) -> No
 def test_a_guards_yes_to_a_yellow_opens_and_is_counted(bench: Bench) -> None:
     yellow = show(bench, text_of(SUSPENDED))
     assert yellow.outcome == "refer" and bench.parts["entry"].rises == 0
-    ruling = bench.gate.rule(yellow.happening, True, "Lin", "known to me")
+    ruling = bench.acts.rule(yellow.happening, True, "Lin", "known to me")
     assert (ruling.kind, ruling.outcome, ruling.about) == ("ruling", "grant", yellow.happening)
     assert bench.parts["entry"].rises == 1
     bench.drive_through()
@@ -339,16 +339,16 @@ def bench_last(bench: Bench, shown: Any) -> tuple[str, ...]:
 
 def test_a_guards_no_to_a_yellow_is_red(bench: Bench) -> None:
     yellow = show(bench, text_of(SUSPENDED))
-    assert bench.gate.rule(yellow.happening, False, "Lin", "").outcome == "deny"
+    assert bench.acts.rule(yellow.happening, False, "Lin", "").outcome == "deny"
     assert bench.parts["entry"].rises == 0 and bench.parts["entry"].shown.value == "red"
 
 
 def test_a_yellow_is_answered_once(bench: Bench) -> None:
     yellow = show(bench, text_of(SUSPENDED))
-    bench.gate.rule(yellow.happening, True, "Lin", "")
+    bench.acts.rule(yellow.happening, True, "Lin", "")
     for number in (yellow.happening, 999, 0):
         with pytest.raises(Refused, match="not_waiting"):
-            bench.gate.rule(number, True, "Zhao", "")
+            bench.acts.rule(number, True, "Zhao", "")
     assert bench.parts["entry"].rises == 1
 
 
@@ -363,7 +363,7 @@ def test_a_yellow_nobody_answers_is_refused_after_thirty_seconds(
         ruled = bench.events("ruled")[0]
         assert (ruled.outcome, ruled.reason, ruled.by) == ("deny", "unanswered", "")
         with pytest.raises(Refused):
-            bench.gate.rule(yellow.happening, True, "Lin", "too late")
+            bench.acts.rule(yellow.happening, True, "Lin", "too late")
 
 
 def test_while_a_yellow_waits_the_same_pass_is_a_repeat(bench: Bench) -> None:
@@ -375,7 +375,7 @@ def test_while_a_yellow_waits_the_same_pass_is_a_repeat(bench: Bench) -> None:
 def test_after_the_guards_yes_the_same_pass_is_a_repeat_until_its_passage_is_over(bench: Bench) -> None:
     yellow = show(bench, text_of(SUSPENDED))
     bench.go(15)
-    bench.gate.rule(yellow.happening, True, "Lin", "")
+    bench.acts.rule(yellow.happening, True, "Lin", "")
     again = show(bench, text_of(SUSPENDED))
     assert (again.repeat, again.outcome) == (True, "grant")
     assert bench.parts["entry"].shown.value == "green" and bench.parts["entry"].rises == 1
@@ -383,18 +383,18 @@ def test_after_the_guards_yes_the_same_pass_is_a_repeat_until_its_passage_is_ove
 
 def test_after_an_override_the_same_pass_is_not_red_again(bench: Bench) -> None:
     red = show(bench, text_of(REVOKED))
-    bench.gate.override("entry", True, red.happening, "Lin", "the doctor")
+    bench.acts.override("entry", True, red.happening, "Lin", "the doctor")
     assert show(bench, text_of(REVOKED)).outcome == "grant"
     assert bench.parts["entry"].shown.value == "green"
 
 
 def test_an_override_opens_whatever_was_decided_and_may_be_explained_afterwards(bench: Bench) -> None:
     red = show(bench, text_of(REVOKED))
-    override = bench.gate.override("entry", True, red.happening, "Lin", "")
+    override = bench.acts.override("entry", True, red.happening, "Lin", "")
     assert bench.parts["entry"].rises == 1 and override.needs_reason
-    assert bench.gate.unexplained == {override.number}
-    bench.gate.explain(override.number, "Lin", "ambulance " * 100)
-    assert bench.gate.unexplained == set()
+    assert bench.acts.unexplained == {override.number}
+    bench.acts.explain(override.number, "Lin", "ambulance " * 100)
+    assert bench.acts.unexplained == set()
     decided, overridden, explained = bench.events()
     assert (overridden.about, overridden.by, explained.about) == (decided.id, "Lin", overridden.id)
     assert len(explained.why) == 200
@@ -402,13 +402,13 @@ def test_an_override_opens_whatever_was_decided_and_may_be_explained_afterwards(
 
 def test_an_override_can_refuse_what_was_granted(bench: Bench) -> None:
     green = show(bench, text_of(CARD))
-    bench.gate.override("entry", False, green.happening, "Lin", "not his card")
+    bench.acts.override("entry", False, green.happening, "Lin", "not his card")
     assert bench.parts["entry"].shown.value == "red" and bench.parts["entry"].rises == 1
     assert bench.events("override")[0].outcome == "deny"
 
 
 def test_an_override_needs_no_presentation_and_takes_no_essay(bench: Bench) -> None:
-    bench.gate.override("entry", True, 0, "Lin", "x" * 100_000)
+    bench.acts.override("entry", True, 0, "Lin", "x" * 100_000)
     (event,) = bench.events()
     assert (event.outcome, event.about, len(event.why)) == ("grant", "", 200)
 
@@ -416,18 +416,18 @@ def test_an_override_needs_no_presentation_and_takes_no_essay(bench: Bench) -> N
 def test_an_override_answers_the_yellow_it_is_about_and_no_other_lanes(make: Callable[..., Bench]) -> None:
     bench = make(lanes={"entry": "in", "side": "in"})
     yellow = show(bench, text_of(SUSPENDED))
-    bench.gate.override("side", True, yellow.happening, "Lin", "")
+    bench.acts.override("side", True, yellow.happening, "Lin", "")
     assert bench.parts["side"].rises == 1 and yellow.happening in bench.gate.refers
-    bench.gate.override("entry", True, yellow.happening, "Lin", "")
+    bench.acts.override("entry", True, yellow.happening, "Lin", "")
     assert bench.parts["entry"].rises == 1 and not bench.gate.refers
 
 
 def test_beyond_the_budget_overrides_still_open_and_say_so(make: Callable[..., Bench]) -> None:
     bench = make(changes=usual_changes(override_budget=2))
     for _ in range(3):
-        bench.gate.override("entry", True, 0, "Lin", "")
+        bench.acts.override("entry", True, 0, "Lin", "")
         bench.go(20)
-    bench.gate.override("entry", True, 0, "Zhao", "")
+    bench.acts.override("entry", True, 0, "Zhao", "")
     assert [e.reason for e in bench.events("override")] == ["", "", "over_budget", ""]
     assert bench.parts["entry"].rises == 4
 
@@ -436,7 +436,7 @@ def test_only_what_a_guard_did_can_be_explained(bench: Bench) -> None:
     shown = show(bench, text_of(CARD))
     for number in (shown.happening, 999):
         with pytest.raises(Refused, match="unknown_happening"):
-            bench.gate.explain(number, "Lin", "why not")
+            bench.acts.explain(number, "Lin", "why not")
 
 
 # --- buttons, fire, held, locked --------------------------------------------------------------------------------------
@@ -472,7 +472,7 @@ def test_a_button_that_is_stuck_at_the_start_opens_nothing(bench: Bench) -> None
 
 def test_fire_opens_before_anything_is_written_and_keeps_open(bench: Bench) -> None:
     bench.gate.input_changed("entry", "fire", True)
-    bench.gate.lockdown("entry", True, "Zhao", "")
+    bench.acts.lockdown("entry", True, "Zhao", "")
     bench.go(100)
     assert bench.parts["entry"].changes == [True] and bench.parts["entry"].shown.value == "green"
     bench.gate.input_changed("entry", "fire", False)
@@ -495,36 +495,36 @@ def test_call_and_tamper_are_told_and_written(make: Callable[..., Bench], name: 
 
 
 def test_a_held_lane_is_open_until_it_is_let_go(bench: Bench) -> None:
-    bench.gate.hold("entry", True, "Lin")
+    bench.acts.hold("entry", True, "Lin")
     bench.go(100)
     assert bench.parts["entry"].changes == [True]
-    bench.gate.hold("entry", False, "Lin")
+    bench.acts.hold("entry", False, "Lin")
     assert bench.parts["entry"].changes == [True, False]
     assert [(e.outcome, e.by) for e in bench.events("hold")] == [("on", "Lin"), ("off", "Lin")]
 
 
 def test_a_held_lane_is_a_question_after_a_restart_and_not_open(bench: Bench) -> None:
-    bench.gate.hold("entry", True, "Lin")
+    bench.acts.hold("entry", True, "Lin")
     bench.restart()
     assert bench.parts["entry"].rises == 0
     assert bench.kept.now.held == ("entry",) and not bench.gate.lanes["entry"].state.held
-    bench.gate.hold("entry", False, "Lin")
+    bench.acts.hold("entry", False, "Lin")
     assert bench.kept.now.held == () and bench.parts["entry"].rises == 0
 
 
 def test_lockdown_refuses_everybody_but_guards_and_the_button(bench: Bench) -> None:
-    bench.gate.lockdown("entry", True, "Zhao", "drill")
+    bench.acts.lockdown("entry", True, "Zhao", "drill")
     assert show(bench, text_of(CARD)).reason == "lockdown"
-    bench.gate.override("entry", True, 0, "Lin", "")
+    bench.acts.override("entry", True, 0, "Lin", "")
     bench.gate.input_changed("entry", "guard_button", True)
     assert bench.parts["entry"].changes[0] and len(bench.events("override", "opened")) == 2
 
 
 def test_lockdown_goes_on_after_a_restart_until_it_is_ended(bench: Bench) -> None:
-    bench.gate.lockdown("entry", True, "Zhao", "drill")
+    bench.acts.lockdown("entry", True, "Zhao", "drill")
     bench.restart()
     assert show(bench, text_of(CARD)).reason == "lockdown"
-    bench.gate.lockdown("entry", False, "Zhao", "over")
+    bench.acts.lockdown("entry", False, "Zhao", "over")
     bench.restart()
     assert show(bench, text_of(CARD)).outcome == "grant"
 
@@ -543,7 +543,7 @@ def test_an_orderly_stop_knows_who_is_under_an_arm_that_is_held_up(make: Callabl
 
 
 def test_lockdown_goes_on_though_the_memory_of_it_was_damaged(bench: Bench) -> None:
-    bench.gate.lockdown("entry", True, "Zhao", "drill")
+    bench.acts.lockdown("entry", True, "Zhao", "drill")
     bench.events()
     bench.stop()
     (bench.folder / "kept.json").write_bytes(b"\0" * 40)
@@ -588,15 +588,15 @@ def test_a_yellow_cut_off_by_a_crash_is_refused_as_interrupted(bench: Bench) -> 
 
 def test_an_opening_that_a_guard_contradicted_is_still_closed_as_interrupted(bench: Bench) -> None:
     green = show(bench, text_of(CARD))
-    bench.gate.override("entry", False, green.happening, "Lin", "")
+    bench.acts.override("entry", False, green.happening, "Lin", "")
     after_a_crash(bench)
     decided = bench.events("decided")[0]
     assert [(e.about, e.outcome) for e in bench.events("passage")] == [(decided.id, "interrupted")]
 
 
 def test_openings_by_ruling_override_and_button_are_interrupted_too(bench: Bench) -> None:
-    bench.gate.rule(show(bench, text_of(SUSPENDED)).happening, True, "Lin", "")
-    bench.gate.override("entry", True, 0, "Lin", "")
+    bench.acts.rule(show(bench, text_of(SUSPENDED)).happening, True, "Lin", "")
+    bench.acts.override("entry", True, 0, "Lin", "")
     bench.gate.input_changed("entry", "guard_button", True)
     after_a_crash(bench)
     openings = {e.id for e in bench.events("ruled", "override", "opened")}
@@ -649,7 +649,7 @@ def test_a_broken_relay_does_not_keep_the_lamps_from_showing_and_is_over_when_it
     assert bench.parts["entry"].shown.value == "green" and "relay" in bench.gate.lanes["entry"].fault
     bench.go(20)
     bench.parts["entry"].broken = ""
-    bench.gate.override("entry", True, 0, "Lin", "")
+    bench.acts.override("entry", True, 0, "Lin", "")
     assert bench.parts["entry"].is_on and not bench.gate.lanes["entry"].fault
 
 
@@ -657,13 +657,13 @@ def test_the_list_gone_while_running_leaves_the_guard_and_refers_the_rest(bench:
     bench.mirror.close()
     shown = show(bench, text_of(CARD))
     assert (shown.outcome, shown.reason) == ("refer", "no_list")
-    assert bench.gate.rule(shown.happening, True, "Lin", "").outcome == "grant"
+    assert bench.acts.rule(shown.happening, True, "Lin", "").outcome == "grant"
 
 
 def test_closing_lets_go_of_every_relay(make: Callable[..., Bench]) -> None:
     bench = make(lanes={"entry": "in", "exit": "out"})
     for lane in ("entry", "exit"):
-        bench.gate.hold(lane, True, "Lin")
+        bench.acts.hold(lane, True, "Lin")
     bench.gate.close()
     assert all(parts.closed and not parts.is_on for parts in bench.parts.values())
 
@@ -692,10 +692,10 @@ def test_a_look_up_is_one_line_per_pass_with_its_last_passage(tmp_path: Path) ->
     bench = Bench(tmp_path, [*rows, row_of(OTHER, serial=60, number="A-2", dwelling="9-9-909")])
     show(bench, text_of(card))
     bench.drive_through()
-    (found,) = bench.gate.look_up(" 3-2-1201 ").passes
+    (found,) = bench.acts.look_up(" 3-2-1201 ").passes
     assert (found.number, found.state, found.label) == ("A-1", "active", "王**")
     assert found.last_passage_ms >= NOON_MS
-    assert bench.gate.look_up("nobody").passes == []
+    assert bench.acts.look_up("nobody").passes == []
     bench.stop()
 
 

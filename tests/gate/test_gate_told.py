@@ -104,16 +104,16 @@ def test_a_kind_that_the_response_level_keeps_out_is_yellow_and_not_red(tmp_path
 
 def test_a_guards_no_says_nothing_of_the_reason_whatever_it_was(bench: Bench) -> None:
     for shown in (SUSPENDED, MARKED):
-        bench.gate.rule(show(bench, shown), False, "Lin", "")
+        bench.acts.rule(show(bench, shown), False, "Lin", "")
         assert told(bench) == ("deny", PLEASE_SEE_GUARD) and lamp(bench) is Signal.RED
-    bench.gate.override("entry", False, show(bench, GOOD), "Lin", "not the holder")
+    bench.acts.override("entry", False, show(bench, GOOD), "Lin", "not the holder")
     assert told(bench) == ("deny", PLEASE_SEE_GUARD)
     show(bench, GOOD)
     assert told(bench) == ("deny", PLEASE_SEE_GUARD), "shown again, the guard's word holds"
 
 
 def test_a_guards_yes_is_a_plain_green(bench: Bench) -> None:
-    bench.gate.rule(show(bench, SUSPENDED), True, "Lin", "papers")
+    bench.acts.rule(show(bench, SUSPENDED), True, "Lin", "papers")
     assert told(bench) == ("grant", "ok")
 
 
@@ -134,8 +134,8 @@ def test_while_a_compound_introduces_the_green_carries_the_advice_that_may_be_to
 
 
 def test_a_reason_given_afterwards_is_told_to_every_page(bench: Bench) -> None:
-    override = bench.gate.override("entry", True, 0, "Lin", "")
+    override = bench.acts.override("entry", True, 0, "Lin", "")
     assert override.needs_reason
-    bench.gate.explain(override.number, "Zhao", "papers: seen")
+    bench.acts.explain(override.number, "Zhao", "papers: seen")
     told = bench.live[-1]
     assert (told.kind, told.about, told.by, told.reason) == ("explained", override.number, "Zhao", "papers: seen")

@@ -407,7 +407,7 @@ def test_reading_a_journal_that_was_just_set_aside_leaves_no_empty_one_in_its_pl
 
 
 @pytest.mark.parametrize(("seq", "limit"), [(-5, 10), (0, -1), (-(2**62), 0)])
-def test_a_reader_that_asks_for_nonsense_harms_nothing(tmp_path: Path, seq: int, limit: int) -> None:
+def test_a_reader_with_an_invalid_question_harms_nothing(tmp_path: Path, seq: int, limit: int) -> None:
     with opened(tmp_path) as journal:
         fill(journal, 3)
         assert journal.read(EventsAfter(journal.health().journal_id, seq, limit)).first_seq == 1

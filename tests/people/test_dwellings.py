@@ -75,7 +75,7 @@ def test_a_room_is_understood_however_people_write_it(words: str, name: str) -> 
     "words",
     ["", "501", "3栋", "我家", "3-2-", "-", "=1+1-5", "<b>3</b>-2-501", "3-2-501\0", "1" * 500, "3-2-\u202e501"],
 )
-def test_what_says_no_building_and_room_is_no_room(words: str) -> None:
+def test_words_without_building_and_room_name_no_room(words: str) -> None:
     assert read_words(words) is None
 
 

@@ -100,7 +100,7 @@ def test_any_mobile_number_is_taken(written: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "2380013800", "138001380001", "abc", "+1", "1380013800a"])
-def test_what_is_no_mobile_number_is_not(written: str) -> None:
+def test_an_invalid_mobile_number_is_refused(written: str) -> None:
     with pytest.raises(CentreError):
         identity.check_phone(written)
 
@@ -114,7 +114,7 @@ def test_plates_of_seven_and_of_eight_places(written: str, plate: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "粤B1234", "B12345", "粤BO2345", "粤B123456", "=1+1"])
-def test_what_is_no_plate_is_not(written: str) -> None:
+def test_an_invalid_plate_is_refused(written: str) -> None:
     with pytest.raises(CentreError):
         identity.check_plate(written)
 
@@ -159,7 +159,7 @@ def test_the_same_paper_twice_in_a_household_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("drawn", ["", "M1 1", "M1 1 L<script>", SIGNATURE + "Z", SIGNATURE * 300])
-def test_what_is_no_signature_is_not(drawn: str) -> None:
+def test_an_invalid_signature_is_refused(drawn: str) -> None:
     assert [mistake.field for mistake in check(application(signature=drawn), TODAY)] == ["signature"]
     assert bool(check(application(signature=drawn, paper=True), TODAY)) == bool(drawn)
 

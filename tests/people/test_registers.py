@@ -262,7 +262,7 @@ def test_a_full_number_that_was_searched_for_is_not_in_the_address(world: World,
     "m=zz", "m=00", "page=-1", "page=99999999999", "size=7", "size=x", "sort=;drop",
     "stage=%3Cscript%3E", "age=" + "9" * 300,
 ])  # fmt: skip
-def test_a_nonsense_address_is_a_page_and_never_everything_for_a_wrong_mark(
+def test_an_invalid_address_still_gives_a_page_and_never_everything_for_a_wrong_mark(
     world: World, office: Office, query: str
 ) -> None:  # fmt: skip
     settle(world)

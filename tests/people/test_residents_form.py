@@ -175,7 +175,7 @@ def test_a_household_is_corrected_on_the_same_steps_and_signs_again(world: World
     assert home[1] in other.get("/done").text
 
 
-def test_what_is_decided_is_not_corrected_any_more(world: World, phone: Phone) -> None:
+def test_a_decided_application_is_no_longer_corrected(world: World, phone: Phone) -> None:
     done = apply(world.centre)
     assert phone.post(f"/s/{done.link}/correct", phone=PHONE).status_code == 302
     with world.centre.writing(7, "wang") as writing:

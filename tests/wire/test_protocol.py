@@ -56,7 +56,7 @@ def test_must_is_a_hint_and_not_signed() -> None:
 
 
 @pytest.mark.parametrize("public", [b"", bytes(31), bytes(32), bytes(33)])
-def test_no_key_that_is_none_vouches_for_anything(public: bytes) -> None:
+def test_an_invalid_key_vouches_for_nothing(public: bytes) -> None:
     assert not signed().is_by(public)
 
 

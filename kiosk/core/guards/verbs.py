@@ -10,8 +10,10 @@ from typing import Any
 
 from kiosk import verbs
 from kiosk.channel import Refused, Verb
+from kiosk.core.book import Book
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
+from kiosk.core.guards.acts import GuardActs
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.jobs import Jobs
@@ -24,6 +26,8 @@ class GuardVerbs:
         self,
         jobs: Jobs,
         gate: Gate,
+        book: Book,
+        acts: GuardActs,
         live: LiveList,
         clock: Clock,
         post: GuardSessions,
@@ -31,6 +35,8 @@ class GuardVerbs:
     ):
         self._jobs = jobs
         self._gate = gate
+        self._book = book
+        self._acts = acts
         self._live = live
         self._clock = clock
         self._post = post
@@ -55,7 +61,7 @@ class GuardVerbs:
 
     def _sign_in(self, asked: verbs.SignIn) -> verbs.Session:
         session = self._post.sign_in(asked)
-        self._jobs.put(lambda: self._gate.record("sign_in", by=session.name))
+        self._jobs.put(lambda: self._book.record("sign_in", by=session.name))
         return session
 
     def _sign_out(self, asked: verbs.Token) -> verbs.Nothing:
@@ -68,28 +74,28 @@ class GuardVerbs:
 
     def _rule(self, asked: verbs.Ruling) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
-        return self._jobs.ask(lambda: self._gate.rule(asked.happening, asked.grant, by, asked.reason))
+        return self._jobs.ask(lambda: self._acts.rule(asked.happening, asked.grant, by, asked.reason))
 
     def _override(self, asked: verbs.Override) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
-        return self._jobs.ask(lambda: self._gate.override(asked.lane, asked.open, asked.happening, by, asked.reason))
+        return self._jobs.ask(lambda: self._acts.override(asked.lane, asked.open, asked.happening, by, asked.reason))
 
     def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
         by = self._post.who(asked.token).name
-        self._jobs.ask(lambda: self._gate.explain(asked.happening, by, asked.reason))
+        self._jobs.ask(lambda: self._acts.explain(asked.happening, by, asked.reason))
         return verbs.Nothing()
 
     def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
-        return self._jobs.ask(lambda: self._gate.hold(asked.lane, asked.open, by))
+        return self._jobs.ask(lambda: self._acts.hold(asked.lane, asked.open, by))
 
     def _lockdown(self, asked: verbs.Lockdown) -> verbs.LiveLine:
         by = self._post.supervisor(asked.token).name
-        return self._jobs.ask(lambda: self._gate.lockdown(asked.lane, asked.on, by, asked.reason))
+        return self._jobs.ask(lambda: self._acts.lockdown(asked.lane, asked.on, by, asked.reason))
 
     def _look_up(self, asked: verbs.LookUp) -> verbs.FoundPasses:
         self._post.who(asked.token)
-        return self._jobs.ask(lambda: self._gate.look_up(asked.term))
+        return self._jobs.ask(lambda: self._acts.look_up(asked.term))
 
     def _present_text(self, asked: verbs.PresentText) -> verbs.PresentationAnswer:
         self._post.who(asked.token)
@@ -104,7 +110,7 @@ class GuardVerbs:
             why = self._clock.confirm(asked.utc_ms)
             if why:
                 raise Refused(why)
-            self._gate.record("clock", by=by, why="a guard confirmed the time")
+            self._book.record("clock", by=by, why="a guard confirmed the time")
 
         self._jobs.ask(confirm)
         return verbs.Nothing()

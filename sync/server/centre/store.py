@@ -23,7 +23,7 @@ from sync.server.migrations import HEAD
 
 _BUSY_TIMEOUT_MS = 15_000
 _GIVES_WAY_S = 0.05
-_UPGRADING = 0x67617465  # the lock on PostgreSQL of whoever brings the tables to the newest version
+_UPGRADING = 0x67617465  # the lock on PostgreSQL that an upgrade of the tables takes
 
 
 class StoreError(Exception):
@@ -58,8 +58,8 @@ class Store:
                 yield conn
 
     def give_way(self) -> None:
-        """For whoever reads and computes for long in this process: lets those go first who wait to write, for a moment
-        at most. Call it every few milliseconds. Threads share one interpreter; without this a long table makes every
+        """Let those go first who wait to write, for a moment at most: for long reading and computing in this process.
+        Call it every few milliseconds. Threads share one interpreter; without this a long table makes every
         statement of a short transaction wait for its turn, while all other writers wait behind it."""
         if self.dialect == "sqlite" and self._turn.acquire(timeout=_GIVES_WAY_S):
             self._turn.release()

@@ -198,7 +198,7 @@ class GateApi:
         _must_be_in_service(device)
         path = self._snapshots.file(device.compound, name)
         if path is None:
-            return refuse(404, "no_such_snapshot", "There is no such snapshot any more; ask for the newest.")
+            return refuse(404, "no_such_snapshot", "This snapshot no longer exists; ask for the newest.")
         return send_file(path, mimetype="application/vnd.sqlite3", conditional=True, etag=name)
 
     def wake(self, device: fleet.Device) -> Response:

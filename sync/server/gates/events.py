@@ -91,7 +91,7 @@ def _head(conn: Connection, device: Device, journal_id: str) -> _Head:
 
 
 def _over_the_hole(conn: Connection, device: Device, upload: EventUpload, head: _Head, now_ms: int) -> _Head:
-    """Record what neither side has any more; the head just before the batch, with the chain the gate says."""
+    """Record what neither side still has; the head just before the batch, with the chain the gate says."""
     _report(conn, device, upload, "events-lost", f"{head.acked + 1} … {upload.first_seq - 1}", now_ms)
     return _Head(upload.first_seq - 1, upload.before, head.breaks)
 

@@ -1,7 +1,7 @@
 """Prepared lists: a compound's whole state in one SQLite file, built once for a herd of gates.
 
 A snapshot may be behind the feed; the gate goes on from its cursor. A file is built under another name and renamed when
-whole, so whoever sees ``list-EPOCH-REVISION.db`` sees all of it.
+whole, so anyone who sees ``list-EPOCH-REVISION.db`` sees all of it.
 """
 
 from __future__ import annotations

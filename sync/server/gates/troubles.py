@@ -18,7 +18,7 @@ SORTS = ("quarantine", "break", "hole", "lost")
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """``quarantine``: an event nobody can read, kept as it came. ``break``: a chain that does not continue the one
-    known. ``hole``: what neither side has any more. ``lost``: what the gate itself could not keep. ``count`` events of
+    known. ``hole``: what neither side still has. ``lost``: what the gate itself could not keep. ``count`` events of
     a journal from ``seq`` on."""
 
     what: str

@@ -193,7 +193,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_query(name: Name) -> Query:
-    """Of the request; what is nonsense in it is left out, except that a mark which is none finds nothing."""
+    """The query of the request. Invalid parts are left out, but an invalid mark finds nothing."""
     asked = request.args
     size = asked.get("size", SIZES[1], type=int)
     facets = ("building", "there", "stage", "collected", "relation", "kind", "registered", "known", "pass", "sex",

@@ -191,7 +191,7 @@ def get_staff(centre: Centre, account: str, version: int) -> Staff | None:
 
 
 def places_of(centre: Centre, staff: Staff) -> list[Compound]:
-    """The compounds an account may see, and for whoever sees all of them the wider scopes, too."""
+    """The compounds an account may see, and the wider scopes for an account that sees all compounds."""
     if not staff.everywhere:
         return compounds_of(centre, staff)
     with centre.store.read() as conn:

@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the new tables; accounts get a role: whoever saw every compound is of the town."""
+    """Make the new tables; accounts get a role: one that saw every compound is of the town."""
     op.add_column("compound", sa.Column("community_zh", sa.Text(), server_default="", nullable=False))
     op.add_column("compound", sa.Column("community_en", sa.Text(), server_default="", nullable=False))
     op.add_column("compound", sa.Column("office_phone", sa.Text(), server_default="", nullable=False))

@@ -1,7 +1,7 @@
 """At the desk: the cards of a household, handed over after three checks, taken back, stopped and made anew.
 
 A hand-over activates the cards that were ticked; the others keep waiting. What is undone is never trusted again: every
-card of the household gets a new serial and waits to be printed, whoever holds the old one.
+card of the household gets a new serial and waits to be printed, no matter who holds the old one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Desks are opened, changed and closed; whoever holds a slot that a desk no longer has is told, and gets another.
+"""Desks are opened, changed and closed. People whose slot a desk no longer has are told, and get another.
 
 A desk is never deleted: its number stands in the records of who collected where. Closing it sets its last day.
 """

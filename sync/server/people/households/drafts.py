@@ -48,8 +48,8 @@ def begin(writing: Writing, vault: Vault, draft: Draft) -> str:
 
 
 def read(conn: Connection, vault: Vault, compound_id: int, token: str, now_ms: int) -> Draft | None:
-    """The draft of a token; None where there is none in this compound, it was left alone for too long, or the link it
-    began with leads nowhere any more: whoever the household got rid of corrects nothing."""
+    """The draft of a token; None where there is none in this compound, it was left alone for too long, or the
+    link it began with no longer leads anywhere: people whom the household got rid of correct nothing."""
     mine = (_columns.compound_id == compound_id, _columns.draft_mark == _mark(vault, token))
     wanted = select(_columns.sealed_body, _columns.updated_ms).where(*mine, _columns.updated_ms > now_ms - KEPT_MS)
     row = conn.execute(wanted).first()

@@ -133,8 +133,8 @@ def end_browser(writing: Writing, number: str) -> None:
 
 
 def take_off(writing: Writing, centre: Centre, number: str) -> None:
-    """The same, and what the browser has kept of the pass opens nothing any more: whoever copied it, or stays without
-    network, could show it for as long as the pass is good. Nothing happens where no browser shows it."""
+    """End it, and make worthless what the browser kept of the pass: a copy, or a phone without network, could show
+    that for as long as the pass is good. Nothing happens where no browser shows it."""
     if has_browser(writing.conn, writing.compound_id, number):
         found = _pass_row(writing.conn, writing.compound_id, tables.pass_.c.number == number)
         if found["state"] != "revoked":

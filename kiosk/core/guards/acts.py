@@ -1,0 +1,134 @@
+"""What guards do at the gate: they rule, override, explain, hold a lane open, lock it down, and look passes up."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from kiosk.channel import Refused
+from kiosk.core import lane as lanes
+from kiosk.core.book import Book
+from kiosk.core.gate import NOBODY, Gate, answered_in_public
+from kiosk.core.judge import person_of
+from kiosk.core.kept import Kept, with_name
+from kiosk.core.mirror import Mirror
+from kiosk.verbs import FoundPass, FoundPasses, LiveLine
+from sync.cache import credential_id
+
+OVERRIDE_HOURS = 12
+_MOST_WORDS = 200
+"""Characters of a guard's reason that are kept."""
+
+
+class GuardActs:
+    """Each act is recorded, with the guard's name, before it moves anything. On the core's loop only."""
+
+    def __init__(self, gate: Gate, book: Book, mirror: Mirror, kept: Kept, monotonic: Callable[[], float]):
+        self.unexplained: set[int] = set()
+        """Overrides, by their number in the live list, that still wait for a reason."""
+        self._gate = gate
+        self._book = book
+        self._mirror = mirror
+        self._kept = kept
+        self._monotonic = monotonic
+        self._overrides: dict[str, deque[float]] = {}
+
+    def rule(self, number: int, grant: bool, by: str, reason: str) -> LiveLine:
+        """A guard's answer to a refer. Raises Refused when it is not (or no longer) waiting."""
+        refer = self._gate.refers.pop(number, None)
+        if refer is None:
+            raise Refused("not_waiting")
+        return self._gate.answer(number, refer, "grant" if grant else "deny", by, reason[:_MOST_WORDS])
+
+    def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> LiveLine:
+        """Open or refuse whatever was decided. Never silent, never stopped by a budget."""
+        run = self._gate.run(lane)
+        about = self._book.line(number)
+        if about is not None and about.lane != lane:
+            about, number = None, 0  # of another lane: it opens all the same
+        over_budget = self._spend(by)
+        event, saved = self._book.record(
+            "override",
+            lane=lane,
+            direction=run.section.direction,
+            outcome="grant" if opens else "deny",
+            about=about.event if about else "",
+            by=by,
+            reason="over_budget" if over_budget else "",
+            why=reason[:_MOST_WORDS],
+        )
+        happening = self._book.announce(
+            "override",
+            lane=lane,
+            outcome=event.outcome,
+            reason=event.reason,
+            about=number,
+            by=by,
+            event=event.id,
+            needs_reason=not reason,
+        )
+        if not reason:
+            self.unexplained.add(happening.number)
+        refer = self._gate.refers.pop(number, None)
+        run.repeats.answered(number, event.id, event.outcome, answered_in_public(event))
+        if opens:
+            self._gate.open(run, event, happening.number, saved, refer.whose if refer else NOBODY)
+        else:
+            self._gate.show(run, *answered_in_public(event))
+        return happening
+
+    def _spend(self, by: str) -> bool:
+        now = self._monotonic()
+        spent = self._overrides.setdefault(by, deque())
+        while spent and now - spent[0] > OVERRIDE_HOURS * 3600:
+            spent.popleft()
+        spent.append(now)
+        return len(spent) > self._mirror.vouched.rules.override_budget
+
+    def explain(self, number: int, by: str, reason: str) -> None:
+        """The reason of an earlier ruling or override. Raises Refused when it is not known."""
+        about = self._book.line(number)
+        if about is None or about.kind not in ("override", "ruling"):
+            raise Refused("unknown_happening")
+        why = reason[:_MOST_WORDS]
+        event, _ = self._book.record("explained", lane=about.lane, about=about.event, by=by, why=why)
+        self.unexplained.discard(number)
+        self._book.announce("explained", lane=about.lane, reason=why, about=number, by=by, event=event.id)
+
+    def hold(self, lane: str, on: bool, by: str) -> LiveLine:
+        """Hold a lane open, or end that. After a restart a held lane is a question until a guard answers it."""
+        run = self._gate.run(lane)
+        event, _ = self._book.record("hold", lane=lane, outcome="on" if on else "off", by=by)
+        self._gate.drive(run, lanes.HoldOpen(on))  # first the lane, then the books
+        self._kept.change(held=with_name(self._kept.now.held, lane, on))
+        return self._book.announce("held_open", lane=lane, outcome=event.outcome, by=by, event=event.id)
+
+    def lockdown(self, lane: str, on: bool, by: str, reason: str) -> LiveLine:
+        """Refuse everybody at a lane, or end that; it outlasts a restart. Guards and the button still open."""
+        self._gate.run(lane)
+        why = reason[:_MOST_WORDS]
+        event, _ = self._book.record("lockdown", lane=lane, outcome="on" if on else "off", by=by, why=why)
+        self._kept.change(lockdown=with_name(self._kept.now.lockdown, lane, on))
+        return self._book.announce("lockdown", lane=lane, outcome=event.outcome, by=by, event=event.id)
+
+    def look_up(self, term: str) -> FoundPasses:
+        """Passes by dwelling, plate, number or short code."""
+        rows = self._mirror.look_up(term.strip())
+        found: dict[str, FoundPass] = {}
+        for row in rows:
+            key = row.number or str(credential_id(row.scope, row.serial))
+            last = self._gate.uses.last_ms(person_of(row.scope, row.serial, row)) or 0
+            if key in found:  # the card and the phone of one pass are one line
+                found[key].last_passage_ms = max(found[key].last_passage_ms, last)
+                continue
+            found[key] = FoundPass(
+                label=row.label,
+                dwelling=row.dwelling,
+                kind=row.kind,
+                plate=row.plate,
+                number=row.number,
+                state=row.state,
+                valid_until_ms=row.valid_until_ms,
+                last_passage_ms=last,
+            )
+        return FoundPasses(list(found.values()))
