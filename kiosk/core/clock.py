@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from kiosk.core.kept import Kept
+from kiosk.core.kept import Kept, Memory
 from kiosk.core.policy import Now, TimeState
 from sync.protocol import Signed, TimeBody
 
@@ -52,7 +52,7 @@ class Clock:
 
     def __init__(
         self,
-        kept: Kept,
+        kept: Kept[Memory],
         boot: Callable[[], float] = boottime,
         system: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         has_rtc: Callable[[], bool] = lambda: Path("/dev/rtc0").exists(),

@@ -1,8 +1,8 @@
 """One presentation, ruling, override or button carried through: read, judge, record, act.
 
 Everything here runs on the core's one loop. The rules are in :mod:`kiosk.core.policy`, the lane's behaviour in
-:mod:`kiosk.core.lane`; here the facts are gathered, the decision is put on disk before the relay moves, and the outcome
-after it.
+:mod:`kiosk.core.lanes.lane`; here the facts are gathered, the decision is put on disk before the relay moves, and the
+outcome after it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import msgspec
 
 from hardware import Signal
 from kiosk.channel import Refused
-from kiosk.core import lane as lanes
 from kiosk.core.book import Book
 from kiosk.core.clock import Clock
 from kiosk.core.journal import Journal, Saved, UseRow, Uses
 from kiosk.core.judge import Decision, Judge, Whose
-from kiosk.core.kept import Kept, with_name
-from kiosk.core.lane_run import LaneRun
+from kiosk.core.kept import Kept, Memory, with_name
+from kiosk.core.lanes import lane as lanes
+from kiosk.core.lanes.lane_run import LaneRun
+from kiosk.core.lanes.repeats import Presented
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
-from kiosk.core.repeats import Presented
 from kiosk.verbs import LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
@@ -73,7 +73,7 @@ class Gate:
         journal: Journal,
         mirror: Mirror,
         clock: Clock,
-        kept: Kept,
+        kept: Kept[Memory],
         own_scope: int,
         monotonic: Callable[[], float],
     ):

@@ -36,9 +36,11 @@ _WEIGHT: dict[Outcome, int] = {"deny": 0, "refer": 1, "grant": 2}
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What the list says. ``own_scope`` is the compound's; ``last_serial`` the highest the list speaks for in the
-    credential's scope, None where it says nothing; ``age`` is ``none`` where no complete list is there."""
+    credential's scope, None where it says nothing; ``age`` is ``none`` where no complete list is there. ``has_keys``:
+    a key of the own scope is known, without which nobody can tell the compound's passes from others."""
 
     own_scope: int
+    has_keys: bool = True
     row: CredentialRow | None = None
     last_serial: int | None = None
     age: ListState = "none"
@@ -267,13 +269,19 @@ _RULES: tuple[tuple[Reason, Callable[[_Case], Outcome | None]], ...] = (
 def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, now: Now) -> Verdict:
     """What the gate makes of one presentation. Pure and total: an answer for whatever a reader may bring."""
     if isinstance(reading, Misread):
-        found: list[tuple[Reason, Outcome]] = [(reading.reason, "deny")]
+        found: list[tuple[Reason, Outcome]] = [_misread(reading, known)]
         found += [("lockdown", "deny")] if lane.lockdown else []
         return _soften(_verdict(found, listed=False), rules, lane, now)
     case = _Case(reading, known, use, rules, lane, now)
     answers = ((reason, rule(case)) for reason, rule in _RULES)
     found = [(reason, outcome) for reason, outcome in answers if outcome is not None]
     return _soften(_verdict(found, listed=case.row is not None), rules, lane, now)
+
+
+def _misread(reading: Misread, known: Known) -> tuple[Reason, Outcome]:
+    if reading.reason == "foreign_scope" and not known.has_keys:
+        return "no_list", "refer"
+    return reading.reason, "deny"
 
 
 def _verdict(found: list[tuple[Reason, Outcome]], listed: bool) -> Verdict:

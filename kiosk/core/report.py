@@ -8,10 +8,11 @@ from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
 from kiosk.core.journal import Journal
-from kiosk.core.kept import Kept
-from kiosk.core.mirror import Anchor, Mirror
+from kiosk.core.kept import Kept, Memory
+from kiosk.core.mirror import Mirror
 from kiosk.core.peers import Peers
 from kiosk.core.policy import stage_in_force
+from kiosk.core.vouching import Anchor
 
 
 class GateReport:
@@ -27,7 +28,7 @@ class GateReport:
         journal: Journal,
         mirror: Mirror,
         clock: Clock,
-        kept: Kept,
+        kept: Kept[Memory],
         peers: Peers,
     ):
         self._config = config

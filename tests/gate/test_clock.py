@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiosk.core.clock import DRIFT, Clock
-from kiosk.core.kept import Kept
+from kiosk.core.kept import Kept, Memory
 from sync.protocol import Signed
 from tests.fixtures.gate_parts import (
     COMPOUND,
@@ -40,7 +40,7 @@ class Machine:
     def start(self) -> None:
         self.time = Time()
         self.time.s = 20.0
-        self.kept = Kept(self.path)
+        self.kept = Kept(self.path, Memory())
         self.clock = Clock(self.kept, boot=self.time, system=lambda: self.system_ms, has_rtc=lambda: self.rtc)
 
     def hear(self, utc_ms: int, away_s: float = 0.0) -> str:
@@ -233,7 +233,7 @@ def test_a_memory_whose_disk_hangs_holds_nobody_and_is_written_when_it_can_be(tm
     path = tmp_path / "kept.json"
     hanging = path.with_name("kept.json.new")
     os.mkfifo(hanging)  # opening it to write waits for a reader
-    kept = Kept(path, patience_s=0.05)
+    kept = Kept(path, Memory(), patience_s=0.05)
     kept.change(lockdown=("entry",))
     kept.change(floor_ms=5)
     assert (kept.now.lockdown, kept.now.floor_ms) == (("entry",), 5)
@@ -242,7 +242,7 @@ def test_a_memory_whose_disk_hangs_holds_nobody_and_is_written_when_it_can_be(tm
     hanging.unlink()
     os.close(reader)
     assert kept.settle(20.0)
-    assert (Kept(path).now.lockdown, Kept(path).now.floor_ms) == (("entry",), 5)
+    assert (Kept(path, Memory()).now.lockdown, Kept(path, Memory()).now.floor_ms) == (("entry",), 5)
 
 
 def test_a_damaged_memory_reads_as_a_fresh_one_and_is_replaced(machine: Machine) -> None:
@@ -256,13 +256,13 @@ def test_a_damaged_memory_reads_as_a_fresh_one_and_is_replaced(machine: Machine)
 
 
 def test_a_memory_that_cannot_be_written_is_still_a_memory(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "missing" / "kept.json")
+    kept = Kept(tmp_path / "missing" / "kept.json", Memory())
     kept.change(floor_ms=5)
     assert kept.now.floor_ms == 5
 
 
 def test_a_program_that_only_looks_writes_nothing(tmp_path: Path) -> None:
-    Kept(tmp_path / "kept.json", writes=False).change(floor_ms=5)
+    Kept(tmp_path / "kept.json", Memory(), writes=False).change(floor_ms=5)
     assert list(tmp_path.iterdir()) == []
 
 

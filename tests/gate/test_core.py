@@ -353,7 +353,7 @@ def test_a_withdrawn_gate_forgets_whom_it_knew_and_what_was_sealed_for_it(core: 
     assert (told.ok, told.why) == (False, "withdrawn")
     assert not box.exists()
     assert "withdrawn" in core.state().faults
-    assert core.present().reason == "foreign_scope"
+    assert (core.present().outcome, core.present().reason) == ("refer", "no_list")
     assert refusal(lambda: core.guard(verbs.OVERRIDE, verbs.Override(token, "entry", True))) == "not_signed_in"
     assert "withdrawn" in [event.kind for event in core.bench.events()]
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hardware import Signal
-from kiosk.core.lane import (
+from kiosk.core.lanes.lane import (
     Action,
     Facts,
     Fault,
