@@ -146,7 +146,15 @@ class Gate:
         return msgspec.structs.replace(last.shown, repeat=True)
 
     def _is_open(self, presented: Presented) -> bool:
-        return presented.event in self.openings or presented.shown.happening in self.refers
+        """Whether what was answered is still under way. An opening is, at most as long as somebody may take to pass: a
+        sensor that sticks must not make everybody's next visit a repeat."""
+        if presented.shown.happening in self.refers:
+            return True
+        opening = self.openings.get(presented.event)
+        if opening is None:
+            return False
+        run = self.lanes[opening.lane]
+        return run.state.relay_on or self._monotonic() - presented.at < run.facts.passage_timeout_s
 
     def _under_way(self, run: LaneRun) -> dict[int, int]:
         """When each person last began a passage in this direction that has not been counted yet."""
@@ -243,6 +251,7 @@ class Gate:
             if opening is None:
                 continue
             run = self.lanes[opening.lane]
+            run.inputs.settled(end.outcome)
             use = None
             who = opening.whose.person
             if end.outcome != "not_passed" and who is not None:
@@ -296,7 +305,10 @@ class Gate:
             self._take_level(run, name, level)
 
     def _take_level(self, run: LaneRun, name: str, level: bool) -> None:
-        lane = run.section.name
+        lane, now = run.section.name, self._monotonic()
+        run.inputs.changed(name, level, now)
+        if name != "passage" and run.inputs.chatters(name, now):
+            return  # a loose wire; :meth:`_look_at_inputs` takes up its level once it is quiet
         if name == "passage":
             self.drive(run, lanes.Passage(level))
         elif name == "fire":
@@ -313,6 +325,19 @@ class Gate:
         elif name == "tamper":
             self._note("tamper", lane, "on" if level else "off")
 
+    def _look_at_inputs(self, run: LaneRun) -> None:
+        """Tell what is newly wrong with a lane's inputs, and what no longer is."""
+        now, lane = self._monotonic(), run.section.name
+        if run.inputs.passage_doubted(now) != run.state.doubted:
+            self.drive(run, lanes.Doubt(not run.state.doubted))
+        faults = run.inputs.faults(now)
+        for fault in sorted(faults ^ run.input_faults):
+            self._book.record("input", lane=lane, outcome="on" if fault in faults else "off", reason=fault)
+        quiet = "input_chatters" in run.input_faults - faults
+        run.input_faults = faults
+        if quiet and run.levels.get("fire", False) != run.state.fire:
+            self._take_level(run, "fire", run.levels["fire"])
+
     def _note(self, kind: Literal["fire", "call", "tamper"], lane: str, outcome: Switched) -> None:
         event, _ = self._book.record(kind, lane=lane, outcome=outcome)
         self._book.announce(kind, lane=lane, outcome=outcome, event=event.id)
@@ -323,6 +348,7 @@ class Gate:
         for number in [number for number, refer in self.refers.items() if refer.until <= now]:
             self.answer(number, self.refers.pop(number), "deny", "", "unanswered")
         for run in self.lanes.values():
+            self._look_at_inputs(run)
             self.drive(run, lanes.Fault(faulty(run.section.name)))
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY_S

@@ -88,6 +88,11 @@ class GateReport:
             ("held_open_question", any(lane in gate.lanes and not gate.lanes[lane].state.held for lane in kept.held)),
             ("camera", "camera" in lane_faults),
             ("reader_silent", "reader_silent" in lane_faults),
+            ("passage_stuck", "passage_stuck" in lane_faults),
+            ("passage_blind", "passage_blind" in lane_faults),
+            ("button_stuck", "button_stuck" in lane_faults),
+            ("call_stuck", "call_stuck" in lane_faults),
+            ("input_chatters", "input_chatters" in lane_faults),
             ("reader_restarted", self._peers.restarts_worth_telling()),
             ("journal_lost", health.lost > 0),
             ("journal", bool(health.why)),
@@ -104,7 +109,7 @@ class GateReport:
     def lane_faults(self, lane: str) -> list[str]:
         """Codes of what is wrong at a lane. On the loop only."""
         run = self._gate.lanes[lane]
-        faults = ["relay"] if run.fault else []
+        faults = [*(["relay"] if run.fault else []), *sorted(run.input_faults)]
         if any(camera.lane == lane for camera in self._config.camera):
             fault = self._peers.camera_fault(lane)
             faults += [fault] if fault else []

@@ -11,6 +11,7 @@ import msgspec
 from hardware import HardwareError, LaneParts
 from kiosk.config import LaneSection, ScreenSection
 from kiosk.core.lanes import lane as lanes
+from kiosk.core.lanes.inputs import InputFault, InputWatch
 from kiosk.core.lanes.repeats import Repeats
 
 log = logging.getLogger("gate")
@@ -36,6 +37,9 @@ class LaneRun:
         self.state = lanes.LaneCondition()
         self.levels = dict(parts.inputs.read())
         self.repeats = Repeats()
+        self.inputs = InputWatch()
+        self.input_faults: frozenset[InputFault] = frozenset()
+        """What was wrong with the inputs when the gate last looked."""
         self._told = NOTHING
         self._faults: dict[str, str] = {}
         self.facts = lanes.Facts(
