@@ -26,7 +26,7 @@ from kiosk.core.lanes.lane_run import LaneRun
 from kiosk.core.lanes.repeats import Presented
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
-from kiosk.verbs import LiveLine, Presentation, PresentationAnswer
+from kiosk.verbs import TIMELY_S, LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event
@@ -36,6 +36,7 @@ DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
 _FORGET_EVERY_S = 3600.0
 _USES_KEPT_MS = 3 * 24 * 3_600_000
+_BUTTONS = ("guard_button", "exit_button")
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
 
 log = logging.getLogger("gate")
@@ -297,12 +298,16 @@ class Gate:
 
     # --- inputs and time ---
 
-    def input_changed(self, lane: str, name: str, level: bool) -> None:
-        """A debounced level has changed."""
+    def input_changed(self, lane: str, name: str, level: bool, at: float | None = None) -> None:
+        """A debounced level has changed, ``at`` that time (None: now). A button pressed too long ago opens nothing."""
         run = self.run(lane)
-        if run.levels.get(name) != level:
-            run.levels[name] = level
-            self._take_level(run, name, level)
+        if run.levels.get(name) == level:
+            return
+        run.levels[name] = level
+        if name in _BUTTONS and at is not None and self._monotonic() - at > TIMELY_S:
+            log.warning("lane=%s input=%s why=too_late", lane, name)
+            return
+        self._take_level(run, name, level)
 
     def _take_level(self, run: LaneRun, name: str, level: bool) -> None:
         lane, now = run.section.name, self._monotonic()
@@ -314,7 +319,7 @@ class Gate:
         elif name == "fire":
             self.drive(run, lanes.Fire(level))  # first the lane, then the books
             self._note("fire", lane, "on" if level else "off")
-        elif name in ("guard_button", "exit_button") and level:
+        elif name in _BUTTONS and level:
             event, saved = self._book.record(
                 "opened", lane=lane, direction=run.section.direction, outcome="grant", source=name
             )

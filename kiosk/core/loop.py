@@ -97,7 +97,8 @@ class CoreLoop:
         self._gate.begin()
 
     def _input(self, lane: str, line: str, level: bool) -> None:
-        self.jobs.put(lambda: self._gate.input_changed(lane, line, level))
+        at = self._monotonic()
+        self.jobs.put(lambda: self._gate.input_changed(lane, line, level, at))
 
     def serve(self, listeners: Mapping[str, socket.socket]) -> None:
         """Answer on the three sockets."""
@@ -177,7 +178,7 @@ class CoreLoop:
     def _present(self, asked: verbs.Presentation) -> verbs.PresentationAnswer:
         """What the reader says of itself goes into log and journal: nothing but short words, and never a guard's."""
         shown = msgspec.structs.replace(asked, source="camera", engine=short_word(asked.engine))
-        return self.jobs.ask(lambda: self._gate.present(shown))
+        return self.jobs.ask(lambda: self._gate.present(shown), asked.at)
 
     def _reader_state(self, state: verbs.ReaderState) -> verbs.Nothing:
         if state.lane not in self._gate.lanes:

@@ -391,6 +391,10 @@ ERRORS: dict[str, Pair] = {
         "That is earlier than the gate knows it is. Check the date and time.",
     ),
     "not_here": ("没有这一页。", "There is no such page."),
+    "too_late": (
+        "门控停了一下，这次没有开门。人还在的话请再按一次。",
+        "The gate stood still: nothing was opened. If somebody waits, press again.",
+    ),
     "not_possible": ("现在不能这样做。", "That is not possible now."),
     "fault": ("门控出了错。要开门请按墙上的按钮，叫技术员。", "A fault. Use the wired button, call the technician."),
 }
