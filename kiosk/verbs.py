@@ -292,6 +292,8 @@ class GateState(msgspec.Struct, kw_only=True):
     list_revision: int
     list_passes: int
     clock: str
+    clock_asks: bool = False
+    """Nobody has said the time but, perhaps, the hardware clock: a guard should compare it with a watch."""
     clock_uncertainty_ms: int
     now_ms: int
     timezone: str

@@ -36,6 +36,7 @@ DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
 _FORGET_EVERY_S = 3600.0
 _USES_KEPT_MS = 3 * 24 * 3_600_000
+_KNEW = ("trusted", "holdover")
 _BUTTONS = ("guard_button", "exit_button")
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
 
@@ -95,6 +96,7 @@ class Gate:
 
     def begin(self) -> None:
         """Close what a crash left open, resume lockdown, and take the inputs as they stand. Opens nothing."""
+        self._clock.recall(next((e.at_ms for e in reversed(self._journal.earlier) if e.clock in _KNEW), 0))
         self._book.record("boot", why=f"{len(self._journal.earlier)} events found")
         self._resume_lockdown()
         self._close_interrupted()

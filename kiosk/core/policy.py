@@ -31,6 +31,9 @@ DIGITS_SLACK_STEPS = 1
 DIGITS_JUDGED_STEPS = 20
 """Digits are not judged by a clock that may be further out than this many steps."""
 
+UNSIGNED_ENDS_MS = 7 * 24 * 3_600_000
+"""A clock that no signature stands behind ends passes up to so long after the floor, and no later ones."""
+
 _WEIGHT: dict[Outcome, int] = {"deny": 0, "refer": 1, "grant": 2}
 
 
@@ -64,10 +67,12 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
-    """The gate's time: UTC milliseconds, how far they may be out, and the floor that time cannot be before."""
+    """The gate's time: UTC milliseconds, how far they may be out, and the floor that time cannot be before. ``signed``:
+    the centre's word stands behind it, and not only a hardware clock's or a guard's."""
 
     utc_ms: int
     state: TimeState
+    signed: bool = True
     uncertainty_ms: int = 0
     floor_ms: int = 0
     zone: tzinfo
@@ -163,8 +168,14 @@ def _not_yet_valid(case: _Case) -> Outcome | None:
 
 def _expired(case: _Case) -> Outcome | None:
     until = case.row.valid_until_ms if case.row else case.credential.valid_until_ms
-    now = case.now.utc_ms if case.now.judged else case.now.floor_ms
-    return "deny" if now >= until else None
+    return "deny" if _surely(case.now) >= until else None
+
+
+def _surely(now: Now) -> int:
+    """The time that it surely is by now, which alone ends a pass. A clock without a signature may be far ahead."""
+    if not now.judged:
+        return now.floor_ms
+    return now.utc_ms if now.signed else min(now.utc_ms, now.floor_ms + UNSIGNED_ENDS_MS)
 
 
 def _digits_missing(case: _Case) -> Outcome | None:

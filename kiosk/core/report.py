@@ -58,6 +58,7 @@ class GateReport:
             list_revision=self._mirror.revision,
             list_passes=self._mirror.passes,
             clock=now.state,
+            clock_asks=self._clock.asks,
             clock_uncertainty_ms=now.uncertainty_ms,
             now_ms=now.utc_ms,
             timezone=vouched.compound.timezone,
