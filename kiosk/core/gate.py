@@ -8,7 +8,9 @@ outcome after it.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -82,6 +84,8 @@ class Gate:
         self.lanes = lane_runs
         self.refers: dict[int, Refer] = {}
         self.openings: dict[str, Opening] = {}
+        self.quiet = False
+        """Nothing but starts was in the journal when this one began."""
         self.uses = Uses(journal.counted, journal.steps)
         self._book = book
         self._journal = journal
@@ -97,7 +101,7 @@ class Gate:
     def begin(self) -> None:
         """Close what a crash left open, resume lockdown, and take the inputs as they stand. Opens nothing."""
         self._clock.recall(next((e.at_ms for e in reversed(self._journal.earlier) if e.clock in _KNEW), 0))
-        self._book.record("boot", why=f"{len(self._journal.earlier)} events found")
+        self._record_start()
         self._resume_lockdown()
         self._close_interrupted()
         for run in self.lanes.values():
@@ -106,6 +110,17 @@ class Gate:
                 if run.levels.get(name):
                     self._take_level(run, name, True)
             self.drive(run, lanes.Tick())
+
+    def _record_start(self) -> None:
+        """A start is an event, but in a restart loop only the first, the tenth, the hundredth … are: nothing happened
+        in between, and nothing should push what did happen off the card."""
+        since = list(itertools.takewhile(lambda event: event.kind != "boot", reversed(self._journal.earlier)))
+        began_before = len(since) < len(self._journal.earlier)
+        self.quiet = began_before and all(event.kind == "clock" for event in since)
+        starts = self._kept.now.quiet_starts + 1 if self.quiet else 0
+        self._kept.change(quiet_starts=starts)
+        if starts == 0 or re.fullmatch("10+", str(starts)):
+            self._book.record("boot", count=starts, why=f"{len(self._journal.earlier)} events found")
 
     def _resume_lockdown(self) -> None:
         """The journal's word counts, also where the memory of it was damaged."""

@@ -235,6 +235,6 @@ class CoreLoop:
         anchor = self._anchor
         why = self._clock.take_statement(statement, anchor.root_public, anchor.device, anchor.compound)
         after = self._clock.now().state
-        if before != after:
+        if before != after and not self._gate.quiet:
             self._book.record("clock", why=f"{before} to {after}")
         return Accepted(not why, why)
