@@ -225,7 +225,13 @@ class CoreLoop:
         if self._mirror.vouched.withdrawn:
             return Accepted(False, "withdrawn")
         time_wanted = self._clock.now().state != "trusted"
-        return Accepted(not self._mirror.why, self._mirror.why, time_wanted, list(self._mirror.unverified))
+        return Accepted(
+            not self._mirror.why,
+            self._mirror.why,
+            time_wanted,
+            list(self._mirror.unverified),
+            self._mirror.take_suspicion(),
+        )
 
     def take_time(self, statement: Signed) -> Accepted:
         """Anchor the clock by the centre's statement, if it is the centre's."""
