@@ -257,22 +257,16 @@ FAULTS: dict[str, Pair] = {
     ),
     "reader_silent": ("识别程序停了，正在自己重启。", "The reader is down, restarting itself."),
     "passage_stuck": (
-        "通行感应器一直有信号。看看有没有树叶、停着的车挡住；照常放行，叫技术员。",
-        "The passage sensor is stuck: look for a leaf or a parked car. Go on; call the technician.",
+        "感应器卡住了：有树叶或停着车？照常放行。",
+        "The sensor is stuck: a leaf, a parked car? Go on as usual.",
     ),
     "passage_blind": (
-        "很久没感应到有人通过。照常放行，叫技术员看感应器。",
-        "The passage sensor sees nobody. Go on as usual; call the technician.",
+        "感应器感应不到人。照常放行，叫技术员。",
+        "The sensor sees nobody. Go on; call the technician.",
     ),
-    "button_stuck": (
-        "墙上的开门按钮按住不放或卡住了。去看一下。",
-        "A wired button is stuck or held down. Go and look.",
-    ),
+    "button_stuck": ("开门按钮卡住了。去看一下。", "A wired button is stuck or held down. Go and look."),
     "call_stuck": ("呼叫按钮一直按着。去车道看一下。", "The call button stays pressed. Look at the lane."),
-    "input_chatters": (
-        "有一根信号线在乱跳。照常放行，叫技术员。",
-        "A wire flickers. Go on as usual; call the technician.",
-    ),
+    "input_chatters": ("有信号线在乱跳。照常放行，叫技术员。", "A wire flickers. Go on; call the technician."),
     "reader_restarted": ("识别程序重启过，现在正常。", "The reader was down; it works again."),
     "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
     "held_open_question": (
