@@ -7,6 +7,7 @@ the old file's ``-wal`` and bring revoked passes back. So a rebuilt list is a ne
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -21,7 +22,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlite_utils import Database
 
-from sync.durable import replace_durably
+from sync.durable import replace_durably, write_again
 from sync.protocol import CredentialRow, Page, Signed
 
 T = TypeVar("T")
@@ -165,7 +166,10 @@ class ListWriter:
             raise ListError(f"{path.name} is missing")
         self._path = path
         try:
+            write_again(path.with_name(f"{path.name}-wal"))
             self._conn = sqlite3.connect(path, timeout=10, isolation_level=None)
+        except OSError as err:
+            raise ListUnwritten(f"{path.name}: {err}", full=err.errno == errno.ENOSPC) from err
         except _FAILURES as err:
             raise _named(path, err) from err
         try:

@@ -80,7 +80,7 @@ class Gate:
         self.lanes = lane_runs
         self.refers: dict[int, Refer] = {}
         self.openings: dict[str, Opening] = {}
-        self.uses = Uses(journal.counted, journal.steps)
+        self.uses = Uses()
         self._book = book
         self._journal = journal
         self._mirror = mirror
@@ -94,9 +94,8 @@ class Gate:
 
     def begin(self) -> None:
         """Close what a crash left open, resume lockdown, and take the inputs as they stand. Opens nothing."""
-        self._book.record("boot", why=f"{len(self._journal.earlier)} events found")
-        self._resume_lockdown()
-        self._close_interrupted()
+        self._book.record("boot", why=f"{len(self._journal.past.earlier)} events found")
+        self._take_up_past()
         for run in self.lanes.values():
             run.levels = dict(run.parts.inputs.read())
             for name in ("fire", "passage"):
@@ -104,23 +103,21 @@ class Gate:
                     self._take_level(run, name, True)
             self.drive(run, lanes.Tick())
 
-    def _resume_lockdown(self) -> None:
-        """The journal's word counts, also where the memory of it was damaged."""
-        for event in self._journal.earlier:
-            if event.kind == "lockdown" and event.lane in self.lanes:
-                self._kept.change(lockdown=with_name(self._kept.now.lockdown, event.lane, event.outcome == "on"))
-
-    def _close_interrupted(self) -> None:
-        passed = {event.about for event in self._journal.earlier if event.kind == "passage"}
-        answered = {event.about for event in self._journal.earlier if event.kind in ("ruled", "override")}
-        for event in self._journal.earlier:
-            if event.kind not in ("decided", "ruled", "override", "opened"):
-                continue
-            if event.outcome == "grant" and event.id not in passed:
+    def _take_up_past(self) -> None:
+        """Go on from what earlier runs left in the journal: at the start, or when its disk gives it late."""
+        past = self._journal.take_past()
+        if past is None:
+            return
+        self.uses.take(past.counted, past.steps)
+        for lane, on in past.standing.lockdown.items():
+            if lane in self.lanes:  # the journal's word counts, also where the memory of it was damaged
+                self._kept.change(lockdown=with_name(self._kept.now.lockdown, lane, on))
+        for about, matter in past.standing.open.items():
+            if matter.outcome == "grant":
                 why = "the core stopped; the relay may have moved"
-                self._book.record("passage", lane=event.lane, about=event.id, outcome="interrupted", why=why)
-            elif event.outcome == "refer" and event.id not in answered:
-                self._book.record("ruled", lane=event.lane, about=event.id, outcome="deny", reason="interrupted")
+                self._book.record("passage", lane=matter.lane, about=about, outcome="interrupted", why=why)
+            else:
+                self._book.record("ruled", lane=matter.lane, about=about, outcome="deny", reason="interrupted")
 
     # --- presentations ---
 
@@ -319,6 +316,7 @@ class Gate:
 
     def tick(self, faulty: Callable[[str], bool] = lambda lane: False) -> float:
         """Let time go on. Answers in how many seconds it is next needed, at most 0.25."""
+        self._take_up_past()
         now = self._monotonic()
         for number in [number for number, refer in self.refers.items() if refer.until <= now]:
             self.answer(number, self.refers.pop(number), "deny", "", "unanswered")
