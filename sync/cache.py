@@ -10,6 +10,7 @@ bears a mark over its values (CRC-32). What was written before there were marks 
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -25,7 +26,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlite_utils import Database
 
-from sync.durable import replace_durably
+from sync.durable import replace_durably, write_again
 from sync.protocol import CredentialRow, Page, Signed
 
 T = TypeVar("T")
@@ -193,7 +194,10 @@ class ListWriter:
             raise ListError(f"{path.name} is missing")
         self._path = path
         try:
+            write_again(path.with_name(f"{path.name}-wal"))
             self._conn = sqlite3.connect(path, timeout=10, isolation_level=None)
+        except OSError as err:
+            raise ListUnwritten(f"{path.name}: {err}", full=err.errno == errno.ENOSPC) from err
         except _FAILURES as err:
             raise _named(path, err) from err
         try:

@@ -8,7 +8,7 @@ from datetime import datetime, time
 
 import msgspec
 
-from kiosk.core.journal import Uses
+from kiosk.core.journal.uses import Uses
 from kiosk.core.kept import Kept, Memory
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import Digits, Direction, Known, Lane, Now, Use, Verdict, decide, judge_digits
