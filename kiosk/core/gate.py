@@ -38,6 +38,8 @@ DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
 _FORGET_EVERY_S = 3600.0
 _USES_KEPT_MS = 3 * 24 * 3_600_000
+_OF_A_START = ("clock", "camera_fault", "input_fault", "reader_restarted")
+"""Kinds of events that a start brings by itself, without anybody being there."""
 _KNEW = ("trusted", "holdover")
 _BUTTONS = ("guard_button", "exit_button")
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
@@ -115,7 +117,7 @@ class Gate:
         earlier = self._journal.past.earlier
         self._recall(earlier)
         since = list(itertools.takewhile(lambda event: event.kind != "boot", reversed(earlier)))
-        self.quiet = len(since) < len(earlier) and all(event.kind == "clock" for event in since)
+        self.quiet = len(since) < len(earlier) and all(event.kind in _OF_A_START for event in since)
         starts = self._kept.now.quiet_starts + 1 if self.quiet else 0
         self._kept.change(quiet_starts=starts)
         if starts == 0 or re.fullmatch("10+", str(starts)):
@@ -356,7 +358,7 @@ class Gate:
             self.drive(run, lanes.Doubt(not run.state.doubted))
         faults = run.inputs.faults(now)
         for fault in sorted(faults ^ run.input_faults):
-            self._book.record("input", lane=lane, outcome="on" if fault in faults else "off", reason=fault)
+            self._book.record("input_fault", lane=lane, outcome="on" if fault in faults else "off", why=fault)
         quiet = "input_chatters" in run.input_faults - faults
         run.input_faults = faults
         if quiet and run.levels.get("fire", False) != run.state.fire:

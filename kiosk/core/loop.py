@@ -130,9 +130,17 @@ class CoreLoop:
         wait = self._gate.tick(lambda lane: bool(self._report.lane_faults(lane)))
         for name, run in self._gate.lanes.items():
             run.illuminate(self._peers.light_wanted(name))
+        self._note_cameras()
         if self._monotonic() >= self._refresh_at:
             self._refresh()
         self.jobs.do_next(wait)
+
+    def _note_cameras(self) -> None:
+        for camera in self._config.camera:
+            news = self._peers.camera_news(camera.lane)
+            if news:
+                outcome, fault = news
+                self._book.record("camera_fault", urgent=False, lane=camera.lane, outcome=outcome, why=fault)
 
     def _refresh(self) -> None:
         began = self._monotonic()
