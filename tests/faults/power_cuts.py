@@ -1,7 +1,7 @@
 """A power cut after every single call to the disk, of a gate's work and of a centre's.
 
 The true programs start on what is left, and nothing that was promised may be lost, doubled or renumbered. The gate's
-work has a journal (with checkpoint, restart and pruning), a list that is changed and switched, kept facts and an outbox.
+work has a journal (checkpoint, restart, pruning), a list that is changed and switched, kept facts and an outbox.
 Its centre is another machine, which no cut of the gate's power reaches. The centre's work is taking uploads.
 """
 
