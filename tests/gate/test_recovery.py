@@ -239,6 +239,14 @@ def test_a_damaged_file_stays_as_it_was(gate: Gate) -> None:
     assert [path.suffix[:5] for path in sorted(gate.folder.glob("journal-*.sent-*"))] == [".sent"]
 
 
+def test_a_log_that_was_not_set_aside_with_its_file_is_found(gate: Gate) -> None:
+    gate.events(range(1, 30))
+    (path,) = gate.folder.glob("journal-*.db")
+    aside = path.with_name(f"{path.stem}.damaged-abc")
+    shutil.copy(path, aside)
+    assert [row.seq for row in whole_rows(aside)] == list(range(1, 30))
+
+
 def test_a_sound_journal_reads_from_its_bytes_as_from_sqlite(gate: Gate) -> None:
     gate.events(range(1, 300))
     (path,) = gate.folder.glob("journal-*.db")

@@ -85,6 +85,8 @@ class _Pages:
     def __init__(self, path: Path):
         self._path = path
         self._log_path = path.with_name(f"{path.name}-wal")
+        if not self._log_path.exists():  # a power cut while it was set aside
+            self._log_path = path.with_name(f"{path.name.split('.')[0]}.db-wal")
         self._newest: dict[int, int] = {}
         """Where the log has the newest version of a page, among the frames of one life of it."""
         salt = b""
