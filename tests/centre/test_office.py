@@ -244,7 +244,8 @@ def test_events_are_told_in_words_with_their_pass_and_chosen_by_kind_and_day(wor
     gate = world.gate().enrol()
     told = [event(1, at_ms=NOW, kind="decided", outcome="refer", reason="passback", scope=7, serial=1),
             event(2, at_ms=NOW + DAY_MS, kind="ruled", outcome="deny", reason="not_holder", about="e1", by="李强"),
-            event(3, at_ms=NOW + DAY_MS, kind="decided", outcome="grant", reason="ok", scope=8, serial=1, recovered="j0/12"),
+            event(3, at_ms=NOW + DAY_MS, kind="decided", outcome="grant", reason="ok", scope=8, serial=1,
+                  recovered="j0/12"),
             event(4, at_ms=NOW + DAY_MS, kind="of_a_newer_gate", reason="unheard_of")]  # fmt: skip
     send(gate, Journal(told).batch(1, 4))
     page = office.get("/c/7/gates/g1/events").text
