@@ -68,6 +68,7 @@ def main() -> None:
     python -m kiosk scan photo.jpg            what the reader makes of a picture
     python -m kiosk decide G1...  --lane in   what would happen, and why
     python -m kiosk check                     is this gate well?
+    python -m kiosk journal                   what the journals hold, damaged ones too
     python -m kiosk focus                     how sharp does the camera see?
     python -m kiosk sheet sheet.pdf           a page to print and hold before the camera
     python -m kiosk demo                      a whole town on this laptop
@@ -375,6 +376,26 @@ def check(config: Config, as_json: bool) -> None:
             todo = f"  -> {finding.do}" if finding.do and not finding.ok else ""
             click.echo(f"{'ok ' if finding.ok else 'BAD'} {finding.part:10} {finding.text}{todo}")
     sys.exit(1 if bad else 0)
+
+
+@main.command("journal")
+@click.option("--read", "path", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE",
+              help="Print the whole events of this journal file, one JSON object a line.")  # fmt: skip
+@_config_option
+def show_journals(config: Config, path: Path | None) -> None:
+    """The journals of this gate with their whole events, damaged ones too. Nothing is written to them.
+
+    \b
+    python -m kiosk journal
+    python -m kiosk journal --read /var/lib/gate-kiosk/core/journal-5f43.damaged-d5a8 > events.jsonl
+    """
+    from kiosk.commands.journal import as_lines, surveys
+
+    try:
+        for line in as_lines(path) if path else map(str, surveys(config.core_state)):
+            click.echo(line)
+    except OSError as err:
+        raise click.ClickException(f"{path or config.core_state}: {err.strerror or err}") from err
 
 
 @main.command()

@@ -297,6 +297,9 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     list_revision: int = 0
     list_age_s: int = -1
     slow_disk: bool = False
+    recovered: str = ""
+    """Where it stood in a damaged journal, as ``JOURNAL/SEQ``; with ``?`` where no event before it is left, so that the
+    chain does not prove it."""
 
 
 class EventUpload(msgspec.Struct, kw_only=True):

@@ -72,7 +72,7 @@ def ask_core(config: Config) -> GateState | None:
 def _journal(config: Config) -> Iterator[Finding]:
     for path in sorted(config.core_state.glob("journal-*.damaged-*")):
         if not path.name.endswith(("-wal", "-shm")):
-            yield Finding("journal", True, f"{path.name} was set aside; keep it for the technician")
+            yield Finding("journal", True, f"{path.name} was set aside; kiosk journal says what is whole")
     paths = sorted(config.core_state.glob("journal-*.db"))
     if not paths:
         yield Finding("journal", False, "there is none yet", "start the core once")

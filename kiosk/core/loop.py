@@ -215,7 +215,7 @@ class CoreLoop:
 
     def events(self, asked: EventsAfter) -> EventBatch:
         """Written events for the centre."""
-        return self._journal.read(asked)
+        return self._journal.hand_out(asked)
 
     def acknowledged(self, asked: Acknowledged) -> verbs.Nothing:
         """The centre has everything up to there."""

@@ -253,12 +253,14 @@ def test_events_are_told_in_words_with_their_pass_and_chosen_by_kind_and_day(wor
     gate = world.gate().enrol()
     told = [event(1, at_ms=NOW, kind="decided", outcome="refer", reason="passback", scope=7, serial=1),
             event(2, at_ms=NOW + DAY_MS, kind="ruled", outcome="deny", reason="not_holder", about="e1", by="李强"),
-            event(3, at_ms=NOW + DAY_MS, kind="decided", outcome="grant", reason="ok", scope=8, serial=1),
+            event(3, at_ms=NOW + DAY_MS, kind="decided", outcome="grant", reason="ok", scope=8, serial=1,
+                  recovered="j0/12"),
             event(4, at_ms=NOW + DAY_MS, kind="of_a_newer_gate", reason="unheard_of")]  # fmt: skip
     send(gate, Journal(told).batch(1, 4))
     page = office.get("/c/7/gates/g1/events").text
     assert page.count(f"/c/7/passes/{number}") == 2, "the ruling is about the same pass; scope 8 is not ours"
-    for said in ("刚用过", "交保安", "不是本人", "经手：李强", "of_a_newer_gate", "unheard_of", "2027-01-15 16:00:00"):
+    for said in ("刚用过", "交保安", "不是本人", "经手：李强", "of_a_newer_gate", "unheard_of", "2027-01-15 16:00:00",
+                 "从损坏的记录文件中恢复：j0/12"):  # fmt: skip
         assert said in page
     counted = {"": 4, "kind=decided": 2, "kind=decided&outcome=grant": 1, "day=2027-01-15": 1, "day=2027-01-16": 3,
                "day=never": 4, "kind=x": 0}  # fmt: skip

@@ -15,8 +15,10 @@ import msgspec
 import pytest
 
 from kiosk.commands.check import frames_of
+from kiosk.core.journal import Journal
 from kiosk.verbs import LaneState
 from sync.credential import EPOCH_MS, STEP_MS, Credential
+from sync.protocol import Event
 from tests.fixtures.gate_parts import ANCHOR, BOX, HOUR_MS, credential, row_of, text_of, usual_changes, write_list
 
 ROOT = Path(__file__).parents[2]
@@ -239,3 +241,23 @@ def test_check_of_a_whole_gate_that_runs(device: Device) -> None:
     assert done.returncode == 1, "it has no centre"
     assert (found["core"], found["journal"], found["list"], found["list age"], found["pins"]) == (True,) * 5
     assert (found["clock"], found["centre"]) == (False, False)
+
+
+def test_journal_lists_what_is_whole_in_damaged_files_and_prints_it(device: Device) -> None:
+    core = device.folder / "state" / "core"
+    journal = Journal(core, lambda: device.now_ms)
+    assert all(journal.append(Event(id=f"{n:016x}", kind="call", at_ms=device.now_ms)).wait(10) for n in range(7))
+    journal.close()
+    (path,) = core.glob("journal-*.db")
+    damaged = path.with_name(f"{path.stem}.damaged-abc")
+    damaged.write_bytes(b"nonsense" + path.read_bytes()[8:])
+    listed = kiosk("journal", config=device.config).stdout.splitlines()
+    assert [line.split()[1:] for line in listed] == [
+        ["in", "use", "7", "events,", "1", "to", "7"],
+        ["damaged", "7", "events,", "1", "to", "7"],
+    ]
+    read = kiosk("journal", "--read", str(damaged), config=device.config)
+    events = [json.loads(line) for line in read.stdout.splitlines()]
+    assert [(said["seq"], said["proven"]) for said in events] == [(n, True) for n in range(1, 8)]
+    assert events[6]["event"]["id"] == f"{6:016x}"
+    assert set(core.glob("*")) == {damaged, path}

@@ -18,13 +18,14 @@ OwnKind = Literal["open", "write", "sync", "folder", "rename", "delete"]
 
 
 class OwnCall(msgspec.Struct, frozen=True):
-    """One call of our own code to the system. ``to``: the new name."""
+    """One call of our own code to the system. ``to``: the new name; ``failed``: it was refused."""
 
     kind: OwnKind
     path: Path
     at: int = 0
     content: bytes = b""
     to: Path = Path()
+    failed: bool = False
 
 
 AnyCall = Call | OwnCall
@@ -64,7 +65,7 @@ SICKNESSES = (FULL, BROKEN, FSYNC, READ_ONLY)
 
 
 class Disk:
-    """What happens under ``folder`` while :meth:`watched`. ``gate`` is asked first; ``told`` hears what was done."""
+    """What happens under ``folder`` while :meth:`watched`. ``told`` hears what was done or refused."""
 
     def __init__(self, folder: Path, told: Callable[[AnyCall], None] = lambda call: None):
         self.folder = folder
@@ -115,6 +116,7 @@ class Disk:
     def _ask_own(self, call: OwnCall) -> None:
         sick = self._sick
         if sick and call.kind in sick.own and self._concerns(call.path) and self._is_refused():
+            self._tell(msgspec.structs.replace(call, failed=True))
             raise OSError(sick.errno, os.strerror(sick.errno), str(call.path))
 
     @contextmanager

@@ -56,7 +56,7 @@ class _File(ctypes.Structure):
 
 class Call(msgspec.Struct, frozen=True):
     """One call of SQLite to its files. ``new``: the file was not there before; ``folder``: this call brings the file's
-    name, or its end, to the disk as well."""
+    name, or its end, to the disk as well; ``failed``: it was refused."""
 
     kind: Kind
     path: Path
@@ -64,6 +64,7 @@ class Call(msgspec.Struct, frozen=True):
     content: bytes = b""
     new: bool = False
     folder: bool = False
+    failed: bool = False
 
 
 Gate = Callable[[Call], int]
@@ -127,6 +128,7 @@ class Shim:
         with self._lock:
             refused = self._gate(call)
             if refused:
+                self._told(msgspec.structs.replace(call, failed=True))
                 return refused
             code = through()
             if code == 0:

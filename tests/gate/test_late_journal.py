@@ -43,14 +43,15 @@ def start_without_its_disk(bench: Bench) -> None:
     core, away = bench.folder / "core", bench.folder / "away"
     bench.stop()
     core.rename(away)
-    core.write_text("in the way")
+    (bench.folder / "blocked").write_text("a file, and no folder")
+    core.symlink_to("blocked")
     bench.start()
 
 
 def bring_the_disk(bench: Bench) -> None:
-    core, away = bench.folder / "core", bench.folder / "away"
-    core.unlink()
-    away.rename(core)
+    link = bench.folder / "link"
+    link.symlink_to("away")
+    link.replace(bench.folder / "core")  # at once: the writer must find no place in between
     bench.journal.append(Event(id="mark", kind="mark", at_ms=0)).wait(5)
     assert until(lambda: not bench.journal.health().why)
     bench.gate.tick()

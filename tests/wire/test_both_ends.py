@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import msgspec
 from flask import Flask
 
 from kiosk.core.journal import Journal
+from sync.agent.agent import CoreAway
 from sync.cache import ListReader, get_current
 from sync.protocol import Event, EventBatch, EventsAfter
 from sync.server.centre.writing import Centre
+from sync.server.gates.events import EventFilter, find_events
 from sync.server.passes import passes
 from tests.fixtures.both_ends import NOW_MS, FakeCore, Gate, enrolled, issue, states, stored
 from tests.fixtures.wsgi_adapter import BadLine, WsgiAdapter
@@ -80,7 +83,10 @@ class CoreWithJournal(FakeCore):
         self.journal = Journal(folder, lambda: NOW_MS)
 
     def events_after(self, asked: EventsAfter) -> EventBatch:
-        return self.journal.read(asked)
+        try:
+            return self.journal.hand_out(asked)
+        except sqlite3.Error as err:
+            raise CoreAway(str(err)) from err
 
 
 def test_true_journal_arrives_whole_and_chained_over_a_bad_line(
@@ -98,6 +104,36 @@ def test_true_journal_arrives_whole_and_chained_over_a_bad_line(
     journal_id = core.journal.health().journal_id
     core.journal.close()
     assert stored(centre) == [(journal_id, seq) for seq in range(1, 901)]
+    with centre.store.read() as conn:
+        assert conn.exec_driver_sql("SELECT sum(breaks) FROM journal").scalar() == 0
+
+
+def test_what_is_whole_in_a_damaged_journal_reaches_the_centre_once_and_marked(
+    tmp_path: Path, app: Flask, centre: Centre, gates: list[Gate]
+) -> None:
+    gate = enrolled(gates, tmp_path, app)
+    gate.core = core = CoreWithJournal(tmp_path / "core")
+    for numbers in (range(20), range(20, 50)):
+        saved = [core.journal.append(Event(id=f"e{number}", kind="call", at_ms=NOW_MS + number)) for number in numbers]
+        assert all(promise.wait(10) for promise in saved)
+        if 0 in numbers:
+            gate.run(30)
+    core.journal.close()
+    (path,) = (tmp_path / "core").glob("journal-*.db")
+    path.write_bytes(bytes(100) + path.read_bytes()[100:])
+    for _ in range(2):
+        gate.core = core = CoreWithJournal(tmp_path / "core")
+        gate.start()
+        for _ in range(4):
+            gate.run(60)
+            assert core.journal.recovery.wait(10)
+        core.journal.close()
+    found, _ = find_events(centre, 7, EventFilter(kind="call"), rows=1000)
+    events = [msgspec.json.decode(kept.event, type=Event) for kept in found]
+    assert sorted(event.id for event in events) == sorted(f"e{number}" for number in range(50))
+    marked = {event.id: event.recovered for event in events if event.recovered}
+    assert marked == {f"e{n}": f"{path.stem.removeprefix('journal-')}/{n + 1}" for n in range(20, 50)}
+    assert {kept.journal_id.split("-")[1] for kept in found if "recovered" in kept.event} == {"recovered"}
     with centre.store.read() as conn:
         assert conn.exec_driver_sql("SELECT sum(breaks) FROM journal").scalar() == 0
 

@@ -42,6 +42,7 @@ from kiosk.core.journal.file import (
     read_batch,
     read_uses,
 )
+from kiosk.core.journal.recovery import Recovery
 from kiosk.core.journal.standing import Standing
 from kiosk.core.journal.uses import UseRow, Uses
 from sync.durable import flush_folder
@@ -129,6 +130,7 @@ class Journal:
         self.past = Past()
         """What was found when the file was first opened; empty until then."""
         self._past_is = "awaited"
+        self.recovery = Recovery(folder)
         self._start()
         self._thread = threading.Thread(target=self._write_on, name="journal", daemon=True)
         self._thread.start()
@@ -164,7 +166,7 @@ class Journal:
         self._folder.mkdir(parents=True, exist_ok=True)
         for path in journals(self._folder):
             try:
-                return JournalFile(path)
+                return JournalFile(path, adopts=self._believed is None)
             except Damaged as err:
                 self._set_aside(path, str(err))
         path = self._folder / f"journal-{self._new_id()}.db"
@@ -393,6 +395,13 @@ class Journal:
                     self._lock.notify_all()
                 self._believes = self._believes and not isinstance(err, Short)
             raise sqlite3.OperationalError(f"{file.path.name} is damaged: {err}") from err
+
+    def hand_out(self, asked: EventsAfter) -> EventBatch:
+        """Events for the centre: first those that damaged journals still hold, then ours as :meth:`read` gives them.
+
+        Raises sqlite3.Error; asking again is safe.
+        """
+        return self.recovery.batch(asked) or self.read(asked)
 
     def health(self) -> Health:
         with self._lock:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from kiosk.core.journal.salvage import WholeRow, rows_of_log
 from kiosk.core.journal.standing import Fact, Standing
 from kiosk.core.journal.uses import UseRow, Uses
 from sync.durable import flush_folder, write_again
@@ -30,6 +32,8 @@ _READ_AT_ONCE = 1000
 _OUT_OF_REACH = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
 _PASSING = _OUT_OF_REACH | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}
 _UNREADABLE = {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ}
+
+log = logging.getLogger("journal")
 
 
 class Saved:
@@ -156,15 +160,18 @@ def journals(folder: Path) -> list[Path]:
 class JournalFile:
     """One journal file. Belongs to the writer's thread. Opening raises Damaged, OSError or sqlite3.Error (try again).
 
-    Whatever an earlier handle left unflushed, or failed to flush, is on the card once this one is open.
+    Whatever an earlier handle left unflushed, or failed to flush, is on the card once this one is open. With
+    ``adopts``, events that an earlier run left in the log are put in though SQLite passes over them.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, adopts: bool = True):
         self.path = path
         self.journal_id = path.stem.removeprefix("journal-")
         self.closed = False
         self._log = path.with_name(f"{path.name}-wal")
         write_again(self._log)
+        log_before = self._log.read_bytes() if self._log.exists() else b""
+        in_log = rows_of_log(path) if adopts and log_before else []
         self._conn = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
         self._commits = 0
         try:
@@ -172,9 +179,13 @@ class JournalFile:
                 self._conn.execute("PRAGMA journal_mode = WAL")
                 self._conn.execute("PRAGMA wal_autocheckpoint = 0")  # that is for :meth:`tidy`
                 self.seq, self.chain = self._last()
+                self._adopt(in_log)
                 self.standing, self._unmarked = _standing(self._conn)
         except BaseException:
             self._conn.close()
+            with contextlib.suppress(OSError):  # SQLite deletes the log of a file that it cannot read
+                if log_before and not self._log.exists():
+                    self._log.write_bytes(log_before)
             raise
         self.flushed = self.seq
 
@@ -184,6 +195,19 @@ class JournalFile:
             if before_seq != seq - 1 or chain(before, body) != link:
                 raise Damaged(f"the chain breaks at {seq}")
         return (rows[0][0], rows[0][2]) if rows else (0, CHAIN_START)
+
+    def _adopt(self, rows: Iterable[WholeRow]) -> None:
+        """Put in what the log holds and SQLite passed over: one flipped bit, and it drops all that comes after it."""
+        missed = []
+        for row in rows:
+            if row.seq == self.seq + 1 and chain(self.chain, row.body) == row.chain:
+                self.seq, self.chain = row.seq, row.chain
+                missed.append((row.seq, row.at_ms, row.body, row.chain, row.note))
+        if missed:
+            self._conn.execute("BEGIN IMMEDIATE")
+            self._conn.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", missed)
+            self._conn.execute("COMMIT")
+            log.warning("journal=taken_from_its_log events=%d", len(missed))
 
     def past(self) -> Past:
         """What it says of earlier runs. Raises Damaged, or sqlite3.Error (try again)."""

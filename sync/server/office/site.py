@@ -248,5 +248,6 @@ def _details(event: Event, tongue: words.Language) -> list[str]:
         (event.repeats, say("repeats", event.repeats)),
         (event.clock == "untrusted", say("clock_untrusted")),
         (event.slow_disk, say("slow_disk")),
+        (event.recovered, say("recovered", event.recovered)),
     )  # fmt: skip
     return [line for said, line in told if said]

@@ -345,6 +345,7 @@ WORDS: Mapping[str, Pair] = {
     "count": ("{said}条", "{said} events"),
     "clock_untrusted": ("闸口时间不准", "the gate's clock was not sure"),
     "slow_disk": ("存盘慢，先开了门", "slow disk: opened first"),
+    "recovered": ("从损坏的记录文件中恢复：{said}", "recovered from a damaged journal: {said}"),
     # Rules
     "rules_intro": (
         "这里的改动会签名发给本小区所有门口，几秒内生效；断网的门口恢复后生效。",
