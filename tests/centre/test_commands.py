@@ -96,6 +96,16 @@ def test_a_first_day(shell: Shell, tmp_path: Path) -> None:
     assert shell.json("begin-epoch", "7", "--yes")["epoch"] != before["epoch"]
 
 
+def test_every_place_of_a_backup_begins_anew_with_one_command(shell: Shell) -> None:
+    shell.json("add-compound", "东湖", "East Lake", "--id", "8")
+    shell.json("add-scope", "全镇", "Town", "--id", "9001")
+    before = {one["compound"]: one["epoch"] for one in shell.json("compounds")}
+    after = {one["compound"]: one["epoch"] for one in shell.json("begin-epoch", "--all", "--yes")}
+    assert after.keys() == {7, 8, 9001} and not set(before.values()) & set(after.values())
+    assert "Name one compound, or say --all" in shell.fails("begin-epoch", "--yes")
+    assert "Name one compound, or say --all" in shell.fails("begin-epoch", "7", "--all", "--yes")
+
+
 def test_a_pin_asked_at_the_prompt_is_not_shown(shell: Shell) -> None:
     result = shell.run("add-guard", "7", "李强", given=f"{PIN}\n{PIN}\n")
     assert result.exit_code == 0 and PIN not in result.output
@@ -120,6 +130,7 @@ def test_a_pin_asked_at_the_prompt_is_not_shown(shell: Shell) -> None:
         (("set-rule", "7", "passback_s", "soon"), "passback_s cannot be"),
         (("set-rule", "7", "admits", '["alien"]'), "There is no kind 'alien'"),
         (("withdraw", "7", "东门"), "There is no gate"),
+        (("new-identity", "7", "东门"), "There is no gate"),
         (("add-staff", "li"), "Say which compounds"),
         (("add-staff", "a b", "--everywhere"), "letters and digits"),
         (("staff-link", "nobody"), "There is no account"),

@@ -30,7 +30,7 @@ from sync.server.centre.store import StoreError
 from sync.server.opening import open_centre
 from sync.server.passes import compounds, passes
 from sync.server.people.households import households, slots
-from tests.centre import test_centre
+from tests.centre import test_alarms, test_centre, test_copies
 from tests.centre import test_events as test_centre_events
 from tests.fixtures.centre import NOW, Gate, World
 from tests.fixtures.office import Office, furnish
@@ -113,7 +113,9 @@ def _slow(test: Any) -> Any:
 # Every day the statements that differ most: numbering, pages of the feed, tables that are sorted, counted and paged.
 for _module in (test_centre, test_coverage, test_households, test_registers):
     globals().update(_also_here(_module))
-for _module in (test_areas, test_centre_events, test_collection, test_dwellings, test_retention, test_review):
+_OTHERS = (test_alarms, test_areas, test_centre_events, test_collection, test_copies, test_dwellings, test_retention,
+           test_review)  # fmt: skip
+for _module in _OTHERS:
     globals().update((name, _slow(test)) for name, test in _also_here(_module))
 
 

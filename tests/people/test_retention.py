@@ -414,7 +414,7 @@ def test_a_resident_is_told_every_clock_with_its_last_day_where_that_is_known(wo
 
 STAYS = {
     "compound", "counter", "signing_key", "gate", "device", "enrolment", "signed_change", "guard", "journal", "desk",
-    "rules", "staff", "staff_compound", "setting", "area",  # the centre's own
+    "cursor_ahead", "past_life", "rules", "staff", "staff_compound", "setting", "area",  # the centre's own
     "dwelling", "coverage", "erasure",  # houses, numbers and certificates without a person in them
     "credential",  # numbers only; deleted passes leave tombstones, which `prune` drops
 }  # fmt: skip

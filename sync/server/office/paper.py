@@ -82,7 +82,7 @@ class Paper:
 
     def paper_slip(self, compound: Compound, household_id: int) -> Any:
         """What the household takes away: number and slot; anyone who applied on paper gets the code of its own page."""
-        with self._centre.writing(compound.compound_id, g.staff.account) as writing:
+        with self._centre.writing(compound.compound_id, g.staff.account, even_stopped=True) as writing:
             record.note_opened(writing, household_id)
         with self._centre.store.read() as conn:
             household = households.get_household(conn, compound.compound_id, household_id)

@@ -103,7 +103,7 @@ class Review:
         stale = warned != household.warnings and household.state in households.OPEN_STATES
         if known and not stale:
             return
-        with centre.writing(compound.compound_id, by) as writing:
+        with centre.writing(compound.compound_id, by, even_stopped=True) as writing:
             record.note_opened(writing, household.household_id)
             if stale:
                 households.set_state(writing, household.household_id, warnings=warned)
