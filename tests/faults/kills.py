@@ -128,9 +128,9 @@ class _Lives:
 
     def _settle(self) -> list[str]:
         """Two more starts without a kill; people who passed and people who did not come again at the first one."""
-        found = self._quiet_life(lambda: [])
+        found = self._quiet_life(list)
         found += self._quiet_life(partial(self._come_again, read_books(self._device)))
-        return found + self._quiet_life(lambda: [])
+        return found + self._quiet_life(list)
 
     def _quiet_life(self, act: Callable[[], list[str]]) -> list[str]:
         pid = self._forks.start(self._device, "core")
