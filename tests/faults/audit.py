@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -41,22 +41,28 @@ class Books(NamedTuple):
         return (entry.event for entry in self.entries if entry.event.kind in kinds)
 
 
-def read_books(device: Device) -> Books:
-    """The journal as it lies on the disk, after the core has stopped."""
+def read_books(device: Device, sent: Mapping[tuple[str, int], str] | None = None) -> Books:
+    """The journal as it lies on the disk. What was pruned at its beginning is taken from what was ``sent``."""
     files = sorted(path.name for path in device.core_state.glob("journal-*") if path.name.endswith(".db"))
     with closing(sqlite3.connect(device.core_state / files[0])) as conn:
         rows = conn.execute("SELECT seq, body, chain, note FROM event ORDER BY seq").fetchall()
+    journal_id = files[0].removeprefix("journal-").removesuffix(".db")
+    before, pruned = CHAIN_START, []
+    for seq in range(1, rows[0][0] if rows else 1):
+        body = (sent or {})[journal_id, seq]
+        before = chain(before, body)
+        pruned.append((seq, body, before, None))
     entries = [
         Entry(seq, body, link, msgspec.json.decode(body, type=Event), (json.loads(note) if note else {}).get("use", {}))
-        for seq, body, link, note in rows
+        for seq, body, link, note in [*pruned, *rows]
     ]
     aside = [path.name for path in device.core_state.glob("*damaged*")]
-    return Books(files[0].removeprefix("journal-").removesuffix(".db"), entries, sorted({*files, *aside}))
+    return Books(journal_id, entries, sorted({*files, *aside}))
 
 
-def audit(device: Device, record: Record) -> list[str]:
+def audit(device: Device, record: Record, books: Books | None = None) -> list[str]:
     """What is wrong, a sentence for each kind of thing; empty: everything held."""
-    books = read_books(device)
+    books = books or read_books(device)
     found = [*_chain(books), *_presentations(books, record), *_openings(books), *_uses(books), *_handed(books, record)]
     return [*found, *_relay(device, books, record)]
 

@@ -21,6 +21,8 @@ from tests.fixtures.processes.forks import ForkServer
 LANES = {"entry": "in", "exit": "out"}
 KILLS = 250
 """Of one device; then comes another one, with an empty journal."""
+BUSY_S, _BUSY = 12.0, 0.01
+"""One life of a hundred is a busy one: thousands of events, and many cases open at its end."""
 IDLE_S = 60.0
 _PASSBACK_S = 150.0
 """Somewhat less than the rule's."""
@@ -73,13 +75,13 @@ def core(folder: Path, seed: int = 1, minutes: float | None = None, kills: int =
     ends, done, held, notes = Ends(minutes), 0, 0, []
     figures = {"presentations": 0, "answered": 0, "events": 0, "openings": 0}
     first: Device | None = None
-    count = min(kills, KILLS) * 30
+    count = min(kills, KILLS) * 30 + 3_000
     with fork_server() as forks:
         while done < kills and not ends.reached():
             wanted = min(KILLS, kills - done)
             device = listed_device(folder / f"device-{done}", passes(count), count, first, lanes=LANES)
             first = first or device
-            life = _Lives(device, forks, deck_of(device, count), seed + done)
+            life = Lives(device, forks, deck_of(device, count), seed + done)
             tried, found = life.run(wanted, ends)
             notes += [f"seed {seed + done}, {tried} kills: {text}" for text in found]
             done, held = done + tried, held + max(0, tried - len(found))
@@ -90,18 +92,18 @@ def core(folder: Path, seed: int = 1, minutes: float | None = None, kills: int =
     return Tally("core killed", done, held, tuple(notes))
 
 
-class _Lives:
+class Lives:
     """The lives of one core, and the books at the end of them."""
 
     def __init__(self, device: Device, forks: ForkServer, deck: Deck, seed: int) -> None:
         self._device, self._forks, self._deck, self._seed = device, forks, deck, seed
         self._rng = random.Random(seed)
-        self._record = Record()
+        self.record = Record()
 
     def run(self, kills: int, ends: Ends) -> tuple[int, list[str]]:
         """How many kills there were, and what was found wrong after them."""
         found: list[str] = []
-        crowd = Crowd(self._device, self._deck, self._record, self._seed).start()
+        crowd = Crowd(self._device, self._deck, self.record, self._seed).start()
         done = 0
         try:
             while done < kills and not ends.reached() and self._deck.left:
@@ -112,7 +114,7 @@ class _Lives:
         for lane in LANES:
             for name in ("passage", "guard_button"):
                 self._device.press(lane, name, False)
-        return done, [*found, *self._settle(), *audit(self._device, self._record)]
+        return done, [*found, *self._settle(), *audit(self._device, self.record)]
 
     def _live_and_die(self) -> Iterator[str]:
         rng = self._rng
@@ -122,7 +124,8 @@ class _Lives:
         except NotReady as err:
             yield f"{err}: {self._device.said('core')[-300:]}"
             return
-        time.sleep(rng.random() * (0.12 if early else rng.choice((0.03, 0.1, 0.25))))
+        longest = 0.12 if early else BUSY_S if rng.random() < _BUSY else rng.choice((0.03, 0.1, 0.25))
+        time.sleep(rng.random() * longest)
         if not self._forks.kill(pid):
             yield f"the core ended by itself: {self._device.said('core')[-300:]}"
 
@@ -152,12 +155,12 @@ class _Lives:
         client = self._device.client("core-reader")
         for people, expects in ((passed, "refer"), (vain, "grant")):
             for serial, lane in self._rng.sample(sorted(people), min(_TRIED_AGAIN, len(people))):
-                hold_up(client, self._record, self._deck, serial, lane, expects)
+                hold_up(client, self.record, self._deck, serial, lane, expects)
         client.close()
         return []
 
     def figures(self) -> dict[str, int]:
-        shown = self._record.shown
+        shown = self.record.shown
         return {
             "presentations": len(shown),
             "answered": sum(s.answer is not None for s in shown),

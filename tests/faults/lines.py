@@ -85,7 +85,7 @@ class Stand:
         self.device = Device(folder / "gate")
         self.centre.enrol(self.device, self.line.url)
         self.core = JournalCore(self.device.core_state)
-        self.numbers = list(self.centre.issue(PASSES))
+        self.numbers = [card.number for card in self.centre.issue(PASSES)]
         self._clock = Clock()
         state = self.device.folder / "state" / "sync"
         identity = read_identity(state)
@@ -101,7 +101,7 @@ class Stand:
     def change_list(self) -> None:
         """One pass is revoked and another one issued."""
         self.centre.revoke(self.numbers.pop(0))
-        self.numbers += self.centre.issue(1)
+        self.numbers += [card.number for card in self.centre.issue(1)]
         self._agent.wake()
 
     def catch_up(self) -> list[str]:
@@ -138,9 +138,9 @@ def stand(folder: Path, seed: int) -> Iterator[Stand]:
         made.close()
 
 
-def delivered(centre: Centre, written: dict[tuple[str, int], str]) -> list[str]:
-    """What the centre lacks, has twice, or has otherwise than the gate's journal."""
-    there = centre.events()
+def delivered(centre: Centre, written: dict[tuple[str, int], str], newest: int | None = None) -> list[str]:
+    """What the centre lacks, has twice, or has otherwise than the gate's journal, up to the ``newest`` number."""
+    there = {key: text for key, text in centre.events().items() if newest is None or key[1] <= newest}
     lost = [key for key in written if key not in there]
     other = [key for key, text in there.items() if written.get(key) != text]
     twice = [name for name, times in Counter(event_ids(there)).items() if times > 1]
