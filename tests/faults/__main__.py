@@ -4,8 +4,9 @@
     python -m tests.faults --list                  the parts
     python -m tests.faults kills-core --seed 7     one part again, as the table names it
 
-A part is a function of a module here: each in a module's ``PARTS``, or the module's own ``run``. It is given what it
-takes of a folder, the seed and the minutes it may last. Ends with 1 where something did not hold.
+A part is a function of a module in this folder: each one in a module's ``PARTS``, or the module's own ``run``. It is
+given what it takes of a folder, the seed, the minutes it may last, and a number of COUNTS. Ends with 1 where something
+did not hold.
 """
 
 from __future__ import annotations
@@ -14,40 +15,58 @@ import argparse
 import importlib
 import inspect
 import logging
-import pkgutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-import tests.faults
 from tests.faults.tally import Tally
 
 Part = Callable[..., Tally]
-console = Console(width=None if sys.stdout.isatty() else 150)
+FOLDER = Path(__file__).parent
+COUNTS = {"flips": 1_000, "jumps": 1_000, "steps": 100_000}
+"""How many a part tries that leaves this to its caller, by the name of its parameter."""
+PORTIONS = 20
+"""In which such a part is carried out, each with a seed of its own: between two of them its minutes may end."""
 
 
 def parts() -> dict[str, Part]:
     """Every part by its name."""
     found: dict[str, Part] = {}
-    for module in sorted(one.name for one in pkgutil.iter_modules(tests.faults.__path__)):
-        if module.startswith(("_", "test_")):
+    for path in sorted(FOLDER.rglob("*.py")):
+        if path.name.startswith(("_", "test_")):
             continue
-        has = vars(importlib.import_module(f"tests.faults.{module}"))
-        found |= has.get("PARTS") or ({module.replace("_", "-"): has["run"]} if "run" in has else {})
+        module = ".".join(["tests.faults", *path.relative_to(FOLDER).with_suffix("").parts])
+        has = vars(importlib.import_module(module))
+        found |= has.get("PARTS") or ({path.stem.replace("_", "-"): has["run"]} if "run" in has else {})
     return found
 
 
 def carry_out(part: Part, seed: int, minutes: float | None) -> Tally:
     """Run a part in a folder of its own, which is removed afterwards."""
+    takes = inspect.signature(part).parameters
+    count = next((name for name in COUNTS if name in takes), None)
+    if count:
+        return _in_portions(part, count, seed, minutes)
     with tempfile.TemporaryDirectory(prefix="gate-faults-") as folder:
         offered = {"folder": Path(folder), "seed": seed, "minutes": minutes}
-        takes = inspect.signature(part).parameters
         return part(**{name: value for name, value in offered.items() if name in takes})
+
+
+def _in_portions(part: Part, count: str, seed: int, minutes: float | None) -> Tally:
+    began, tallies, notes = time.monotonic(), [], []
+    for number in range(PORTIONS):
+        seed_now = seed * PORTIONS + number
+        tallies.append(part(seed=seed_now, **{count: COUNTS[count] // PORTIONS}))
+        notes += [f"seed {seed_now}: {note}" for note in tallies[-1].notes]
+        if minutes is not None and time.monotonic() - began >= minutes * 60:
+            break
+    tried, held = sum(one.tried for one in tallies), sum(one.held for one in tallies)
+    return Tally(tallies[0].name, tried, held, tuple(notes))
 
 
 def main() -> int:
@@ -70,8 +89,9 @@ def main() -> int:
     return run(every, asked.parts or list(every), asked.seed, asked.minutes)
 
 
-def run(every: dict[str, Part], names: list[str], seed: int, minutes: float | None) -> int:
-    """Print a line as each part ends, and the table at the end."""
+def run(every: Mapping[str, Part], names: list[str], seed: int, minutes: float | None) -> int:
+    """Print a line as each part ends, and the table at the end. 0 where all held."""
+    console = Console(width=None if sys.stdout.isatty() else 150)
     table = Table("part", "tried", "held", "minutes", "notes", title=f"Faults, seed {seed}", title_justify="left")
     wrong = 0
     for name in names:
@@ -81,7 +101,7 @@ def run(every: dict[str, Part], names: list[str], seed: int, minutes: float | No
         took = (time.monotonic() - began) / 60
         console.print(f"{name}: {tally.held:,} of {tally.tried:,} held, {took:.1f} min", highlight=False)
         table.add_row(name, f"{tally.tried:,}", f"{tally.held:,}", f"{took:.1f}", "\n".join(tally.notes))
-    console.print(table)
+    console.print(table, highlight=False)
     return 1 if wrong else 0
 
 

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults.audit import audit, read_books
-from tests.faults.kills import Ends, fork_server
-from tests.faults.peers import TOLD_S, settle, until
+from tests.faults.runs.audit import audit, read_books
+from tests.faults.runs.kills import Ends, fork_server
+from tests.faults.runs.peers import TOLD_S, settle, until
 from tests.faults.tally import Tally
 from tests.fixtures.processes.crowd import Crowd, Record
 from tests.fixtures.processes.town import Town

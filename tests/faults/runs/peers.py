@@ -16,9 +16,9 @@ import requests
 from kiosk.demo_passes import draw
 from kiosk.guard.doors import SESSION_COOKIE, form_token
 from kiosk.verbs import SHOW, Show
-from tests.faults.audit import Books, audit, read_books
-from tests.faults.kills import LANES, Ends, deck_of, fork_server, passes, wait_until_idle
-from tests.faults.lines import delivered
+from tests.faults.runs.audit import Books, audit, read_books
+from tests.faults.runs.kills import LANES, Ends, deck_of, fork_server, passes, wait_until_idle
+from tests.faults.runs.lines import delivered
 from tests.faults.tally import Tally
 from tests.fixtures.gate_parts import PIN
 from tests.fixtures.processes.centre import wrong_rows

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from kiosk.channel import ChannelError, Client
 from kiosk.verbs import HOLD, RULE, SIGN_IN, WATCH, Hold, Ruling, SignIn, Watch
-from tests.faults.audit import audit, read_books
-from tests.faults.kills import LANES, Ends, deck_of, passes, wait_until_idle
+from tests.faults.runs.audit import audit, read_books
+from tests.faults.runs.kills import LANES, Ends, deck_of, passes, wait_until_idle
 from tests.faults.tally import Tally
 from tests.fixtures.gate_parts import PIN
 from tests.fixtures.processes.crowd import Crowd, Pressed, Record

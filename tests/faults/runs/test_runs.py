@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults import __main__ as runner
-from tests.faults import kills, lines, peers, soak, traffic
-from tests.faults.audit import audit
-from tests.faults.kills import Ends, Lives
+from tests.faults.runs import kills, lines, peers, soak, traffic
+from tests.faults.runs.audit import audit
+from tests.faults.runs.kills import Ends, Lives
 from tests.faults.tally import Tally
 from tests.fixtures.processes.crowd import Record
 from tests.fixtures.processes.device import Device, listed_device
@@ -169,3 +169,15 @@ def test_the_table_tells_what_did_not_hold(capsys: pytest.CaptureFixture[str]) -
     said = capsys.readouterr().out
     assert "bad: 4 of 5 held" in said
     assert "seed 3: one lost" in said
+
+
+def test_a_part_that_leaves_its_number_to_the_caller_is_carried_out_in_portions_with_seeds_of_their_own() -> None:
+    asked = []
+
+    def part(seed: int, flips: int) -> Tally:
+        asked.append((seed, flips))
+        return Tally("flips", flips, flips - (seed % 20 == 3), ("one fell",) if seed % 20 == 3 else ())
+
+    assert runner.carry_out(part, 2, None) == Tally("flips", 1_000, 999, ("seed 43: one fell",))
+    assert asked == [(seed, 50) for seed in range(40, 60)]
+    assert runner.carry_out(part, 2, 0.0).tried == 50

@@ -24,7 +24,7 @@ from sync.agent.enrol import read_identity
 from sync.agent.lists import ListFolder
 from sync.agent.wire import Tls
 from sync.protocol import Accepted, Acknowledged, Event, EventBatch, EventsAfter, Signed, SyncState
-from tests.faults.kills import Ends
+from tests.faults.runs.kills import Ends
 from tests.faults.tally import Tally
 from tests.fixtures.both_ends import Clock
 from tests.fixtures.processes.centre import COMPOUND, Centre, event_ids, listed_cursor, wrong_rows

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.protocol import CredentialRow
-from tests.faults.audit import Books, audit, read_books, relay_rises
+from tests.faults.runs.audit import Books, audit, read_books, relay_rises
 from tests.faults.tally import Tally
 from tests.fixtures.gate_parts import row_of, text_of
 from tests.fixtures.processes.crowd import Crowd, Deck, Record, hold_up
