@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nacl.public import PrivateKey
 
     from kiosk.commands.focus import Aid
-    from kiosk.core.mirror import Anchor
+    from kiosk.core.vouching import Anchor
 
 DEFAULT_CONFIG = "/etc/gate-kiosk/kiosk.toml"
 
@@ -92,10 +92,11 @@ def core(config: Config) -> None:
     from kiosk.core.guards.live import LiveList
     from kiosk.core.guards.post import GuardSessions
     from kiosk.core.journal import Journal
-    from kiosk.core.kept import Kept
-    from kiosk.core.lane_run import LaneRun
+    from kiosk.core.kept import Kept, Memory, Statements
+    from kiosk.core.lanes.lane_run import LaneRun
     from kiosk.core.loop import CoreLoop
     from kiosk.core.mirror import Mirror
+    from kiosk.core.vouching import Vouching
     from kiosk.service import Service, log_to_stdout
 
     log_to_stdout()
@@ -106,10 +107,12 @@ def core(config: Config) -> None:
     except OSError as err:  # it decides all the same, and the journal goes on trying
         logging.getLogger("core").error("state=unwritable path=%s why=%r", config.core_state, err.strerror)
     anchor = _anchor(config)
-    kept = Kept(config.core_state / "kept.json", patience_s=DISK_S)
+    kept = Kept(config.core_state / "kept.json", Memory(), patience_s=DISK_S)
+    statements = Kept(config.core_state / "vouched.json", Statements(), patience_s=DISK_S)
     clock = Clock(kept)
     journal = Journal(config.core_state, lambda: clock.now().utc_ms)
-    mirror = Mirror(config.list_folder, anchor, _box(config), kept, clock.now)
+    vouching = Vouching(anchor, _box(config), kept, statements)
+    mirror = Mirror(config.list_folder, vouching, clock.now)
     live = LiveList()
     simulated = config.simulated
     runs = {
@@ -271,7 +274,7 @@ def _anchor(config: Config) -> Anchor | None:
     """Whom this device trusts; None before enrolment. Raises ConfigError for a broken anchor."""
     import msgspec
 
-    from kiosk.core.mirror import Anchor
+    from kiosk.core.vouching import Anchor
 
     path = Path(config.gate.anchor)
     try:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import time
+from typing import Any, Literal
 
 import msgspec
 
 from kiosk.channel import Verb
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
+
+TIMELY_S = 2.0
+"""A question that may open says when it was put. Answered later than this, it opens nothing: its person has gone."""
+
+
+def _asked_at() -> Any:
+    """Seconds of CLOCK_MONOTONIC, which all processes of the device share; filled in when the question is made."""
+    return msgspec.field(default_factory=time.monotonic)
 
 
 class Nothing(msgspec.Struct):
@@ -26,6 +35,7 @@ class Presentation(msgspec.Struct, kw_only=True):
     engine: str = ""
     frames: int = 1
     ms: float = 0.0
+    at: float = _asked_at()
 
 
 class PresentationAnswer(msgspec.Struct, kw_only=True):
@@ -153,6 +163,7 @@ class Ruling(msgspec.Struct):
     happening: int
     grant: bool
     reason: str = ""
+    at: float = _asked_at()
 
 
 class Override(msgspec.Struct):
@@ -163,6 +174,7 @@ class Override(msgspec.Struct):
     open: bool
     happening: int = 0
     reason: str = ""
+    at: float = _asked_at()
 
 
 class Explain(msgspec.Struct):
@@ -179,6 +191,7 @@ class Hold(msgspec.Struct):
     token: str
     lane: str
     open: bool
+    at: float = _asked_at()
 
 
 class Lockdown(msgspec.Struct):
@@ -222,6 +235,7 @@ class PresentText(msgspec.Struct):
     lane: str
     text: str
     source: str = "phone"
+    at: float = _asked_at()
 
 
 class ConfirmTime(msgspec.Struct):
@@ -278,6 +292,8 @@ class GateState(msgspec.Struct, kw_only=True):
     list_revision: int
     list_passes: int
     clock: str
+    clock_asks: bool = False
+    """Nobody has said the time but, perhaps, the hardware clock: a guard should compare it with a watch."""
     clock_uncertainty_ms: int
     now_ms: int
     timezone: str

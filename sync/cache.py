@@ -32,6 +32,8 @@ FIND_S = 1.0
 PATIENCE_S = 3.0
 """How long a reader waits for a look-up, and for everything else."""
 CHECK_S = 600.0
+ALONE_S = 10.0
+"""How long a file is read alone before it is opened in the ordinary way again."""
 _LOOK_UP_LIMIT = 20
 _MOST_SIGNED = 20_000
 _MOST_META = 1000
@@ -96,6 +98,11 @@ def _named(path: Path, err: Exception) -> ListError | ListUnwritten:
     if code & 0xFF in _PASSING and code not in _UNREADABLE:
         return ListUnwritten(f"{path.name}: {err}", full=code == sqlite3.SQLITE_FULL)
     return ListError(f"{path.name}: {err}")
+
+
+def _cannot_write(err: sqlite3.Error) -> bool:
+    """Whether the disk, and not the file, keeps SQLite from opening it."""
+    return getattr(err, "sqlite_errorcode", 0) & 0xFF in _PASSING - {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -276,12 +283,17 @@ class ListReader:
     Every method raises ListError when the file turns out to be damaged, or does not answer in time. The file belongs to
     another process, which may lock it or put something endless there: so it is read on a thread of its own, and the
     asker waits ``patience_s`` at most (FIND_S for a look-up), and not at all while an earlier question still hangs.
+
+    Where SQLite cannot make ``-shm`` (a full or read-only disk), the file is read alone: as it lies there, or, where a
+    ``-wal`` has more, under a lock that keeps its writer out. That ends when :meth:`outdated` says so.
     """
 
     def __init__(self, path: Path, patience_s: float = PATIENCE_S):
         self.path = path
         self._patience_s = patience_s
         self._until = 0.0
+        self._alone_until: float | None = None
+        self._immutable = False
         self._asked: SimpleQueue[tuple[Callable[[], Any], float, Future[Any]] | None] = SimpleQueue()
         self._last: Future[Any] = Future()
         self._last.set_result(None)
@@ -298,12 +310,44 @@ class ListReader:
         # Not mode=ro: a reader of another user must be able to make -shm again after the writer closed cleanly.
         if not self.path.is_file():
             raise ListError(f"{self.path.name} is missing")
-        conn = sqlite3.connect(self.path, timeout=FIND_S, isolation_level=None)
+        try:
+            return self._opened(str(self.path))
+        except sqlite3.Error as err:
+            if not _cannot_write(err):
+                raise
+        self._alone_until = time.monotonic() + ALONE_S
+        if self._has_more():
+            return self._opened(str(self.path), alone=True)
+        self._immutable = True
+        return self._opened(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1")
+
+    def _has_more(self) -> bool:
+        """Whether a write-ahead log holds what the file itself does not."""
+        try:
+            return self._wal.stat().st_size > 0
+        except FileNotFoundError:
+            return False
+
+    @property
+    def _wal(self) -> Path:
+        return self.path.with_name(f"{self.path.name}-wal")
+
+    def outdated(self) -> bool:
+        """Whether a file read alone should be opened again: somebody writes it, or might be able to by now."""
+        if self._alone_until is None:
+            return False
+        return time.monotonic() > self._alone_until or (self._immutable and self._wal.exists())
+
+    def _opened(self, name: str, alone: bool = False) -> sqlite3.Connection:
+        conn = sqlite3.connect(name, timeout=FIND_S, isolation_level=None, uri=name.startswith("file:"))
         try:
             conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
             conn.set_progress_handler(lambda: time.monotonic() > self._until, _STEPS_BETWEEN_LOOKS)
             conn.execute("PRAGMA trusted_schema = 0")
             conn.execute("PRAGMA query_only = 1")
+            if alone:
+                conn.execute("PRAGMA locking_mode = EXCLUSIVE")  # needs no -shm: the index of the log is in memory
+            conn.execute("PRAGMA schema_version").fetchone()  # the first look at the file itself
         except BaseException:
             conn.close()
             raise

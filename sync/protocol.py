@@ -392,11 +392,13 @@ class Nonce(msgspec.Struct):
 
 
 class Accepted(msgspec.Struct):
-    """Whether the core could use it, and why not. ``time_wanted``: its clock is not trusted, as after a restart."""
+    """Whether the core could use it, and why not. ``time_wanted``: its clock is not trusted, as after a restart.
+    ``unverified``: statements (``PURPOSE ITEM``) that the list should hold and does not: it is to be built anew."""
 
     ok: bool
     why: str = ""
     time_wanted: bool = False
+    unverified: list[str] = []
 
 
 # --- journal chain --------------------------------------------------------------------------------------------------

@@ -51,10 +51,10 @@ GATE_REASONS: tuple[GateReason, ...] = get_args(GateReason)
 
 EventKind = Literal[
     "decided", "passage", "ruled", "override", "explained", "opened", "fire", "lockdown", "hold", "call", "tamper",
-    "boot", "reader_restarted", "journal_set_aside", "events_lost", "withdrawn", "clock", "sign_in",
+    "input", "boot", "reader_restarted", "journal_set_aside", "events_lost", "withdrawn", "clock", "sign_in",
 ]  # fmt: skip
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
-"""Kinds of events in a gate's journal. ``opened``: by a wired button."""
+"""Kinds of events in a gate's journal. ``opened``: by a wired button. ``input``: one that cannot be believed."""
 
 LiveKind = Literal[
     "decision", "ruling", "override", "explained", "passage", "button", "fire", "lockdown", "held_open", "call",

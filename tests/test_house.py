@@ -193,7 +193,7 @@ def test_only_the_main_program_is_imported_by_nobody() -> None:
 
 def test_policy_and_wire_are_pure() -> None:
     shells = {"time", "os", "socket", "sqlite3", "random", "threading", "requests", "pathlib", "subprocess"}
-    for name in ("kiosk.core.policy", "kiosk.core.lane", "sync.protocol", "sync.terms"):
+    for name in ("kiosk.core.policy", "kiosk.core.lanes.lane", "sync.protocol", "sync.terms"):
         assert not {target.split(".")[0] for target in IMPORTS[name]} & shells, name
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from kiosk.channel import ChannelError, Client
 from kiosk.config import Config
 from kiosk.core.journal import open_existing
-from kiosk.core.mirror import Anchor
+from kiosk.core.vouching import Anchor
 from kiosk.restarts import SEVERAL
 from kiosk.verbs import STATE, GateState, LaneState, Nothing
 from sync.cache import ListError, check, get_current

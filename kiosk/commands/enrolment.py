@@ -8,7 +8,7 @@ import msgspec
 from nacl.public import PrivateKey
 
 from kiosk.config import Config
-from kiosk.core.mirror import Anchor
+from kiosk.core.vouching import Anchor
 from sync.agent.enrol import EnrolError, enrol
 from sync.durable import replace_durably
 

@@ -11,9 +11,10 @@ from kiosk.config import Config
 from kiosk.core.clock import Clock
 from kiosk.core.journal import read_uses
 from kiosk.core.judge import Judge
-from kiosk.core.kept import Kept
-from kiosk.core.mirror import Anchor, Mirror, zone_of
+from kiosk.core.kept import Kept, Memory, Statements
+from kiosk.core.mirror import Mirror
 from kiosk.core.policy import Now, stage_in_force
+from kiosk.core.vouching import Anchor, Vouching, zone_of
 from sync.credential import Credential, read_credential
 
 
@@ -24,10 +25,11 @@ def preview(
     section = next((s for s in config.lane if lane in (None, s.name)), None)
     if section is None:
         raise ValueError(f"no lane is named {lane!r}; there are {', '.join(s.name for s in config.lane)}")
-    kept = Kept(config.core_state / "kept.json", writes=False)
+    kept = Kept(config.core_state / "kept.json", Memory(), writes=False)
+    statements = Kept(config.core_state / "vouched.json", Statements(), writes=False)
     clock = Clock(kept)
     moment = clock.now()
-    mirror = Mirror(config.list_folder, anchor, box, kept, lambda: moment)
+    mirror = Mirror(config.list_folder, Vouching(anchor, box, kept, statements), lambda: moment)
     mirror.refresh()
     try:
         moment = _moment(at, mirror, clock)

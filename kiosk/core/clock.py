@@ -1,8 +1,11 @@
 """Trusted time: the core's own clock is CLOCK_BOOTTIME plus an offset. The system clock is never set.
 
 ``trusted``: anchored in this boot by a root-signed time statement over the core's own nonce, and not further out than
-30 s. ``holdover``: anchored earlier in this boot, or by a hardware clock that agreed with the last statement, or by a
-signed-in guard who confirmed the time. ``untrusted``: anything else. The floor moves by signed statements only.
+30 s. ``holdover``: anchored earlier in this boot, or without a signature: by a hardware clock that agreed with the last
+statement, or by a signed-in guard, whose word counts more. ``untrusted``: anything else.
+
+Time cannot be before the floor. Signed statements move it; after a restart so does the journal, as far as its events
+were dated by a clock that a statement had set. A hardware clock is believed between that floor and 90 days after it.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, tzinfo
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from kiosk.core.kept import Kept
+from kiosk.core.kept import Kept, Memory
 from kiosk.core.policy import Now, TimeState
 from sync.protocol import Signed, TimeBody
 
@@ -24,8 +28,12 @@ DRIFT = 100e-6
 """Milliseconds the offset may go wrong per millisecond: a cheap crystal in heat and cold."""
 NONCE_S = 60.0
 _NONCES = 16
-_LATEST_MS = 4_102_444_800_000
-"""2100: no guard means that, and no calendar reckons with everything."""
+RELEASED_MS = 1_793_491_200_000
+"""2026-11-01, the month of the first release: it cannot be earlier than that."""
+RTC_AHEAD_MS = 90 * 24 * 3_600_000
+"""No gate is without power and centre for longer, so a hardware clock further ahead is wrong."""
+GUARD_AHEAD_MS = 2 * 365 * 24 * 3_600_000
+"""A guard who says a time further ahead has mistaken the year."""
 RTC_WITHIN_MS = 5_000
 RTC_UNCERTAINTY_MS = 60_000
 GUARD_UNCERTAINTY_MS = 120_000
@@ -40,7 +48,7 @@ class _Anchor(msgspec.Struct, frozen=True):
     offset_ms: int
     at: float
     uncertainty_ms: int
-    signed: bool
+    by: Literal["statement", "rtc", "guard"]
 
 
 class Clock:
@@ -52,7 +60,7 @@ class Clock:
 
     def __init__(
         self,
-        kept: Kept,
+        kept: Kept[Memory],
         boot: Callable[[], float] = boottime,
         system: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         has_rtc: Callable[[], bool] = lambda: Path("/dev/rtc0").exists(),
@@ -62,28 +70,53 @@ class Clock:
         self._system = system
         self._has_rtc = has_rtc
         self._nonces: dict[bytes, float] = {}
+        self._unsigned_before = kept.now.unsigned_since_ms
+        self._known_ms = kept.now.floor_ms
+        """The latest time that a signature stands behind, over restarts."""
         self._anchor = self._from_rtc()
         self.zone: tzinfo = UTC
 
     def _from_rtc(self) -> _Anchor | None:
         system = self._system()
         memory = self._kept.now
-        if not (memory.rtc_agreed and self._has_rtc() and system >= memory.floor_ms):
+        plausible = self._known_ms <= system <= max(self._known_ms, RELEASED_MS) + RTC_AHEAD_MS
+        if not (memory.rtc_agreed and self._has_rtc() and plausible):
             return None
         at = self._boot()
-        return _Anchor(system - int(at * 1000), at, RTC_UNCERTAINTY_MS, signed=False)
+        return _Anchor(system - int(at * 1000), at, RTC_UNCERTAINTY_MS, "rtc")
+
+    def recall(self, newest_ms: int) -> None:
+        """Learn from the journal: ``newest_ms`` is the time of its last event whose clock knew the time (0: there is
+        none). The hardware clock is looked at again: one that is behind the journal is slow."""
+        signed_ms = min(newest_ms, self._unsigned_before) if self._unsigned_before else newest_ms
+        self._known_ms = max(self._known_ms, signed_ms)
+        if self._anchor and self._anchor.by == "rtc":
+            slow = self._system() + RTC_WITHIN_MS < newest_ms
+            self._anchor = None if slow else self._from_rtc()
+        if self._anchor and self._anchor.by == "rtc":
+            self._begin_unsigned()
+
+    def _begin_unsigned(self) -> None:
+        """From now on the journal's times are vouched for by nobody; remember up to when they were."""
+        if not self._kept.now.unsigned_since_ms:
+            self._kept.change(unsigned_since_ms=max(1, self._known_ms))
+
+    @property
+    def asks(self) -> bool:
+        """Whether a guard should compare the time with a watch: nobody better has said it."""
+        return self._anchor is None or self._anchor.by == "rtc"
 
     def now(self) -> Now:
         """The time, its state, how far it may be out (milliseconds), and the floor."""
-        boot, floor = self._boot(), self._kept.now.floor_ms
+        boot, floor = self._boot(), self._known_ms
         if self._anchor is None:
             # Nothing is known but that time is after the floor and goes on.
-            return Now(utc_ms=floor + int(boot * 1000), state="untrusted", floor_ms=floor, zone=self.zone)
+            return Now(utc_ms=floor + int(boot * 1000), state="untrusted", signed=False, floor_ms=floor, zone=self.zone)
         utc = max(self._anchor.offset_ms + int(boot * 1000), floor)
         uncertainty = self._anchor.uncertainty_ms + int((boot - self._anchor.at) * 1000 * DRIFT)
-        trusted = self._anchor.signed and uncertainty <= TRUSTED_WITHIN_MS
-        state: TimeState = "trusted" if trusted else "holdover"
-        return Now(utc_ms=utc, state=state, uncertainty_ms=uncertainty, floor_ms=floor, zone=self.zone)
+        signed = self._anchor.by == "statement"
+        state: TimeState = "trusted" if signed and uncertainty <= TRUSTED_WITHIN_MS else "holdover"
+        return Now(utc_ms=utc, state=state, signed=signed, uncertainty_ms=uncertainty, floor_ms=floor, zone=self.zone)
 
     def nonce(self) -> bytes:
         """A fresh nonce for a time statement: good once, for a minute."""
@@ -111,24 +144,34 @@ class Clock:
         if asked is None or at - asked > NONCE_S:
             return "an old or unknown nonce"
         away_ms = int((at - asked) * 1000)
-        if not (self._anchor and self._anchor.signed and self.now().uncertainty_ms < away_ms):
+        signed_before = self._is_signed()
+        if not (signed_before and self.now().uncertainty_ms < away_ms):
             # One that was held up on its way must not make a clock worse that is known better.
-            self._anchor = _Anchor(body.utc_ms + away_ms // 2 - int(at * 1000), at, away_ms, signed=True)
+            self._anchor = _Anchor(body.utc_ms + away_ms // 2 - int(at * 1000), at, away_ms, "statement")
         agreed = self._has_rtc() and abs(self._system() - body.utc_ms) <= RTC_WITHIN_MS
-        self._kept.change(floor_ms=max(self._kept.now.floor_ms, body.utc_ms), rtc_agreed=agreed)
+        floor_ms = max(self._kept.now.floor_ms, body.utc_ms)
+        # Not with the first statement: a power cut might leave an event of the wrong clock as the journal's last.
+        unsigned_since_ms = 0 if signed_before else self._kept.now.unsigned_since_ms
+        self._kept.change(floor_ms=floor_ms, rtc_agreed=agreed, unsigned_since_ms=unsigned_since_ms)
+        self._known_ms = floor_ms
         return ""
 
-    def confirm(self, utc_ms: int) -> str:
-        """A signed-in guard says what time it is. Only without anything better, and never before the floor.
+    def _is_signed(self) -> bool:
+        return self._anchor is not None and self._anchor.by == "statement"
 
-        Answers a code, ``known_already``, ``before_floor`` or ``bad_time``; empty: taken.
+    def confirm(self, utc_ms: int) -> str:
+        """A signed-in guard says what time it is. Only where no statement did, never before the floor or the release,
+        and never two years after both. Answers a code, ``known_already``, ``before_floor`` or ``bad_time``; empty:
+        taken.
         """
-        if self.now().state != "untrusted":
+        if self._is_signed():
             return "known_already"
-        if utc_ms < self._kept.now.floor_ms:
+        earliest = max(self._known_ms, RELEASED_MS)
+        if utc_ms < earliest:
             return "before_floor"
-        if utc_ms >= _LATEST_MS:
+        if utc_ms > earliest + GUARD_AHEAD_MS:
             return "bad_time"
         at = self._boot()
-        self._anchor = _Anchor(utc_ms - int(at * 1000), at, GUARD_UNCERTAINTY_MS, signed=False)
+        self._anchor = _Anchor(utc_ms - int(at * 1000), at, GUARD_UNCERTAINTY_MS, "guard")
+        self._begin_unsigned()
         return ""

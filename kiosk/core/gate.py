@@ -1,14 +1,16 @@
 """One presentation, ruling, override or button carried through: read, judge, record, act.
 
 Everything here runs on the core's one loop. The rules are in :mod:`kiosk.core.policy`, the lane's behaviour in
-:mod:`kiosk.core.lane`; here the facts are gathered, the decision is put on disk before the relay moves, and the outcome
-after it.
+:mod:`kiosk.core.lanes.lane`; here the facts are gathered, the decision is put on disk before the relay moves, and the
+outcome after it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -16,17 +18,17 @@ import msgspec
 
 from hardware import Signal
 from kiosk.channel import Refused
-from kiosk.core import lane as lanes
 from kiosk.core.book import Book
 from kiosk.core.clock import Clock
 from kiosk.core.journal import Journal, Saved, UseRow, Uses
 from kiosk.core.judge import Decision, Judge, Whose
-from kiosk.core.kept import Kept, with_name
-from kiosk.core.lane_run import LaneRun
+from kiosk.core.kept import Kept, Memory, with_name
+from kiosk.core.lanes import lane as lanes
+from kiosk.core.lanes.lane_run import LaneRun
+from kiosk.core.lanes.repeats import Presented
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
-from kiosk.core.repeats import Presented
-from kiosk.verbs import LiveLine, Presentation, PresentationAnswer
+from kiosk.verbs import TIMELY_S, LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event
@@ -36,6 +38,8 @@ DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
 _FORGET_EVERY_S = 3600.0
 _USES_KEPT_MS = 3 * 24 * 3_600_000
+_KNEW = ("trusted", "holdover")
+_BUTTONS = ("guard_button", "exit_button")
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
 
 log = logging.getLogger("gate")
@@ -73,13 +77,15 @@ class Gate:
         journal: Journal,
         mirror: Mirror,
         clock: Clock,
-        kept: Kept,
+        kept: Kept[Memory],
         own_scope: int,
         monotonic: Callable[[], float],
     ):
         self.lanes = lane_runs
         self.refers: dict[int, Refer] = {}
         self.openings: dict[str, Opening] = {}
+        self.quiet = False
+        """Nothing but starts was in the journal when this one began."""
         self.uses = Uses(journal.counted, journal.steps)
         self._book = book
         self._journal = journal
@@ -94,7 +100,8 @@ class Gate:
 
     def begin(self) -> None:
         """Close what a crash left open, resume lockdown, and take the inputs as they stand. Opens nothing."""
-        self._book.record("boot", why=f"{len(self._journal.earlier)} events found")
+        self._clock.recall(next((e.at_ms for e in reversed(self._journal.earlier) if e.clock in _KNEW), 0))
+        self._record_start()
         self._resume_lockdown()
         self._close_interrupted()
         for run in self.lanes.values():
@@ -103,6 +110,17 @@ class Gate:
                 if run.levels.get(name):
                     self._take_level(run, name, True)
             self.drive(run, lanes.Tick())
+
+    def _record_start(self) -> None:
+        """A start is an event, but in a restart loop only the first, the tenth, the hundredth … are: nothing happened
+        in between, and nothing should push what did happen off the card."""
+        since = list(itertools.takewhile(lambda event: event.kind != "boot", reversed(self._journal.earlier)))
+        began_before = len(since) < len(self._journal.earlier)
+        self.quiet = began_before and all(event.kind == "clock" for event in since)
+        starts = self._kept.now.quiet_starts + 1 if self.quiet else 0
+        self._kept.change(quiet_starts=starts)
+        if starts == 0 or re.fullmatch("10+", str(starts)):
+            self._book.record("boot", count=starts, why=f"{len(self._journal.earlier)} events found")
 
     def _resume_lockdown(self) -> None:
         """The journal's word counts, also where the memory of it was damaged."""
@@ -146,7 +164,15 @@ class Gate:
         return msgspec.structs.replace(last.shown, repeat=True)
 
     def _is_open(self, presented: Presented) -> bool:
-        return presented.event in self.openings or presented.shown.happening in self.refers
+        """Whether what was answered is still under way. An opening is, at most as long as somebody may take to pass: a
+        sensor that sticks must not make everybody's next visit a repeat."""
+        if presented.shown.happening in self.refers:
+            return True
+        opening = self.openings.get(presented.event)
+        if opening is None:
+            return False
+        run = self.lanes[opening.lane]
+        return run.state.relay_on or self._monotonic() - presented.at < run.facts.passage_timeout_s
 
     def _under_way(self, run: LaneRun) -> dict[int, int]:
         """When each person last began a passage in this direction that has not been counted yet."""
@@ -243,6 +269,7 @@ class Gate:
             if opening is None:
                 continue
             run = self.lanes[opening.lane]
+            run.inputs.settled(end.outcome)
             use = None
             who = opening.whose.person
             if end.outcome != "not_passed" and who is not None:
@@ -288,21 +315,28 @@ class Gate:
 
     # --- inputs and time ---
 
-    def input_changed(self, lane: str, name: str, level: bool) -> None:
-        """A debounced level has changed."""
+    def input_changed(self, lane: str, name: str, level: bool, at: float | None = None) -> None:
+        """A debounced level has changed, ``at`` that time (None: now). A button pressed too long ago opens nothing."""
         run = self.run(lane)
-        if run.levels.get(name) != level:
-            run.levels[name] = level
-            self._take_level(run, name, level)
+        if run.levels.get(name) == level:
+            return
+        run.levels[name] = level
+        if name in _BUTTONS and at is not None and self._monotonic() - at > TIMELY_S:
+            log.warning("lane=%s input=%s why=too_late", lane, name)
+            return
+        self._take_level(run, name, level)
 
     def _take_level(self, run: LaneRun, name: str, level: bool) -> None:
-        lane = run.section.name
+        lane, now = run.section.name, self._monotonic()
+        run.inputs.changed(name, level, now)
+        if name != "passage" and run.inputs.chatters(name, now):
+            return  # a loose wire; :meth:`_look_at_inputs` takes up its level once it is quiet
         if name == "passage":
             self.drive(run, lanes.Passage(level))
         elif name == "fire":
             self.drive(run, lanes.Fire(level))  # first the lane, then the books
             self._note("fire", lane, "on" if level else "off")
-        elif name in ("guard_button", "exit_button") and level:
+        elif name in _BUTTONS and level:
             event, saved = self._book.record(
                 "opened", lane=lane, direction=run.section.direction, outcome="grant", source=name
             )
@@ -312,6 +346,19 @@ class Gate:
             self._note("call", lane, "on" if level else "off")
         elif name == "tamper":
             self._note("tamper", lane, "on" if level else "off")
+
+    def _look_at_inputs(self, run: LaneRun) -> None:
+        """Tell what is newly wrong with a lane's inputs, and what no longer is."""
+        now, lane = self._monotonic(), run.section.name
+        if run.inputs.passage_doubted(now) != run.state.doubted:
+            self.drive(run, lanes.Doubt(not run.state.doubted))
+        faults = run.inputs.faults(now)
+        for fault in sorted(faults ^ run.input_faults):
+            self._book.record("input", lane=lane, outcome="on" if fault in faults else "off", reason=fault)
+        quiet = "input_chatters" in run.input_faults - faults
+        run.input_faults = faults
+        if quiet and run.levels.get("fire", False) != run.state.fire:
+            self._take_level(run, "fire", run.levels["fire"])
 
     def _note(self, kind: Literal["fire", "call", "tamper"], lane: str, outcome: Switched) -> None:
         event, _ = self._book.record(kind, lane=lane, outcome=outcome)
@@ -323,6 +370,7 @@ class Gate:
         for number in [number for number, refer in self.refers.items() if refer.until <= now]:
             self.answer(number, self.refers.pop(number), "deny", "", "unanswered")
         for run in self.lanes.values():
+            self._look_at_inputs(run)
             self.drive(run, lanes.Fault(faulty(run.section.name)))
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY_S

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import queue
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from kiosk.channel import Refused
+from kiosk.verbs import TIMELY_S
 
 ANSWER_S = 5.0
 _WAITING = 1000
@@ -21,7 +23,8 @@ T = TypeVar("T")
 class Jobs:
     """A queue of jobs and of the answers to them. Thread-safe; :meth:`do_next` is the loop's alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._waiting: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue(_WAITING)
 
     def put(self, job: Callable[[], T]) -> Future[T]:
@@ -30,15 +33,21 @@ class Jobs:
         self._waiting.put((job, answer), timeout=ANSWER_S)
         return answer
 
-    def ask(self, job: Callable[[], T]) -> T:
+    def ask(self, job: Callable[[], T], asked_at: float | None = None) -> T:
         """Run something on the loop and wait for what it answers or raises. Raises Refused ``busy`` when its turn does
-        not come in time; it is not run then: nobody may be let in long after they left."""
-        answer = self.put(job)
+        not come in time, and ``too_late`` when it comes TIMELY_S after ``asked_at`` (CLOCK_MONOTONIC; a core that was
+        stopped, or whose peer wrote long ago). It is not run then: nobody may be let in after they left."""
+        answer = self.put(job if asked_at is None else lambda: self._timely(job, asked_at))
         try:
             return answer.result(ANSWER_S)
         except TimeoutError:
             answer.cancel()
             raise Refused("busy") from None
+
+    def _timely(self, job: Callable[[], T], asked_at: float) -> T:
+        if not self._monotonic() - asked_at <= TIMELY_S:  # what is no number is too late as well
+            raise Refused("too_late")
+        return job()
 
     def do_next(self, wait_s: float) -> None:
         """Do one job, if one comes in time. What it raises belongs to the one who asked; the loop goes on."""

@@ -9,7 +9,7 @@ from datetime import datetime, time
 import msgspec
 
 from kiosk.core.journal import Uses
-from kiosk.core.kept import Kept
+from kiosk.core.kept import Kept, Memory
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import Digits, Direction, Known, Lane, Now, Use, Verdict, decide, judge_digits
 from sync.cache import credential_id
@@ -63,7 +63,7 @@ class Decision(msgspec.Struct, frozen=True):
 class Judge:
     """Decides on readings with this gate's list, uses and time. Belongs to the thread that owns the list."""
 
-    def __init__(self, mirror: Mirror, uses: Uses, kept: Kept, own_scope: int, now: Callable[[], Now]):
+    def __init__(self, mirror: Mirror, uses: Uses, kept: Kept[Memory], own_scope: int, now: Callable[[], Now]):
         self._mirror = mirror
         self._uses = uses
         self._kept = kept
@@ -76,7 +76,8 @@ class Judge:
         at = Lane(name=lane, direction=direction, lockdown=lane in self._kept.now.lockdown)
         age = self._mirror.list_state()
         if not isinstance(reading, Credential):
-            known = Known(own_scope=self._own_scope, age=age)
+            has_keys = any(scope == self._own_scope for scope, _ in self._mirror.vouched.keys)
+            known = Known(own_scope=self._own_scope, has_keys=has_keys, age=age)
             return Decision(decide(reading, known, Use(), rules, at, now), reading)
         row = self._mirror.find(reading.scope, reading.serial)
         last_serial = self._mirror.last_serial(reading.scope)

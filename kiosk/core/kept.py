@@ -1,6 +1,6 @@
-"""What the core must remember over a restart besides the journal: one small JSON file, replaced atomically.
+"""What the core must remember over a restart besides the journal: small JSON files, replaced atomically.
 
-It changes seldom (a signed time statement, a lockdown, a lane held open), never per passage.
+They change seldom (a signed time statement, a lockdown, a lane held open, a new rule), never per passage.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -21,44 +22,60 @@ log = logging.getLogger("kept")
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """``floor_ms``: time cannot be before this; ``rtc_agreed``: the hardware clock agreed with the last statement;
-    ``seen``: the highest revision of each signed item in ``seen_epoch``, and ``past_epochs`` the epochs before it, so
-    that an older one never comes back; ``rule`` the signed rules last in force, so that none is lifted by leaving it
-    out of the list."""
+    ``unsigned_since_ms``: the last time that a signature stood behind, while the clock goes by a hardware clock or a
+    guard's word (0: it does not); ``quiet_starts``: starts in a row between which nothing happened; ``seen``: the
+    highest revision of each signed item in ``seen_epoch``, and ``past_epochs`` the epochs before it, so that an older
+    one never comes back."""
 
     floor_ms: int = 0
     rtc_agreed: bool = False
+    unsigned_since_ms: int = 0
+    quiet_starts: int = 0
     lockdown: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     seen: dict[str, int] = {}
     seen_epoch: str = ""
     past_epochs: tuple[str, ...] = ()
-    rule: Signed | None = None
 
 
-class Kept:
-    """The memory in a file. A damaged or missing file reads as a fresh memory: it only ever makes the gate careful.
+class Statements(msgspec.Struct, frozen=True):
+    """Every root-signed statement in force, as last verified: keys, accounts, rules, names. The list brings them, but a
+    gate whose list is lost or damaged still knows its compound by these, and none is lifted by leaving it out."""
+
+    signed: tuple[Signed, ...] = ()
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Kept(Generic[T]):
+    """A memory in a file. A damaged or missing file reads as ``fresh``: it only ever makes the gate careful.
 
     A thread of its own writes: who changes something waits ``patience_s`` for the disk at most. A write that fails (a
     full disk) is logged and tried again; until then the gate goes on with its memory. With ``writes=False`` nothing is
     ever written: for a program that only looks.
     """
 
-    def __init__(self, path: Path, writes: bool = True, patience_s: float = 5.0):
+    def __init__(self, path: Path, fresh: T, writes: bool = True, patience_s: float = 5.0):
         self._path = path
+        self._fresh = fresh
         self._writes = writes
         self._patience_s = patience_s
         self._lock = threading.Condition()
         self._thread: threading.Thread | None = None
-        self.now = self._tried = self._written = self._read()
+        self.now: T = self._read()
+        self._tried: T = self.now
+        self._written: T = self.now
 
-    def _read(self) -> Memory:
+    def _read(self) -> T:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Memory)
+            found: T = msgspec.json.decode(self._path.read_bytes(), type=type(self._fresh))
         except FileNotFoundError:
-            return Memory()
+            return self._fresh
         except (OSError, msgspec.MsgspecError) as err:
-            log.error("kept=unreadable why=%r", str(err))
-            return Memory()
+            log.error("kept=unreadable name=%s why=%r", self._path.name, str(err))
+            return self._fresh
+        return found
 
     def change(self, **fields: object) -> None:
         """Replace some fields, durably if the disk allows. From one thread at a time."""
@@ -92,7 +109,7 @@ class Kept:
             except OSError as err:
                 failed = err.strerror or str(err)
             if failed and failed != why:
-                log.error("kept=unwritten why=%r", failed)
+                log.error("kept=unwritten name=%s why=%r", self._path.name, failed)
             why = failed
             with self._lock:
                 self._tried = new

@@ -25,10 +25,11 @@ from kiosk.core.guards.post import GuardSessions
 from kiosk.core.guards.verbs import GuardVerbs
 from kiosk.core.jobs import Jobs
 from kiosk.core.journal import Journal
-from kiosk.core.kept import Kept
-from kiosk.core.mirror import Anchor, Mirror, zone_of
+from kiosk.core.kept import Kept, Memory
+from kiosk.core.mirror import Mirror
 from kiosk.core.peers import Peers, short_word
 from kiosk.core.report import GateReport
+from kiosk.core.vouching import Anchor, zone_of
 from kiosk.service import Service
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
 
@@ -59,7 +60,7 @@ class CoreLoop:
         journal: Journal,
         mirror: Mirror,
         clock: Clock,
-        kept: Kept,
+        kept: Kept[Memory],
         post: GuardSessions,
         monotonic: Callable[[], float],
     ):
@@ -86,13 +87,18 @@ class CoreLoop:
     def begin(self) -> None:
         """Take the list and the inputs as they stand, close what a crash left open, and listen to the inputs: first
         listen, then look, so that nothing falls in between."""
+        if self._mirror.vouched.withdrawn:  # in an earlier run, which has recorded it
+            self._withdrawn = True
+            self._mirror.withdraw()
+        self._heed_vouched()
         self._refresh()
         for name, run in self._gate.lanes.items():
             run.parts.inputs.watch(lambda line, level, lane=name: self._input(lane, line, level))  # type: ignore[misc]
         self._gate.begin()
 
     def _input(self, lane: str, line: str, level: bool) -> None:
-        self.jobs.put(lambda: self._gate.input_changed(lane, line, level))
+        at = self._monotonic()
+        self.jobs.put(lambda: self._gate.input_changed(lane, line, level, at))
 
     def serve(self, listeners: Mapping[str, socket.socket]) -> None:
         """Answer on the three sockets."""
@@ -137,8 +143,11 @@ class CoreLoop:
         # The file is another process's: a list that answers slowly must not take the loop from guard and button.
         self._rests_until = now + (now - began) * RESTS_TIMES if now - began > SLOW_LIST_S else 0.0
         self._refresh_at = max(now + REFRESH_S, self._rests_until)
-        if not changed:
-            return
+        if changed:
+            self._heed_vouched()
+
+    def _heed_vouched(self) -> None:
+        """Follow what is vouched for: the compound's time zone, and the order to be no gate any longer."""
         vouched = self._mirror.vouched
         self._clock.zone = zone_of(vouched.compound)
         if vouched.withdrawn and not self._withdrawn:
@@ -169,7 +178,7 @@ class CoreLoop:
     def _present(self, asked: verbs.Presentation) -> verbs.PresentationAnswer:
         """What the reader says of itself goes into log and journal: nothing but short words, and never a guard's."""
         shown = msgspec.structs.replace(asked, source="camera", engine=short_word(asked.engine))
-        return self.jobs.ask(lambda: self._gate.present(shown))
+        return self.jobs.ask(lambda: self._gate.present(shown), asked.at)
 
     def _reader_state(self, state: verbs.ReaderState) -> verbs.Nothing:
         if state.lane not in self._gate.lanes:
@@ -216,7 +225,7 @@ class CoreLoop:
         if self._mirror.vouched.withdrawn:
             return Accepted(False, "withdrawn")
         time_wanted = self._clock.now().state != "trusted"
-        return Accepted(not self._mirror.why, self._mirror.why, time_wanted)
+        return Accepted(not self._mirror.why, self._mirror.why, time_wanted, list(self._mirror.unverified))
 
     def take_time(self, statement: Signed) -> Accepted:
         """Anchor the clock by the centre's statement, if it is the centre's."""
@@ -226,6 +235,6 @@ class CoreLoop:
         anchor = self._anchor
         why = self._clock.take_statement(statement, anchor.root_public, anchor.device, anchor.compound)
         after = self._clock.now().state
-        if before != after:
+        if before != after and not self._gate.quiet:
             self._book.record("clock", why=f"{before} to {after}")
         return Accepted(not why, why)

@@ -31,14 +31,19 @@ DIGITS_SLACK_STEPS = 1
 DIGITS_JUDGED_STEPS = 20
 """Digits are not judged by a clock that may be further out than this many steps."""
 
+UNSIGNED_ENDS_MS = 7 * 24 * 3_600_000
+"""A clock that no signature stands behind ends passes up to so long after the floor, and no later ones."""
+
 _WEIGHT: dict[Outcome, int] = {"deny": 0, "refer": 1, "grant": 2}
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What the list says. ``own_scope`` is the compound's; ``last_serial`` the highest the list speaks for in the
-    credential's scope, None where it says nothing; ``age`` is ``none`` where no complete list is there."""
+    credential's scope, None where it says nothing; ``age`` is ``none`` where no complete list is there. ``has_keys``:
+    a key of the own scope is known, without which nobody can tell the compound's passes from others."""
 
     own_scope: int
+    has_keys: bool = True
     row: CredentialRow | None = None
     last_serial: int | None = None
     age: ListState = "none"
@@ -62,10 +67,12 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
-    """The gate's time: UTC milliseconds, how far they may be out, and the floor that time cannot be before."""
+    """The gate's time: UTC milliseconds, how far they may be out, and the floor that time cannot be before. ``signed``:
+    the centre's word stands behind it, and not only a hardware clock's or a guard's."""
 
     utc_ms: int
     state: TimeState
+    signed: bool = True
     uncertainty_ms: int = 0
     floor_ms: int = 0
     zone: tzinfo
@@ -161,8 +168,14 @@ def _not_yet_valid(case: _Case) -> Outcome | None:
 
 def _expired(case: _Case) -> Outcome | None:
     until = case.row.valid_until_ms if case.row else case.credential.valid_until_ms
-    now = case.now.utc_ms if case.now.judged else case.now.floor_ms
-    return "deny" if now >= until else None
+    return "deny" if _surely(case.now) >= until else None
+
+
+def _surely(now: Now) -> int:
+    """The time that it surely is by now, which alone ends a pass. A clock without a signature may be far ahead."""
+    if not now.judged:
+        return now.floor_ms
+    return now.utc_ms if now.signed else min(now.utc_ms, now.floor_ms + UNSIGNED_ENDS_MS)
 
 
 def _digits_missing(case: _Case) -> Outcome | None:
@@ -267,13 +280,19 @@ _RULES: tuple[tuple[Reason, Callable[[_Case], Outcome | None]], ...] = (
 def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, now: Now) -> Verdict:
     """What the gate makes of one presentation. Pure and total: an answer for whatever a reader may bring."""
     if isinstance(reading, Misread):
-        found: list[tuple[Reason, Outcome]] = [(reading.reason, "deny")]
+        found: list[tuple[Reason, Outcome]] = [_misread(reading, known)]
         found += [("lockdown", "deny")] if lane.lockdown else []
         return _soften(_verdict(found, listed=False), rules, lane, now)
     case = _Case(reading, known, use, rules, lane, now)
     answers = ((reason, rule(case)) for reason, rule in _RULES)
     found = [(reason, outcome) for reason, outcome in answers if outcome is not None]
     return _soften(_verdict(found, listed=case.row is not None), rules, lane, now)
+
+
+def _misread(reading: Misread, known: Known) -> tuple[Reason, Outcome]:
+    if reading.reason == "foreign_scope" and not known.has_keys:
+        return "no_list", "refer"
+    return reading.reason, "deny"
 
 
 def _verdict(found: list[tuple[Reason, Outcome]], listed: bool) -> Verdict:

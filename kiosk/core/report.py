@@ -8,10 +8,11 @@ from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
 from kiosk.core.journal import Journal
-from kiosk.core.kept import Kept
-from kiosk.core.mirror import Anchor, Mirror
+from kiosk.core.kept import Kept, Memory
+from kiosk.core.mirror import Mirror
 from kiosk.core.peers import Peers
 from kiosk.core.policy import stage_in_force
+from kiosk.core.vouching import Anchor
 
 
 class GateReport:
@@ -27,7 +28,7 @@ class GateReport:
         journal: Journal,
         mirror: Mirror,
         clock: Clock,
-        kept: Kept,
+        kept: Kept[Memory],
         peers: Peers,
     ):
         self._config = config
@@ -57,6 +58,7 @@ class GateReport:
             list_revision=self._mirror.revision,
             list_passes=self._mirror.passes,
             clock=now.state,
+            clock_asks=self._clock.asks,
             clock_uncertainty_ms=now.uncertainty_ms,
             now_ms=now.utc_ms,
             timezone=vouched.compound.timezone,
@@ -87,6 +89,11 @@ class GateReport:
             ("held_open_question", any(lane in gate.lanes and not gate.lanes[lane].state.held for lane in kept.held)),
             ("camera", "camera" in lane_faults),
             ("reader_silent", "reader_silent" in lane_faults),
+            ("passage_stuck", "passage_stuck" in lane_faults),
+            ("passage_blind", "passage_blind" in lane_faults),
+            ("button_stuck", "button_stuck" in lane_faults),
+            ("call_stuck", "call_stuck" in lane_faults),
+            ("input_chatters", "input_chatters" in lane_faults),
             ("reader_restarted", self._peers.restarts_worth_telling()),
             ("journal_lost", health.lost > 0),
             ("journal", bool(health.why)),
@@ -103,7 +110,7 @@ class GateReport:
     def lane_faults(self, lane: str) -> list[str]:
         """Codes of what is wrong at a lane. On the loop only."""
         run = self._gate.lanes[lane]
-        faults = ["relay"] if run.fault else []
+        faults = [*(["relay"] if run.fault else []), *sorted(run.input_faults)]
         if any(camera.lane == lane for camera in self._config.camera):
             fault = self._peers.camera_fault(lane)
             faults += [fault] if fault else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -29,8 +30,8 @@ class Centre:
         self.url = ""
 
     def start(self) -> None:
-        """Serve; after the first time at the same address again."""
-        port = str(urlsplit(self.url).port or 0)
+        """Serve, always at the same address: also where it was killed and its watcher started it again."""
+        port = str(urlsplit(self.url).port or free_port())
         heard = self._log.stat().st_size if self._log.exists() else 0
         command = [*self._command, "run", "--port", port, "--json"]
         self._child = Child("centre", command, self._log)
@@ -52,6 +53,17 @@ class Centre:
             self._child = None
 
     @property
+    def pid(self) -> int:
+        """The process id, 0 while it is stopped."""
+        return self._child.pid if self._child else 0
+
+    def kill(self) -> int:
+        """kill -9, as a crash would; it is started again. Returns the process id that was killed."""
+        if self._child is None:
+            raise DemoError("the centre is not running")
+        return self._child.kill()
+
+    @property
     def _command(self) -> list[str]:
         return [sys.executable, "-m", "sync.server", "--state", str(self._folder)]
 
@@ -63,3 +75,10 @@ class Centre:
         if done.returncode:
             raise DemoError(f"sync.server {' '.join(args[:2])}: {done.stderr.strip()}")
         return json.loads(done.stdout)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody had a moment ago."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])

@@ -25,7 +25,7 @@ from hardware import Picture
 from hardware.simulated import burst
 from kiosk import channel as ch
 from kiosk import verbs
-from kiosk.core.repeats import REPEAT_S
+from kiosk.core.lanes.repeats import REPEAT_S
 from kiosk.demo.record import StoryRecord
 from kiosk.demo.town import COMPOUND, GUARD, Town
 from kiosk.demo_passes import draw

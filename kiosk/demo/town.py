@@ -24,7 +24,7 @@ from rich.console import Console
 from kiosk.channel import Client
 from kiosk.commands.check import ask_core
 from kiosk.config import Config, load
-from kiosk.demo.centre import START_S, Centre, DemoError
+from kiosk.demo.centre import START_S, Centre, DemoError, free_port
 from kiosk.demo.officer import Officer
 from kiosk.demo_passes import draw
 from kiosk.together import Together, wait_until
@@ -151,7 +151,7 @@ class Town:
             f'[centre]\nurl = "{self.centre.url}"\n\n'
         )
         folders = f'[simulated]\nfolder = "{self.folder}/simulated"\npasses = "{self.pictures}"\n'
-        body = ready.replace("[simulated]\n", folders).replace("port = 8080", f"port = {_free_port()}")
+        body = ready.replace("[simulated]\n", folders).replace("port = 8080", f"port = {free_port()}")
         self.config_path.write_text(head + body, "utf-8")
 
     def _enrol(self) -> None:
@@ -246,9 +246,3 @@ def _pin() -> str:
 
 def _day(offset: int) -> str:
     return (datetime.now().astimezone() + timedelta(days=offset)).date().isoformat()
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

@@ -102,7 +102,7 @@ def lockdown() -> Answer:
 
 @routes.route("/time", methods=["GET", "POST"])
 def confirm_time() -> Answer:
-    """A guard compares the gate's time with a watch; needed only while the clock is not trusted."""
+    """A guard compares the gate's time with a watch; needed only while nobody better has said the time."""
     state = post().live.refresh_state()
     if request.method == "GET":
         return _time_page(state, "", 200)
@@ -130,7 +130,7 @@ def _time_page(state: GateState, sentence: str, status: int) -> Answer:
     page = render_template(
         "time.html",
         now=now,
-        asks=state.clock == "untrusted",
+        asks=state.clock_asks,
         sentence=sentence,
         bar=bar(view_asked()),
         zone=state.timezone,

@@ -309,7 +309,7 @@ def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
         list_age=list_age(language, state),
         unexplained=word(language, "unexplained", n=state.unexplained) if state.unexplained else "",
         simulated=simulated_banner(language, state),
-        clock_asks=state.clock == "untrusted",
+        clock_asks=state.clock_asks,
         held_asks=asking[0] if asking else "",
         held_title=title_of(language, state, asking[0]) if asking else "",
         waiting=waiting,

@@ -256,6 +256,23 @@ FAULTS: dict[str, Pair] = {
         "The camera is out. Scan by phone or look up; call the technician.",
     ),
     "reader_silent": ("识别程序停了，正在自己重启。", "The reader is down, restarting itself."),
+    "passage_stuck": (
+        "通行感应器一直有信号。看看有没有树叶、停着的车挡住；照常放行，叫技术员。",
+        "The passage sensor is stuck: look for a leaf or a parked car. Go on; call the technician.",
+    ),
+    "passage_blind": (
+        "很久没感应到有人通过。照常放行，叫技术员看感应器。",
+        "The passage sensor sees nobody. Go on as usual; call the technician.",
+    ),
+    "button_stuck": (
+        "墙上的开门按钮按住不放或卡住了。去看一下。",
+        "A wired button is stuck or held down. Go and look.",
+    ),
+    "call_stuck": ("呼叫按钮一直按着。去车道看一下。", "The call button stays pressed. Look at the lane."),
+    "input_chatters": (
+        "有一根信号线在乱跳。照常放行，叫技术员。",
+        "A wire flickers. Go on as usual; call the technician.",
+    ),
     "reader_restarted": ("识别程序重启过，现在正常。", "The reader was down; it works again."),
     "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
     "held_open_question": (
@@ -374,6 +391,10 @@ ERRORS: dict[str, Pair] = {
         "That is earlier than the gate knows it is. Check the date and time.",
     ),
     "not_here": ("没有这一页。", "There is no such page."),
+    "too_late": (
+        "门控停了一下，这次没有开门。人还在的话请再按一次。",
+        "The gate stood still: nothing was opened. If somebody waits, press again.",
+    ),
     "not_possible": ("现在不能这样做。", "That is not possible now."),
     "fault": ("门控出了错。要开门请按墙上的按钮，叫技术员。", "A fault. Use the wired button, call the technician."),
 }

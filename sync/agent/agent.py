@@ -259,6 +259,8 @@ class Agent:
         elif not accepted.ok and self._jobs and self._follower.suspect():
             # The core cannot use the list in force: look it through, and rebuild it if it is damaged.
             self._pull_job.due = min(self._pull_job.due, self._clock())
+        if accepted.unverified and self._jobs and self._follower.distrust(accepted.unverified):
+            self._pull_job.due = min(self._pull_job.due, self._clock())
 
     # Events and time
 

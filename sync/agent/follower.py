@@ -58,6 +58,8 @@ class ListFollower:
         self._stamped = -STAMP_S
         self._suspect = False
         self._looked_through = -CHECK_LIST_S
+        self._unverified: list[str] = []
+        self._distrusted = -CHECK_LIST_S
         self._rebuilds = Backoff(rng)
         self._rebuild_after = 0.0
 
@@ -69,6 +71,14 @@ class ListFollower:
         self._suspect, self._looked_through = True, self._clock()
         return True
 
+    def distrust(self, unverified: list[str]) -> bool:
+        """The core could not verify statements of the list: have it built anew at the next pull, at most every ten
+        minutes. Whether that pull should come at once."""
+        if self._clock() - self._distrusted < CHECK_LIST_S:
+            return False
+        self._unverified, self._distrusted = unverified, self._clock()
+        return True
+
     def pull(self) -> float:
         """Take what is new; the seconds until the next look. Raises WireError, ListError, DiskFull, SnapshotRefused."""
         try:
@@ -77,6 +87,8 @@ class ListFollower:
                 self._suspect = False
                 self._lists.check()
             self._follow_epoch(cursor)
+            if self._unverified:
+                raise ListError(f"the core could not verify {', '.join(self._unverified[:3])}")
             return self._take(self._wire.feed(cursor))
         except ListError as err:
             log.warning("list=rebuilding why=%r", str(err))
@@ -112,6 +124,7 @@ class ListFollower:
         if self._clock() < self._rebuild_after:
             raise SnapshotRefused("the list just rebuilt cannot be continued")
         self._lists.install(self._wire.snapshot(), self._wire.download)
+        self._unverified = []
         self._rebuild_after = self._clock() + REBUILD_PAUSES * self._rebuilds.next_s()
         self._news.changed = self._news.urgent = True
         return 0.0

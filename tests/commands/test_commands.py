@@ -166,8 +166,8 @@ def test_decide_says_what_would_happen_and_records_nothing(device: Device) -> No
     assert {name for name in after - set(before) if not name.endswith(("-wal", "-shm"))} == set()
 
 
-def test_decide_without_a_list_refers_and_without_a_key_refuses(device: Device) -> None:
-    assert device.decide(text_of(device.card))["reason"] == "foreign_scope"
+def test_decide_without_a_list_refers_with_and_without_a_key(device: Device) -> None:
+    assert device.decide(text_of(device.card))["reason"] == "no_list"
     device.enrol()
     (device.folder / "state" / "list" / "current").unlink()
     assert device.decide(text_of(device.card))["list"] == "none"

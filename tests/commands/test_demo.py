@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
+
+from kiosk.demo.centre import Centre
+from kiosk.together import wait_until
 
 MUST_BE_TOLD = {
     "card photographed badly",
@@ -39,6 +43,24 @@ def test_the_story_of_a_gate_comes_out_right_in_every_step(tmp_path: Path) -> No
     assert not wrong, done.stdout
     assert done.returncode == 0
     assert {step["name"] for step in story["steps"]} >= MUST_BE_TOLD
+
+
+@pytest.mark.slow
+def test_the_demos_centre_comes_back_at_its_address_when_it_is_killed(tmp_path: Path) -> None:
+    centre = Centre(tmp_path / "centre")
+    centre.start()
+    try:
+        killed, url = centre.kill(), centre.url
+        assert wait_until(lambda: answers(url) and centre.pid != killed, 30)
+    finally:
+        centre.stop()
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).status_code < 500
+    except requests.RequestException:
+        return False
 
 
 def test_a_demo_that_cannot_start_says_so_in_one_sentence(tmp_path: Path) -> None:

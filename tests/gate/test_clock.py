@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiosk.core.clock import DRIFT, Clock
-from kiosk.core.kept import Kept
+from kiosk.core.clock import DRIFT, RELEASED_MS, Clock
+from kiosk.core.kept import Kept, Memory
 from sync.protocol import Signed
 from tests.fixtures.gate_parts import (
     COMPOUND,
@@ -40,7 +40,7 @@ class Machine:
     def start(self) -> None:
         self.time = Time()
         self.time.s = 20.0
-        self.kept = Kept(self.path)
+        self.kept = Kept(self.path, Memory())
         self.clock = Clock(self.kept, boot=self.time, system=lambda: self.system_ms, has_rtc=lambda: self.rtc)
 
     def hear(self, utc_ms: int, away_s: float = 0.0) -> str:
@@ -202,6 +202,85 @@ def test_an_unproven_hardware_clock_is_not_believed(machine: Machine, rtc: bool,
     assert machine.state == "untrusted"
 
 
+def proven(machine: Machine, later_ms: int = 0) -> None:
+    """A statement at noon with which the hardware clock agreed; then a restart, and what the RTC says by then."""
+    machine.rtc, machine.system_ms = True, NOON_MS
+    assert machine.hear(NOON_MS) == "" and machine.kept.now.rtc_agreed
+    machine.system_ms = NOON_MS + later_ms
+    machine.start()
+
+
+@pytest.mark.parametrize("days", [91, 365, 20 * 365])
+def test_a_hardware_clock_that_is_far_ahead_is_not_believed_and_a_guard_may_say_the_time(
+    machine: Machine, days: int
+) -> None:
+    proven(machine, days * DAY_MS)
+    assert machine.state == "untrusted" and machine.clock.confirm(NOON_MS + HOUR_MS) == ""
+    assert machine.clock.now().utc_ms == NOON_MS + HOUR_MS
+
+
+def test_a_hardware_clock_behind_the_journal_is_slow_and_the_journal_is_the_floor(machine: Machine) -> None:
+    proven(machine, 3 * DAY_MS)
+    machine.clock.recall(NOON_MS + 20 * DAY_MS)
+    now = machine.clock.now()
+    assert (now.state, now.floor_ms) == ("untrusted", NOON_MS + 20 * DAY_MS) and now.utc_ms >= now.floor_ms
+
+
+def test_a_power_cut_after_weeks_offline_does_not_bring_back_old_time(machine: Machine) -> None:
+    machine.hear(NOON_MS)
+    machine.time.go(21 * 86_400)
+    at_the_cut = machine.clock.now().utc_ms
+    machine.start()
+    machine.clock.recall(at_the_cut)
+    now = machine.clock.now()
+    assert (now.state, now.floor_ms) == ("untrusted", at_the_cut)
+    assert machine.clock.confirm(NOON_MS) == "before_floor"
+
+
+@pytest.mark.parametrize("by", ["rtc", "guard"])
+def test_what_an_unsigned_clock_dated_is_no_floor(machine: Machine, by: str) -> None:
+    proven(machine, 60 * DAY_MS)
+    machine.rtc = by == "rtc"
+    if by == "guard":
+        machine.start()
+        assert machine.clock.confirm(NOON_MS + 60 * DAY_MS) == ""
+    machine.clock.recall(NOON_MS + HOUR_MS)
+    wrong = machine.clock.now().utc_ms
+    machine.rtc = False
+    machine.start()
+    machine.clock.recall(wrong)
+    assert machine.clock.now().floor_ms == NOON_MS + (HOUR_MS if by == "rtc" else 0)
+
+
+def test_a_statement_after_a_wrong_clock_makes_the_journal_a_floor_again_with_the_second(machine: Machine) -> None:
+    proven(machine, 60 * DAY_MS)
+    machine.clock.recall(NOON_MS)
+    wrong = machine.clock.now().utc_ms
+    machine.hear(NOON_MS + HOUR_MS)
+    machine.rtc = False
+    machine.start()
+    machine.clock.recall(wrong)  # power went before the event that says so was written
+    assert machine.clock.now().floor_ms == NOON_MS + HOUR_MS
+    for hours in (2, 3):
+        machine.hear(NOON_MS + hours * HOUR_MS)
+    machine.start()
+    machine.clock.recall(NOON_MS + 9 * HOUR_MS)
+    assert machine.clock.now().floor_ms == NOON_MS + 9 * HOUR_MS
+
+
+def test_a_guards_word_counts_more_than_a_hardware_clocks(machine: Machine) -> None:
+    proven(machine, 10 * DAY_MS)
+    assert machine.state == "holdover" and machine.clock.asks
+    assert machine.clock.confirm(NOON_MS + HOUR_MS) == "" and not machine.clock.asks
+    assert machine.clock.now().utc_ms == NOON_MS + HOUR_MS
+    assert machine.clock.confirm(NOON_MS + 2 * HOUR_MS) == "", "a slip of the pen can be put right"
+
+
+@pytest.mark.parametrize(("days", "said"), [(-1, "before_floor"), (0, ""), (729, ""), (732, "bad_time")])
+def test_a_guard_is_believed_between_the_release_and_two_years_after_it(machine: Machine, days: int, said: str) -> None:
+    assert machine.clock.confirm(RELEASED_MS + days * DAY_MS) == said
+
+
 def test_a_guard_can_say_the_time_when_nobody_else_does(machine: Machine) -> None:
     assert machine.clock.confirm(NOON_MS) == ""
     now = machine.clock.now()
@@ -233,7 +312,7 @@ def test_a_memory_whose_disk_hangs_holds_nobody_and_is_written_when_it_can_be(tm
     path = tmp_path / "kept.json"
     hanging = path.with_name("kept.json.new")
     os.mkfifo(hanging)  # opening it to write waits for a reader
-    kept = Kept(path, patience_s=0.05)
+    kept = Kept(path, Memory(), patience_s=0.05)
     kept.change(lockdown=("entry",))
     kept.change(floor_ms=5)
     assert (kept.now.lockdown, kept.now.floor_ms) == (("entry",), 5)
@@ -242,7 +321,7 @@ def test_a_memory_whose_disk_hangs_holds_nobody_and_is_written_when_it_can_be(tm
     hanging.unlink()
     os.close(reader)
     assert kept.settle(20.0)
-    assert (Kept(path).now.lockdown, Kept(path).now.floor_ms) == (("entry",), 5)
+    assert (Kept(path, Memory()).now.lockdown, Kept(path, Memory()).now.floor_ms) == (("entry",), 5)
 
 
 def test_a_damaged_memory_reads_as_a_fresh_one_and_is_replaced(machine: Machine) -> None:
@@ -256,13 +335,13 @@ def test_a_damaged_memory_reads_as_a_fresh_one_and_is_replaced(machine: Machine)
 
 
 def test_a_memory_that_cannot_be_written_is_still_a_memory(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "missing" / "kept.json")
+    kept = Kept(tmp_path / "missing" / "kept.json", Memory())
     kept.change(floor_ms=5)
     assert kept.now.floor_ms == 5
 
 
 def test_a_program_that_only_looks_writes_nothing(tmp_path: Path) -> None:
-    Kept(tmp_path / "kept.json", writes=False).change(floor_ms=5)
+    Kept(tmp_path / "kept.json", Memory(), writes=False).change(floor_ms=5)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -353,7 +353,7 @@ def test_a_withdrawn_gate_forgets_whom_it_knew_and_what_was_sealed_for_it(core: 
     assert (told.ok, told.why) == (False, "withdrawn")
     assert not box.exists()
     assert "withdrawn" in core.state().faults
-    assert core.present().reason == "foreign_scope"
+    assert (core.present().outcome, core.present().reason) == ("refer", "no_list")
     assert refusal(lambda: core.guard(verbs.OVERRIDE, verbs.Override(token, "entry", True))) == "not_signed_in"
     assert "withdrawn" in [event.kind for event in core.bench.events()]
 
@@ -619,3 +619,33 @@ def test_a_state_folder_that_cannot_be_made_leaves_the_gate_deciding(tmp_path: P
     process.start()
     assert process.present().outcome == "grant" and process.relay()[-1] is True
     process.close()
+
+
+# --- too late ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_asked_before_the_core_stood_still_opens_nothing(core: Here) -> None:
+    long_ago, token = time.monotonic() - verbs.TIMELY_S - 0.1, core.token()
+    asked: list[tuple[str, ch.Verb[Any, Any], Any]] = [
+        ("core-reader", verbs.PRESENT, verbs.Presentation(lane="entry", text=text_of(CARD), at=long_ago)),
+        ("core-guard", verbs.OVERRIDE, verbs.Override(token, "entry", True, at=long_ago)),
+        ("core-guard", verbs.HOLD, verbs.Hold(token, "entry", True, at=long_ago)),
+        ("core-guard", verbs.RULE, verbs.Ruling(token, 1, True, at=long_ago)),
+        ("core-guard", verbs.PRESENT_TEXT, verbs.PresentText(token, "entry", text_of(CARD), at=long_ago)),
+        ("core-reader", verbs.PRESENT, verbs.Presentation(lane="entry", text=text_of(CARD), at=float("nan"))),
+    ]
+    for pair, verb, question in asked:
+        with pytest.raises(ch.Refused, match="too_late"):
+            core.ask(pair, verb, question)
+    assert core.bench.parts["entry"].rises == 0 and core.bench.events("decided", "override", "hold") == []
+    assert core.present().outcome == "grant"
+
+
+def test_a_button_pressed_before_the_core_stood_still_opens_nothing_and_fire_does(core: Here) -> None:
+    gate, long_ago = core.bench.gate, core.bench.time() - verbs.TIMELY_S - 0.1
+    for level in (True, False):
+        core.core.jobs.ask(lambda level=level: gate.input_changed("entry", "guard_button", level, long_ago))  # type: ignore[misc]
+    assert core.bench.parts["entry"].rises == 0
+    core.core.jobs.ask(lambda: gate.input_changed("entry", "guard_button", True, core.bench.time()))
+    core.core.jobs.ask(lambda: gate.input_changed("entry", "fire", True, long_ago))
+    assert core.bench.parts["entry"].rises == 1 and core.bench.gate.lanes["entry"].state.fire

@@ -724,3 +724,14 @@ def test_rules_of_a_new_page_hold_for_the_next_person(bench: Bench) -> None:
 
 def test_a_second_clock_on_the_same_memory_has_the_same_floor(bench: Bench) -> None:
     assert clock_at(bench.kept, bench.time, trusted=False).now().floor_ms == bench.clock.now().floor_ms
+
+
+def test_a_restart_loop_writes_one_event_and_not_one_for_each_start(bench: Bench) -> None:
+    show(bench, text_of(CARD))
+    bench.drive_through()
+    for _ in range(11):
+        bench.restart()
+    assert [event.count for event in bench.events("boot")] == [0, 0, 10], "the tenth start without a person is told"
+    show(bench, text_of(CARD))
+    bench.restart()
+    assert [event.count for event in bench.events("boot")][3:] == [0]

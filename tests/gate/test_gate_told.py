@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hardware import Signal
-from kiosk.core.lane_run import NOTHING
+from kiosk.core.lanes.lane_run import NOTHING
 from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE, in_public
 from kiosk.verbs import Presentation
 from sync.protocol import StageFrom

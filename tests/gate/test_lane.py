@@ -9,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hardware import Signal
-from kiosk.core.lane import (
+from kiosk.core.lanes.lane import (
     Action,
+    Doubt,
     Facts,
     Fault,
     Fire,
@@ -229,6 +230,7 @@ def schedules(draw: st.DrawFn) -> tuple[Facts, list[tuple[float, LaneInput]]]:
         st.just("open"),
         st.builds(ShowResult, st.sampled_from([Signal.YELLOW, Signal.RED])),
         st.builds(Passage, level if has_passage else st.just(False)),
+        st.builds(Doubt, level if has_passage else st.just(False)),
         st.builds(HoldOpen, level),
         st.builds(Fire, level),
         st.builds(Fault, level),
@@ -273,11 +275,13 @@ class Watched:
                 rises = isinstance(happening, Open) or (isinstance(happening, HoldOpen | Fire) and happening.on)
                 assert rises, f"the relay rose by {happening}"
             case MoveRelay(False):
-                under_the_arm = self.facts.mode == "hold" and before.passing and self.state.passing
+                seen = before.passing and self.state.passing and not (before.doubted or self.state.doubted)
+                under_the_arm = self.facts.mode == "hold" and (seen or (before.kept_up and self.state.kept_up))
                 assert not (self.state.fire or self.state.held or under_the_arm), f"the relay fell at {happening}"
             case Settled(about, outcome):
                 assert about in self.opened and about not in self.settled
-                assert outcome in (("passed", "not_passed") if self.facts.has_passage else ("no_sensor", "passed"))
+                unseen = not self.facts.has_passage or before.doubted or self.state.doubted
+                assert outcome in (("no_sensor", "passed") if unseen else ("passed", "not_passed"))
                 self.settled.append(about)
 
     def _check_state(self, happening: LaneInput, now: float) -> None:
@@ -297,7 +301,7 @@ def test_over_any_schedule_the_relay_rises_only_when_asked_and_every_opening_is_
     for now, happening in timed:
         lane.take(happening, now)
     end = lane.now
-    for last in (Passage(False), HoldOpen(False), Fire(False)):
+    for last in (Passage(False), Doubt(False), HoldOpen(False), Fire(False)):
         lane.take(last, end)
     lane.take(Tick(), end + 200.0)
     assert sorted(lane.settled) == sorted(lane.opened)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from nacl.public import PrivateKey
 
-from kiosk.core.kept import Kept
-from kiosk.core.mirror import Anchor, Mirror
+from kiosk.core.kept import Kept, Memory, Statements
+from kiosk.core.mirror import Mirror
 from kiosk.core.policy import Now
+from kiosk.core.vouching import Anchor, Vouching
 from sync.cache import ListWriter, get_current, set_current
 from sync.protocol import (
     CodeKeyBody,
@@ -54,11 +55,13 @@ class Core:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "list"
         self._kept = folder / "kept.json"
+        self._statements = folder / "vouched.json"
         self.now = Now(utc_ms=NOON_MS, state="trusted", zone=ZONE)
         self.mirror = self._open()
 
     def _open(self, anchor: Anchor | None = ANCHOR, box: PrivateKey | None = BOX) -> Mirror:
-        return Mirror(self.folder, anchor, box, Kept(self._kept), lambda: self.now)
+        statements = Kept(self._statements, Statements())
+        return Mirror(self.folder, Vouching(anchor, box, Kept(self._kept, Memory()), statements), lambda: self.now)
 
     def restart(self, anchor: Anchor | None = ANCHOR, box: PrivateKey | None = BOX) -> Mirror:
         self.mirror.close()
@@ -288,6 +291,14 @@ def test_without_its_box_a_gate_opens_no_secret_and_knows_no_pin(core: Core) -> 
 def test_only_the_device_that_is_named_is_withdrawn(core: Core, device: str, withdrawn: bool) -> None:
     order = signed("withdrawal", device, WithdrawalBody(GATE, device, NOON_MS))
     assert core.write([ROW], [order]).vouched.withdrawn is withdrawn
+
+
+def test_a_withdrawn_device_stays_so_over_a_restart_and_keeps_no_key(core: Core) -> None:
+    mirror = core.write([ROW], [*usual_changes(), signed("withdrawal", DEVICE, WithdrawalBody(GATE, DEVICE, NOON_MS))])
+    mirror.withdraw()
+    (core.folder / "current").unlink()
+    vouched = core.restart().vouched
+    assert vouched.withdrawn and not vouched.keys and not vouched.accounts
 
 
 def test_a_forged_withdrawal_withdraws_nobody(core: Core) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from kiosk.channel import Refused
 from kiosk.core.guards.post import LONGEST_LOCK_S, MAX_SESSIONS, SESSION_S, TRIES_ANYWHERE, GuardSessions
-from kiosk.core.mirror import Account
+from kiosk.core.vouching import Account
 from kiosk.verbs import SignIn
 
 

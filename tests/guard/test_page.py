@@ -236,7 +236,7 @@ def test_a_photo_over_four_megabytes_is_refused_with_a_plain_sentence(guard: Gua
 
 
 def test_the_clock_is_confirmed_by_a_guard(stage: Stage, guard: Guard) -> None:
-    stage.state.clock = "untrusted"
+    stage.state.clock, stage.state.clock_asks = "untrusted", True
     assert "对时间" in guard.page() and "14:05" in guard.page("/time")
     guard.post("/time", right="1")
     assert stage.last(verbs.ConfirmTime).utc_ms == NOW_MS
@@ -249,7 +249,7 @@ def test_the_clock_is_confirmed_by_a_guard(stage: Stage, guard: Guard) -> None:
 def test_a_time_the_core_does_not_take_is_said_where_the_guard_enters_it(
     stage: Stage, guard: Guard, code: str, says: str
 ) -> None:
-    stage.state.clock = "untrusted"
+    stage.state.clock, stage.state.clock_asks = "untrusted", True
     stage.refusals["ConfirmTime"] = code
     answer = guard.post("/time", date="2016-11-23", clock="14:15")
     assert answer.status_code == 409 and says in answer.text and 'type="date"' in answer.text

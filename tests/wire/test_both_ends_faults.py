@@ -339,6 +339,21 @@ def test_list_that_only_the_core_finds_damaged_is_looked_through_and_rebuilt(
     assert not old.exists()
 
 
+def test_a_statement_that_the_core_cannot_verify_has_the_list_built_anew_once_in_ten_minutes(
+    tmp_path: Path, app: Flask, gates: list[Gate]
+) -> None:
+    gate = with_list(tmp_path, app, gates)
+    gate.core.answer = Accepted(True, unverified=["key 7/1"])
+    old = file_in_force(gate)
+    gate.run(100)
+    anew = file_in_force(gate)
+    assert anew != old, "the file itself is whole: only the core knows the root's key"
+    gate.run(300)
+    assert file_in_force(gate) == anew, "cards wear: it is not fetched over and over"
+    gate.run(400)
+    assert file_in_force(gate) != anew
+
+
 def test_list_of_the_feed_that_cannot_be_continued_is_not_rebuilt_over_and_over(
     tmp_path: Path, app: Flask, gates: list[Gate]
 ) -> None:

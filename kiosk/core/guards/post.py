@@ -16,7 +16,7 @@ import nacl.pwhash
 from nacl.exceptions import CryptoError
 
 from kiosk.channel import Refused
-from kiosk.core.mirror import Account
+from kiosk.core.vouching import Account
 from kiosk.verbs import Session, SignIn
 
 TRIES = 5

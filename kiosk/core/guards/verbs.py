@@ -6,6 +6,7 @@ Waiting for news and checking a PIN happen on the asking connection's own thread
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kiosk import verbs
@@ -74,11 +75,12 @@ class GuardVerbs:
 
     def _rule(self, asked: verbs.Ruling) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
-        return self._jobs.ask(lambda: self._acts.rule(asked.happening, asked.grant, by, asked.reason))
+        return self._jobs.ask(lambda: self._acts.rule(asked.happening, asked.grant, by, asked.reason), asked.at)
 
     def _override(self, asked: verbs.Override) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
-        return self._jobs.ask(lambda: self._acts.override(asked.lane, asked.open, asked.happening, by, asked.reason))
+        act = partial(self._acts.override, asked.lane, asked.open, asked.happening, by, asked.reason)
+        return self._jobs.ask(act, asked.at)
 
     def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
         by = self._post.who(asked.token).name
@@ -87,7 +89,7 @@ class GuardVerbs:
 
     def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
-        return self._jobs.ask(lambda: self._acts.hold(asked.lane, asked.open, by))
+        return self._jobs.ask(lambda: self._acts.hold(asked.lane, asked.open, by), asked.at)
 
     def _lockdown(self, asked: verbs.Lockdown) -> verbs.LiveLine:
         by = self._post.supervisor(asked.token).name
@@ -101,7 +103,7 @@ class GuardVerbs:
         self._post.who(asked.token)
         source = asked.source if asked.source in ("phone", "hand") else "phone"
         shown = verbs.Presentation(lane=asked.lane, text=asked.text, source=source)
-        return self._jobs.ask(lambda: self._gate.present(shown))
+        return self._jobs.ask(lambda: self._gate.present(shown), asked.at)
 
     def _confirm_time(self, asked: verbs.ConfirmTime) -> verbs.Nothing:
         by = self._post.who(asked.token).name

@@ -231,6 +231,7 @@ WORDS: Mapping[str, Pair] = {
     "event.hold": ("常开", "Held open"),
     "event.call": ("呼叫按钮", "Call button"),
     "event.tamper": ("设备箱被打开", "Housing opened"),
+    "event.input": ("感应或按钮有故障", "Sensor or button fault"),
     "event.boot": ("启动", "Started"),
     "event.journal_set_aside": ("记录文件损坏，已另存", "Damaged journal set aside"),
     "event.events_lost": ("有记录没能保存", "Events lost"),

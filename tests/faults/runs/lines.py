@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from kiosk.core.journal import Journal
-from kiosk.core.mirror import Anchor
+from kiosk.core.vouching import Anchor
 from sync.agent.agent import Agent
 from sync.agent.enrol import read_identity
 from sync.agent.lists import ListFolder

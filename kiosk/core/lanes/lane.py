@@ -42,6 +42,10 @@ class LaneCondition(msgspec.Struct, frozen=True, kw_only=True):
     awaited: tuple[Awaited, ...] = ()
     passing: bool = False
     """Somebody is in the passage input now."""
+    doubted: bool = False
+    """The passage input says nothing about who passed: it sticks, chatters, or sees nobody."""
+    kept_up: bool = False
+    """``hold``: the arm was up over the passage when the input began to be doubted; it stays so until it clears."""
     cleared_at: float | None = None
     """``hold``: when the passage cleared and the settling time began."""
     held: bool = False
@@ -56,7 +60,8 @@ class LaneCondition(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def phase(self) -> str:
         """One word for the guard's page: fire, held, passing, opening, idle."""
-        for name, true in (("fire", self.fire), ("held", self.held), ("passing", self.passing)):
+        passing = self.passing and not self.doubted
+        for name, true in (("fire", self.fire), ("held", self.held), ("passing", passing)):
             if true:
                 return name
         return "opening" if self.awaited or self.relay_on else "idle"
@@ -83,6 +88,12 @@ class Passage(msgspec.Struct, frozen=True):
     active: bool
 
 
+class Doubt(msgspec.Struct, frozen=True):
+    """Whether the passage input can no longer be believed."""
+
+    on: bool
+
+
 class HoldOpen(msgspec.Struct, frozen=True):
     on: bool
 
@@ -103,7 +114,7 @@ class Tick(msgspec.Struct, frozen=True):
     """Time has gone on."""
 
 
-LaneInput = Open | ShowResult | Passage | HoldOpen | Fire | Fault | Tick
+LaneInput = Open | ShowResult | Passage | Doubt | HoldOpen | Fire | Fault | Tick
 
 # What the lane wants done.
 
@@ -140,18 +151,16 @@ def next_deadline(facts: Facts, state: LaneCondition) -> float | None:
     # A request that may not end yet waits for the passage, not for its time.
     times = [state.result_until, state.cleared_at]
     times += [] if _arm_may_not_fall(facts, state) else [state.relay_until]
-    times += [] if state.passing else [awaited.until for awaited in state.awaited]
+    times += [] if state.passing and not state.doubted else [awaited.until for awaited in state.awaited]
     return min((at for at in times if at is not None), default=None)
 
 
 def _run_out(facts: Facts, state: LaneCondition, now: float) -> tuple[LaneCondition, tuple[Settled, ...]]:
     settled: tuple[Settled, ...] = ()
-    if not state.passing:  # a car that stands in the passage is still passing
-        late = tuple(awaited for awaited in state.awaited if awaited.until <= now)
-        if late:
-            outcome: PassageOutcome = "not_passed" if facts.has_passage else "no_sensor"
-            settled = tuple(Settled(awaited.about, outcome) for awaited in late)
-            state = replace(state, awaited=tuple(a for a in state.awaited if a.until > now))
+    if not state.passing or state.doubted:  # a car that stands in the passage is still passing
+        outcome: PassageOutcome = "not_passed" if facts.has_passage and not state.doubted else "no_sensor"
+        settled = tuple(Settled(awaited.about, outcome) for awaited in state.awaited if awaited.until <= now)
+        state = replace(state, awaited=tuple(awaited for awaited in state.awaited if awaited.until > now))
     if state.relay_until is not None and state.relay_until <= now and not _arm_may_not_fall(facts, state):
         state = replace(state, relay_until=None)
     if state.cleared_at is not None and state.cleared_at <= now:
@@ -162,7 +171,8 @@ def _run_out(facts: Facts, state: LaneCondition, now: float) -> tuple[LaneCondit
 
 
 def _arm_may_not_fall(facts: Facts, state: LaneCondition) -> bool:
-    return facts.mode == "hold" and (state.passing or bool(state.awaited) or state.cleared_at is not None)
+    under = state.kept_up if state.doubted else state.passing
+    return facts.mode == "hold" and (under or bool(state.awaited) or state.cleared_at is not None)
 
 
 def _take(
@@ -175,6 +185,8 @@ def _take(
             return replace(state, result=signal, result_until=now + facts.other_s), ()
         case Passage(active):
             return _passage(facts, state, active, now)
+        case Doubt(on):
+            return _doubted(facts, state, on, now)
         case HoldOpen(on):
             return replace(_over_a_car(facts, state, now), held=on), ()
         case Fire(on):
@@ -192,7 +204,7 @@ def _over_a_car(facts: Facts, state: LaneCondition, now: float) -> LaneCondition
 
 
 def _opened(facts: Facts, state: LaneCondition, about: str, now: float) -> LaneCondition:
-    wait = facts.passage_timeout_s if facts.has_passage else facts.pulse_s
+    wait = facts.passage_timeout_s if facts.has_passage and not state.doubted else facts.pulse_s
     pulse = facts.passage_timeout_s if facts.mode == "hold" and facts.has_passage else facts.pulse_s
     return replace(
         state,
@@ -209,14 +221,32 @@ def _passage(facts: Facts, state: LaneCondition, active: bool, now: float) -> tu
         return state, ()
     if active:  # anyone who follows within the settling time is under the arm too
         return replace(state, passing=True, cleared_at=None), ()
-    state = replace(state, passing=False)
+    state = replace(state, passing=False, kept_up=False)
+    if state.doubted:
+        return _settling(facts, state, now), ()
     settled = tuple(Settled(awaited.about, "passed") for awaited in state.awaited[:1])
     state = replace(state, awaited=state.awaited[1:])
     if settled and not state.awaited and state.result is Signal.GREEN:
         state = replace(state, result_until=None)
+    return _settling(facts, state, now), settled
+
+
+def _settling(facts: Facts, state: LaneCondition, now: float) -> LaneCondition:
+    """The passage has cleared: an arm that we hold up stays up for a moment."""
     if facts.mode == "hold" and state.relay_until is not None:
-        state = replace(state, cleared_at=now + facts.settle_s)
-    return state, settled
+        return replace(state, cleared_at=now + facts.settle_s)
+    return state
+
+
+def _doubted(facts: Facts, state: LaneCondition, on: bool, now: float) -> tuple[LaneCondition, tuple[Settled, ...]]:
+    """What waits for a passage that nobody can see any longer, or could not, ends without a sensor's word."""
+    if on == state.doubted:
+        return state, ()
+    if on:
+        kept_up = facts.mode == "hold" and state.passing and state.relay_on
+        return _run_out(facts, replace(state, doubted=True, kept_up=kept_up), now)
+    settled = tuple(Settled(awaited.about, "no_sensor") for awaited in state.awaited)
+    return replace(state, doubted=False, kept_up=False, awaited=()), settled
 
 
 def _drive(

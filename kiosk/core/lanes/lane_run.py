@@ -1,4 +1,4 @@
-"""One lane of this device: the pure state machine of :mod:`kiosk.core.lane`, and the parts that it moves."""
+"""One lane of this device: the pure state machine of :mod:`kiosk.core.lanes.lane`, and the parts that it moves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import msgspec
 
 from hardware import HardwareError, LaneParts
 from kiosk.config import LaneSection, ScreenSection
-from kiosk.core import lane as lanes
-from kiosk.core.repeats import Repeats
+from kiosk.core.lanes import lane as lanes
+from kiosk.core.lanes.inputs import InputFault, InputWatch
+from kiosk.core.lanes.repeats import Repeats
 
 log = logging.getLogger("gate")
 
@@ -36,6 +37,9 @@ class LaneRun:
         self.state = lanes.LaneCondition()
         self.levels = dict(parts.inputs.read())
         self.repeats = Repeats()
+        self.inputs = InputWatch()
+        self.input_faults: frozenset[InputFault] = frozenset()
+        """What was wrong with the inputs when the gate last looked."""
         self._told = NOTHING
         self._faults: dict[str, str] = {}
         self.facts = lanes.Facts(
