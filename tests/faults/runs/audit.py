@@ -61,16 +61,23 @@ def read_books(device: Device, sent: Mapping[tuple[str, int], str] | None = None
 
 
 def audit(device: Device, record: Record, books: Books | None = None) -> list[str]:
-    """What is wrong, a sentence for each kind of thing; empty: everything held."""
+    """What is wrong, a sentence for each thing, which begins with its kind; empty: everything held."""
     books = books or read_books(device)
     found = [*_chain(books), *_presentations(books, record), *_openings(books), *_uses(books), *_handed(books, record)]
     return [*found, *_relay(device, books, record)]
 
 
 def _told(what: str, found: Iterable[object]) -> Iterator[str]:
-    listed = list(found)
-    if listed:
-        yield f"{len(listed)} {what}, first {listed[0]}"
+    return (f"{what}: {one}" for one in found)
+
+
+def summary(seed: object, found: Iterable[str]) -> list[str]:
+    """For each kind of finding one sentence, with its number and the first of them."""
+    kinds: dict[str, list[str]] = {}
+    for text in found:
+        what, _, one = text.partition(": ")
+        kinds.setdefault(what, []).append(one)
+    return [f"seed {seed}: {len(ones):,} {what}, first {ones[0]}" for what, ones in kinds.items()]
 
 
 def _chain(books: Books) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.protocol import CredentialRow
-from tests.faults.runs.audit import Books, audit, read_books, relay_rises
+from tests.faults.runs.audit import Books, audit, read_books, relay_rises, summary
 from tests.faults.tally import Tally
 from tests.fixtures.gate_parts import row_of, text_of
 from tests.fixtures.processes.crowd import Crowd, Deck, Record, hold_up
@@ -47,8 +47,10 @@ def passes(count: int) -> Callable[[int], Iterator[CredentialRow]]:
     )
 
 
-def deck_of(device: Device, count: int) -> Deck:
-    return Deck(range(1, count + 1), lambda n: text_of(card(n, device.now_ms)), expected)
+def deck_of(device: Device, count: int, mixed: bool = True) -> Deck:
+    """All passes, or, unless ``mixed``, only those that are granted everywhere."""
+    serials = [n for n in range(1, count + 1) if mixed or state_of(n) == "active"]
+    return Deck(serials, lambda n: text_of(card(n, device.now_ms)), expected)
 
 
 class Ends:
@@ -70,8 +72,9 @@ def fork_server() -> Iterator[ForkServer]:
         forks.close()
 
 
-def core(folder: Path, seed: int = 1, minutes: float | None = None, kills: int = 8_000) -> Tally:
-    """Kill the core while people pass at two lanes, at a random point of its start or of its work."""
+def core(folder: Path, seed: int = 1, minutes: float | None = None, kills: int = 8_000, mixed: bool = True) -> Tally:
+    """Kill the core while people pass at two lanes, at a random point of its start or of its work. Unless ``mixed``,
+    nobody comes whose pass is not granted."""
     ends, done, held, notes = Ends(minutes), 0, 0, []
     figures = {"presentations": 0, "answered": 0, "events": 0, "openings": 0}
     first: Device | None = None
@@ -81,9 +84,9 @@ def core(folder: Path, seed: int = 1, minutes: float | None = None, kills: int =
             wanted = min(KILLS, kills - done)
             device = listed_device(folder / f"device-{done}", passes(count), count, first, lanes=LANES)
             first = first or device
-            life = Lives(device, forks, deck_of(device, count), seed + done)
+            life = _Lives(device, forks, deck_of(device, count, mixed), seed + done)
             tried, found = life.run(wanted, ends)
-            notes += [f"seed {seed + done}, {tried} kills: {text}" for text in found]
+            notes += summary(seed + done, found)
             done, held = done + tried, held + max(0, tried - len(found))
             for name, value in life.figures().items():
                 figures[name] += value
@@ -92,7 +95,7 @@ def core(folder: Path, seed: int = 1, minutes: float | None = None, kills: int =
     return Tally("core killed", done, held, tuple(notes))
 
 
-class Lives:
+class _Lives:
     """The lives of one core, and the books at the end of them."""
 
     def __init__(self, device: Device, forks: ForkServer, deck: Deck, seed: int) -> None:
@@ -182,6 +185,18 @@ def wait_until_idle(device: Device) -> list[str]:
         time.sleep(0.02)
     client.close()
     return [f"lanes do not come to rest: {[lane.phase for lane in state.lanes] if state else 'no answer'}"]
+
+
+def wait_until_answered(device: Device) -> list[str]:
+    """Until every yellow case has its answer in the journal. What is wrong if that does not come."""
+    end = time.monotonic() + IDLE_S
+    while time.monotonic() < end:
+        books = read_books(device)
+        answered = {event.about for event in books.of("ruled", "override")}
+        if all(event.id in answered for event in books.of("decided") if event.outcome == "refer"):
+            return []
+        time.sleep(0.1)
+    return ["yellow cases are not answered by time"]
 
 
 PARTS = {"kills-core": core}

@@ -24,15 +24,18 @@ from sync.agent.enrol import read_identity
 from sync.agent.lists import ListFolder
 from sync.agent.wire import Tls
 from sync.protocol import Accepted, Acknowledged, Event, EventBatch, EventsAfter, Signed, SyncState
+from tests.faults.runs.audit import summary
 from tests.faults.runs.kills import Ends
 from tests.faults.tally import Tally
 from tests.fixtures.both_ends import Clock
-from tests.fixtures.processes.centre import COMPOUND, Centre, event_ids, listed_cursor, wrong_rows
+from tests.fixtures.processes.centre import COMPOUND, Centre, event_ids, listed_cursor, open_descriptors, wrong_rows
 from tests.fixtures.processes.device import Device
 from tests.fixtures.processes.line import Line
 
 PASSES = 40
 CATCH_UP_S = 120.0
+SPARE_DESCRIPTORS = 12
+"""For connections that are kept for the next question."""
 _READ_AT_ONCE = 1000
 
 
@@ -95,6 +98,10 @@ class Stand:
         sessions = Tls().session
         self._agent = Agent(self.core, lists, state, identity, sessions, clock=self._clock, rng=self.rng)
 
+    def descriptors(self) -> tuple[int, int]:
+        """Open ones of the agent (and of this process with it) and of the centre."""
+        return open_descriptors("self"), self.centre.descriptors()
+
     def step(self) -> None:
         self._clock.now += self._agent.step()
 
@@ -145,8 +152,8 @@ def delivered(centre: Centre, written: dict[tuple[str, int], str], newest: int |
     other = [key for key, text in there.items() if written.get(key) != text]
     twice = [name for name, times in Counter(event_ids(there)).items() if times > 1]
     named = {"events lost": lost, "events that nobody wrote": other, "events doubled": twice}
-    found = [f"{len(keys)} {what}, first {keys[0]}" for what, keys in named.items() if keys]
-    return found + ([f"{centre.breaks()} breaks of the chain at the centre"] if centre.breaks() else [])
+    found = [f"{what}: {key}" for what, keys in named.items() for key in keys]
+    return found + [f"breaks of the chain at the centre: number {number}" for number in range(centre.breaks())]
 
 
 def lossy(folder: Path, seed: int = 1, minutes: float | None = None, loss: float = 0.15, events: int = 150_000,
@@ -164,7 +171,7 @@ def lossy(folder: Path, seed: int = 1, minutes: float | None = None, loss: float
             here.step()
         found = here.catch_up()
         carried, lost = here.line.carried, here.line.lost
-    notes = (*(f"seed {seed}: {text}" for text in found), f"{lost:,} of {carried + lost:,} pieces lost")
+    notes = (*summary(seed, found), f"{lost:,} of {carried + lost:,} pieces lost")
     return Tally(f"events over {loss:.0%} loss", happened, max(0, happened - len(found)), notes)
 
 
@@ -172,6 +179,8 @@ def flapping(folder: Path, seed: int = 1, minutes: float | None = None, flaps: i
     """Cut the line and give it back at any moment, while events and changes of the list go over it."""
     ends, done, stopping = Ends(minutes), [0], threading.Event()
     with stand(folder, seed) as here:
+        found = here.catch_up()
+        before = here.descriptors()
         flapper = threading.Thread(target=partial(_flap, here.line, random.Random(seed), done, stopping), daemon=True)
         flapper.start()
         try:
@@ -183,11 +192,21 @@ def flapping(folder: Path, seed: int = 1, minutes: float | None = None, flaps: i
         finally:
             stopping.set()
             flapper.join()
-        found = here.catch_up()
+        found += [*here.catch_up(), *_left_open(here, before)]
         written = here.core.journal.health().newest
         figures = f"{written:,} events, {here.line.carried:,} pieces carried, {here.line.refused:,} connections refused"
-    notes = (*(f"seed {seed}: {text}" for text in found), figures)
+    notes = (*summary(seed, found), figures)
     return Tally("line flaps", done[0], max(0, done[0] - len(found)), notes)
+
+
+def _left_open(here: Stand, before: tuple[int, int]) -> Iterator[str]:
+    """A line that was cut must not cost a descriptor for good, at either end."""
+    end = time.monotonic() + CATCH_UP_S
+    while (now := here.descriptors()) and time.monotonic() < end:
+        if all(there <= was + SPARE_DESCRIPTORS for there, was in zip(now, before, strict=True)):
+            return
+        time.sleep(0.1)
+    yield f"descriptors of agent and centre go from {before} to {now}"
 
 
 def _flap(line: Line, rng: random.Random, done: list[int], stopping: threading.Event) -> None:

@@ -16,7 +16,7 @@ import requests
 from kiosk.demo_passes import draw
 from kiosk.guard.doors import SESSION_COOKIE, form_token
 from kiosk.verbs import SHOW, Show
-from tests.faults.runs.audit import Books, audit, read_books
+from tests.faults.runs.audit import Books, audit, read_books, summary
 from tests.faults.runs.kills import LANES, Ends, deck_of, fork_server, passes, wait_until_idle
 from tests.faults.runs.lines import delivered
 from tests.faults.tally import Tally
@@ -45,13 +45,13 @@ def until(true: Callable[[], bool], seconds: float) -> bool:
 
 
 def in_turns(
-    name: str, wanted: int, most: int, minutes: float | None, turn: Callable[[int, int, Ends], _Turn]
+    name: str, seed: int, wanted: int, most: int, minutes: float | None, turn: Callable[[int, int, Ends], _Turn]
 ) -> Tally:
     """Turn after turn, each on a device of its own: ``turn`` is given its number and how many faults it may make."""
     ends, done, held, notes, figures = Ends(minutes), 0, 0, [], 0
     while done < wanted and not ends.reached():
         tried, found, events = turn(done, min(most, wanted - done), ends)
-        notes += [f"turn {done}: {text}" for text in found]
+        notes += summary(seed + done, found)
         done, held, figures = done + tried, held + max(0, tried - len(found)), figures + events
     return Tally(name, done, held, (*notes, f"{figures:,} events"))
 
@@ -73,7 +73,7 @@ def sync(folder: Path, seed: int = 1, minutes: float | None = None, kills: int =
             finally:
                 town.close()
 
-        return in_turns(f"sync killed, seed {seed}", kills, _OF_ONE_TOWN, minutes, turn)
+        return in_turns("sync killed", seed, kills, _OF_ONE_TOWN, minutes, turn)
 
 
 def _sync_killed(town: Town, rng: random.Random, seed: int, most: int, ends: Ends) -> _Turn:
@@ -129,7 +129,7 @@ def reader(folder: Path, seed: int = 1, minutes: float | None = None, kills: int
             finally:
                 device.remove_sockets()
 
-        return in_turns(f"reader killed, seed {seed}", kills, _OF_ONE_DEVICE, minutes, turn)
+        return in_turns("reader killed", seed, kills, _OF_ONE_DEVICE, minutes, turn)
 
 
 class _Eyes:
@@ -151,11 +151,11 @@ class _Eyes:
             if not self._forks.kill(pid):
                 found.append(f"the reader ended by itself: {self._device.said('reader')[-300:]}")
             if rng.random() < 0.4 and not until(lambda: "reader_silent" in self._faults(), TOLD_S):
-                found.append(f"kill {done}: the guard is not told in {TOLD_S:g} s")
+                found.append(f"the guard is not told in {TOLD_S:g} s: kill {done}")
             pid = self._forks.start(self._device, "reader")
             found += self._reads(f"kill {done}")
             if not until(lambda: "reader_silent" not in self._faults(), TOLD_S):
-                found.append(f"kill {done}: the guard is told of a silent reader that reads")
+                found.append(f"the guard is told of a silent reader that reads: kill {done}")
         self._forks.end(pid)
         found += wait_until_idle(self._device)
         for _ in range(2):  # the second start closes what the first left open
@@ -181,7 +181,7 @@ class _Eyes:
                 self._record.shown.append(Shown(serial, "entry", at, shown.presented[0], "grant"))
                 return []
             self._record.shown.append(Shown(serial, "entry", at, None, "grant"))
-        return [f"{when}: nothing is read for {TOLD_S:g} s"]
+        return [f"nothing is read for {TOLD_S:g} s: {when}"]
 
 
 # --- guard ------------------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def guard(folder: Path, seed: int = 1, minutes: float | None = None, kills: int 
             finally:
                 post.close()
 
-        return in_turns(f"guard killed, seed {seed}", kills, _OF_ONE_DEVICE, minutes, turn)
+        return in_turns("guard killed", seed, kills, _OF_ONE_DEVICE, minutes, turn)
 
 
 class _Post:
@@ -263,7 +263,7 @@ class _Post:
             press = threading.Thread(target=self._open, daemon=True)
             press.start()
             time.sleep(rng.random() * 0.04)
-            found += [f"kill {done}: {text}" for text in (self._core_dies if done % 5 == 0 else self._page_dies)()]
+            found += [f"{text}: kill {done}" for text in (self._core_dies if done % 5 == 0 else self._page_dies)()]
             press.join()
         found += wait_until_idle(self._device)
         for _ in range(2):
@@ -279,7 +279,7 @@ class _Post:
         self._start_page()
         page = self._get("/")
         if page is None or page.status_code != 200:
-            yield f"the guard is no longer signed in: {page and page.status_code}"
+            yield "the guard is no longer signed in"
 
     def _core_dies(self) -> Iterator[str]:
         self._forks.kill(self._core)

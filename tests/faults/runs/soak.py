@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults.runs.audit import audit, read_books
+from tests.faults.runs.audit import audit, read_books, summary
 from tests.faults.runs.kills import Ends, fork_server
 from tests.faults.runs.peers import TOLD_S, settle, until
 from tests.faults.tally import Tally
@@ -33,7 +33,7 @@ def soak(folder: Path, seed: int = 1, minutes: float | None = None, stops: bool 
         finally:
             town.close()
     figures = ", ".join(f"{times} {name}" for name, times in sorted(chaos.done.items()))
-    notes = (*(f"seed {seed}: {text}" for text in found), chaos.figures, figures)
+    notes = (*summary(seed, found), chaos.figures, figures)
     tried = chaos.done.total()
     return Tally("soak with chaos", tried, max(0, tried - len(found)), notes)
 
@@ -94,7 +94,7 @@ class Chaos:
         return [*found, *audit(town.device, record, books)]
 
     def _wrong(self, text: str) -> None:
-        self._found.append(f"after {self.done.total()}: {text}")
+        self._found.append(f"{text}, after {self.done.total()} acts")
 
     def _faults(self) -> list[str]:
         state = self._town.device.state(self._guard)

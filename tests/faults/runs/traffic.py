@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from kiosk.channel import ChannelError, Client
 from kiosk.verbs import HOLD, RULE, SIGN_IN, WATCH, Hold, Ruling, SignIn, Watch
-from tests.faults.runs.audit import audit, read_books
-from tests.faults.runs.kills import LANES, Ends, deck_of, passes, wait_until_idle
+from tests.faults.runs.audit import audit, read_books, summary
+from tests.faults.runs.kills import LANES, Ends, deck_of, passes, wait_until_answered, wait_until_idle
 from tests.faults.tally import Tally
 from tests.fixtures.gate_parts import PIN
 from tests.fixtures.processes.crowd import Crowd, Pressed, Record
@@ -66,9 +66,10 @@ def growth(samples: list[Sample]) -> list[str]:
 
 
 def presentations(folder: Path, seed: int = 1, minutes: float | None = None, shown: int = 50_000) -> Tally:
-    """Hold up so many passes as fast as the core answers. Nobody walks through: uses are kept for three days."""
+    """Hold up so many passes as fast as the core answers. Nobody walks through: what is counted is kept for days."""
     count = min(shown + 100, 8_000)
-    device = listed_device(folder / "device", passes(count), count, lanes=LANES, rules={"refer_s": 1})
+    rules = {"refer_s": 1, "passback_s": 0}
+    device = listed_device(folder / "device", passes(count), count, lanes=LANES, rules=rules)
     record = Record()
     samples: list[Sample] = []
     ends = Ends(minutes)
@@ -81,9 +82,9 @@ def presentations(folder: Path, seed: int = 1, minutes: float | None = None, sho
                 time.sleep(0.005)
             samples.append(sample(pid, len(record.shown)))
         crowd.stop()
-        found = wait_until_idle(device)
+        found = [*wait_until_answered(device), *wait_until_idle(device)]
     found += _books(device, record) + growth(samples)
-    notes = [f"seed {seed}: {text}" for text in found]
+    notes = summary(seed, found)
     first, last = samples[SAMPLES // 3], samples[-1]
     notes.append(f"memory {first.memory / 1e6:.1f} MB after {first.shown:,} and {last.memory / 1e6:.1f} MB after "
                  f"{last.shown:,}; descriptors {first.descriptors} and {last.descriptors}, "
@@ -118,7 +119,7 @@ def day(folder: Path, seed: int = 1, minutes: float | None = None, shown: int = 
     found += _books(device, record)
     written = read_books(device)
     figures = f"{len(written.entries):,} events, {len(list(written.of('ruled'))):,} rulings"
-    notes = (*(f"seed {seed}: {text}" for text in found), figures)
+    notes = (*summary(seed, found), figures)
     return Tally("a day of traffic", len(record.shown), max(0, len(record.shown) - len(found)), notes)
 
 
