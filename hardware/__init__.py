@@ -256,6 +256,9 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """Longest exposure: ≤ 2.5-4 ms holds a hand at 200-300 mm/s still."""
     distance_cm: float = 25.0
     """Where a code is held; the lens is fixed there (LensPosition = 1 / metres)."""
+    noise: bool = True
+    """No two frames of a sensor are alike, so frames that are alike are a fault. False for a camera that shows
+    drawings, as a laboratory's does."""
 
 
 class Wiring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

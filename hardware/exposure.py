@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from hardware import Exposure, ExposureRange, Picture, within
 
 STRIDE = 8
@@ -68,10 +70,15 @@ class Brightness(NamedTuple):
     dark: float
 
 
+def sampled(luma: Picture) -> Picture:
+    """Every eighth pixel of every eighth row, in one piece; of a picture too small for that, all of it."""
+    sample = luma[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
+    return np.ascontiguousarray(sample if sample.size else luma)
+
+
 def brightness(luma: Picture) -> Brightness:
     """The figures of a sample of ``luma`` (``(height, width)``, any size but 0)."""
-    sample = luma[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
-    sample = sample if sample.size else luma
+    sample = sampled(luma)
     return Brightness(float(sample.mean()), float((sample >= CLIPPED).mean()), float((sample < DARK).mean()))
 
 
@@ -128,6 +135,10 @@ class Bracket:
             self._rest(now, self._rest_s)
             self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
         return split(self._light(now), self._limits)
+
+    def hold(self, now: float) -> None:
+        """Frames are taken in another exposure on purpose: they say nothing of the middle, which stays."""
+        self._middle_at = now
 
     def _follow(self, in_force: Exposure, shown: Brightness, now: float) -> None:
         off = not DARKEST <= shown.mean <= BRIGHTEST

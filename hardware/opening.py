@@ -5,12 +5,15 @@ from __future__ import annotations
 from hardware import Camera, CameraSettings, HardwareError, LaneParts, Wiring
 
 
-def open_camera(settings: CameraSettings) -> Camera:
-    """The camera the settings ask for. Raises HardwareError in words a technician can act on."""
+def open_camera(settings: CameraSettings, simulated_dir: str = "") -> Camera:
+    """The camera the settings ask for. Raises HardwareError in words a technician can act on.
+
+    ``simulated_dir`` is where a simulated one looks for its trouble (see ``hardware.simulated``).
+    """
     if settings.part == "simulated":
         from hardware.simulated import SimulatedCamera
 
-        return SimulatedCamera(settings)
+        return SimulatedCamera(settings, folder=simulated_dir)
     try:
         from hardware.camera import PiCamera
     except ImportError as err:

@@ -4,6 +4,7 @@ whose levels live in files of a folder, so that other processes (a demo, a test,
     outputs.jsonl        one line per change: {"t": unix seconds, "lane": …, "what": …, "value": …};
                          "relay" and "illumination" are true or false, "light" is a word
     inputs/LANE.NAME     "1" is active; "0", anything else or no file is not
+    inputs/LANE.camera   a camera's trouble: one word of TROUBLES; anything else or no file is none
 """
 
 from __future__ import annotations
@@ -56,6 +57,14 @@ CAR_S = 0.4
 """How long a simulated car covers the passage sensor."""
 
 
+TROUBLES = ("black", "white", "frozen", "mute", "hangs", "dies")
+"""What a simulated camera may suffer from. It shows nothing but black, nothing but white, or one picture for ever; it
+gives no frame in time, or does not come back from being asked for one; it is not there."""
+GONE = "no camera found: its trouble is simulated"
+POKE_S = 0.05
+"""How often a camera in trouble looks whether it still is."""
+
+
 class _Held(NamedTuple):
     """A frame's worth of picture: where in it the thing held up is, and how brightly that shines by itself."""
 
@@ -69,8 +78,9 @@ class SimulatedCamera:
 
     At the settings' ``exposure_us`` and gain 1, pictures are as they were given; with more or less light they are
     brighter or darker, clipped at white, and noisier with gain. ``ambient`` is the light that falls on the lane, 1
-    at first. ``held_cm`` is how far away things are held; None: where the lens is sharp. ``clock`` and ``wait`` pace
-    it to the settings' frame duration; a test passes its own.
+    at first. ``held_cm`` is how far away things are held; None: where the lens is sharp. ``trouble`` is one of
+    TROUBLES, and so is the word in its file of ``folder``. ``clock`` and ``wait`` pace it to the settings' frame
+    duration; a test passes its own. Raises HardwareError while its file says that it is not there.
     """
 
     def __init__(
@@ -79,8 +89,13 @@ class SimulatedCamera:
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] = time.sleep,
         seed: int = 0,
+        folder: str = "",
     ) -> None:
         self._settings = settings
+        self.trouble = ""
+        self._trouble_file = Path(folder) / "inputs" / f"{settings.lane}.camera" if folder else None
+        if self._suffers() == "dies":
+            raise HardwareError(GONE)
         self._clock = clock
         self._wait = wait
         self._rng = np.random.default_rng(seed)
@@ -100,6 +115,7 @@ class SimulatedCamera:
         self._away = 0
         self._number = 0
         self._due = clock()
+        self._last = self._idle[0]
         self._closed = False
 
     def show(self, pictures: Sequence[Picture], frames_each: int = 8, light: float | None = None) -> threading.Event:
@@ -121,18 +137,44 @@ class SimulatedCamera:
 
     @contextmanager
     def frame(self, timeout: float = 2.0) -> Iterator[Frame]:
-        """The next frame when it is due. Raises HardwareError after :meth:`close`."""
+        """The next frame when it is due. Raises HardwareError after :meth:`close`, and as its trouble wants it."""
         if self._closed:
             raise HardwareError("the simulated camera is closed")
+        trouble = self._suffer(timeout)
         self._coming.append(self._asked)
         exposure = self._coming.popleft()
-        luma = self._next(exposure)
+        luma = self._last = self._troubled(self._next(exposure), trouble)
         self._due = max(self._due + self._settings.frame_us / 1e6, self._clock())
         pause = self._due - self._clock()
         if pause > 0:
             self._wait(pause)
         self._number += 1
         yield Frame(luma, self._clock(), self._number, exposure)
+
+    def _suffers(self) -> str:
+        if self.trouble or self._trouble_file is None:
+            return self.trouble
+        try:
+            return self._trouble_file.read_text().strip()
+        except OSError:
+            return ""
+
+    def _suffer(self, timeout: float) -> str:
+        """The trouble that a frame has, once there is one to be had."""
+        waited = 0.0
+        while (trouble := self._suffers()) in ("mute", "hangs", "dies"):
+            if trouble == "dies" or self._closed:
+                raise HardwareError(GONE)
+            if trouble == "mute" and waited >= timeout:
+                raise HardwareError(f"no frame for {timeout:g} s: its trouble is simulated")
+            self._wait(POKE_S)
+            waited += POKE_S
+        return trouble
+
+    def _troubled(self, luma: Picture, trouble: str) -> Picture:
+        if trouble in ("black", "white"):
+            return np.full_like(luma, 0 if trouble == "black" else 255)
+        return self._last if trouble == "frozen" else luma
 
     @property
     def exposures(self) -> ExposureRange | None:
@@ -152,7 +194,9 @@ class SimulatedCamera:
             item.set()
         if self._kept and not self._away:
             return self._noisy(self._lit(self._kept, exposure), exposure.gain)
-        return self._exposed(self._idle[self._number % IDLE_FRAMES], self.ambient, exposure)
+        lane = self._exposed(self._idle[self._number % IDLE_FRAMES], self.ambient, exposure)
+        # What is amplified has noise even where nothing is seen; at gain 1 the four frames have theirs.
+        return lane if exposure.gain == 1 else self._noisy(lane, exposure.gain)
 
     def _lit(self, held: _Held, exposure: Exposure) -> Picture:
         lit = self._exposed(held.picture, self.ambient, exposure)

@@ -139,6 +139,7 @@ def reader(config: Config) -> None:
     """The reader: cameras and decoders. Has no network, no keys, no databases."""
     import faulthandler
 
+    from hardware.opening import open_camera
     from hardware.reading.decoder import QrDecoder
     from kiosk.channel import MAX_PHOTO_MESSAGE, Client, Server
     from kiosk.reader.caps import hold_off_end, limit_memory
@@ -150,7 +151,13 @@ def reader(config: Config) -> None:
     service.on_signals()
     faulthandler.enable()  # an engine that crashes leaves a line that says where
     limit_memory()
-    running = Reader(config.camera, QrDecoder(), lambda: Client(config.socket("core-reader")))
+    running = Reader(
+        config.camera,
+        QrDecoder(),
+        lambda: Client(config.socket("core-reader")),
+        lambda settings: open_camera(settings, config.simulated.folder),
+        lamps=[lane.name for lane in config.lane if lane.illumination is not None],
+    )
     pair = "reader-guard"
     server = Server(_listener(config, pair), running.verbs(), MAX_PHOTO_MESSAGE).start()
     hold_off_end()

@@ -48,22 +48,29 @@ class PresentationAnswer(msgspec.Struct, kw_only=True):
     happening: int = 0
 
 
-class ReaderState(msgspec.Struct, kw_only=True):
-    """The reader's own health, sent about once a second; the core takes silence for a fault.
+STARTING = "starting"
+"""Why a part is not well that has had no time yet to say so; no fault, and not fine either."""
 
-    ``run`` is drawn anew by each process: another one is a restart.
+
+class ReaderState(msgspec.Struct, kw_only=True):
+    """The reader's own health, sent about once a second and when it changes; the core takes silence for a fault.
+
+    ``run`` is drawn anew by each process: another one is a restart. ``why`` is for a technician, or :data:`STARTING`.
     """
 
     lane: str
     run: str = ""
     ok: bool
     why: str = ""
+    fault: str = ""
+    """What the camera shows where it is open and not well: black, white, frozen, hung (no frames)."""
     part: str = ""
     frames: int = 0
     decode_ms: float = 0.0
     looked: float | None = None
     """The share of the last frames that were decoded: an empty lane's hardly are. None: the reader does not say."""
     frame_age_s: float = 0.0
+    """Seconds since the last frame, or since the camera was first asked for. The core adds the state's own age."""
     light: bool = False
     """Something is before the camera, and it is dark: the lane's illumination should be on."""
     hint: str = ""
@@ -263,6 +270,8 @@ class LaneState(msgspec.Struct, kw_only=True):
     arm_open: bool | None = None
     camera_ok: bool = False
     camera_why: str = ""
+    camera_fault: str = ""
+    """The code among the gate's faults that is this lane's camera's; empty: none, or there is no camera."""
     decode_ms: float = 0.0
     looked: float | None = None  # see ReaderState
     reader_restarts: int = 0

@@ -3,14 +3,19 @@
 One process writes it (sync on a gate; the centre, when it prepares a snapshot), others read it under their own uid.
 The file in force is named by the text file ``current`` beside it and is never renamed over: a new opener would replay
 the old file's ``-wal`` and bring revoked passes back. So a rebuilt list is a new file, and ``current`` is replaced.
+
+Cards lose bits. SQLite sees that in its pages, seldom in their content: so each row, and what the list says of itself,
+bears a mark over its values (CRC-32). What was written before there were marks is taken as it is.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -21,7 +26,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlite_utils import Database
 
-from sync.durable import replace_durably
+from sync.durable import replace_durably, write_again
 from sync.protocol import CredentialRow, Page, Signed
 
 T = TypeVar("T")
@@ -41,6 +46,7 @@ _LONGEST_NAME = 300
 _LONGEST_VALUE = 1 << 20
 _LONGEST_NUMBER = 18
 _STEPS_BETWEEN_LOOKS = 10_000
+_READ_AT_ONCE = 5000
 
 _COLUMNS: dict[str, Any] = {
     "id": int,  # scope << 32 | serial
@@ -62,8 +68,10 @@ _COLUMNS: dict[str, Any] = {
     "lanes": str,
 }
 _COLUMN_NAMES = list(_COLUMNS)
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM credential"  # noqa: S608
-_UPSERT = f"INSERT OR REPLACE INTO credential ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_MARKED = {**_COLUMNS, "mark": int}
+_SELECT = f"SELECT {', '.join(_MARKED)} FROM credential"  # noqa: S608
+_UNMARKED = f"SELECT {', '.join(_COLUMNS)}, NULL FROM credential"  # noqa: S608
+_UPSERT = f"INSERT OR REPLACE INTO credential ({', '.join(_MARKED)}) VALUES ({', '.join('?' * len(_MARKED))})"  # noqa: S608
 _UPSERT_SIGNED = (
     "INSERT OR REPLACE INTO signed (purpose, item, compound, epoch, revision, body, signature, must) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -73,6 +81,10 @@ _SEARCHED = ("dwelling", "plate", "number", "short_code")
 
 class ListError(Exception):
     """The list file is missing, damaged or of another compound or schema: rebuild it from the centre."""
+
+
+class RowDamaged(ListError):
+    """One row, or its place, is not as it was written; the others can be read."""
 
 
 class ListUnwritten(Exception):
@@ -117,25 +129,34 @@ def credential_id(scope: int, serial: int) -> int:
     return scope << 32 | serial
 
 
+def _mark(values: object) -> int:
+    return zlib.crc32(msgspec.msgpack.encode(values))
+
+
 def _values(row: CredentialRow) -> tuple[Any, ...]:
-    return (
+    """What is written of a row, in order of the columns, and its mark."""
+    values = (
         credential_id(row.scope, row.serial), row.revision, row.kind, row.medium, row.not_before_step,
         row.validity_hours, row.random, row.state, row.valid_until_ms, row.number, row.label, row.dwelling,
         row.plate, row.short_code, row.household, int(row.attention), row.lanes,
     )  # fmt: skip
+    return (*values, _mark(values))
 
 
 def _row(values: tuple[Any, ...]) -> CredentialRow:
-    """Raises ListError where the file holds what no writer of ours put there."""
-    number, *rest = values
-    fields = dict(zip(_COLUMN_NAMES[1:], rest, strict=True))
+    """Raises RowDamaged where the file holds what no writer of ours put there."""
+    *written, mark = values
+    number, *rest = written
     if not isinstance(number, int):
-        raise ListError("a credential has no number")
+        raise RowDamaged("a credential has no number")
+    if mark is not None and mark != _mark(written):
+        raise RowDamaged(f"credential {number} is not as it was written")
+    fields = dict(zip(_COLUMN_NAMES[1:], rest, strict=True))
     fields |= {"scope": number >> 32, "serial": number & 0xFFFFFFFF, "attention": bool(fields["attention"])}
     try:
         return msgspec.convert(fields, CredentialRow)
     except msgspec.ValidationError as err:
-        raise ListError(f"credential {number}: {err}") from err
+        raise RowDamaged(f"credential {number}: {err}") from err
 
 
 def create(path: Path, compound: int, epoch: str) -> None:
@@ -145,7 +166,7 @@ def create(path: Path, compound: int, epoch: str) -> None:
     db = Database(path)
     try:
         db.conn.execute("PRAGMA page_size = 4096")
-        db["credential"].create(_COLUMNS, pk="id")  # type: ignore[union-attr]
+        db["credential"].create(_MARKED, pk="id")  # type: ignore[union-attr]
         for column in _SEARCHED:
             db.conn.execute(f"CREATE INDEX credential_{column} ON credential ({column}) WHERE {column} <> ''")
         db["signed"].create(  # type: ignore[union-attr]
@@ -155,7 +176,8 @@ def create(path: Path, compound: int, epoch: str) -> None:
         )  # fmt: skip
         db["meta"].create({"name": str, "value": str}, pk="name")  # type: ignore[union-attr]
         meta = {"schema": SCHEMA_VERSION, "compound": compound, "epoch": epoch, "revision": 0, "as_of_ms": 0}
-        db.conn.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", [(k, str(v)) for k, v in meta.items()])
+        texts = _marked({name: str(value) for name, value in meta.items()})
+        db.conn.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", list(texts.items()))
         db.conn.commit()
     finally:
         db.close()
@@ -172,13 +194,18 @@ class ListWriter:
             raise ListError(f"{path.name} is missing")
         self._path = path
         try:
+            write_again(path.with_name(f"{path.name}-wal"))
             self._conn = sqlite3.connect(path, timeout=10, isolation_level=None)
+        except OSError as err:
+            raise ListUnwritten(f"{path.name}: {err}", full=err.errno == errno.ENOSPC) from err
         except _FAILURES as err:
             raise _named(path, err) from err
         try:
             self._conn.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'DELETE'}")
             self._conn.execute("PRAGMA synchronous = FULL")
             self._meta = _read_meta(self._conn)
+            if not _has_marks(self._conn):
+                self._conn.execute("ALTER TABLE credential ADD COLUMN mark INTEGER")
         except _FAILURES as err:
             self._conn.close()
             raise _named(path, err) from err
@@ -221,7 +248,7 @@ class ListWriter:
         self._write((), (), {"as_of_ms": as_of_ms})
 
     def _write(self, rows: Iterable[CredentialRow], signed: Iterable[Signed], meta: Mapping[str, int]) -> None:
-        texts = {name: str(value) for name, value in meta.items()}
+        texts = _marked(self._meta | {name: str(value) for name, value in meta.items()})
         try:
             with _transaction(self._conn) as conn:
                 conn.executemany(_UPSERT, _kept(conn, rows))
@@ -229,7 +256,7 @@ class ListWriter:
                 conn.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(texts.items()))
         except _FAILURES as err:
             raise _named(self._path, err) from err
-        self._meta |= texts
+        self._meta = texts
 
     def close(self) -> None:
         """Idempotent."""
@@ -261,6 +288,16 @@ def _kept(conn: sqlite3.Connection, rows: Iterable[CredentialRow]) -> Iterator[t
             yield _values(row)
 
 
+def _has_marks(conn: sqlite3.Connection) -> bool:
+    return any(column[1] == "mark" for column in conn.execute("PRAGMA table_info(credential)"))
+
+
+def _marked(meta: Mapping[str, str]) -> dict[str, str]:
+    """What a list says of itself, with its mark."""
+    unmarked = {name: value for name, value in meta.items() if name != "mark"}
+    return {**unmarked, "mark": str(_mark(sorted(unmarked.items())))}
+
+
 def _read_meta(conn: sqlite3.Connection) -> dict[str, str]:
     """Raises ListError unless what every list says of itself is there."""
     meta: dict[str, str] = dict(conn.execute("SELECT name, value FROM meta LIMIT ?", (_MOST_META,)).fetchall())
@@ -270,6 +307,8 @@ def _read_meta(conn: sqlite3.Connection) -> dict[str, str]:
     numbers += [value for name, value in meta.items() if name.startswith("last_serial/")]
     if not meta.get("epoch") or not all(map(_is_number, numbers)):
         raise ListError("the list does not say what it is")
+    if "mark" in meta and meta != _marked(meta):
+        raise ListError("what the list says of itself is not as it was written")
     return meta
 
 
@@ -347,7 +386,7 @@ class ListReader:
             conn.execute("PRAGMA query_only = 1")
             if alone:
                 conn.execute("PRAGMA locking_mode = EXCLUSIVE")  # needs no -shm: the index of the log is in memory
-            conn.execute("PRAGMA schema_version").fetchone()  # the first look at the file itself
+            self._select = _SELECT if _has_marks(conn) else _UNMARKED  # the first look at the file itself
         except BaseException:
             conn.close()
             raise
@@ -384,8 +423,8 @@ class ListReader:
         return self._ask(lambda: self._conn.execute(sql, values).fetchall(), seconds or self._patience_s)
 
     def find(self, scope: int, serial: int) -> CredentialRow | None:
-        """The row of one credential."""
-        found = self._all(f"{_SELECT} WHERE id = ?", (credential_id(scope, serial),), FIND_S)
+        """The row of one credential. Raises RowDamaged for one that is not as it was written."""
+        found = self._all(f"{self._select} WHERE id = ?", (credential_id(scope, serial),), FIND_S)
         return _row(found[0]) if found else None
 
     def look_up(self, term: str) -> list[CredentialRow]:
@@ -393,7 +432,7 @@ class ListReader:
         return [
             _row(values)
             for values in self._all(
-                f"{_SELECT} WHERE (dwelling = ?1 AND dwelling <> '') OR (plate = ?1 AND plate <> '') "
+                f"{self._select} WHERE (dwelling = ?1 AND dwelling <> '') OR (plate = ?1 AND plate <> '') "
                 "OR (number = ?1 AND number <> '') OR (short_code = ?1 AND short_code <> '') ORDER BY number LIMIT ?2",
                 (term, _LOOK_UP_LIMIT),
                 FIND_S,
@@ -413,6 +452,14 @@ class ListReader:
         if len(rows) > _MOST_SIGNED:
             raise ListError(f"{self.path.name}: more signed changes than any compound has")
         return [_signed(values) for values in rows]
+
+    def read_through(self) -> None:
+        """Look at every row. Raises ListError."""
+        after = -1
+        while rows := self._all(f"{self._select} WHERE id > ? ORDER BY id LIMIT ?", (after, _READ_AT_ONCE)):
+            for values in rows:
+                _row(values)
+            after = rows[-1][0]
 
     def count(self) -> int:
         """How many credentials are listed."""
@@ -448,6 +495,7 @@ def check(path: Path, compound: int, epoch: str) -> None:
         meta = reader.meta()
         if (meta["compound"], meta["epoch"]) != (str(compound), epoch):
             raise ListError(f"{path.name} is the list of another compound or epoch")
+        reader.read_through()
     finally:
         reader.close()
 

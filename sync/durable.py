@@ -29,3 +29,21 @@ def flush_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def write_again(path: Path) -> None:
+    """Bring a file to the disk whatever became of earlier flushes; nothing happens where there is none.
+
+    After a failed fsync the kernel holds pages for written that are lost, and the next fsync says that all is well. So
+    the same bytes are written anew first. Raises OSError; trying again is safe.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return
+    with os.fdopen(fd, "rb") as file:
+        content = file.read()
+        at = 0
+        while at < len(content):
+            at += os.pwrite(fd, content[at:], at)
+        os.fsync(fd)

@@ -393,12 +393,14 @@ class Nonce(msgspec.Struct):
 
 class Accepted(msgspec.Struct):
     """Whether the core could use it, and why not. ``time_wanted``: its clock is not trusted, as after a restart.
-    ``unverified``: statements (``PURPOSE ITEM``) that the list should hold and does not: it is to be built anew."""
+    ``unverified``: statements (``PURPOSE ITEM``) that the list should hold and does not: it is to be built anew.
+    ``suspect``: a row was damaged or missing: the list is to be looked through."""
 
     ok: bool
     why: str = ""
     time_wanted: bool = False
     unverified: list[str] = []
+    suspect: bool = False
 
 
 # --- journal chain --------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ PassageOutcome = Literal["passed", "not_passed", "no_sensor", "interrupted"]
 """How a passage ended. ``no_sensor``: the lane cannot see; ``interrupted``: the gate stopped before it ended."""
 
 Switched = Literal["on", "off"]
-"""What a lockdown, a held lane and an input became."""
+"""What a lockdown, a held lane, an input and a camera's fault became."""
 
 # --- guards ----------------------------------------------------------------------------------------------------------
 
@@ -51,10 +51,19 @@ GATE_REASONS: tuple[GateReason, ...] = get_args(GateReason)
 
 EventKind = Literal[
     "decided", "passage", "ruled", "override", "explained", "opened", "fire", "lockdown", "hold", "call", "tamper",
-    "input", "boot", "reader_restarted", "journal_set_aside", "events_lost", "withdrawn", "clock", "sign_in",
+    "boot", "reader_restarted", "journal_set_aside", "events_lost", "withdrawn", "clock", "sign_in",
+    "camera_fault", "input_fault",
 ]  # fmt: skip
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
-"""Kinds of events in a gate's journal. ``opened``: by a wired button. ``input``: one that cannot be believed."""
+"""Kinds of events in a gate's journal. ``opened``: by a wired button."""
+
+CameraFault = Literal["camera", "camera_hung", "camera_frozen", "camera_black", "camera_white"]
+CAMERA_FAULTS: tuple[CameraFault, ...] = get_args(CameraFault)
+"""Why of an event ``camera_fault``. ``camera``: it is not there or cannot be opened."""
+
+InputFault = Literal["passage_stuck", "passage_blind", "button_stuck", "call_stuck", "input_chatters"]
+INPUT_FAULTS: tuple[InputFault, ...] = get_args(InputFault)
+"""Why of an event ``input_fault``. ``passage_blind``: the sensor sees nobody; ``input_chatters``: a wire flickers."""
 
 LiveKind = Literal[
     "decision", "ruling", "override", "explained", "passage", "button", "fire", "lockdown", "held_open", "call",

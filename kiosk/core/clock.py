@@ -88,6 +88,8 @@ class Clock:
     def recall(self, newest_ms: int) -> None:
         """Learn from the journal: ``newest_ms`` is the time of its last event whose clock knew the time (0: there is
         none). The hardware clock is looked at again: one that is behind the journal is slow."""
+        if self._is_signed():
+            return
         signed_ms = min(newest_ms, self._unsigned_before) if self._unsigned_before else newest_ms
         self._known_ms = max(self._known_ms, signed_ms)
         if self._anchor and self._anchor.by == "rtc":

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -38,6 +38,8 @@ DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
 _FORGET_EVERY_S = 3600.0
 _USES_KEPT_MS = 3 * 24 * 3_600_000
+_OF_A_START = ("clock", "camera_fault", "input_fault", "reader_restarted")
+"""Kinds of events that a start brings by itself, without anybody being there."""
 _KNEW = ("trusted", "holdover")
 _BUTTONS = ("guard_button", "exit_button")
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
@@ -86,7 +88,7 @@ class Gate:
         self.openings: dict[str, Opening] = {}
         self.quiet = False
         """Nothing but starts was in the journal when this one began."""
-        self.uses = Uses(journal.counted, journal.steps)
+        self.uses = Uses()
         self._book = book
         self._journal = journal
         self._mirror = mirror
@@ -100,10 +102,8 @@ class Gate:
 
     def begin(self) -> None:
         """Close what a crash left open, resume lockdown, and take the inputs as they stand. Opens nothing."""
-        self._clock.recall(next((e.at_ms for e in reversed(self._journal.earlier) if e.clock in _KNEW), 0))
         self._record_start()
-        self._resume_lockdown()
-        self._close_interrupted()
+        self._take_up_past()
         for run in self.lanes.values():
             run.levels = dict(run.parts.inputs.read())
             for name in ("fire", "passage"):
@@ -114,31 +114,35 @@ class Gate:
     def _record_start(self) -> None:
         """A start is an event, but in a restart loop only the first, the tenth, the hundredth … are: nothing happened
         in between, and nothing should push what did happen off the card."""
-        since = list(itertools.takewhile(lambda event: event.kind != "boot", reversed(self._journal.earlier)))
-        began_before = len(since) < len(self._journal.earlier)
-        self.quiet = began_before and all(event.kind == "clock" for event in since)
+        earlier = self._journal.past.earlier
+        self._recall(earlier)
+        since = list(itertools.takewhile(lambda event: event.kind != "boot", reversed(earlier)))
+        self.quiet = len(since) < len(earlier) and all(event.kind in _OF_A_START for event in since)
         starts = self._kept.now.quiet_starts + 1 if self.quiet else 0
         self._kept.change(quiet_starts=starts)
         if starts == 0 or re.fullmatch("10+", str(starts)):
-            self._book.record("boot", count=starts, why=f"{len(self._journal.earlier)} events found")
+            self._book.record("boot", count=starts, why=f"{len(earlier)} events found")
 
-    def _resume_lockdown(self) -> None:
-        """The journal's word counts, also where the memory of it was damaged."""
-        for event in self._journal.earlier:
-            if event.kind == "lockdown" and event.lane in self.lanes:
-                self._kept.change(lockdown=with_name(self._kept.now.lockdown, event.lane, event.outcome == "on"))
+    def _recall(self, earlier: Sequence[Event]) -> None:
+        """Tell the clock what time it was when it was last known."""
+        self._clock.recall(next((event.at_ms for event in reversed(earlier) if event.clock in _KNEW), 0))
 
-    def _close_interrupted(self) -> None:
-        passed = {event.about for event in self._journal.earlier if event.kind == "passage"}
-        answered = {event.about for event in self._journal.earlier if event.kind in ("ruled", "override")}
-        for event in self._journal.earlier:
-            if event.kind not in ("decided", "ruled", "override", "opened"):
-                continue
-            if event.outcome == "grant" and event.id not in passed:
+    def _take_up_past(self) -> None:
+        """Go on from what earlier runs left in the journal: at the start, or when its disk gives it late."""
+        past = self._journal.take_past()
+        if past is None:
+            return
+        self._recall(past.earlier)
+        self.uses.take(past.counted, past.steps)
+        for lane, on in past.standing.lockdown.items():
+            if lane in self.lanes:  # the journal's word counts, also where the memory of it was damaged
+                self._kept.change(lockdown=with_name(self._kept.now.lockdown, lane, on))
+        for about, matter in past.standing.open.items():
+            if matter.outcome == "grant":
                 why = "the core stopped; the relay may have moved"
-                self._book.record("passage", lane=event.lane, about=event.id, outcome="interrupted", why=why)
-            elif event.outcome == "refer" and event.id not in answered:
-                self._book.record("ruled", lane=event.lane, about=event.id, outcome="deny", reason="interrupted")
+                self._book.record("passage", lane=matter.lane, about=about, outcome="interrupted", why=why)
+            else:
+                self._book.record("ruled", lane=matter.lane, about=about, outcome="deny", reason="interrupted")
 
     # --- presentations ---
 
@@ -354,7 +358,7 @@ class Gate:
             self.drive(run, lanes.Doubt(not run.state.doubted))
         faults = run.inputs.faults(now)
         for fault in sorted(faults ^ run.input_faults):
-            self._book.record("input", lane=lane, outcome="on" if fault in faults else "off", reason=fault)
+            self._book.record("input_fault", lane=lane, outcome="on" if fault in faults else "off", why=fault)
         quiet = "input_chatters" in run.input_faults - faults
         run.input_faults = faults
         if quiet and run.levels.get("fire", False) != run.state.fire:
@@ -366,6 +370,7 @@ class Gate:
 
     def tick(self, faulty: Callable[[str], bool] = lambda lane: False) -> float:
         """Let time go on. Answers in how many seconds it is next needed, at most 0.25."""
+        self._take_up_past()
         now = self._monotonic()
         for number in [number for number, refer in self.refers.items() if refer.until <= now]:
             self.answer(number, self.refers.pop(number), "deny", "", "unanswered")

@@ -8,7 +8,7 @@ from datetime import datetime, time
 
 import msgspec
 
-from kiosk.core.journal import Uses
+from kiosk.core.journal.uses import Uses
 from kiosk.core.kept import Kept, Memory
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import Digits, Direction, Known, Lane, Now, Use, Verdict, decide, judge_digits
@@ -74,13 +74,11 @@ class Judge:
         """The decision at a lane. ``under_way``: by person, when a passage began that is not counted yet."""
         now, rules = self._now(), self._mirror.vouched.rules
         at = Lane(name=lane, direction=direction, lockdown=lane in self._kept.now.lockdown)
-        age = self._mirror.list_state()
         if not isinstance(reading, Credential):
             has_keys = any(scope == self._own_scope for scope, _ in self._mirror.vouched.keys)
-            known = Known(own_scope=self._own_scope, has_keys=has_keys, age=age)
+            known = Known(own_scope=self._own_scope, has_keys=has_keys, age=self._mirror.list_state())
             return Decision(decide(reading, known, Use(), rules, at, now), reading)
-        row = self._mirror.find(reading.scope, reading.serial)
-        last_serial = self._mirror.last_serial(reading.scope)
+        row, last_serial, age = self._mirror.find(reading.scope, reading.serial)
         known = Known(own_scope=self._own_scope, row=row, last_serial=last_serial, age=age)
         digits, step = self._digits(reading, now)
         use = self._use(reading, row, direction, digits, now, under_way)

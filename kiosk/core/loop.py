@@ -130,9 +130,17 @@ class CoreLoop:
         wait = self._gate.tick(lambda lane: bool(self._report.lane_faults(lane)))
         for name, run in self._gate.lanes.items():
             run.illuminate(self._peers.light_wanted(name))
+        self._note_cameras()
         if self._monotonic() >= self._refresh_at:
             self._refresh()
         self.jobs.do_next(wait)
+
+    def _note_cameras(self) -> None:
+        for camera in self._config.camera:
+            news = self._peers.camera_news(camera.lane)
+            if news:
+                outcome, fault = news
+                self._book.record("camera_fault", urgent=False, lane=camera.lane, outcome=outcome, why=fault)
 
     def _refresh(self) -> None:
         began = self._monotonic()
@@ -225,7 +233,13 @@ class CoreLoop:
         if self._mirror.vouched.withdrawn:
             return Accepted(False, "withdrawn")
         time_wanted = self._clock.now().state != "trusted"
-        return Accepted(not self._mirror.why, self._mirror.why, time_wanted, list(self._mirror.unverified))
+        return Accepted(
+            not self._mirror.why,
+            self._mirror.why,
+            time_wanted,
+            list(self._mirror.unverified),
+            self._mirror.take_suspicion(),
+        )
 
     def take_time(self, statement: Signed) -> Accepted:
         """Anchor the clock by the centre's statement, if it is the centre's."""

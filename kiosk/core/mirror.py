@@ -6,15 +6,27 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from kiosk.core.policy import ListState, Now
 from kiosk.core.vouching import Vouched, Vouching
-from sync.cache import ListError, ListReader, get_current
+from sync.cache import ListError, ListReader, RowDamaged, get_current
 from sync.protocol import CredentialRow
 
 log = logging.getLogger("mirror")
 
 _COUNT_EVERY_MS = 60_000
+
+
+class Listed(NamedTuple):
+    """A credential's row, the highest serial the list speaks for in its scope, and the list's state."""
+
+    row: CredentialRow | None
+    last_serial: int | None
+    age: ListState
+
+
+NOT_LISTED = Listed(None, None, "none")
 
 
 class Mirror:
@@ -28,6 +40,7 @@ class Mirror:
         self._vouching = vouching
         self._now = now
         self._withdrawn = False
+        self._suspect = False
         self._reader: ListReader | None = None
         self._version = -1
         self._meta: dict[str, str] = {}
@@ -107,15 +120,27 @@ class Mirror:
 
     # --- what the list says ---
 
-    def find(self, scope: int, serial: int) -> CredentialRow | None:
-        """The row of a credential; None too while the file cannot be read (:attr:`why` says so)."""
+    def find(self, scope: int, serial: int) -> Listed:
+        """What the list says of a credential: nothing, as before the first list, while it cannot be read
+        (:attr:`why`), or where that row is damaged."""
         if self._reader is None:
-            return None
+            return NOT_LISTED
         try:
-            return self._reader.find(scope, serial)
+            row = self._reader.find(scope, serial)
+        except RowDamaged as err:
+            log.error("list=damaged why=%r", str(err))
+            self._suspect = True
+            return NOT_LISTED
         except ListError as err:
             self._fail(err)
-            return None
+            return NOT_LISTED
+        self._suspect = self._suspect or row is None
+        return Listed(row, self.last_serial(scope), self.list_state())
+
+    def take_suspicion(self) -> bool:
+        """Whether the list should be looked through, since last asked: a row was damaged, or one was missing."""
+        suspect, self._suspect = self._suspect, False
+        return suspect
 
     def look_up(self, term: str) -> list[CredentialRow]:
         """Rows by dwelling, plate, number or short code."""

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kiosk import verbs
 from kiosk.restarts import Restart, Restarts
 from sync.protocol import SyncState
+from sync.terms import CameraFault, Switched
 
 READER_SILENT_S = 3.0
 SYNC_SILENT_S = 45.0
-STARTING = "starting"
-"""Why a part is not well that has had no time yet to say so; no fault, and not fine either."""
+STARTING = verbs.STARTING
+HUNG_S, LATE_S = 2.5, 1.0
+"""No frame for the first: the camera hangs. The reader itself must have missed it for the second, else it is the
+reader that is silent."""
+OPENING_S = 6.0
+"""How long a camera may take to be opened for the first time; libcamera takes two."""
+CAMERA_FAULTS: Mapping[str, CameraFault] = {
+    "black": "camera_black",
+    "white": "camera_white",
+    "frozen": "camera_frozen",
+    "hung": "camera_hung",
+}
+NOTES, NOTE_EVERY_S = 4.0, 300.0
+"""Beginnings and ends of a lane's camera faults that go into the journal one after the other, and how soon another
+one may: a camera that flaps must not fill it."""
 _LONGEST_WORD = 20
 _RESTART_NOTED_S = 60.0
 """At most one line in the journal in this time: a picture that stays before a camera must not fill it."""
@@ -22,8 +36,11 @@ log = logging.getLogger("core")
 
 
 class CameraHealth(NamedTuple):
+    """``why`` is for a technician; ``fault`` is the code, "" for none."""
+
     ok: bool
     why: str
+    fault: str
 
 
 class CentreHealth(NamedTuple):
@@ -34,6 +51,27 @@ class CentreHealth(NamedTuple):
     seen_s: int
 
 
+class CameraNotes:
+    """One lane's beginnings and ends of camera faults, of which some go into the journal. The last always does, sooner
+    or later. Pure."""
+
+    def __init__(self) -> None:
+        self._noted = ""
+        self._left = NOTES
+        self._at = float("-inf")
+
+    def step(self, fault: str, now: float) -> tuple[Switched, str] | None:
+        """``on`` and the fault that begins, ``off`` and the one that ended, or nothing."""
+        if fault == self._noted:
+            return None
+        left = min(NOTES, self._left + (now - self._at) / NOTE_EVERY_S)
+        if left < 1:
+            return None
+        self._left, self._at = left - 1, now
+        ended, self._noted = self._noted, fault
+        return ("on", fault) if fault else ("off", ended)
+
+
 class Peers:
     """Reader and sync, as the core last heard of them. ``monotonic`` is the clock of silence."""
 
@@ -41,6 +79,8 @@ class Peers:
         self._monotonic = monotonic
         self._started = monotonic()
         self._readers: dict[str, tuple[float, verbs.ReaderState]] = {}
+        self._standing: dict[str, str] = {}  # the fault of before for a lane whose reader has just begun anew
+        self._notes: dict[str, CameraNotes] = {}
         self._restarts = Restarts()
         self._restart_noted_at = float("-inf")
         self._sync: SyncState | None = None
@@ -52,6 +92,10 @@ class Peers:
     def reader_said(self, state: verbs.ReaderState, now_ms: int) -> str:
         """Take note of a reader's state. Returns what a restart that belongs in the journal now was for, or ""."""
         now = self._monotonic()
+        before = self.reader(state.lane)
+        # A new reader knows nothing yet: what was wrong with the camera still is.
+        standing = self._heard_of(before, 0.0).fault if before and state.why == STARTING else ""
+        self._standing[state.lane] = standing
         self._readers[state.lane] = (now, state)
         return self._restarted(state.run, now, now_ms) if len(state.run) <= _LONGEST_WORD else ""
 
@@ -88,18 +132,37 @@ class Peers:
         heard = self._readers.get(lane)
         since = self._monotonic() - (heard[0] if heard else self._started)
         if since > READER_SILENT_S:
-            return CameraHealth(False, "reader_silent")
-        return CameraHealth(heard[1].ok, heard[1].why) if heard else CameraHealth(False, STARTING)
+            return CameraHealth(False, "reader_silent", "reader_silent")
+        if heard is None:
+            return CameraHealth(False, STARTING, "")
+        return self._heard_of(heard[1], since)
+
+    def _heard_of(self, state: verbs.ReaderState, since: float) -> CameraHealth:
+        age = state.frame_age_s + since
+        if state.why == STARTING:
+            standing = self._standing.get(state.lane, "")
+            return CameraHealth(False, STARTING, "camera_hung" if age > OPENING_S else standing)
+        opened = state.ok or state.fault  # else no frame is to be had, and the reader says why
+        if opened and age > HUNG_S and state.frame_age_s > LATE_S:
+            return CameraHealth(False, f"no frame for {age:.0f} s, and the driver does not answer", "camera_hung")
+        fault = CAMERA_FAULTS.get(state.fault, "camera")
+        return CameraHealth(state.ok, state.why, "" if state.ok else fault)
 
     def camera_fault(self, lane: str) -> str:
-        """The fault's code: reader_silent, camera, or "" for none."""
-        ok, why = self.camera(lane)
-        return "" if ok else {"reader_silent": "reader_silent", STARTING: ""}.get(why, "camera")
+        """The fault's code: reader_silent, a :data:`sync.terms.CameraFault`, or "" for none."""
+        return self.camera(lane).fault
+
+    def camera_news(self, lane: str) -> tuple[Switched, str] | None:
+        """The beginning or end of a camera's fault that belongs in the journal now. To be asked on and on."""
+        fault = self.camera_fault(lane)
+        notes = self._notes.setdefault(lane, CameraNotes())
+        return None if fault == "reader_silent" else notes.step(fault, self._monotonic())
 
     def light_wanted(self, lane: str) -> bool:
         """Whether a reader that is not silent wants the lane's lamp."""
         heard = self._readers.get(lane)
-        return heard is not None and heard[1].light and self._monotonic() - heard[0] <= READER_SILENT_S
+        blind = self.camera_fault(lane) in ("reader_silent", "camera_hung")
+        return heard is not None and heard[1].light and not blind
 
     def hint(self, lane: str) -> str:
         """The hint of a reader whose camera is well; "" for none."""

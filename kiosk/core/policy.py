@@ -32,7 +32,7 @@ DIGITS_JUDGED_STEPS = 20
 """Digits are not judged by a clock that may be further out than this many steps."""
 
 UNSIGNED_ENDS_MS = 7 * 24 * 3_600_000
-"""A clock that no signature stands behind ends passes up to so long after the floor, and no later ones."""
+"""What ended by an unsigned clock only is referred, if it ended within this time after the floor, or else let in."""
 
 _WEIGHT: dict[Outcome, int] = {"deny": 0, "refer": 1, "grant": 2}
 
@@ -168,14 +168,12 @@ def _not_yet_valid(case: _Case) -> Outcome | None:
 
 def _expired(case: _Case) -> Outcome | None:
     until = case.row.valid_until_ms if case.row else case.credential.valid_until_ms
-    return "deny" if _surely(case.now) >= until else None
-
-
-def _surely(now: Now) -> int:
-    """The time that it surely is by now, which alone ends a pass. A clock without a signature may be far ahead."""
-    if not now.judged:
-        return now.floor_ms
-    return now.utc_ms if now.signed else min(now.utc_ms, now.floor_ms + UNSIGNED_ENDS_MS)
+    now = case.now
+    if until <= (now.utc_ms if now.judged and now.signed else now.floor_ms):
+        return "deny"
+    # A clock that no signature stands behind may be far ahead: it refuses nobody, and asks the guard within limits.
+    doubtful = now.judged and until <= min(now.utc_ms, now.floor_ms + UNSIGNED_ENDS_MS)
+    return "refer" if doubtful else None
 
 
 def _digits_missing(case: _Case) -> Outcome | None:

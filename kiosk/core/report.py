@@ -13,6 +13,7 @@ from kiosk.core.mirror import Mirror
 from kiosk.core.peers import Peers
 from kiosk.core.policy import stage_in_force
 from kiosk.core.vouching import Anchor
+from sync.terms import CAMERA_FAULTS, INPUT_FAULTS
 
 
 class GateReport:
@@ -87,13 +88,9 @@ class GateReport:
             ("lockdown", bool(kept.lockdown)),
             ("tamper", any(run.levels.get("tamper") for run in gate.lanes.values())),
             ("held_open_question", any(lane in gate.lanes and not gate.lanes[lane].state.held for lane in kept.held)),
-            ("camera", "camera" in lane_faults),
+            *((fault, fault in lane_faults) for fault in CAMERA_FAULTS),
             ("reader_silent", "reader_silent" in lane_faults),
-            ("passage_stuck", "passage_stuck" in lane_faults),
-            ("passage_blind", "passage_blind" in lane_faults),
-            ("button_stuck", "button_stuck" in lane_faults),
-            ("call_stuck", "call_stuck" in lane_faults),
-            ("input_chatters", "input_chatters" in lane_faults),
+            *((fault, fault in lane_faults) for fault in INPUT_FAULTS),
             ("reader_restarted", self._peers.restarts_worth_telling()),
             ("journal_lost", health.lost > 0),
             ("journal", bool(health.why)),
@@ -110,11 +107,12 @@ class GateReport:
     def lane_faults(self, lane: str) -> list[str]:
         """Codes of what is wrong at a lane. On the loop only."""
         run = self._gate.lanes[lane]
-        faults = [*(["relay"] if run.fault else []), *sorted(run.input_faults)]
-        if any(camera.lane == lane for camera in self._config.camera):
-            fault = self._peers.camera_fault(lane)
-            faults += [fault] if fault else []
-        return faults
+        hard = [fault for fault in ("relay" if run.fault else "", self._camera_fault(lane)) if fault]
+        return [*hard, *sorted(run.input_faults)]
+
+    def _camera_fault(self, lane: str) -> str:
+        seen = any(camera.lane == lane for camera in self._config.camera)
+        return self._peers.camera_fault(lane) if seen else ""
 
     def _lane_state(self, name: str) -> verbs.LaneState:
         run, kept = self._gate.lanes[name], self._kept.now
@@ -136,6 +134,7 @@ class GateReport:
             arm_open=run.levels.get("arm_open"),
             camera_ok=camera.ok,
             camera_why=camera.why,
+            camera_fault=self._camera_fault(name),
             decode_ms=reader.decode_ms if reader else 0.0,
             looked=reader.looked if reader else None,
             reader_restarts=len(restarts),

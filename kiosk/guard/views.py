@@ -11,6 +11,7 @@ from kiosk.guard.board import Board, Entry
 from kiosk.guard.words import code, say, word
 from kiosk.restarts import SEVERAL
 from kiosk.verbs import FoundPass, GateState, LaneState, LiveLine, Session
+from sync.terms import CAMERA_FAULTS
 
 FRESH_MS = 60_000
 """A presentation older than this is history: the buttons then act on the lane, not on that person."""
@@ -18,7 +19,9 @@ NIGHT_BEGINS, NIGHT_ENDS = 18, 7
 
 TONES = {"grant": "ok", "refer": "look", "deny": "stop"}
 MARKS = {"ok": "✓", "look": "!", "stop": "✕", "fault": "▨", "plain": "•"}
-BAD_FAULTS = frozenset({"fire", "tamper", "relay", "camera", "reader_silent", "journal_lost", "journal", "withdrawn"})
+BAD_FAULTS = frozenset(
+    {*CAMERA_FAULTS, "fire", "tamper", "relay", "reader_silent", "journal_lost", "journal", "withdrawn"}
+)
 KIND_TONES = {
     "fire": "stop",
     "tamper": "fault",
@@ -325,9 +328,12 @@ def hints(language: str, state: GateState | None) -> list[str]:
 
 
 def reader_notes(language: str, state: GateState) -> list[str]:
-    """What a guard should know of a reader that is down, or that began anew often or lately enough to be reported."""
+    """What a guard should know of a reader that is down, of a camera that is, or of a reader that began anew often or
+    lately enough to be reported."""
     if "reader_silent" in state.faults:
         return [word(language, "reader_down")]
+    if notes := _camera_notes(language, state):
+        return notes
     lanes = [lane for lane in state.lanes if lane.reader_restarts]
     if "reader_restarted" not in state.faults or not lanes:
         return []
@@ -339,6 +345,18 @@ def reader_notes(language: str, state: GateState) -> list[str]:
     else:
         do = word(language, "reader_often" if last.reader_restarts >= SEVERAL else "reader_once")
     return [word(language, "reader_again", time=at, n=last.reader_restarts), do]
+
+
+def _camera_notes(language: str, state: GateState) -> list[str]:
+    """Which lane's camera it is, where there are several, and when its own restarts are not enough."""
+    ill = [lane for lane in state.lanes if lane.camera_fault in CAMERA_FAULTS]
+    notes = []
+    if ill and len(state.lanes) > 1:
+        titles = word(language, "and").join(lane_title(language, lane) for lane in ill)
+        notes.append(word(language, "camera_at", lanes=titles))
+    if any(lane.camera_fault in ("camera_hung", "camera_frozen") for lane in ill):
+        notes.append(word(language, "camera_down"))
+    return notes
 
 
 def _name(fault: str) -> str:

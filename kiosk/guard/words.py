@@ -255,24 +255,34 @@ FAULTS: dict[str, Pair] = {
         "摄像头坏了。用手机扫码或按房号查，叫技术员。",
         "The camera is out. Scan by phone or look up; call the technician.",
     ),
+    "camera_hung": (
+        "摄像头没有画面，正在自己重启。用手机扫码或按房号查。",
+        "The camera gives no picture and restarts. Scan by phone or look up.",
+    ),
+    "camera_frozen": (
+        "摄像头画面不动了，正在自己重启。用手机扫码或按房号查。",
+        "The camera's picture stands still; it restarts. Scan by phone or look up.",
+    ),
+    "camera_black": (
+        "摄像头一片黑。拿开遮挡、擦净镜头；不行就叫技术员。",
+        "The camera sees only black. Uncover and wipe it, or call the technician.",
+    ),
+    "camera_white": (
+        "摄像头一片白。挡住照进镜头的强光；不行就叫技术员。",
+        "The camera sees only white. Shade it from the light, or call the technician.",
+    ),
     "reader_silent": ("识别程序停了，正在自己重启。", "The reader is down, restarting itself."),
     "passage_stuck": (
-        "通行感应器一直有信号。看看有没有树叶、停着的车挡住；照常放行，叫技术员。",
-        "The passage sensor is stuck: look for a leaf or a parked car. Go on; call the technician.",
+        "感应器卡住了：有树叶或停着车？照常放行。",
+        "The sensor is stuck: a leaf, a parked car? Go on as usual.",
     ),
     "passage_blind": (
-        "很久没感应到有人通过。照常放行，叫技术员看感应器。",
-        "The passage sensor sees nobody. Go on as usual; call the technician.",
+        "感应器感应不到人。照常放行，叫技术员。",
+        "The sensor sees nobody. Go on; call the technician.",
     ),
-    "button_stuck": (
-        "墙上的开门按钮按住不放或卡住了。去看一下。",
-        "A wired button is stuck or held down. Go and look.",
-    ),
+    "button_stuck": ("开门按钮卡住了。去看一下。", "A wired button is stuck or held down. Go and look."),
     "call_stuck": ("呼叫按钮一直按着。去车道看一下。", "The call button stays pressed. Look at the lane."),
-    "input_chatters": (
-        "有一根信号线在乱跳。照常放行，叫技术员。",
-        "A wire flickers. Go on as usual; call the technician.",
-    ),
+    "input_chatters": ("有信号线在乱跳。照常放行，叫技术员。", "A wire flickers. Go on; call the technician."),
     "reader_restarted": ("识别程序重启过，现在正常。", "The reader was down; it works again."),
     "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
     "held_open_question": (
@@ -425,6 +435,8 @@ WORDS: dict[str, Pair] = {
         "先按房号查，或看证件后开门。一分钟还不好，叫技术员。",
         "Look up by dwelling, or see papers and open. Still so in a minute: call the technician.",
     ),
+    "camera_at": ("是{lanes}的摄像头。", "It is the camera of {lanes}."),
+    "camera_down": ("一分钟还不好，叫技术员。", "Still so in a minute: call the technician."),
     "reader_again": ("识别程序 {time} 自己重启，1小时内 {n} 次。", "Reader restarted {time}, {n}× within the hour."),
     "reader_once": ("门照常能开。", "The gate opens as ever."),
     "reader_often": ("看看镜头前有没有怪图，叫技术员。", "See what is before the camera; call the technician."),

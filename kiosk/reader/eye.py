@@ -16,7 +16,8 @@ from hardware.exposure import DARKEST, Bracket, Lamp, brightness
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import A, ChannelError, Q, Refused, Verb
 from kiosk.reader.caps import Look
-from kiosk.verbs import PRESENT, Presentation, PresentationAnswer, ReaderState
+from kiosk.reader.sight import Sight
+from kiosk.verbs import PRESENT, STARTING, Presentation, PresentationAnswer, ReaderState
 
 GONE_S = 0.7
 """A code not read for this time has left; shown again it is a new presentation."""
@@ -27,8 +28,15 @@ PRESENT_S = 1.5
 FRAME_S = 2.0
 LOOKED_FRAMES = 300
 """About this number of frames, ten seconds, makes the share that is looked at."""
-BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+BACK_OFF_S = (1.0, 2.0)
+"""Never longer, however long a camera was away: it reads again within 5 s of coming back."""
 SHOW_EXTRA_S = 10.0
+ADVICE = {
+    "black": "nothing but black, even in full light: look at the lens, then at the ribbon cable",
+    "white": "nothing but white at the shortest exposure: look what shines into the lens, then at the ribbon cable",
+    "frozen": "each frame is the same picture: look at the ribbon cable, then at the power supply",
+}
+"""What a technician should look at."""
 
 log = logging.getLogger("reader")
 
@@ -78,7 +86,7 @@ class Eye:
     """One camera with its thread: opens it, looks, presents, and after a fault opens it again, for ever.
 
     ``wait`` passes seconds between the attempts; it returns true when the eye is being closed. ``changed`` is called
-    when the core should hear of :meth:`state` at once.
+    when the core should hear of :meth:`state` at once. ``lamp``: the lane has one, which the core lights when asked.
     """
 
     def __init__(
@@ -91,10 +99,11 @@ class Eye:
         wait: Callable[[float], bool] | None = None,
         changed: Callable[[], None] = lambda: None,
         over: Callable[[Look], AbstractContextManager[object]] = nullcontext,
+        lamp: bool = False,
     ) -> None:
         self.settings = settings
         self.camera: Camera | None = None
-        self.why = "starting"
+        self.why = STARTING
         self._decoder = decoder
         self._watching = decoder.watch()
         self._core = core
@@ -103,6 +112,8 @@ class Eye:
         self._over = over
         self._changed = changed
         self._presenter = Presenter(settings.lane)
+        self._sight = Sight(lamp, settings.noise)
+        self._fault = ""
         self._bracket: Bracket | None = None
         self._lamp = Lamp()
         self._light = False
@@ -112,7 +123,7 @@ class Eye:
         self._looked = 1.0
         self._frame_at = self._alive_at = clock()
         self._failures = 0
-        self._stuck = False
+        self._stuck = self._gives_none = False
         self._core_lost = False
         self._heard: list[PresentationAnswer] | None = None
         self._showing = threading.Lock()
@@ -126,8 +137,8 @@ class Eye:
     def alive_age(self) -> float:
         """Seconds since this thread last had a frame, or an answer that there is no camera to be had.
 
-        It grows when a driver hangs and when an opened camera gives no frames: that is retried here a
-        few times, but libcamera often needs a new process, which is what the watchdog is for.
+        It grows when a driver hangs and when an opened camera gives no frames, or always the same: that is retried
+        here a few times, but libcamera often needs a new process, which is what the watchdog is for.
         """
         return self._clock() - self._alive_at
 
@@ -135,15 +146,16 @@ class Eye:
         """What the core is told once a second."""
         return ReaderState(
             lane=self.settings.lane,
-            ok=not self.why,
-            why=self.why,
+            ok=not self.why and not self._fault,
+            why=self.why or ADVICE.get(self._fault, ""),
+            fault=self._fault,
             part=self.settings.part,
             frames=self._frames,
             decode_ms=round(self._decode_ms, 2),
             looked=round(self._looked, 3),
             frame_age_s=round(self._clock() - self._frame_at, 3),
             light=self._light and not self.why,
-            hint=self._hint.value if self._hint and not self.why else "",
+            hint=self._hint.value if self._hint and not self.why and not self._fault else "",
         )
 
     def look(self, camera: Camera) -> None:
@@ -151,22 +163,40 @@ class Eye:
         with camera.frame(FRAME_S) as frame:
             started = time.perf_counter()
             seen = self._seen(frame)
+            self._sight.step(frame, camera.exposures, self._light and not self.why)
             self._expose(camera, frame, seen)
             ms, at = (time.perf_counter() - started) * 1000, frame.at
         self._frames += 1
-        self._frame_at = self._alive_at = self._clock()
+        self._frame_at = self._clock()
         self._decode_ms += (ms - self._decode_ms) / 30
         self._looked += (seen.looked - self._looked) / LOOKED_FRAMES
-        if self.why:
-            log.info("camera=ok lane=%s part=%s", self.settings.lane, self.settings.part)
-            self.why, self._failures, self._stuck = "", 0, False
+        self._judge()
         if seen.hint is not self._hint:
             self._hint = seen.hint
             self._changed()
         if presentation := self._presenter.step(seen.found, at):
             presentation.ms = round(ms, 3)
             self._present(presentation)
+        if not self._sight.still:
             self._alive_at = self._clock()
+
+    def _judge(self) -> None:
+        """One frame says nothing yet: a camera that froze before it was opened again gives one, too."""
+        if not self.why or self._sight.moves or self._sight.fault:
+            self._failures, self._stuck = 0, False
+            self._says("", self._sight.fault)
+
+    def _says(self, why: str, fault: str) -> None:
+        """Tell log and core how the camera is, if that is new."""
+        if (why, fault) == (self.why, self._fault):
+            return
+        if why or fault:
+            log.error("camera=%s lane=%s why=%r", fault or "failed", self.settings.lane, why or ADVICE[fault])
+        else:
+            log.info("camera=ok lane=%s part=%s", self.settings.lane, self.settings.part)
+        began, self.why, self._fault = self.why == STARTING, why, fault
+        if not began or why or fault:
+            self._changed()
 
     def _seen(self, frame: Frame) -> Seen:
         try:
@@ -182,10 +212,13 @@ class Eye:
             self._bracket = Bracket(camera.exposures)
         shown, read = brightness(frame.luma), bool(seen.found)
         dark = shown.mean < DARKEST
-        if self._bracket and frame.exposure:
+        if self._bracket and self._sight.asks:
+            self._bracket.hold(frame.at)
+            camera.expose(self._sight.asks)
+        elif self._bracket and frame.exposure:
             camera.expose(self._bracket.step(frame.exposure, shown, seen.stirred, read, frame.at))
-            dark = self._bracket.dark
-        light = self._lamp.step(seen.stirred, read or bool(seen.symbols), dark, frame.at)
+        dark = self._bracket.dark if self._bracket and frame.exposure else dark
+        light = self._lamp.step(seen.stirred, read or bool(seen.symbols), dark, frame.at) or self._sight.wants_light
         if light != self._light:
             self._light = light
             self._changed()
@@ -238,10 +271,13 @@ class Eye:
             except HardwareError as err:
                 self._failed(str(err))
             except Exception as err:
-                log.exception("camera=broke lane=%s", self.settings.lane)
-                self._failed(f"{type(err).__name__}: {err}")
+                why = f"{type(err).__name__}: {err}"
+                if why != self.why:
+                    log.exception("camera=broke lane=%s", self.settings.lane)
+                self._failed(why)
 
     def _watch(self) -> None:
+        self._gives_none = False
         camera = self.camera = self._open(self.settings)
         self._bracket = None
         try:
@@ -249,16 +285,14 @@ class Eye:
             while not self._stop.is_set():
                 self.look(camera)
         except HardwareError:
-            self._stuck = True
+            self._stuck = self._gives_none = True
             raise
         finally:
             self.camera = None
             camera.close()
 
     def _failed(self, why: str) -> None:
-        if why != self.why:
-            log.error("camera=failed lane=%s why=%r", self.settings.lane, why)
-        self.why = why
+        self._says(why, "hung" if self._gives_none else "")
         self._lives()
         pause = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
         self._failures += 1

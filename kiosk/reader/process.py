@@ -10,7 +10,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -38,7 +38,7 @@ class Reader:
 
     ``connect`` makes a client of the core's socket; it is called once per camera, once for the reports and once for
     the last word, since a client carries one question at a time. ``end`` ends the process over a look that lasts too
-    long, after a last word to the core.
+    long, after a last word to the core. ``lamps`` are the lanes whose lamp is wired.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Reader:
         open_camera: Callable[[CameraSettings], Camera] = open_camera,
         clock: Callable[[], float] = time.monotonic,
         end: Callable[[Look, Callable[[Look], None]], None] = end_process,
+        lamps: Collection[str] = (),
     ) -> None:
         self.run = secrets.token_hex(4)
         self._decoder = decoder
@@ -57,9 +58,12 @@ class Reader:
         self._one_photo = threading.Lock()
         self._news = threading.Event()
         self._eyes = [
-            Eye(settings, decoder, connect(), open_camera, clock, changed=self._news.set, over=self._caps.over)
+            Eye(
+                settings, decoder, connect(), open_camera, clock, changed=self._news.set, over=self._caps.over,
+                lamp=settings.lane in lamps,
+            )
             for settings in cameras
-        ]
+        ]  # fmt: skip
         self._core, self._end_core = connect(), connect()
         self._reports = threading.Thread(target=self._report_always, name="reader-state", daemon=True)
 

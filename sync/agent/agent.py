@@ -256,7 +256,8 @@ class Agent:
                 self._lists.tidy()
         elif accepted.why == "withdrawn":
             self._withdrawn = True
-        elif not accepted.ok and self._jobs and self._follower.suspect():
+        doubted = accepted.suspect or not accepted.ok
+        if doubted and not self._withdrawn and self._jobs and self._follower.suspect():
             # The core cannot use the list in force: look it through, and rebuild it if it is damaged.
             self._pull_job.due = min(self._pull_job.due, self._clock())
         if accepted.unverified and self._jobs and self._follower.distrust(accepted.unverified):

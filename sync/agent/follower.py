@@ -15,6 +15,8 @@ from sync.protocol import Page
 POLL_S = 60.0
 STAMP_S = 600.0
 CHECK_LIST_S = 600.0
+CHECK_ANYWAY_S = 86_400.0
+"""A list is looked through once a day, and when sync starts: cards lose bits."""
 REBUILD_PAUSES = 10
 
 log = logging.getLogger("sync")
@@ -57,6 +59,7 @@ class ListFollower:
         self._epoch = ""
         self._stamped = -STAMP_S
         self._suspect = False
+        self._looks_at = 0.0
         self._looked_through = -CHECK_LIST_S
         self._unverified: list[str] = []
         self._distrusted = -CHECK_LIST_S
@@ -83,8 +86,8 @@ class ListFollower:
         """Take what is new; the seconds until the next look. Raises WireError, ListError, DiskFull, SnapshotRefused."""
         try:
             cursor = self._lists.cursor()
-            if self._suspect:
-                self._suspect = False
+            if self._suspect or self._clock() >= self._looks_at:
+                self._suspect, self._looks_at = False, self._clock() + CHECK_ANYWAY_S
                 self._lists.check()
             self._follow_epoch(cursor)
             if self._unverified:

@@ -23,6 +23,7 @@ from typing import TypeVar
 import msgspec
 
 from sync.cache import Cursor, ListError, ListUnwritten, ListWriter, check, get_current, set_current
+from sync.durable import flush_folder
 from sync.protocol import Page, SnapshotBody, SnapshotHead
 
 MAX_SNAPSHOT = 1 << 30
@@ -89,12 +90,20 @@ class ListFolder:
         ours = [change for change in page.signed if change.is_by(self._root_public)]
         if len(ours) < len(page.signed):
             log.error("signed=dropped count=%d revision=%d", len(page.signed) - len(ours), page.revision)
-        _writing(lambda: writer.apply(msgspec.structs.replace(page, signed=ours)))
+        self._put(lambda: writer.apply(msgspec.structs.replace(page, signed=ours)))
 
     def stamp(self, as_of_ms: int) -> None:
         """Note that the centre had nothing newer at this time."""
         writer = self._open()
-        _writing(lambda: writer.stamp(as_of_ms))
+        self._put(lambda: writer.stamp(as_of_ms))
+
+    def _put(self, act: Callable[[], None]) -> None:
+        """A handle that the disk refused goes: opening anew also writes again what a failed flush may have lost."""
+        try:
+            _writing(act)
+        except (DiskFull, OSError):
+            self.close()
+            raise
 
     def check(self) -> None:
         """Read the list in force through. Raises ListError."""
@@ -179,6 +188,7 @@ class ListFolder:
     def _put_in_force(self, part: Path, epoch: str) -> None:
         path = self._fresh(epoch)
         part.replace(path)
+        flush_folder(self._folder)
         writer = _writing(lambda: ListWriter(path))
         set_current(self._folder, path.name)
         self.close()

@@ -19,7 +19,16 @@ from sync.server.gates import fleet
 from sync.server.gates.troubles import find_troubles
 from sync.server.office import rule_form
 from sync.server.passes import bulk, compounds, passes
-from sync.terms import EVENT_KINDS, GATE_REASONS, GUARD_REASONS, REASONS, Outcome, PassageOutcome, Switched
+from sync.terms import (
+    CAMERA_FAULTS,
+    EVENT_KINDS,
+    GATE_REASONS,
+    GUARD_REASONS,
+    REASONS,
+    Outcome,
+    PassageOutcome,
+    Switched,
+)
 from tests.fixtures.centre import NOW, World
 from tests.fixtures.events import Journal, event, send
 from tests.fixtures.office import Office
@@ -232,7 +241,7 @@ def test_nothing_is_changed_where_the_number_is_another(world: World) -> None:
 
 
 def test_there_are_words_for_every_reason_kind_and_outcome() -> None:
-    for reason in (*REASONS, *GUARD_REASONS, *GATE_REASONS):
+    for reason in (*REASONS, *GUARD_REASONS, *GATE_REASONS, *CAMERA_FAULTS):
         assert f"reason.{reason}" in words.WORDS, reason
     assert {code for code in words.WORDS if code.startswith("event.")} == {f"event.{kind}" for kind in EVENT_KINDS}
     for outcome in (*get_args(Outcome), *get_args(PassageOutcome), *get_args(Switched)):

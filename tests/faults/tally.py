@@ -1,4 +1,4 @@
-"""What one part of the fault runs came to."""
+"""What a run of faults came to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """``tried`` faults, of which the device ``held`` so many; ``notes`` say what was found, and the figures."""
+    """``tried`` faults, of which so many ``held``; ``notes`` say what did not."""
 
     name: str
     tried: int

@@ -383,6 +383,32 @@ def test_the_state_says_how_reader_and_centre_are(core: Here) -> None:
     assert core.state().faults == ["reader_silent", "centre_away"]
 
 
+@pytest.mark.parametrize("fault", ["black", "white", "frozen", "hung"])
+def test_a_blind_camera_is_a_fault_of_the_lane_with_its_light_and_its_events(core: Here, fault: str) -> None:
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True))
+
+    def after(state: verbs.ReaderState) -> tuple[list[str], str, str]:
+        core.ask("core-reader", verbs.READER_STATE, state)
+        core.state()
+        told = core.state()  # the turn before this answer began after the first
+        assert told.lanes[0].camera_ok is not bool(told.faults)
+        return told.faults, told.lanes[0].camera_fault, told.lanes[0].signal
+
+    well = verbs.ReaderState(lane="entry", ok=True)
+    code = f"camera_{fault}"
+    assert after(well) == ([], "", "ready")
+    assert after(verbs.ReaderState(lane="entry", ok=False, why="so", fault=fault)) == ([code], code, "fault")
+    assert core.present().outcome == "grant", "a phone's photo is still read"
+    core.bench.parts["entry"].set("passage", True)
+    core.bench.parts["entry"].set("passage", False)
+    assert after(well) == ([], "", "ready")
+    noted = [event for event in core.bench.events() if event.kind == "camera_fault"]
+    assert [(event.lane, event.outcome, event.why) for event in noted] == [
+        ("entry", "on", code),
+        ("entry", "off", code),
+    ]
+
+
 def test_the_lamp_follows_the_reader_and_is_dark_when_the_reader_falls_silent_or_the_core_ends(core: Here) -> None:
     lamp = core.bench.parts["entry"].lamp
 

@@ -110,7 +110,7 @@ def test_a_journal_goes_on_where_it_was_after_a_restart(tmp_path: Path) -> None:
         fill(journal, 3)
         first = journal.health()
     with opened(tmp_path) as journal:
-        assert [e.id for e in journal.earlier] == [f"{n:016x}" for n in (1, 2, 3)]
+        assert [e.id for e in journal.past.earlier] == [f"{n:016x}" for n in (1, 2, 3)]
         fill(journal, 2, first=4)
         assert (journal.health().journal_id, journal.health().newest) == (first.journal_id, 5)
         assert len(whole(journal)) == 5
@@ -122,7 +122,7 @@ def test_a_use_and_a_step_come_back_with_their_event(tmp_path: Path) -> None:
         journal.append(event(1), use=use, step=(use.person, 99)).wait(5)
     assert read_uses(tmp_path).last_ms(use.person) == NOON_MS
     with opened(tmp_path) as journal:
-        assert (journal.counted, journal.steps) == ([use], {use.person: 99})
+        assert (journal.past.counted, journal.past.steps) == ([use], {use.person: 99})
 
 
 # --- kills ------------------------------------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ def test_a_changed_event_breaks_the_chain(sound: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as conn, conn:
         conn.execute("UPDATE event SET body = replace(body, 'entry', 'exit!') WHERE seq = 30")
     with opened(sound) as journal:
-        assert journal.earlier == []
+        assert journal.past.earlier == []
         fill(journal, 1)
         assert "chain breaks at 30" in whole(journal)[0].why
 
@@ -348,7 +348,7 @@ def test_a_row_that_nobody_wrote_among_the_uses_does_not_reach_the_gate(sound: P
         conn.execute("""UPDATE event SET note = '{"use":{"credential":"three"}}' WHERE seq = 3""")
     assert read_uses(sound).last_ms(3) is None
     with opened(sound) as journal:
-        assert journal.counted == []
+        assert journal.past.counted == []
 
 
 def test_a_table_that_is_gone_is_damage_and_not_something_to_wait_for(sound: Path) -> None:
@@ -502,8 +502,8 @@ def test_old_uses_are_not_remembered(tmp_path: Path, now: Now) -> None:
         journal.append(event(3, at_ms=1000), use=UseRow(3, 1000, "in"))  # by a clock that did not know the time
         journal.append(event(4, at_ms=now.ms), use=UseRow(2, now.ms + 5, "in"), step=(2, 10)).wait(5)
     with opened(tmp_path, now) as journal:
-        assert [(use.person, use.at_ms) for use in journal.counted] == [(2, now.ms), (2, now.ms + 5)]
-        assert journal.steps == {2: 10}
+        assert [(use.person, use.at_ms) for use in journal.past.counted] == [(2, now.ms), (2, now.ms + 5)]
+        assert journal.past.steps == {2: 10}
 
 
 def test_an_event_that_is_not_urgent_is_shown_to_nobody_before_it_is_on_the_card(tmp_path: Path) -> None:

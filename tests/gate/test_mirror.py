@@ -9,7 +9,7 @@ import pytest
 from nacl.public import PrivateKey
 
 from kiosk.core.kept import Kept, Memory, Statements
-from kiosk.core.mirror import Mirror
+from kiosk.core.mirror import NOT_LISTED, Mirror
 from kiosk.core.policy import Now
 from kiosk.core.vouching import Anchor, Vouching
 from sync.cache import ListWriter, get_current, set_current
@@ -94,14 +94,14 @@ def core(tmp_path: Path) -> Core:
 
 def test_before_the_first_list_there_is_none_and_nothing_is_known(core: Core) -> None:
     assert not core.mirror.refresh()
-    assert (core.mirror.list_state(), core.mirror.age_s(), core.mirror.find(COMPOUND, 5)) == ("none", -1, None)
+    assert (core.mirror.list_state(), core.mirror.age_s(), core.mirror.find(COMPOUND, 5)) == ("none", -1, NOT_LISTED)
     assert core.mirror.why and core.mirror.look_up("3-2-1201") == []
 
 
 def test_a_whole_list_brings_rows_keys_rules_names_and_accounts(core: Core) -> None:
     mirror = core.write([ROW], usual_changes(passback_s=99))
     vouched = mirror.vouched
-    assert mirror.find(COMPOUND, 5) == ROW and mirror.find(COMPOUND, 6) is None
+    assert mirror.find(COMPOUND, 5).row == ROW and mirror.find(COMPOUND, 6).row is None
     assert (mirror.why, mirror.passes, mirror.last_serial(COMPOUND), mirror.last_serial(99)) == ("", 1, 1000, None)
     assert vouched.rules.passback_s == 99
     assert set(vouched.keys) == {(COMPOUND, 1)} and vouched.code_keys == {COMPOUND: CODE_KEY}
@@ -124,7 +124,7 @@ def test_a_page_written_by_sync_is_followed(core: Core) -> None:
     core.write([ROW], usual_changes())
     revoked = row_of(credential(5), state="revoked", revision=2)
     mirror = core.add(rules(2, passback_s=7), rows=(revoked,), last_serial=2000)
-    found = mirror.find(COMPOUND, 5)
+    found = mirror.find(COMPOUND, 5).row
     assert found and found.state == "revoked"
     assert (mirror.vouched.rules.passback_s, mirror.last_serial(COMPOUND), mirror.revision) == (7, 2000, 2)
 
@@ -317,7 +317,7 @@ def test_another_gates_name_is_not_ours(core: Core) -> None:
 def test_a_list_put_in_force_under_it_is_followed(core: Core) -> None:
     core.write([ROW], usual_changes())
     mirror = core.write([row_of(credential(6))], usual_changes(), 2)
-    assert mirror.find(COMPOUND, 5) is None and mirror.find(COMPOUND, 6)
+    assert mirror.find(COMPOUND, 5).row is None and mirror.find(COMPOUND, 6).row
 
 
 def test_a_damaged_new_list_leaves_the_old_one_in_force(core: Core) -> None:
@@ -326,7 +326,7 @@ def test_a_damaged_new_list_leaves_the_old_one_in_force(core: Core) -> None:
     set_current(core.folder, "list-e1-2.db")
     for _ in range(3):
         assert not core.mirror.refresh()
-        assert core.mirror.why and core.mirror.find(COMPOUND, 5) == ROW
+        assert core.mirror.why and core.mirror.find(COMPOUND, 5).row == ROW
         assert core.mirror.list_state() == "fresh"
     assert core.write([ROW], usual_changes(), 3).why == ""
 
@@ -336,7 +336,7 @@ def test_a_current_that_names_no_list_leaves_the_old_one_in_force(core: Core, na
     core.write([ROW], usual_changes())
     set_current(core.folder, name)
     core.mirror.refresh()
-    assert core.mirror.find(COMPOUND, 5) == ROW
+    assert core.mirror.find(COMPOUND, 5).row == ROW
 
 
 def test_the_list_of_another_compound_is_not_taken(core: Core) -> None:
@@ -356,7 +356,7 @@ def test_a_list_that_turns_out_damaged_is_no_list_and_a_rebuilt_one_is_taken(cor
         core.mirror.find(COMPOUND, serial)  # never raises
     assert core.mirror.list_state() == "none" and core.mirror.why
     mirror = core.write(rows, usual_changes(), 2)
-    assert (mirror.find(COMPOUND, 1000), mirror.why) == (rows[999], "")
+    assert (mirror.find(COMPOUND, 1000).row, mirror.why) == (rows[999], "")
 
 
 def test_closing_twice_is_once(core: Core) -> None:

@@ -551,14 +551,14 @@ def test_digits_are_judged_whatever_they_are(
     assert (digits == "good") == (step is not None)
 
 
-@pytest.mark.parametrize(("ahead_days", "left_days", "reason"), [
-    (1, 0.5, "expired"), (10, 6.5, "expired"), (10, 7.5, "ok"), (60, 7.5, "ok"), (80, 100, "ok"),
+@pytest.mark.parametrize(("ahead_days", "left_days", "outcome"), [
+    (1, 0.5, "refer"), (10, 6.5, "refer"), (10, 7.5, "grant"), (60, 7.5, "grant"), (80, 100, "grant"), (80, -1, "deny"),
 ])  # fmt: skip
-def test_a_clock_without_a_signature_ends_passes_up_to_a_week_after_the_floor(
-    ahead_days: float, left_days: float, reason: str
+def test_a_clock_without_a_signature_refuses_nobody_and_refers_for_a_week_after_the_floor(
+    ahead_days: float, left_days: float, outcome: str
 ) -> None:
-    day = 24 * 3_600_000
-    until = NOON_MS + int(left_days * day)
-    now = Now(utc_ms=NOON_MS + int(ahead_days * day), state="holdover", signed=False, floor_ms=NOON_MS, zone=ZONE)
+    until = NOON_MS + int(left_days * DAY_MS)
+    now = Now(utc_ms=NOON_MS + int(ahead_days * DAY_MS), state="holdover", signed=False, floor_ms=NOON_MS, zone=ZONE)
     known = Known(own_scope=COMPOUND, row=row_of(credential(), valid_until_ms=until), last_serial=9, age="fresh")
-    assert decide(credential(), known, Use(), Rules(), Lane(name="entry"), now).reason == reason
+    found = decide(credential(), known, Use(), Rules(), Lane(name="entry"), now)
+    assert (found.outcome, found.reason) == (outcome, "ok" if outcome == "grant" else "expired")

@@ -154,10 +154,15 @@ def test_a_list_read_alone_is_followed_again_once_the_disk_has_room(bench: Bench
     bench.start()
     shared.rmdir()
     another_process = """
-import sqlite3, sys
-conn = sqlite3.connect(sys.argv[1])
-conn.execute("UPDATE credential SET state = 'revoked'")
-conn.commit()
+import sys
+from pathlib import Path
+from sync.cache import ListWriter
+from tests.fixtures.gate_parts import COMPOUND, EPOCH, NOON_MS, credential, row_of
+from sync.protocol import Page
+writer = ListWriter(Path(sys.argv[1]))
+revoked = row_of(credential(5), state="revoked", revision=2)
+writer.apply(Page(v=1, compound=COMPOUND, epoch=EPOCH, after=1, revision=2, complete=True, as_of_ms=NOON_MS,
+                  credentials=[revoked], signed=[], last_serial={}))
 print("written", flush=True)
 input()
 """
@@ -167,3 +172,45 @@ input()
         bench.mirror.refresh()
         assert present(bench) == ("deny", "revoked")
         writer.communicate(b"\n")
+
+
+# --- bits that a card has lost ----------------------------------------------------------------------------------------
+
+
+def change(bench: Bench, sql: str) -> None:
+    """As a card changes a value: without asking, and without SQLite or us knowing."""
+    with sqlite3.connect(list_of(bench)) as conn:
+        assert conn.execute(sql).rowcount == 1
+    conn.close()
+    bench.mirror.refresh()
+
+
+@pytest.mark.parametrize("sql", [
+    "UPDATE credential SET state = 'qctive' WHERE id & 255 = 5",
+    "UPDATE credential SET state = 'revoked' WHERE id & 255 = 5",
+    "UPDATE credential SET valid_until_ms = 7 WHERE id & 255 = 5",
+    "UPDATE credential SET random = random + 1 WHERE id & 255 = 5",
+    "UPDATE credential SET mark = mark + 1 WHERE id & 255 = 5",
+    "UPDATE credential SET household = 'x' WHERE id & 255 = 5",
+])  # fmt: skip
+def test_a_row_that_is_not_as_it_was_written_refuses_nobody_and_is_told(tmp_path: Path, sql: str) -> None:
+    bench = Bench(tmp_path, [row_of(CARD), row_of(credential(6))], usual_changes())
+    change(bench, sql)
+    assert present(bench) == ("refer", "no_list")
+    assert bench.mirror.take_suspicion() and not bench.mirror.take_suspicion()
+    assert present(bench, text_of(credential(6))) == ("grant", "ok"), "one row is not the list"
+
+
+def test_a_missing_row_is_told_since_its_number_may_have_been_lost(bench: Bench) -> None:
+    change(bench, "UPDATE credential SET id = id + 1 WHERE id & 255 = 5")
+    assert present(bench) == ("deny", "not_on_list") and bench.mirror.take_suspicion()
+
+
+@pytest.mark.parametrize("name", ["revision", "as_of_ms", "last_serial/7"])
+def test_a_list_that_says_something_else_of_itself_is_no_list(bench: Bench, name: str) -> None:
+    bench.stop()
+    with sqlite3.connect(list_of(bench)) as conn:
+        assert conn.execute("UPDATE meta SET value = value + 1 WHERE name = ?", (name,)).rowcount == 1
+    conn.close()
+    bench.start()
+    assert present(bench) == ("refer", "no_list") and "not as it was written" in bench.mirror.why

@@ -75,6 +75,29 @@ def test_a_reader_that_is_down_says_what_to_do_meanwhile_and_the_gate_can_be_ope
     assert stage.last(verbs.Override).open
 
 
+@pytest.mark.parametrize(
+    ("fault", "told", "in_english", "restarts"),
+    [
+        ("camera_black", "拿开遮挡、擦净镜头", "Uncover and wipe it", False),
+        ("camera_white", "挡住照进镜头的强光", "Shade it from the light", False),
+        ("camera_frozen", "画面不动了", "stands still", True),
+        ("camera_hung", "没有画面", "gives no picture", True),
+    ],
+)
+def test_a_blind_camera_is_named_with_what_to_do_and_its_lane_where_there_are_two(
+    stage: Stage, page: Page, fault: str, told: str, in_english: str, restarts: bool
+) -> None:
+    stage.state.faults = [fault]
+    stage.state.lanes = [lane_state(camera_ok=False, camera_fault=fault, camera_why="see the lens")]
+    shown = page.text()
+    assert told in shown and ("一分钟还不好" in shown) is restarts and "东门入口的摄像头" not in shown
+    stage.state.lanes.append(lane_state("out", title_zh="东门出口", title_en="East gate, out"))
+    assert "是东门入口的摄像头" in page.text()
+    english = page.text(language="en")
+    assert in_english in english and "It is the camera of East gate, in." in english
+    assert "see the lens" in page.text("/details")
+
+
 def test_one_restart_is_told_with_its_time_and_that_the_gate_opens(stage: Stage, page: Page) -> None:
     restarted(stage, again())
     assert "识别程序 14:03 自己重启，1小时内 1 次。" in page.text()

@@ -16,7 +16,7 @@ from sync.credential import KINDS
 
 REASONS = [*terms.REASONS, "unanswered"]
 FAULTS = [
-    "camera",
+    *terms.CAMERA_FAULTS,
     "reader_silent",
     "reader_restarted",
     "passage_stuck",

@@ -180,7 +180,8 @@ class Fast:
 
 
 class Strip:
-    """A camera of grey frames; each costs 33 ms of ``clock``. ``faults`` are raised instead, by frame number."""
+    """A camera of grey frames that differ a little, as a sensor's do; each costs 33 ms of ``clock``. ``faults`` are
+    raised instead, by frame number."""
 
     def __init__(self, clock: Clock, faults: dict[int, HardwareError] | None = None) -> None:
         self.clock = clock
@@ -194,7 +195,7 @@ class Strip:
         self.clock.now += FRAME_S
         if self.number in self.faults:
             raise self.faults[self.number]
-        yield Frame(np.full((4, 4), 90, np.uint8), self.clock.now, self.number)
+        yield Frame(np.full((4, 4), 90 + self.number % 2, np.uint8), self.clock.now, self.number)
 
     exposures = None
 
@@ -324,8 +325,10 @@ def test_the_core_hears_of_a_hint_when_it_changes_and_not_with_every_frame() -> 
 
 def test_a_camera_that_broke_hints_at_nothing() -> None:
     clock = Clock()
-    eye = eye_on(Hinting(Hint.CLOSER), Core(), clock, lambda _: Strip(clock))
-    eye.look(Strip(clock))
+    camera = Strip(clock)
+    eye = eye_on(Hinting(Hint.CLOSER, Hint.CLOSER), Core(), clock, lambda _: camera)
+    for _ in range(2):
+        eye.look(camera)
     assert eye.state().hint == "closer"
     eye.why = "no camera found"
     assert eye.state().hint == ""

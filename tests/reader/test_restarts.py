@@ -75,6 +75,9 @@ height = 240
         except ch.ChannelError:
             return None
 
+    def faults(self) -> list[str]:
+        return self.client.ask(verbs.STATE, verbs.Nothing()).faults
+
     def is_well(self) -> bool:
         lane = self.lane()
         return lane is not None and lane.camera_ok
@@ -104,6 +107,9 @@ height = 240
 
     def release_button(self) -> None:
         (self.folder / "parts" / "inputs" / "entry.guard_button").write_text("0")
+
+    def camera_suffers(self, trouble: str) -> None:
+        (self.folder / "parts" / "inputs" / "entry.camera").write_text(trouble)
 
     def signal_reader(self, number: int) -> None:
         os.kill(self.together.children["reader"].pid, number)
@@ -174,6 +180,18 @@ def test_hostile_photos_one_after_the_other_end_nothing_and_the_lane_reads_on(de
     shown = device.page_core.ask_reader(verbs.SHOW, verbs.Show("entry", [FILES["good"](np.random.default_rng(1))]), b"")
     assert [answer.lane for answer in shown.presented] == ["entry"], shown.why
     assert device.restarts() == 0, device.said()
+
+
+def test_a_camera_in_trouble_is_named_on_the_page_while_the_gate_opens_and_then_it_reads_on(device: Device) -> None:
+    for trouble, fault, told in (("black", "camera_black", "一片黑"), ("hangs", "camera_hung", "没有画面")):
+        device.camera_suffers(trouble)
+        assert wait_until(lambda fault=fault: fault in device.faults(), LONG_S), device.said()  # type: ignore[misc]
+        assert told in device.guard.page()
+    assert device.opens(lambda: device.guard.press("/open"))
+    device.camera_suffers("")
+    assert wait_until(device.is_well, LONG_S), device.said()
+    shown = device.page_core.ask_reader(verbs.SHOW, verbs.Show("entry", [FILES["good"](np.random.default_rng(1))]), b"")
+    assert [answer.lane for answer in shown.presented] == ["entry"], shown.why
 
 
 def png_of(luma: Picture) -> bytes:

@@ -27,11 +27,12 @@ def in_norm(title: str) -> tuple[str, ...]:
         ("outcome of a decision", terms.Outcome),
         ("reason of a decision", terms.Reason),
         ("outcome of a passage", terms.PassageOutcome),
-        ("lockdown, hold, inputs", terms.Switched),
+        ("lockdown, hold, inputs, camera fault", terms.Switched),
         ("role of a guard", terms.GuardRole),
         ("reason of a guard", terms.GuardReason),
         ("reason of the gate", terms.GateReason),
         ("kind of event", terms.EventKind),
+        ("why of a camera fault", terms.CameraFault),
     ],
 )
 def test_the_norm_lists_the_same_words_in_the_same_order(title: str, closed: object) -> None:

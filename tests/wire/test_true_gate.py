@@ -42,3 +42,27 @@ def test_a_flipped_bit_in_a_signed_row_closes_nothing_and_heals_from_the_centre(
     gate.follow()
     assert gate.mirror.vouched.forged == 0 and present(gate, text) == ("grant", "ok")
     gate.close()
+
+
+@pytest.mark.parametrize("sql", [
+    "UPDATE credential SET state = 'qctive'",
+    "UPDATE credential SET id = id + 4096",
+    "UPDATE meta SET value = value + 1 WHERE name = 'revision'",
+])  # fmt: skip
+def test_a_flipped_bit_in_the_rows_heals_from_the_centre(world: World, tmp_path: Path, sql: str) -> None:
+    gate = TrueGate(world, tmp_path / "gate")
+    text = credential_text(world.centre, world.issue().number, "card")
+    gate.follow()
+    gate.sync.run(1000)  # what was looked through at the start is not, for ten minutes
+    listed = get_current(gate.sync.folder)
+    assert listed
+    gate.sync.stop()
+    with closing(sqlite3.connect(listed)) as conn, conn:
+        assert conn.execute(sql).rowcount >= 1
+    gate.sync.start()
+    gate.mirror.refresh()
+    present(gate, text)
+    gate.follow()
+    gate.later(120)  # what was referred waits for a guard, and then no longer
+    assert get_current(gate.sync.folder) != listed and present(gate, text) == ("grant", "ok")
+    gate.close()

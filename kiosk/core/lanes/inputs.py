@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Literal
 
-from sync.terms import PassageOutcome
-
-InputFault = Literal["passage_stuck", "passage_blind", "button_stuck", "call_stuck", "input_chatters"]
+from sync.terms import InputFault, PassageOutcome
 
 STUCK_S: Mapping[str, float] = {"passage": 60.0, "guard_button": 30.0, "exit_button": 30.0, "call": 120.0}
 """Seconds after which an active input is no longer plausible. Fire and tamper may last."""

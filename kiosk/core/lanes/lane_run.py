@@ -11,8 +11,9 @@ import msgspec
 from hardware import HardwareError, LaneParts
 from kiosk.config import LaneSection, ScreenSection
 from kiosk.core.lanes import lane as lanes
-from kiosk.core.lanes.inputs import InputFault, InputWatch
+from kiosk.core.lanes.inputs import InputWatch
 from kiosk.core.lanes.repeats import Repeats
+from sync.terms import InputFault
 
 log = logging.getLogger("gate")
 

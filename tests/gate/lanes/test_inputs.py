@@ -37,7 +37,7 @@ def outcomes(bench: Bench) -> list[str]:
 
 
 def told(bench: Bench) -> list[tuple[str, str]]:
-    return [(event.reason, event.outcome) for event in bench.events("input")]
+    return [(event.why, event.outcome) for event in bench.events("input_fault")]
 
 
 @pytest.mark.parametrize("mode", ["pulse", "hold"])

@@ -1,0 +1,63 @@
+"""The uses of the last days in memory: what passback and quotas ask. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+
+class UseRow(msgspec.Struct, frozen=True):
+    """One counted passage: whose (:func:`kiosk.core.judge.person_of`), when, in which direction, of which household."""
+
+    person: int
+    at_ms: int
+    direction: str
+    household: int = 0
+
+
+class Uses:
+    """The counted passages of the last days. Not thread-safe."""
+
+    def __init__(self, counted: Iterable[UseRow] = (), steps: Mapping[int, int] | None = None):
+        self._by_person: dict[int, list[UseRow]] = {}
+        self._by_household: dict[int, list[UseRow]] = {}
+        self.steps: dict[int, int] = {}
+        """The last accepted digit step by credential."""
+        self.take(counted, steps or {})
+
+    def take(self, counted: Iterable[UseRow], steps: Mapping[int, int]) -> None:
+        """Add what an earlier run counted; of two steps of one credential the higher stands."""
+        for row in counted:
+            self.count(row)
+        for credential, step in steps.items():
+            self.steps[credential] = max(step, self.steps.get(credential, step))
+
+    def count(self, row: UseRow) -> None:
+        self._by_person.setdefault(row.person, []).append(row)
+        if row.household:
+            self._by_household.setdefault(row.household, []).append(row)
+
+    def last_ms(self, person: int, direction: str | None = None, until_ms: int | None = None) -> int | None:
+        """When they last passed, in that direction and not after that time, if they are named."""
+        rows = self._by_person.get(person, ())
+        times = (row.at_ms for row in rows if direction in (None, row.direction))
+        return max((at for at in times if until_ms is None or at <= until_ms), default=None)
+
+    def today(self, person: int, household: int, day_start_ms: int) -> tuple[int, int]:
+        """Entries since then: of the person, and of the household."""
+
+        def entries(rows: Iterable[UseRow]) -> int:
+            return sum(1 for row in rows if row.at_ms >= day_start_ms and row.direction != "out")
+
+        return entries(self._by_person.get(person, ())), entries(self._by_household.get(household, ()))
+
+    def forget(self, before_ms: int) -> None:
+        """Drop what is older, so that memory stays small."""
+        for index in (self._by_person, self._by_household):
+            for key in list(index):
+                kept = [row for row in index[key] if row.at_ms >= before_ms]
+                if kept:
+                    index[key] = kept
+                else:
+                    del index[key]
