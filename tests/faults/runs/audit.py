@@ -12,11 +12,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sync.protocol import CHAIN_START, Event, chain
-from tests.fixtures.processes.crowd import Record
+from tests.fixtures.processes.crowd import LATE_S, Record
 from tests.fixtures.processes.device import Device
 
-LATE_S = 2.0
-"""No wish to open may be carried out later than this."""
 _OPENINGS = ("decided", "ruled", "override", "opened")
 
 
@@ -177,13 +175,15 @@ def _relay(device: Device, books: Books, record: Record) -> Iterator[str]:
         yield from _told(f"relays left on at {lane}", [lane] if rises.is_on else [])
 
 
-def _uncaused(rises: list[float], causes: list[float]) -> Iterator[float]:
+def _uncaused(rises: list[float], causes: list[float]) -> Iterator[str]:
+    """Rises without a wish of their own, and how long before them the last one was."""
     waiting = iter(causes)
     cause = next(waiting, None)
     for at in rises:
         while cause is not None and cause < at - LATE_S:
             cause = next(waiting, None)
         if cause is None or cause > at:
-            yield at
+            before = [each for each in causes if each <= at]
+            yield f"at {at:.3f}, {at - before[-1]:.3f} s after the last wish" if before else f"at {at:.3f}"
         else:
             cause = next(waiting, None)
