@@ -22,6 +22,10 @@ MAX_PAGE = 2000
 MAX_BATCH = 500
 MAX_EVENT_CHARACTERS = 8192
 
+HEAD = "head"
+"""The purpose under which the root signs that the centre's feed had come so far."""
+REFUSED_BY_CENTRE = "refused_by_centre"
+"""Why an ``events_lost`` stands in for an event that the centre would not take."""
 CHANGE_KINDS = frozenset({"key", "code_key", "account", "rule", "setting", "withdrawal"})
 
 
@@ -41,7 +45,7 @@ def signing_input(purpose: str, compound: int, epoch: str, revision: int, item: 
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True):
-    """One root-signed statement: a change, a snapshot's hash, or a time."""
+    """One root-signed statement: a change, a snapshot's hash, how far a feed was, or a time."""
 
     purpose: str
     compound: int
@@ -180,10 +184,19 @@ class WithdrawalBody(msgspec.Struct, frozen=True):
 
 
 class SnapshotBody(msgspec.Struct, frozen=True):
-    """``snapshot``, item the file's name: BLAKE2b-256 of the file, hexadecimal, and its size."""
+    """``snapshot``, item the file's name: BLAKE2b-256 of the file, hexadecimal, and its size; and, as ``HeadBody``, the
+    run of the centre that made it."""
 
     hash: str
     size: int
+    life: str = ""
+
+
+class HeadBody(msgspec.Struct, frozen=True):
+    """``head``, item ``feed``: the centre's feed had come to this revision. ``life`` names the run of the centre that
+    numbered it: a restored centre gives the same numbers again, but not in the same life."""
+
+    life: str | None = None
 
 
 class TimeBody(msgspec.Struct, frozen=True):
@@ -224,7 +237,8 @@ class CredentialRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, kw_only=True):
-    """Changes after a cursor in order of revision. ``complete`` ends the catch-up and brings ``last_serial``."""
+    """Changes after a cursor in order of revision. ``complete`` ends the catch-up and brings ``last_serial``. ``head``
+    says under the root key that the feed had come to ``revision``: the gate keeps it as its proof."""
 
     v: int
     compound: int
@@ -237,6 +251,7 @@ class Page(msgspec.Struct, kw_only=True):
     credentials: list[CredentialRow] = []
     signed: list[Signed] = []
     last_serial: dict[int, int] = {}
+    head: Signed | None = None
 
 
 class SnapshotHead(msgspec.Struct, kw_only=True):
@@ -302,6 +317,21 @@ class EventReceipt(msgspec.Struct):
 
     v: int
     acked: int
+
+
+class AheadProof(msgspec.Struct, kw_only=True):
+    """What a gate has that the centre lacks: a statement that the root signed under the epoch both are in, with a
+    higher revision than the centre's, or than the centre came to in the life it names."""
+
+    v: int
+    statement: Signed
+
+
+class AheadReceipt(msgspec.Struct):
+    """Whether it proves that the centre was restored from a backup."""
+
+    v: int
+    proven: bool
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):

@@ -335,7 +335,7 @@ class Agent:
 
 
 _OF_THE_LINE = {"offline", "tls", "busy"}
-_NOT_WELL = {*_OF_THE_LINE, "refused", "not_the_centre", "not_understood", "not_enrolled", "withdrawn"}
+_NOT_WELL = {*_OF_THE_LINE, "refused", "not_the_centre", "not_understood", "not_enrolled", "withdrawn", "restored"}
 _WHY: dict[type[Exception], str] = {
     CoreAway: "core_away",
     ListError: "list_damaged",

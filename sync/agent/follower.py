@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
+from typing import NoReturn
 
 from sync.agent.lists import ListFolder, SnapshotRefused
 from sync.agent.pauses import Backoff
-from sync.agent.wire import StartAgain, UpToDate, Wire
+from sync.agent.wire import CentreBehind, StartAgain, UpToDate, Wire, WireError
 from sync.cache import Cursor, ListError
 from sync.protocol import Page
 
@@ -92,14 +93,16 @@ class ListFollower:
             self._follow_epoch(cursor)
             if self._unverified:
                 raise ListError(f"the core could not verify {', '.join(self._unverified[:3])}")
-            return self._take(self._wire.feed(cursor))
+            return self._take(self._wire.feed(cursor, proof=self._lists.proof()))
         except ListError as err:
             log.warning("list=rebuilding why=%r", str(err))
             self._lists.close()
             return self._rebuild()
 
-    def _take(self, answer: Page | UpToDate | StartAgain) -> float:
+    def _take(self, answer: Page | UpToDate | StartAgain | CentreBehind) -> float:
         match answer:
+            case CentreBehind():
+                self._prove()
             case StartAgain():
                 return self._rebuild()
             case UpToDate():
@@ -112,6 +115,13 @@ class ListFollower:
         self._news.caught_up = answer.complete
         self._rebuilds.reset()
         return self._until_poll() if answer.complete else 0.0
+
+    def _prove(self) -> NoReturn:
+        """Show a restored centre what it lacks. The list stays as it is until a new epoch begins: an older one would
+        let in what was revoked since."""
+        proof = self._lists.proof()
+        proven = proof is not None and self._wire.prove_ahead(proof)
+        raise WireError("restored", f"the centre was put back to an older backup; proven={proven}")
 
     def _until_poll(self) -> float:
         return POLL_S * self._rng.uniform(0.75, 1.25)

@@ -3,6 +3,7 @@
     folder/current                         the name of the list in force (cache.py)
     folder/list-EPOCH-N.db                 lists; all but the one in force go when the core has let go of them
     folder/snapshot-EPOCH-REVISION.part    a download that may go on after the line was lost
+    folder/proof.json                      the newest word of the root key on how far the centre was
 
 A list that is damaged stays where it is until a new one is in force: the core may still be reading it.
 """
@@ -24,9 +25,10 @@ import msgspec
 
 from sync.cache import Cursor, ListError, ListUnwritten, ListWriter, check, get_current, set_current
 from sync.durable import flush_folder
-from sync.protocol import Page, SnapshotBody, SnapshotHead
+from sync.protocol import Page, Signed, SnapshotBody, SnapshotHead
 
 MAX_SNAPSHOT = 1 << 30
+PROOF = "proof.json"
 KEPT_FREE = 32 * 1024 * 1024
 """Bytes of the disk that a download leaves to the journal, which shares it."""
 MODE = 0o660
@@ -91,6 +93,22 @@ class ListFolder:
         if len(ours) < len(page.signed):
             log.error("signed=dropped count=%d revision=%d", len(page.signed) - len(ours), page.revision)
         self._put(lambda: writer.apply(msgspec.structs.replace(page, signed=ours)))
+        if page.head is not None and page.head.is_by(self._root_public):
+            self._keep_proof(page.head)
+
+    def _keep_proof(self, statement: Signed) -> None:
+        """Not flushed, and lost without harm: each page brings the next."""
+        new = self._folder / f"{PROOF}.new"
+        with suppress(OSError):
+            new.write_bytes(msgspec.json.encode(statement))
+            new.replace(self._folder / PROOF)
+
+    def proof(self) -> Signed | None:
+        """What shows a restored centre that it has less than it had."""
+        try:
+            return msgspec.json.decode((self._folder / PROOF).read_bytes(), type=Signed)
+        except (OSError, msgspec.MsgspecError):
+            return None
 
     def stamp(self, as_of_ms: int) -> None:
         """Note that the centre had nothing newer at this time."""
@@ -132,6 +150,7 @@ class ListFolder:
             self._fetch(part, head.name, body, download)
             self._check(part, head, body)
             self._put_in_force(part, head.signed.epoch)
+            self._keep_proof(head.signed)
         except OSError as err:
             if err.errno in (errno.ENOSPC, errno.EDQUOT):
                 part.unlink(missing_ok=True)
@@ -209,7 +228,7 @@ class ListFolder:
     def wipe(self) -> None:
         """Delete every list, the one in force first of all. Only on the core's word. Idempotent."""
         self.close()
-        self._remove([self._folder / "current"])
+        self._remove([self._folder / "current", self._folder / PROOF])
         self._remove(p for pattern in ("list-*", "*.part*") for p in self._folder.glob(pattern))
 
     def _remove(self, paths: Iterable[Path]) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from sync.agent.wire import Unacceptable
 from sync.protocol import (
+    REFUSED_BY_CENTRE,
     VERSION,
     Acknowledged,
     Event,
@@ -132,7 +133,7 @@ class Outbox:
         if not batch.events:
             raise Stuck(why.text)
         self._keep(batch)
-        event = Event(id=f"refused-{batch.first_seq}", kind=_LOST, at_ms=0, count=1, why="refused_by_centre")
+        event = Event(id=f"refused-{batch.first_seq}", kind=_LOST, at_ms=0, count=1, why=REFUSED_BY_CENTRE)
         stand_in = msgspec.structs.replace(batch, events=[msgspec.json.encode(event).decode()])
         receipt = self._send(_upload(stand_in, hole=False))
         if isinstance(receipt, Unacceptable):

@@ -26,10 +26,13 @@ from sync.protocol import (
     API,
     MAX_PAGE,
     VERSION,
+    AheadProof,
+    AheadReceipt,
     Enrolled,
     EnrolRequest,
     EventReceipt,
     EventUpload,
+    HeadBody,
     Page,
     Refusal,
     Signed,
@@ -49,7 +52,7 @@ _CHUNK = 64 * 1024
 _MAX_LINE = 4096
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which Python's ssl does not name
 
-Why = Literal["offline", "tls", "refused", "busy", "not_the_centre", "not_understood"]
+Why = Literal["offline", "tls", "refused", "busy", "not_the_centre", "not_understood", "restored"]
 T = TypeVar("T")
 
 
@@ -73,6 +76,10 @@ class UpToDate(msgspec.Struct, frozen=True):
 
 class StartAgain(msgspec.Struct, frozen=True):
     """The cursor cannot be continued: take a snapshot."""
+
+
+class CentreBehind(msgspec.Struct, frozen=True):
+    """The centre has less of this epoch than the cursor says: it was restored. Keep the list, and wait."""
 
 
 class Unacceptable(msgspec.Struct, frozen=True):
@@ -171,18 +178,32 @@ class Wire:
         self.answers = 0
         """How many times the centre has answered as it should."""
 
-    def feed(self, cursor: Cursor, limit: int = MAX_PAGE) -> Page | UpToDate | StartAgain:
-        """What follows a cursor. Raises WireError."""
-        params = {"epoch": cursor.epoch, "after": str(cursor.revision), "limit": str(limit)}
-        with self._ask("GET", "/feed", params=params, passing=(410,)) as answer:
+    def feed(
+        self, cursor: Cursor, limit: int = MAX_PAGE, proof: Signed | None = None
+    ) -> Page | UpToDate | StartAgain | CentreBehind:
+        """What follows a cursor. ``proof`` is the root's newest word on how far the centre was. Raises WireError."""
+        params = {"epoch": cursor.epoch, "after": str(cursor.revision), "limit": str(limit)} | _had(cursor, proof)
+        with self._ask("GET", "/feed", params=params, passing=(409, 410)) as answer:
             if answer.status_code == 410:
                 return StartAgain()
+            if answer.status_code == 409:
+                return self._behind(self._read(answer, Refusal))
             if answer.status_code == 204:
                 as_of = answer.headers.get("As-Of", "")
                 if not (as_of.isascii() and as_of.isdigit()):  # login pages are fond of 204, too
                     raise WireError("not_the_centre", "an empty answer that is not the centre's")
                 return UpToDate(int(as_of))
             return self._read(answer, Page)
+
+    def _behind(self, said: Refusal) -> CentreBehind:
+        if said.code != "ahead":
+            raise WireError("refused", f"{said.code}: {said.text}"[:200], None, said.code, 409)
+        return CentreBehind()
+
+    def prove_ahead(self, statement: Signed) -> bool:
+        """Show the centre what it lacks; whether that proves it. Raises WireError."""
+        with self._ask("POST", "/ahead", AheadProof(v=VERSION, statement=statement)) as answer:
+            return self._read(answer, AheadReceipt).proven
 
     def snapshot(self) -> SnapshotHead:
         """Which prepared list there is. Raises WireError."""
@@ -299,6 +320,17 @@ class Wire:
             while piece := read(_CHUNK, decode_content=True):
                 self._alive()
                 yield piece
+
+
+def _had(cursor: Cursor, proof: Signed | None) -> dict[str, str]:
+    """In which life of the centre the list was made, so that one that was restored knows what it lacks."""
+    if proof is None or proof.epoch != cursor.epoch:
+        return {}
+    try:
+        life = msgspec.json.decode(proof.body, type=HeadBody).life
+    except msgspec.MsgspecError:
+        return {}
+    return {} if life is None else {"life": life, "head": str(proof.revision)}
 
 
 @contextlib.contextmanager

@@ -115,15 +115,24 @@ def test_unknown_fields_and_odd_texts_are_kept_as_they_are(world: World, gate: G
     assert (shown.kind, shown.lane, shown.at_ms, more) == ("new-kind", "北门", 5, False)
 
 
-@pytest.mark.parametrize("overlap", [0, 2])
+@pytest.mark.parametrize("overlap", [1, 2, 5])
 def test_a_chain_that_does_not_continue_is_kept_and_reported(world: World, gate: Gate, overlap: int) -> None:
-    assert send(gate, Journal([event(n) for n in range(1, 6)]).batch(1, 5)) == 5
-    other = Journal([event(n, reason="forged") for n in range(1, 11)])
-    assert send(gate, other.batch(6 - overlap, 5 + overlap)) == 10
-    assert len(kept(world)) == 10
+    """The events are the same, so it is the same device: its journal was damaged."""
+    journal = Journal([event(n) for n in range(1, 11)])
+    assert send(gate, journal.batch(1, 5)) == 5
+    damaged = msgspec.structs.replace(journal.batch(6 - overlap, 5 + overlap), before=b"not the chain 16")
+    assert send(gate, damaged) == 10
+    assert kept(world) == list(enumerate(journal.events, 1))
     assert count(world, "SELECT breaks FROM journal") == 1
-    assert count(world, "SELECT count(*) FROM audit WHERE what = 'chain-broken'") == 1
-    assert "forged" not in kept(world)[4][1]
+    assert count(world, "SELECT count(*) FROM audit WHERE what = 'chain-broken' AND about = 'j1/6'") == 1
+
+
+def test_a_chain_that_does_not_continue_is_asked_for_the_last_event_again(world: World, gate: Gate) -> None:
+    journal = Journal([event(n) for n in range(1, 11)])
+    assert send(gate, journal.batch(1, 5)) == 5
+    damaged = msgspec.structs.replace(journal.batch(6, 5), before=b"not the chain 16")
+    assert send(gate, damaged) == 3, "two events more, to compare"
+    assert len(kept(world)) == 5 and count(world, "SELECT breaks FROM journal") == 0
 
 
 def test_a_batch_that_is_too_long_is_taken_in_part(gate: Gate) -> None:

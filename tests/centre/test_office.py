@@ -274,7 +274,7 @@ def test_quarantine_breaks_and_holes_are_warned_of_with_counts(world: World, off
     send(gate, Journal([event(1), "nonsense"]).batch(1, 2))
     lost = event(10, kind="events_lost", count=4)
     send(gate, EventUpload(v=1, journal_id="j1", first_seq=10, before=CHAIN_START, events=[lost], hole=True))
-    send(gate, EventUpload(v=1, journal_id="j1", first_seq=11, before=CHAIN_START, events=[event(11)]))
+    send(gate, EventUpload(v=1, journal_id="j1", first_seq=10, before=bytes([1] * 16), events=[lost, event(11)]))
     send(other, Journal(["nonsense"]).batch(1, 1))
     found = {trouble.what: trouble.count for trouble in find_troubles(world.centre, 7, "g1")}
     assert found == {"quarantine": 1, "break": 1, "hole": 7, "lost": 4}

@@ -17,3 +17,14 @@ class CentreError(Exception):
 
 class NoSuchThing(CentreError):
     """It does not exist, or not in this compound."""
+
+
+class Stopped(CentreError):
+    """The compound waits for a new epoch; trying again is safe, and helps once it has begun."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "系统刚恢复过旧备份，技术员处理好以前暂停办理，门口照常通行。请过几小时再试。",
+            "An older backup of this system was restored. Until the technician has seen to it, nothing can be changed; "
+            "the gates work as usual. Please try again in a few hours.",
+        )

@@ -27,7 +27,7 @@ class Unsigned(NamedTuple):
     must: bool = False
 
 
-StartAgain = Literal["start_again"]
+NoPage = Literal["start_again", "ahead"]
 
 # What a gate is told of a credential's state: its own end first, then what holds for the whole pass.
 _STATE = (
@@ -115,15 +115,18 @@ def take(conn: Connection, compound_id: int, name: str, count: int) -> int:
 
 
 def read_page(conn: Connection, compound_id: int, epoch: str, after: int, limit: int,
-              now_ms: int) -> Page | StartAgain | None:  # fmt: skip
-    """What follows a cursor: a page of at most ``limit`` (1 … 2000) changes, None when there is nothing newer, or
-    ``start_again`` when the cursor cannot be continued. ``conn`` must be a reading transaction (one moment)."""
+              now_ms: int) -> Page | NoPage | None:  # fmt: skip
+    """What follows a cursor: a page of at most ``limit`` (1 … 2000) changes, None when there is nothing newer,
+    ``start_again`` when the cursor cannot be continued, or ``ahead`` when it is beyond all that was made in this epoch.
+    ``conn`` must be a reading transaction (one moment)."""
     head = conn.execute(
         text("SELECT epoch, revision, pruned_revision FROM compound WHERE compound_id = :compound"),
         {"compound": compound_id},
     ).one()
-    if epoch != head.epoch or not head.pruned_revision <= after <= head.revision:
+    if epoch != head.epoch or after < head.pruned_revision:
         return "start_again"
+    if after > head.revision:
+        return "ahead"
     if after == head.revision:
         return None
     limit = max(1, min(limit, MAX_PAGE))

@@ -31,6 +31,10 @@ class Compound(msgspec.Struct, frozen=True, kw_only=True):
     office_phone: str = ""
     wide: int = 0
     """1: no compound but a wider scope (scopes.py)."""
+    life: str = ""
+    """Which run of the centre gives the revisions now (gates/restored.py)."""
+    restored_ms: int = 0
+    """Since when nothing is changed here, until a new epoch begins (gates/restored.py); 0: not so."""
 
 
 def get_compound(conn: Connection, compound_id: int, alone: bool = False) -> Compound:

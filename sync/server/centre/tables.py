@@ -73,6 +73,8 @@ compound = Table(
     _text("community_en", ""),
     _text("office_phone", ""),  # whom residents call
     _number("wide", 0),  # 1: no compound but a wider scope, whose passes are good in those that accept it
+    _text("life", ""),  # drawn by each program at its first change: numbers given twice are of two lives
+    _number("restored_ms", 0),  # since when it waits for a new epoch: a gate proved that a backup was restored
 )
 
 counter = _of_compound(
@@ -115,6 +117,7 @@ device = _of_compound(
     _number("seen_ms", 0),
     _text("seen_epoch", ""),
     _number("seen_revision", 0),
+    _number("settled_ms", 0),  # when a copy of it got an identity of its own
     keys=("device_id",),
     extra=(
         ForeignKeyConstraint(["compound_id", "gate_id"], ["gate.compound_id", "gate.gate_id"]),
@@ -128,6 +131,7 @@ enrolment = _of_compound(
     _text("gate_id"),
     _number("ends_ms"),
     _text("device_id", ""),  # empty until used
+    _text("settles", ""),  # the device of which the one that uses it is a copy
     keys=("secret_hash",),
     extra=(
         ForeignKeyConstraint(["compound_id", "gate_id"], ["gate.compound_id", "gate.gate_id"]),
@@ -215,7 +219,23 @@ journal = _of_compound(
     _bytes("chain"),
     _number("breaks", 0),
     _number("last_ms"),
+    _text("branch_of", ""),  # the journal it went another way from, on a copy of the device; then it is called J~2
+    _number("begins", 1),  # the first event of its own; those before are in the other branches
+    _text("address", ""),  # whence its last events came
     keys=("device_id", "journal_id"),
+)
+
+past_life = _of_compound("past_life", _text("life"), _number("ends"), keys=("life",))  # its last revision
+
+cursor_ahead = _of_compound(
+    "cursor_ahead",  # gates that have more of an epoch than this centre
+    _text("device_id"),
+    _text("epoch"),
+    _number("revision"),
+    _number("behind"),  # the centre's revision then
+    _number("at_ms"),
+    Column("proven", Boolean, nullable=False),  # by what the root key signed
+    keys=("device_id",),
 )
 
 event = _of_compound(

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from sync.server.centre import feed, tables
+from sync.server.centre.errors import Stopped
 from sync.server.centre.places import Compound, get_compound
 from sync.server.centre.settings import Settings
 from sync.server.centre.store import Store
 from sync.server.centre.vault import Vault
 from sync.server.centre.wake import Wakes
+
+_LIFE_BYTES = 8
 
 
 class Writing:
@@ -29,6 +32,18 @@ class Writing:
         self.by = by
         self._unsigned: list[feed.Unsigned] = []
         self._touched = False
+
+    @property
+    def numbers(self) -> bool:
+        """Whether something of the feed changes."""
+        return self._touched or bool(self._unsigned)
+
+    def begin_life(self) -> None:
+        """Note that another program than before numbers the changes from here on."""
+        life, mine = secrets.token_hex(_LIFE_BYTES), tables.compound.c.compound_id == self.compound_id
+        ended = {"compound_id": self.compound_id, "life": self.compound.life, "ends": self.compound.revision}
+        self.conn.execute(insert(tables.past_life).values(ended))
+        self.conn.execute(update(tables.compound).where(mine).values(life=life))
 
     def sign(self, purpose: str, item: str, body: msgspec.Struct, must: bool = False) -> None:
         """Publish a change under the root key when the block ends."""
@@ -55,7 +70,7 @@ class Writing:
 
     def publish(self, vault: Vault) -> int | None:
         """Number and sign everything; the compound's new revision, None where nothing of the feed changed."""
-        if not (self._touched or self._unsigned):
+        if not self.numbers:
             return None
         seed = vault.unseal(self.compound.sealed_root_seed)
         return feed.number(self.conn, self.compound_id, self.compound.epoch, seed, self._unsigned)
@@ -69,6 +84,7 @@ class Centre:
         self.store = store
         self.vault = vault
         self.wakes = Wakes()
+        self._living: set[int] = set()
         self.listeners: list[Callable[[int], None]] = []
         """Called after a commit that changed what gates of a compound know."""
 
@@ -76,13 +92,20 @@ class Centre:
         return self.settings.clock()
 
     @contextmanager
-    def writing(self, compound_id: int, by: str) -> Iterator[Writing]:
-        """The one way to change a compound. Gates are woken after the commit. Raises NoSuchThing."""
+    def writing(self, compound_id: int, by: str, even_stopped: bool = False) -> Iterator[Writing]:
+        """The one way to change a compound. Gates are woken after the commit. Raises NoSuchThing, and Stopped while the
+        compound waits for a new epoch. ``even_stopped``: for what gives no number away and reaches no gate."""
         with self.store.write() as conn:
-            writing = Writing(conn, get_compound(conn, compound_id, alone=True), self.now_ms(), by)
+            compound = get_compound(conn, compound_id, alone=True)
+            if compound.restored_ms and not even_stopped:
+                raise Stopped
+            writing = Writing(conn, compound, self.now_ms(), by)
             yield writing
+            if writing.numbers and compound_id not in self._living:
+                writing.begin_life()
             revision = writing.publish(self.vault)
         if revision is not None:
+            self._living.add(compound_id)
             self.wakes.tell(compound_id, revision)
             for heard in self.listeners:
                 heard(compound_id)

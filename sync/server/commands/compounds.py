@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
 from sync.server.commands.shell import Shell, command, number_of
@@ -64,16 +65,23 @@ def list_compounds(shell: Shell, centre: Centre) -> None:
 
 
 @command("begin-epoch")
-@click.argument("compound")
-@click.confirmation_option(prompt="Every gate of the compound will fetch its whole list again. Go on?")
-def begin_epoch(shell: Shell, centre: Centre, compound: str) -> None:
+@click.argument("compound", default="")
+@click.option("--all", "everywhere", is_flag=True, help="Every compound and wider scope, as a backup holds them all.")
+@click.confirmation_option(prompt="Every gate there will fetch its whole list again. Go on?")
+def begin_epoch(shell: Shell, centre: Centre, compound: str, everywhere: bool) -> None:
     """After restoring a backup: a new epoch, with revisions and serials far above any gate's.
 
     \b
-    Example: python -m sync.server begin-epoch 7 --yes
+    Examples:
+      python -m sync.server begin-epoch 7 --yes
+      python -m sync.server begin-epoch --all --yes
     """
-    found = compounds.begin_epoch(centre, number_of(centre, compound), shell.by)
-    shell.say(_compound(found), f"Compound {found.compound_id} goes on under epoch {found.epoch}.")
+    if everywhere == bool(compound):
+        raise CentreError(en="Name one compound, or say --all.")
+    wanted = compounds.list_places(centre) if everywhere else [compounds.find_compound(centre, compound)]
+    found = [compounds.begin_epoch(centre, place.compound_id, shell.by) for place in wanted]
+    words = "\n".join(f"Compound {one.compound_id} goes on under epoch {one.epoch}." for one in found)
+    shell.say([_compound(one) for one in found] if everywhere else _compound(found[0]), words)
 
 
 @command("set-rule")

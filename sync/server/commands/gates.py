@@ -39,6 +39,31 @@ def new_code(shell: Shell, centre: Centre, compound: str, gate: str) -> None:
     shell.say(code, f"Enrolment code for {code.name}, for one device, good for a day:\n{code.enrolment_code}")
 
 
+@command("new-identity")
+@click.argument("compound")
+@click.argument("gate")
+@click.option(
+    "--as", "own_gate", default="", metavar="NAME", help="Make the copy that uses the code a gate of its own."
+)
+def new_identity(shell: Shell, centre: Centre, compound: str, gate: str, own_gate: str) -> None:
+    """Give one of two devices with one identity (an imaged card) an identity of its own.
+
+    Prints a code; nothing ends before it is used. The copy that it is typed at goes on alone as this gate: from then on
+    the centre knows the other one no longer, which goes on deciding by the list it has. Where both copies stand at
+    gates, use --as: the one with the code becomes that new gate, and the other stays what it is.
+
+    \b
+    Examples:
+      python -m sync.server new-identity 7 东门
+      python -m sync.server new-identity 7 东门 --as 西门
+    """
+    compound_id = number_of(centre, compound)
+    found = fleet.find_gate(centre, compound_id, gate)
+    code = fleet.new_identity(centre, compound_id, found.gate, shell.by, own_gate)
+    shell.say(code, f"Type this at ONE of the two devices, which becomes {code.name}; good for a day:\n"
+              f"{code.enrolment_code}")  # fmt: skip
+
+
 @command("gates")
 @click.argument("compound")
 def list_gates(shell: Shell, centre: Centre, compound: str) -> None:
@@ -85,6 +110,7 @@ def list_events(shell: Shell, centre: Centre, compound: str, gate: str | None, p
 COMMANDS: tuple[click.Command, ...] = (
     add_gate,
     new_code,
+    new_identity,
     list_gates,
     withdraw,
     list_events,

@@ -10,15 +10,20 @@ from typing import Any, TypeVar
 
 import msgspec
 from flask import Blueprint, Response, request, send_file
+from sqlalchemy import Connection
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from sync.protocol import (
     API,
+    HEAD,
     MAX_PAGE,
     VERSION,
+    AheadProof,
+    AheadReceipt,
     EnrolRequest,
     EventReceipt,
     EventUpload,
+    HeadBody,
     Page,
     ProtocolError,
     Refusal,
@@ -28,11 +33,11 @@ from sync.protocol import (
     sign,
 )
 from sync.server.centre import feed
-from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.errors import CentreError, NoSuchThing, Stopped
 from sync.server.centre.load import Admission, Tries
 from sync.server.centre.places import get_compound
 from sync.server.centre.writing import Centre
-from sync.server.gates import fleet
+from sync.server.gates import fleet, restored
 from sync.server.gates.events import take_events
 from sync.server.gates.presence import Presence
 from sync.server.gates.snapshot import Snapshots
@@ -94,6 +99,7 @@ class GateApi:
         for rule, method, view in (
             ("/enrol", "POST", self._shed(self.enrol)),
             ("/feed", "GET", self._shed(self._known(self.feed))),
+            ("/ahead", "POST", self._shed(self._known(self.ahead))),
             ("/snapshot", "GET", self._shed(self._known(self.snapshot))),
             ("/snapshot/<name>", "GET", self._shed(self._known(self.snapshot_file))),
             ("/wake", "GET", self._known(self.wake)),
@@ -149,6 +155,8 @@ class GateApi:
             return refuse(404, "no_such_code", str(err))
         except fleet.EnrolmentUsed as err:
             return refuse(409, "used", str(err))
+        except Stopped as err:
+            return refuse(409, "restored", str(err))
         except CentreError as err:
             return refuse(400, "not_understood", str(err))
 
@@ -156,16 +164,41 @@ class GateApi:
         """PROTOCOL §5. A withdrawn device gets its withdrawal and nothing else, ever."""
         epoch, after, limit = request.args.get("epoch", ""), _whole("after"), _whole("limit", MAX_PAGE)
         now_ms = self._centre.now_ms()
-        page: Page | feed.StartAgain | None
+        page: Page | feed.NoPage | None
         with self._centre.store.read() as conn:
             if device.state == "withdrawn":
                 page = self._withdrawal_page(feed.withdrawal(conn, device.compound, device.device), epoch, after)
+            elif restored.is_waiting(conn, device, epoch, after) or self._lacks(conn, device, epoch):
+                page = "ahead"
             else:
                 page = feed.read_page(conn, device.compound, epoch, after, limit, now_ms)
+            if isinstance(page, Page) and device.state != "withdrawn":
+                page.head = self._head(conn, page)
+        if page == "ahead":
+            restored.claim(self._centre, device, epoch, after)
+            return refuse(409, "ahead", "This gate has more than the centre, which was restored: wait, and keep all.")
         if page == "start_again":
             return refuse(410, "start_again", "This cursor cannot be continued; take a snapshot.")
         self._presence.has(device, epoch, after)
         return _say(page) if page else Response(status=204, headers={"As-Of": str(now_ms)})
+
+    def _lacks(self, conn: Connection, device: fleet.Device, epoch: str) -> bool:
+        """Whether the gate says it has what this centre never numbered."""
+        compound, head = get_compound(conn, device.compound), _whole("head", 0)
+        return epoch == compound.epoch and restored.is_lost(conn, compound, request.args.get("life"), head)
+
+    def _head(self, conn: Connection, page: Page) -> Signed:
+        """The proof that this centre has come so far, should it ever be put back."""
+        compound = get_compound(conn, page.compound)
+        body = msgspec.json.encode(HeadBody(compound.life))
+        seed = self._centre.vault.unseal(compound.sealed_root_seed)
+        return sign(seed, HEAD, page.compound, page.epoch, page.revision, "feed", body)
+
+    def ahead(self, device: fleet.Device) -> Response:
+        """PROTOCOL §5: a proof that the centre was restored from a backup."""
+        _must_be_in_service(device)
+        proof = _read(AheadProof)
+        return _say(AheadReceipt(VERSION, restored.prove(self._centre, device, proof.statement)))
 
     def _withdrawal_page(self, order: Signed, epoch: str, after: int) -> Page | None:
         """The order to wipe, for whatever cursor: a device whose epoch is over gets it signed under its own, since it
@@ -223,8 +256,9 @@ class GateApi:
 
     def events(self, device: fleet.Device) -> Response:
         """PROTOCOL §6. A withdrawn device may still hand in what it saw."""
+        upload = _read(EventUpload)
         try:
-            return _say(EventReceipt(VERSION, take_events(self._centre, device, _read(EventUpload))))
+            return _say(EventReceipt(VERSION, take_events(self._centre, device, upload, request.remote_addr or "")))
         except ProtocolError as err:
             return refuse(400, "not_understood", str(err))
 

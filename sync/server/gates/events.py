@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, insert, text, update
 
-from sync.protocol import CHAIN_START, MAX_BATCH, MAX_EVENT_CHARACTERS, Event, EventUpload, ProtocolError, chain
+from sync.protocol import (
+    CHAIN_START,
+    MAX_BATCH,
+    MAX_EVENT_CHARACTERS,
+    REFUSED_BY_CENTRE,
+    Event,
+    EventUpload,
+    ProtocolError,
+)
 from sync.server.centre import tables
 from sync.server.centre.writing import Centre
+from sync.server.gates import branches
+from sync.server.gates.branches import Batch, Branch
 from sync.server.gates.fleet import Device
 
 PAGE_ROWS = 100
@@ -40,85 +51,154 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     event: str
 
 
-class _Head(msgspec.Struct):
-    """How far a journal has come."""
+def take_events(centre: Centre, device: Device, upload: EventUpload, address: str = "") -> int:
+    """Keep what is new of a batch; the highest seq up to which everything that this gate has is here.
 
-    acked: int = 0
-    chain: bytes = CHAIN_START
-    breaks: int = 0
-
-
-def take_events(centre: Centre, device: Device, upload: EventUpload) -> int:
-    """Keep what is new of a batch; the highest seq below which everything of this journal is here.
-
-    A batch that begins beyond it is not kept, unless the gate says that it has nothing older: then the hole is recorded
-    and acknowledged over. Only the first 500 events of a batch are looked at: the rest comes again.
+    Two copies of one device send under one name: each is answered for its own events (branches.py). A batch that begins
+    beyond what is here is not kept, unless the gate says that it has nothing older: then the hole is recorded and
+    acknowledged over. Only the first 500 events of a batch are looked at: the rest comes again.
     Raises ProtocolError for a journal id or seq that cannot be one.
     """
     if not _JOURNAL_ID.fullmatch(upload.journal_id) or not 1 <= upload.first_seq < 1 << 62:
         raise ProtocolError("journal_id or first_seq is out of range")
-    texts = upload.events[:MAX_BATCH]
+    batch = branches.read_batch(upload, MAX_BATCH)
     with centre.store.write() as conn:
-        head = _head(conn, device, upload.journal_id)
-        if upload.hole and texts and upload.first_seq > head.acked + 1:
-            head = _over_the_hole(conn, device, upload, head, centre.now_ms())
-        known = head.acked + 1 - upload.first_seq
-        if known < 0 or known >= len(texts):
-            return head.acked
-        _keep(conn, device, upload, texts, known, centre.now_ms())
-        _advance(conn, device, upload, texts, head, centre.now_ms())
-        return upload.first_seq + len(texts) - 1
+        taking = _Taking(conn, device, upload.journal_id, address, centre.now_ms())
+        known = taking.branches()
+        placed = branches.go_on(known, batch) or branches.place(known, batch, taking.kept(batch))
+        match placed:
+            case branches.GoesBack(acked):
+                return acked
+            case branches.BranchesOff(begins):
+                return taking.branch_off(known, batch, begins)
+            case branches.GoesOn(branch, broken, over_hole):
+                return taking.go_on(branch, batch, broken, over_hole)
 
 
-def _head(conn: Connection, device: Device, journal_id: str) -> _Head:
-    values = {"c": device.compound, "d": device.device, "j": journal_id}
-    conn.execute(
-        text(
-            "INSERT INTO journal (compound_id, device_id, journal_id, acked, chain, last_ms) "
-            "VALUES (:c, :d, :j, 0, :chain, 0) ON CONFLICT DO NOTHING"
-        ),
-        values | {"chain": CHAIN_START},
-    )
-    lock = " FOR UPDATE" if conn.dialect.name == "postgresql" else ""
-    found = conn.execute(
-        text(
-            "SELECT acked, chain, breaks FROM journal "  # noqa: S608 (lock is one of two constants)
-            f"WHERE compound_id = :c AND device_id = :d AND journal_id = :j{lock}"
-        ),
-        values,
-    ).one()
-    return _Head(found.acked, found.chain, found.breaks)
+class _Taking:
+    """One batch on its way into the database."""
+
+    def __init__(self, conn: Connection, device: Device, journal_id: str, address: str, now_ms: int):
+        self._conn = conn
+        self._device = device
+        self._journal_id = journal_id
+        self._address = address[:64]
+        self._now_ms = now_ms
+
+    def branches(self) -> list[Branch]:
+        """The journal, made if it is new, and what went another way. Its row is locked until the commit."""
+        whose = {"c": self._device.compound, "d": self._device.device, "j": self._journal_id}
+        self._conn.execute(
+            text(
+                "INSERT INTO journal (compound_id, device_id, journal_id, acked, chain, last_ms) "
+                "VALUES (:c, :d, :j, 0, :chain, 0) ON CONFLICT DO NOTHING"
+            ),
+            whose | {"chain": CHAIN_START},
+        )
+        mine = "compound_id = :c AND device_id = :d AND"
+        if self._conn.dialect.name == "postgresql":
+            lock = f"SELECT acked FROM journal WHERE {mine} journal_id = :j FOR UPDATE"  # noqa: S608 (constants)
+            self._conn.execute(text(lock), whose)
+        found = self._conn.execute(
+            text(
+                "SELECT journal_id AS name, begins, acked, chain, breaks FROM journal "  # noqa: S608 (constants)
+                f"WHERE {mine} (journal_id = :j OR branch_of = :j) ORDER BY branch_of, begins, journal_id"
+            ),
+            whose,
+        )
+        return [Branch(**row) for row in found.mappings()]
+
+    def kept(self, batch: Batch) -> dict[int, dict[str, str]]:
+        """seq → branch → the event as it came, of those in the batch and the one before. Left out is what stands in for
+        an event that the centre would not take: the gate's own is another."""
+        whose = {"c": self._device.compound, "d": self._device.device, "j": self._journal_id, "first": batch.first - 1,
+                 "last": batch.last}  # fmt: skip
+        found: dict[int, dict[str, str]] = {}
+        for table in ("event", "quarantine"):
+            rows = self._conn.execute(
+                text(
+                    f"SELECT e.journal_id, e.seq, e.event FROM {table} e "  # noqa: S608 (constants)
+                    "JOIN journal j ON j.compound_id = e.compound_id AND j.device_id = e.device_id "
+                    "AND j.journal_id = e.journal_id WHERE j.compound_id = :c AND j.device_id = :d "
+                    "AND (j.journal_id = :j OR j.branch_of = :j) AND e.seq BETWEEN :first AND :last"
+                ),
+                whose,
+            )
+            for name, seq, event_text in rows:
+                sent = batch.texts[seq - batch.first] if seq >= batch.first else ""
+                same = event_text == (sent if table == "event" else _as_kept(sent))
+                if not _stands_in(event_text):
+                    found.setdefault(seq, {})[name] = sent if same else event_text
+        return found
+
+    def go_on(self, branch: Branch, batch: Batch, broken: bool, over_hole: bool) -> int:
+        """Keep what is new to a branch; what is acknowledged. A chain that does not continue is counted and shown, and
+        the new one followed: the events are evidence either way."""
+        if over_hole:
+            self._report("events-lost", branch.name, f"{branch.acked + 1} … {batch.first - 1}")
+        if broken:
+            self._report("chain-broken", branch.name, str(branch.acked + 1))
+        new = batch.texts[max(0, branch.acked + 1 - batch.first) :]
+        if not new:
+            return branch.acked
+        self._keep(branch.name, batch.last + 1 - len(new), new)
+        self._advance(branch.name, batch, branch.breaks + broken)
+        return batch.last
+
+    def branch_off(self, known: Sequence[Branch], batch: Batch, begins: int) -> int:
+        """A copy's events, beside the others': a fork is kept, not dropped, and recorded once."""
+        name = f"{self._journal_id}~{len(known) + 1}"
+        values = {"compound_id": self._device.compound, "device_id": self._device.device, "journal_id": name,
+                  "acked": 0, "chain": CHAIN_START, "last_ms": 0, "branch_of": self._journal_id,
+                  "begins": begins}  # fmt: skip
+        self._conn.execute(insert(tables.journal).values(values))
+        self._report("journal-branched", name, str(begins), why=self._address)
+        self._keep(name, begins, batch.texts[begins - batch.first :])
+        self._advance(name, batch, 0)
+        return batch.last
+
+    def _report(self, what: str, name: str, about: str, why: str = "") -> None:
+        row = {"compound_id": self._device.compound, "audit_id": secrets.token_hex(8), "at_ms": self._now_ms,
+               "by": self._device.device, "what": what, "about": f"{name}/{about}", "why": why}  # fmt: skip
+        self._conn.execute(insert(tables.audit), row)
+
+    def _advance(self, name: str, batch: Batch, breaks: int) -> None:
+        columns = tables.journal.c
+        self._conn.execute(
+            update(tables.journal)
+            .where(columns.compound_id == self._device.compound, columns.device_id == self._device.device,
+                   columns.journal_id == name)
+            .values(acked=batch.last, chain=batch.chains[-1], breaks=breaks, last_ms=self._now_ms,
+                    address=self._address)
+        )  # fmt: skip
+
+    def _keep(self, name: str, first: int, texts: Sequence[str]) -> None:
+        good: list[tuple[Any, ...]] = []
+        unreadable: list[dict[str, Any]] = []
+        for seq, event_text in enumerate(texts, first):
+            read = read_event(event_text)
+            if isinstance(read, Event):
+                names = (read.kind, read.lane, read.outcome, read.reason)
+                good.append((seq, read.at_ms, *names, read.scope, read.serial, event_text))
+            else:
+                unreadable.append({
+                    "compound_id": self._device.compound, "device_id": self._device.device, "journal_id": name,
+                    "seq": seq, "received_ms": self._now_ms, "why": read, "event": _as_kept(event_text),
+                })  # fmt: skip
+        if good:
+            _insert(self._conn, self._device, name, good)
+        if unreadable:
+            self._conn.execute(insert(tables.unreadable_event), unreadable)
 
 
-def _over_the_hole(conn: Connection, device: Device, upload: EventUpload, head: _Head, now_ms: int) -> _Head:
-    """Record what neither side still has; the head just before the batch, with the chain the gate says."""
-    _report(conn, device, upload, "events-lost", f"{head.acked + 1} … {upload.first_seq - 1}", now_ms)
-    return _Head(upload.first_seq - 1, upload.before, head.breaks)
+def _stands_in(event_text: str) -> bool:
+    read = read_event(event_text) if REFUSED_BY_CENTRE in event_text else ""
+    return isinstance(read, Event) and read.kind == "events_lost" and read.why == REFUSED_BY_CENTRE
 
 
-def _report(conn: Connection, device: Device, upload: EventUpload, what: str, about: str, now_ms: int) -> None:
-    row = {"compound_id": device.compound, "audit_id": secrets.token_hex(8), "at_ms": now_ms, "by": device.device,
-           "what": what, "about": f"{upload.journal_id}/{about}"}  # fmt: skip
-    conn.execute(insert(tables.audit), row)
-
-
-def _keep(conn: Connection, device: Device, upload: EventUpload, texts: list[str], known: int, now_ms: int) -> None:
-    good: list[tuple[Any, ...]] = []
-    unreadable: list[dict[str, Any]] = []
-    for seq, event_text in enumerate(texts[known:], upload.first_seq + known):
-        read = read_event(event_text)
-        if isinstance(read, Event):
-            names = (read.kind, read.lane, read.outcome, read.reason)
-            good.append((seq, read.at_ms, *names, read.scope, read.serial, event_text))
-        else:
-            unreadable.append({
-                "compound_id": device.compound, "device_id": device.device, "journal_id": upload.journal_id, "seq": seq,
-                "received_ms": now_ms, "why": read, "event": event_text[:MAX_EVENT_CHARACTERS].replace("\0", "\ufffd"),
-            })  # fmt: skip
-    if good:
-        _insert(conn, device, upload.journal_id, good)
-    if unreadable:
-        conn.execute(insert(tables.unreadable_event), unreadable)
+def _as_kept(unreadable: str) -> str:
+    """An event that nobody can read, as the database can hold it."""
+    return unreadable[:MAX_EVENT_CHARACTERS].replace("\0", "\ufffd")
 
 
 def read_event(event_text: str) -> Event | str:
@@ -151,26 +231,6 @@ def _insert(conn: Connection, device: Device, journal_id: str, rows: list[tuple[
         insert(tables.event),
         [dict(zip(names, (device.compound, device.device, journal_id, *row), strict=True)) for row in rows],
     )
-
-
-def _advance(conn: Connection, device: Device, upload: EventUpload, texts: list[str], head: _Head, now_ms: int) -> None:
-    """Move the journal's head on. A chain that does not continue ours is counted and shown, and the new one followed:
-    the events are evidence either way."""
-    running = upload.before
-    here = head.chain if head.acked + 1 == upload.first_seq else None
-    broken = here is not None and running != here
-    for seq, event_text in enumerate(texts, upload.first_seq):
-        running = chain(running, event_text)
-        broken = broken or (seq == head.acked and running != head.chain)
-    if broken:
-        _report(conn, device, upload, "chain-broken", str(head.acked + 1), now_ms)
-    columns = tables.journal.c
-    conn.execute(
-        update(tables.journal)
-        .where(columns.compound_id == device.compound, columns.device_id == device.device,
-               columns.journal_id == upload.journal_id)
-        .values(acked=upload.first_seq + len(texts) - 1, chain=running, breaks=head.breaks + broken, last_ms=now_ms)
-    )  # fmt: skip
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):

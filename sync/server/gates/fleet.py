@@ -85,45 +85,75 @@ def add_gate(
 
     Raises CentreError for a name already taken.
     """
+    with centre.writing(compound_id, by) as writing:
+        return _new_code(writing, _put_gate(writing, name, neighbour), name)
+
+
+def _put_gate(writing: Writing, name: str, neighbour: tuple[str, str]) -> str:
+    """The new gate's id."""
     if not name.strip() or "\n" in name:
         raise CentreError("请填写门口名称（一行）。", "A gate needs a name of one line.")
-    with centre.writing(compound_id, by) as writing:
-        gate_id = f"g{next_number(writing.conn, compound_id, 'gate')}"
-        row = {"compound_id": compound_id, "gate_id": gate_id, "name": name,
-               "neighbour_zh": neighbour[0], "neighbour_en": neighbour[1]}  # fmt: skip
-        try:
-            writing.conn.execute(insert(tables.gate).values(row))
-        except IntegrityError as err:
-            raise CentreError(
-                f"本小区已有门口 {name}。", f"There is a gate called {name} in this compound already."
-            ) from err
-        body = GateBody(gate=gate_id, name=name, neighbour_zh=neighbour[0], neighbour_en=neighbour[1])
-        writing.sign("setting", f"gate/{gate_id}", body)
-        writing.audit("add-gate", gate_id)
-        return _new_code(writing, gate_id, name)
+    gate_id = f"g{next_number(writing.conn, writing.compound_id, 'gate')}"
+    row = {"compound_id": writing.compound_id, "gate_id": gate_id, "name": name,
+           "neighbour_zh": neighbour[0], "neighbour_en": neighbour[1]}  # fmt: skip
+    try:
+        writing.conn.execute(insert(tables.gate).values(row))
+    except IntegrityError as err:
+        raise CentreError(
+            f"本小区已有门口 {name}。", f"There is a gate called {name} in this compound already."
+        ) from err
+    body = GateBody(gate=gate_id, name=name, neighbour_zh=neighbour[0], neighbour_en=neighbour[1])
+    writing.sign("setting", f"gate/{gate_id}", body)
+    writing.audit("add-gate", gate_id)
+    return gate_id
 
 
 def new_code(centre: Centre, compound_id: int, gate_id: str, by: str) -> EnrolmentCode:
     """Another enrolment code for a gate: the device that uses it takes the place of the old one. Codes not used yet
     end at once."""
     with centre.writing(compound_id, by) as writing:
-        gate = get_gate(writing.conn, compound_id, gate_id)
-        writing.conn.execute(
-            update(tables.enrolment)
-            .where(tables.enrolment.c.compound_id == compound_id, tables.enrolment.c.gate_id == gate_id,
-                   tables.enrolment.c.device_id == "")
-            .values(ends_ms=0)
-        )  # fmt: skip
         writing.audit("new-code", gate_id)
-        return _new_code(writing, gate_id, gate.name)
+        return _only_code(writing, get_gate(writing.conn, compound_id, gate_id))
 
 
-def _new_code(writing: Writing, gate_id: str, name: str) -> EnrolmentCode:
+def new_identity(centre: Centre, compound_id: int, gate_id: str, by: str, own_gate: str = "") -> EnrolmentCode:
+    """A code for one of two devices that share the identity of a gate. Nothing ends before it is used. The copy that
+    uses it then goes on alone as this gate, and the other is unknown to the centre; or, with the name of an
+    ``own_gate``, it is that new gate, and the other goes on as before.
+
+    Raises NoSuchThing where the gate has no device, CentreError for a name already taken.
+    """
+    with centre.writing(compound_id, by) as writing:
+        gate = _with_device(writing, gate_id)
+        writing.audit("new-identity", f"{gate_id}/{gate.device}")
+        if not own_gate:
+            return _only_code(writing, gate)
+        made = _put_gate(writing, own_gate, (gate.neighbour_zh, gate.neighbour_en))
+        return _new_code(writing, made, own_gate, settles=gate.device)
+
+
+def _with_device(writing: Writing, gate_id: str) -> Gate:
+    gate = get_gate(writing.conn, writing.compound_id, gate_id)
+    if gate.state != "active":
+        raise NoSuchThing(en=f"Gate {gate.name} has no enrolled device.")
+    return gate
+
+
+def _only_code(writing: Writing, gate: Gate) -> EnrolmentCode:
+    """A code for this gate; those not used yet end."""
+    columns = tables.enrolment.c
+    mine = (columns.compound_id == writing.compound_id, columns.gate_id == gate.gate, columns.device_id == "")
+    writing.conn.execute(update(tables.enrolment).where(*mine).values(ends_ms=0))
+    return _new_code(writing, gate.gate, gate.name)
+
+
+def _new_code(writing: Writing, gate_id: str, name: str, settles: str = "") -> EnrolmentCode:
     secret = secrets.token_bytes(_SECRET_BYTES)
     code = enrolment_code(writing.compound.root_public, secret)
     ends_ms = writing.now_ms + CODE_LASTS_MS
     half = code.replace("-", "")[16:]
-    row = {"compound_id": writing.compound_id, "secret_hash": _hash(half), "gate_id": gate_id, "ends_ms": ends_ms}
+    row = {"compound_id": writing.compound_id, "secret_hash": _hash(half), "gate_id": gate_id, "ends_ms": ends_ms,
+           "settles": settles}  # fmt: skip
     writing.conn.execute(insert(tables.enrolment).values(row))
     return EnrolmentCode(writing.compound_id, gate_id, name, code, ends_ms)
 
@@ -245,7 +275,16 @@ def _let_in(writing: Writing, gate_id: str, request: EnrolRequest) -> str:
         {"d": device_id, "c": compound_id, "s": _hash(request.secret)},
     )
     writing.audit("enrol", f"{gate_id}/{device_id}")
+    _settle(writing, request)
     return device_id
+
+
+def _settle(writing: Writing, request: EnrolRequest) -> None:
+    """Where this code was for a copy of another device, that one is alone now."""
+    copied = _enrolment(writing.conn, writing.compound_id, request.secret).settles
+    columns = tables.device.c
+    mine = (columns.compound_id == writing.compound_id, columns.device_id == copied)
+    writing.conn.execute(update(tables.device).where(*mine).values(settled_ms=writing.now_ms))
 
 
 def _enrolled(compound: Compound, gate_id: str, device_id: str) -> Enrolled:
@@ -306,9 +345,7 @@ def withdraw(centre: Centre, compound_id: int, gate_id: str, by: str) -> str:
     Raises NoSuchThing where the gate has no device.
     """
     with centre.writing(compound_id, by) as writing:
-        gate = get_gate(writing.conn, compound_id, gate_id)
-        if gate.state != "active":
-            raise NoSuchThing(en=f"Gate {gate.name} has no enrolled device.")
+        gate = _with_device(writing, gate_id)
         writing.conn.execute(
             update(tables.device)
             .where(tables.device.c.compound_id == compound_id, tables.device.c.device_id == gate.device)

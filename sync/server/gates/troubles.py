@@ -1,4 +1,4 @@
-"""What is wrong with what gates sent: events nobody can read, broken chains, holes."""
+"""What is wrong with what gates sent: events nobody can read, broken chains, holes, journals of copied devices."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from sync.server.centre.writing import Centre
 from sync.server.gates.events import read_event
 
 MOST = 1000
-SORTS = ("quarantine", "break", "hole", "lost")
+_REPORTED = {"events-lost": "hole", "chain-broken": "break", "journal-branched": "copy"}
+SORTS = ("copy", "quarantine", "break", "hole", "lost")
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """``quarantine``: an event nobody can read, kept as it came. ``break``: a chain that does not continue the one
-    known. ``hole``: what neither side still has. ``lost``: what the gate itself could not keep. ``count`` events of
-    a journal from ``seq`` on."""
+    known. ``hole``: what neither side still has. ``lost``: what the gate itself could not keep. ``copy``: where a
+    journal branched off, because two devices sent it; ``why`` is the second one's address. ``count`` events of a
+    journal from ``seq`` on."""
 
     what: str
     gate_name: str
@@ -63,15 +65,15 @@ def _unreadable(conn: Connection, compound_id: int, gate_id: str | None) -> list
 
 
 def _reported(conn: Connection, compound_id: int, gate_id: str | None) -> list[Trouble]:
-    """What taking events recorded: ``JOURNAL/SEQ`` of a break, ``JOURNAL/FIRST … LAST`` of a hole."""
+    """What taking events recorded: ``JOURNAL/SEQ`` of a break or a branch, ``JOURNAL/FIRST … LAST`` of a hole."""
     found = []
     wanted = _newest(audit, audit.c.by, audit.c.at_ms, compound_id, gate_id)
-    for row in conn.execute(wanted.where(audit.c.what.in_(("chain-broken", "events-lost")))):
+    for row in conn.execute(wanted.where(audit.c.what.in_(_REPORTED))):
         journal_id, _, where = row.about.partition("/")
         first, _, last = where.partition(" … ")
         found.append(Trouble(
-            what="hole" if row.what == "events-lost" else "break", gate_name=row.gate_name, at_ms=row.at_ms,
-            journal_id=journal_id, seq=int(first), count=int(last) - int(first) + 1 if last else 1,
+            what=_REPORTED[row.what], gate_name=row.gate_name, at_ms=row.at_ms, journal_id=journal_id, seq=int(first),
+            count=int(last) - int(first) + 1 if last else 1, why=row.why,
         ))  # fmt: skip
     return found
 

@@ -47,7 +47,7 @@ class Areas:
     def _compared(self) -> Any:
         """Every undecided application against the list as it is now."""
         for compound in compounds.list_compounds(self._centre):
-            with self._centre.writing(compound.compound_id, g.staff.account) as writing:
+            with self._centre.writing(compound.compound_id, g.staff.account, even_stopped=True) as writing:
                 warnings.refresh(writing)
         return redirect(url_for("office.areas", saved=1))
 

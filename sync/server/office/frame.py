@@ -7,6 +7,7 @@ anything else happens: another compound's object is 404, as if it did not exist.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import wraps
 from typing import Any
 
@@ -16,7 +17,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from sync.server import pages
 from sync.server.centre.errors import NoSuchThing
 from sync.server.centre.load import Tries
+from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
+from sync.server.gates import alarms
 from sync.server.office.accounts import Accounts, Me
 from sync.server.office.areas import Areas
 from sync.server.office.collection import Collection
@@ -33,7 +36,7 @@ from sync.server.office.town import TownPages
 from sync.server.passes import passes
 from sync.server.staff import roles, sign_in
 from sync.server.staff.sign_in import Staff
-from sync.server.views import Route, View, client_network
+from sync.server.views import Route, View, client_network, language
 
 _SESSION_MS = 12 * 3_600_000
 _WRONG_PASSWORDS = 8
@@ -65,6 +68,23 @@ TOWN_MENU: tuple[tuple[str, str, roles.Right], ...] = (
 """For the pages of the whole town."""
 
 
+class ShownAlarms:
+    """Alarms with the names of their compounds, where the page is not of one."""
+
+    def __init__(self, found: alarms.Alarms, compounds: Mapping[int, Compound], of_one: bool):
+        self._compounds = compounds
+        self._of_one = of_one
+        self.twins = found.twins
+        self.claimed = found.claimed
+        self.stopped = [compounds[compound_id] for compound_id in found.stopped]
+
+    def name_of(self, one: alarms.Twins | alarms.Ahead) -> str:
+        """The gate, as people on this page call it."""
+        whose = self._compounds[one.compound_id]
+        name = (language() == "en" and whose.name_en) or whose.name_zh
+        return one.gate_name if self._of_one else f"{name} {one.gate_name}"
+
+
 class Office:
     """The pages of one centre."""
 
@@ -78,7 +98,9 @@ class Office:
     def blueprint(self) -> Blueprint:
         found = pages.dress(Blueprint("office", __name__))
         found.app_context_processor(pages.context)
-        found.app_context_processor(lambda: {"may": self._may, "menu": self._menu, "town_menu": self._town_menu})
+        found.app_context_processor(
+            lambda: {"may": self._may, "menu": self._menu, "town_menu": self._town_menu, "alarms": self._alarms}
+        )
         open_to_all: tuple[tuple[str, View, tuple[str, ...]], ...] = (
             ("/sign-in", self.sign_in, ("GET", "POST")),
             ("/sign-out", self.sign_out, ("POST",)),
@@ -156,6 +178,15 @@ class Office:
     def _town_menu(self) -> list[tuple[str, str]]:
         """For the pages of the whole town."""
         return [(f"office.{name}", word) for name, word, right in TOWN_MENU if self._may(right)]
+
+    def _alarms(self) -> ShownAlarms:
+        """What stands above every page: of its compound, or of all that the account may see. That nothing can be
+        changed concerns everybody, gates only those who see them."""
+        mine = [g.compound] if "compound" in g else sign_in.compounds_of(self._centre, g.staff)
+        names = {compound.compound_id: compound for compound in mine}
+        with self._centre.store.read() as conn:
+            found = alarms.find_alarms(conn, list(names))
+        return ShownAlarms(found if self._may("gates") else found.of_everybody(), names, "compound" in g)
 
     def sign_in(self) -> Any:
         """Account and password. Wrong ones are limited for an account from one address, so that a stranger elsewhere

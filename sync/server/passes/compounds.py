@@ -102,6 +102,12 @@ def list_compounds(centre: Centre) -> list[Compound]:
         return all_compounds(conn)
 
 
+def list_places(centre: Centre) -> list[Compound]:
+    """Compounds and wider scopes, in order of their numbers."""
+    with centre.store.read() as conn:
+        return all_places(conn)
+
+
 _OFFICE_PHONE = re.compile(r"[0-9+(][0-9+()\- 转]{4,38}[0-9]")
 
 
@@ -297,16 +303,15 @@ def begin_epoch(centre: Centre, compound_id: int, by: str) -> Compound:
     """A new epoch, after a backup was restored: every gate takes a snapshot, and nothing signed or numbered since the
     backup can be mistaken for what comes now. Revisions and serials jump far above what any gate has reported."""
     epoch = secrets.token_hex(_EPOCH_BYTES)
-    with centre.writing(compound_id, by) as writing:
+    with centre.writing(compound_id, by, even_stopped=True) as writing:
         conn, values = writing.conn, {"compound": compound_id, "far": _FAR_ABOVE}
-        seen = conn.execute(
-            text("SELECT coalesce(max(seen_revision), 0) FROM device WHERE compound_id = :compound"), values
-        ).scalar_one()
         conn.execute(
             update(tables.compound)
             .where(tables.compound.c.compound_id == compound_id)
-            .values(epoch=epoch, revision=max(seen, writing.compound.revision) + _FAR_ABOVE)
+            .values(epoch=epoch, revision=_highest(writing) + _FAR_ABOVE, restored_ms=0)
         )
+        for known in ("cursor_ahead", "past_life"):
+            conn.execute(text(f"DELETE FROM {known} WHERE compound_id = :compound"), values)  # noqa: S608 (constants)
         conn.execute(
             text("UPDATE counter SET value = value + :far WHERE compound_id = :compound AND name LIKE 'serial/%'"),
             values,
@@ -315,3 +320,13 @@ def begin_epoch(centre: Centre, compound_id: int, by: str) -> Compound:
         writing.begin_epoch(epoch)
         writing.audit("begin-epoch", epoch)
     return read_compound(centre, compound_id)
+
+
+def _highest(writing: Writing) -> int:
+    """The highest revision known to have been given: here, by a gate's cursor, or by what a gate could prove."""
+    seen = text(
+        "SELECT coalesce(max(seen), 0) FROM (SELECT seen_revision AS seen FROM device WHERE compound_id = :compound "
+        "UNION ALL SELECT revision FROM cursor_ahead WHERE compound_id = :compound AND proven) AS known"
+    )
+    found: int = writing.conn.execute(seen, {"compound": writing.compound_id}).scalar_one()
+    return max(found, writing.compound.revision)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -18,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sync.protocol import MAX_PAGE, VERSION, CredentialRow, KeyBody, Page
 from sync.server.centre import feed, tables
+from sync.server.centre.errors import Stopped
 from sync.server.centre.places import Compound, all_compounds, all_places, get_compound
 from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes.compounds import read_rules
@@ -47,8 +49,9 @@ def follow(centre: Centre, changed: int) -> None:
     with centre.store.read() as conn:
         pairs = _pairs(conn, get_compound(conn, changed))
     for scope, compound_id in pairs:
-        while _follow_page(centre, scope, compound_id):
-            pass
+        with suppress(Stopped):  # it goes on when the compound's new epoch has begun
+            while _follow_page(centre, scope, compound_id):
+                pass
 
 
 def _pairs(conn: Connection, changed: Compound) -> list[tuple[int, int]]:
@@ -65,8 +68,8 @@ def _follow_page(centre: Centre, scope: int, compound_id: int) -> bool:
     with centre.store.read() as conn:
         home = get_compound(conn, scope)
         page = feed.read_page(conn, scope, home.epoch, _cursor(conn, compound_id, home), MAX_PAGE, centre.now_ms())
-        whole = page == "start_again"
-        if page == "start_again":
+        whole = page in ("start_again", "ahead")
+        if isinstance(page, str):
             page = _everything(conn, home)
         keys = (
             conn.execute(select(tables.signing_key).where(tables.signing_key.c.compound_id == scope)).mappings().all()

@@ -106,7 +106,7 @@ class Form:
         if self._begun.wait_s(address):
             return render_template("residents/error.html", key="too_many", why=""), 429
         self._begun.wrong(address)
-        with self._centre.writing(compound_id, "resident") as writing:
+        with self._centre.writing(compound_id, "resident", even_stopped=True) as writing:
             token = drafts.begin(writing, self._centre.vault, draft)
         page = "form_review" if draft.household_id else "form_where"
         return jar.keep(redirect(url_for(f"residents.{page}", compound_id=compound_id)), compound_id, token)
@@ -115,7 +115,7 @@ class Form:
         """Delete this browser's draft, and what it remembers of an application."""
         compound_id = compound.compound_id
         if token := jar.token(compound_id):
-            with self._centre.writing(compound_id, "resident") as writing:
+            with self._centre.writing(compound_id, "resident", even_stopped=True) as writing:
                 drafts.forget(writing, self._centre.vault, token)
         return jar.empty(redirect(url_for("residents.entry", compound_id=compound_id, forgotten=1)), compound_id)
 

@@ -111,6 +111,44 @@ WORDS: Mapping[str, Pair] = {
     "form_expired": ("页面放得太久了，请返回重新填写。", "The page was open too long; go back and try again."),
     "broken": ("中心出错了，已记录。请稍后再试。", "The centre failed, and noted it. Try again later."),
     "saved": ("已保存。", "Saved."),
+    # Alarms above every page
+    "alarm.stopped": ("恢复过旧备份，现在不能修改", "An older backup was restored: nothing can be changed now"),
+    "alarm.stopped_now": (
+        "门口的名单比中心新，所以中心停止了修改，以免证号重复。门口照常放行，记录照收。"
+        "居民填到一半的申请都在，只是暂时不能提交。",
+        "The gates have a newer list than the centre. It has stopped all changes, or numbers would be given twice. The "
+        "gates work as usual, and their events come in. Residents' drafts are kept, but cannot be submitted.",
+    ),
+    "alarm.stopped_do": (
+        "备份以后办的证、挂失和更改都已丢失，要重新办理。请技术员在中心运行下面这行：之后可以照常修改，所有门口会重新取名单。",
+        "Passes, losses and changes made after that backup are gone, and must be entered again. The technician runs "
+        "the line below at the centre. Then changes are possible, and every gate fetches its list again.",
+    ),
+    "alarm.twins": ("两台设备在用同一个身份：{gate}", "Two devices use one identity: {gate}"),
+    "alarm.sender": ("地址{address}，最近一次{at}", "address {address}, last heard of {at}"),
+    "alarm.twins_now": (
+        "多半是存储卡被复制过，或者装回了旧卡。两台都照常放行，两边的记录分开保存。请技术员在中心拿一个登记码，给其中一台换身份：",
+        "A memory card was probably copied, or an old one put back. Both go on deciding; their records are kept apart. "
+        "With a code from the centre, the technician gives one of them a new identity:",
+    ),
+    "alarm.twins_one": (
+        "只该有一台：在留下的那台上输入登记码，它就是{gate}；另一台从此与中心断开，请关掉它。",
+        "If there should be one device, type the code at the one that stays. It alone is {gate} then. Switch the other "
+        "one off: the centre no longer knows it.",
+    ),
+    "alarm.twins_both": (
+        "两台各守一个门：在另一个门口的那台上输入登记码，它成为新门口；{gate}不变。",
+        "If each has a gate of its own, type the code at the one that is elsewhere. It becomes a new gate, and {gate} "
+        "stays as it is.",
+    ),
+    "alarm.new_name": ("新门口", "NAME"),
+    "alarm.claimed": ("{gate}说自己的名单比中心新", "{gate} says that its list is newer than the centre's"),
+    "alarm.claimed_do": (
+        "它拿不出凭据，所以中心没有停止修改；它保留原来的名单，照常放行。"
+        "没有恢复过备份，就检查这台设备，必要时用新登记码重新登记。恢复过旧备份，就请技术员在中心运行：",
+        "It has no proof, so the centre has not stopped changes. The gate keeps its list and goes on deciding. If no "
+        "backup was restored, check this device, and enrol it anew if need be. If one was, the technician runs:",
+    ),
     # Where passes stand
     "state.expired": ("已到期", "expired"),
     "state.not_yet_valid": ("未到生效日", "not yet valid"),
@@ -218,6 +256,10 @@ WORDS: Mapping[str, Pair] = {
     ),
     "trouble.hole": ("缺失、再也补不上的记录", "Events missing for good"),
     "trouble.lost": ("闸口自己没能保存的记录", "Events the gate itself could not keep"),
+    "trouble.copy": (
+        "另一台设备以同一身份发来的记录（括号里是它的地址）",
+        "Records that another device sent under the same identity (with its address)",
+    ),
     "trouble_list": ("逐条看", "One by one"),
     "trouble_count": ("条数", "Events"),
     "event.decided": ("刷证", "Presentation"),

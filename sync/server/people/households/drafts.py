@@ -71,8 +71,9 @@ def _leads(conn: Connection, vault: Vault, compound_id: int, correction: Draft) 
 
 def change(centre: Centre, compound_id: int, token: str, act: Act) -> Draft | None:
     """Let ``act`` change the form of a draft that is not submitted, and keep it. What another tab wrote into other
-    fields meanwhile stays. None where there is no draft."""
-    with centre.writing(compound_id, "resident") as writing:
+    fields meanwhile stays. None where there is no draft. A draft has no number of its own, so it is kept even while the
+    compound waits for a new epoch."""
+    with centre.writing(compound_id, "resident", even_stopped=True) as writing:
         draft = read(writing.conn, centre.vault, compound_id, token, writing.now_ms)
         if draft is not None and not draft.submitted:
             act(writing.conn, draft.application)

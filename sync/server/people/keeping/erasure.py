@@ -19,7 +19,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sync.server.centre import tables
-from sync.server.centre.errors import NoSuchThing
+from sync.server.centre.errors import NoSuchThing, Stopped
 from sync.server.centre.places import all_places, get_compound
 from sync.server.centre.writing import Centre, Writing
 from sync.server.gates import snapshot
@@ -105,9 +105,13 @@ def erase_town(centre: Centre) -> int:
 
 
 def erase_all(centre: Centre, by: str, compound_ids: Sequence[int] = ()) -> list[Certificate]:
-    """The whole run: these compounds, or all of them with the wider scopes, and the town's own record."""
+    """The whole run: these compounds, or all of them with the wider scopes, and the town's own record. Those that wait
+    for a new epoch are left for the next run; raises Stopped where there are no others."""
     with centre.store.read() as conn:
-        wanted = [get_compound(conn, one) for one in compound_ids] or all_places(conn)
+        asked = [get_compound(conn, one) for one in compound_ids] or all_places(conn)
+    wanted = [compound for compound in asked if not compound.restored_ms]
+    if asked and not wanted:
+        raise Stopped
     made = [erase(centre, compound.compound_id, by) for compound in wanted]
     erase_town(centre)
     return [certificate for certificate in made if certificate is not None]

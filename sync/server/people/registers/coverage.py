@@ -136,7 +136,7 @@ def count(centre: Centre, compound_id: int, by: str) -> Figures:
         get_compound(conn, compound_id)
         figures, now_ms = measure(conn, compound_id), centre.now_ms()
     kept = {"as_of_ms": now_ms, "figures": msgspec.json.encode(figures).decode()}
-    with centre.writing(compound_id, by) as writing:
+    with centre.writing(compound_id, by, even_stopped=True) as writing:
         mine = tables.coverage.c.compound_id == compound_id
         writing.conn.execute(delete(tables.coverage).where(mine))
         writing.conn.execute(insert(tables.coverage).values(compound_id=compound_id, **kept))
