@@ -10,6 +10,9 @@ Usage:
                              (--once plays the story without a person; ARGS: python -m kiosk demo --help)
   ./setup.sh test [ARGS]     format, lint, types, shell and the everyday tests (ARGS go to pytest):
                              tests/gate limits the run to a folder, -m "" adds the slow tests, as CI does
+  ./setup.sh test --long [PART...] [--seed N] [--minutes M]
+                             kills, lossy lines, sick disks, wrong clocks … many times, and a table of what held;
+                             --list names the parts, --minutes ends each of them
   sudo ./setup.sh gate --enrol CODE --centre URL [--ca FILE] [--config FILE] [--simulated] [--yes]
                              makes this Raspberry Pi a gate; a second run changes nothing
 
@@ -123,6 +126,10 @@ test_everything() {
   step "Python packages in .venv" developer_venv device,centre,test
   cd "$HERE"
   PATH=$HERE/.venv/bin:$PATH
+  if [[ ${1:-} == --long ]]; then
+    shift
+    exec python -m tests.faults "$@" </dev/null
+  fi
   check "Format (ruff format --check)" ruff format --check --quiet .
   check "Lint (ruff check)" ruff check --quiet .
   check "Types (mypy --strict)" mypy

@@ -15,17 +15,11 @@ import json
 import os
 import random
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -35,15 +29,10 @@ sys.path.insert(0, str(ROOT))
 
 from kiosk.channel import Client  # noqa: E402
 from kiosk.verbs import PRESENT, Presentation  # noqa: E402
-from sync.agent.enrol import IDENTITY, Identity  # noqa: E402
 from sync.cache import ListReader  # noqa: E402
-from sync.credential import EPOCH_MS, STEP_MS, Credential, read_credential  # noqa: E402
+from sync.credential import EPOCH_MS, STEP_MS, read_credential  # noqa: E402
 from tests.fixtures.gate_parts import (  # noqa: E402
-    ANCHOR,
-    BOX,
     COMPOUND,
-    DEVICE,
-    GATE,
     HOUR_MS,
     NOON_MS,
     PASS_KEY,
@@ -52,104 +41,15 @@ from tests.fixtures.gate_parts import (  # noqa: E402
     credential,
     row_of,
     text_of,
-    usual_changes,
-    write_list,
 )
+from tests.fixtures.processes.device import Device, card, listed_device, residents  # noqa: E402
 
-PULSE_S = 0.05
 NAMES = ("core", "reader", "guard", "sync")
 console = Console()
 
 
 def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
-def card(serial: int, now_ms: int) -> Credential:
-    return credential(serial, not_before_step=(now_ms - HOUR_MS - EPOCH_MS) // STEP_MS)
-
-
-class Device:
-    """The folders and the configuration of one device, and its processes."""
-
-    def __init__(self, folder: Path, passes: int, source: Path | None = None) -> None:
-        self.folder = folder
-        self.run = Path(tempfile.mkdtemp(prefix="gk"))
-        self.now_ms = time.time_ns() // 1_000_000
-        self.config = folder / "kiosk.toml"
-        self.config.write_text(f"""
-[gate]
-state = "{folder}/state"
-run = "{self.run}"
-anchor = "{folder}/anchor.json"
-[guard]
-host = "127.0.0.1"
-port = 0
-[simulated]
-folder = "{folder}/parts"
-[[lane]]
-name = "entry"
-part = "simulated"
-direction = "in"
-pulse_ms = {int(PULSE_S * 1000)}
-passage_timeout_s = 1.0
-[[camera]]
-lane = "entry"
-part = "simulated"
-""")
-        (folder / "anchor.json").write_bytes(msgspec.json.encode(ANCHOR))
-        for name in ("core", "sync"):
-            (folder / "state" / name).mkdir(parents=True)
-        (folder / "state" / "core" / "box.key").write_bytes(bytes(BOX))
-        identity = Identity(url="http://127.0.0.1:9", compound=COMPOUND, gate=GATE, device=DEVICE, token="none")
-        (folder / "state" / "sync" / IDENTITY).write_bytes(msgspec.json.encode(identity))
-        if source:
-            shutil.copytree(source, folder / "state" / "list")
-        else:
-            rows = (
-                row_of(card(n, self.now_ms), number=f"A-{n:06d}", dwelling=f"{n // 90}-{n // 9 % 10}-{n % 9}",
-                       household=n // 3 + 1, plate=f"鄂A{n:05d}" if n % 7 == 0 else "")
-                for n in track(range(1, passes + 1), "writing the list", console=console, transient=True)
-            )  # fmt: skip
-            write_list(folder / "state" / "list", rows, usual_changes(), as_of_ms=self.now_ms, last_serial=passes)
-
-    @property
-    def list_folder(self) -> Path:
-        return self.folder / "state" / "list"
-
-    @contextmanager
-    def running(self, *names: str) -> Iterator[dict[str, tuple[int, float]]]:
-        """The processes, each with its id and the seconds it took until it said it was ready."""
-        started: list[subprocess.Popen[bytes]] = []
-        found: dict[str, tuple[int, float]] = {}
-        try:
-            for name in names:
-                told = self.run / f"notify-{name}"
-                log = self.folder / f"{name}.log"
-                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified, log.open("wb") as said:
-                    notified.bind(str(told))
-                    notified.settimeout(30)
-                    began = time.monotonic()
-                    process = subprocess.Popen(
-                        [sys.executable, "-m", "kiosk", name, "--config", str(self.config)],
-                        cwd=ROOT, stdout=said, stderr=said, env={**os.environ, "NOTIFY_SOCKET": str(told)},
-                    )  # fmt: skip
-                    started.append(process)
-                    while b"READY=1" not in notified.recv(4096):
-                        pass
-                    found[name] = (process.pid, time.monotonic() - began)
-            yield found
-        except Exception:
-            for name in names:
-                console.print((self.folder / f"{name}.log").read_text()[-2000:])
-            raise
-        finally:
-            for process in reversed(started):
-                process.send_signal(signal.SIGTERM)
-            for process in started:
-                process.wait(10)
-            shutil.rmtree(self.run, ignore_errors=True)
-            self.run.mkdir()
 
 
 class Relay:
@@ -280,14 +180,13 @@ def main() -> None:
 
     asked.on.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=asked.on) as disk, tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
-        first = Device(Path(disk), asked.passes)
+        first = listed_device(Path(disk), residents(asked.passes), asked.passes)
         with first.running("core") as processes:
             commanded, waits = latencies(first, processes["core"][0], asked.shown, asked.passes)
             row("socket to relay, fsync", commanded, "ms", "p99 < 15 ms")
             row("  without waiting for a processor", own(commanded, waits), "ms")
             row("  a bare flush of this disk", flushes(Path(disk), asked.shown), "ms")
-        second = Device(Path(memory), asked.passes, first.list_folder)
-        second.now_ms = first.now_ms
+        second = listed_device(Path(memory), residents(asked.passes), asked.passes, first)
         with second.running("core") as processes:
             commanded, waits = latencies(second, processes["core"][0], asked.shown, asked.passes)
             row("socket to relay, no fsync", commanded, "ms", "p99 < 5 ms")

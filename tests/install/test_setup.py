@@ -45,7 +45,7 @@ def test_shellcheck_has_nothing_to_say() -> None:
 def test_help_names_every_command_and_option_and_exits_0() -> None:
     said = setup("--help")
     assert said.returncode == 0
-    for word in ("demo", "test", "gate", "--enrol", "--centre", "--ca", "--config", "--simulated", "--yes"):
+    for word in ("demo", "test", "gate", "--enrol", "--centre", "--ca", "--config", "--simulated", "--yes", "--long"):
         assert word in said.stdout
 
 
