@@ -23,6 +23,8 @@ MAX_SCOPE = (1 << 24) - 1
 _EPOCH_BYTES = 8
 _KEY_GIVEN_MS = 30 * 24 * 3_600_000
 _FAR_ABOVE = 1_000_000
+_PAST_NUMBERS = 1000
+"""More than a compound gives between two backups."""
 
 
 def add_compound(centre: Centre, name_zh: str, name_en: str, timezone: str, compound_id: int | None, by: str,
@@ -301,10 +303,11 @@ def _json(value: Any) -> str:
 
 def begin_epoch(centre: Centre, compound_id: int, by: str) -> Compound:
     """A new epoch, after a backup was restored: every gate takes a snapshot, and nothing signed or numbered since the
-    backup can be mistaken for what comes now. Revisions and serials jump far above what any gate has reported."""
+    backup can be mistaken for what comes now. Revisions and serials jump far above what any gate has reported, and the
+    numbers that people read (passes, accounts) by a thousand: what was printed since the backup is not given twice."""
     epoch = secrets.token_hex(_EPOCH_BYTES)
     with centre.writing(compound_id, by, even_stopped=True) as writing:
-        conn, values = writing.conn, {"compound": compound_id, "far": _FAR_ABOVE}
+        conn, values = writing.conn, {"compound": compound_id, "far": _FAR_ABOVE, "past": _PAST_NUMBERS}
         conn.execute(
             update(tables.compound)
             .where(tables.compound.c.compound_id == compound_id)
@@ -314,6 +317,10 @@ def begin_epoch(centre: Centre, compound_id: int, by: str) -> Compound:
             conn.execute(text(f"DELETE FROM {known} WHERE compound_id = :compound"), values)  # noqa: S608 (constants)
         conn.execute(
             text("UPDATE counter SET value = value + :far WHERE compound_id = :compound AND name LIKE 'serial/%'"),
+            values,
+        )
+        conn.execute(
+            text("UPDATE counter SET value = value + :past WHERE compound_id = :compound AND name NOT LIKE 'serial/%'"),
             values,
         )
         conn.execute(text("UPDATE credential SET revision = 0 WHERE compound_id = :compound"), values)
