@@ -199,11 +199,12 @@ def test_a_full_disk_costs_nothing_but_what_is_beyond_a_thousand_and_that_is_cou
         health = journal.health()
         assert (health.in_memory, health.lost) == (KEPT_IN_MEMORY, 30)
         ballast.unlink()
-        assert until(lambda: not journal.health().why and not journal.health().in_memory)
+        assert until(lambda: (journal.health().in_memory, journal.health().lost, journal.health().why) == (0, 0, ""))
         events = whole(journal)
         kept = [int(e.id, 16) for e in events if e.kind == "call"]
         assert kept == list(range(1, number + missing + 1))
-        assert [e.count for e in events if e.kind == "events_lost"] == [30]
+        # One event says it, or two where the disk healed in the middle of a try.
+        assert sum(e.count for e in events if e.kind == "events_lost") == 30
         assert journal.health().lost == 0
 
 
