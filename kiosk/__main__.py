@@ -392,10 +392,13 @@ def show_journals(config: Config, path: Path | None) -> None:
     from kiosk.commands.journal import as_lines, surveys
 
     try:
-        for line in as_lines(path) if path else map(str, surveys(config.core_state)):
-            click.echo(line)
+        lines = list(as_lines(path) if path else map(str, surveys(config.core_state)))
     except OSError as err:
         raise click.ClickException(f"{path or config.core_state}: {err.strerror or err}") from err
+    if not lines:
+        raise click.ClickException(f"{path or config.core_state}: there is no event of a journal here")
+    for line in lines:
+        click.echo(line)
 
 
 @main.command()

@@ -245,6 +245,7 @@ def test_check_of_a_whole_gate_that_runs(device: Device) -> None:
 
 def test_journal_lists_what_is_whole_in_damaged_files_and_prints_it(device: Device) -> None:
     core = device.folder / "state" / "core"
+    assert "there is no event of a journal here" in kiosk("journal", config=device.config).stderr
     journal = Journal(core, lambda: device.now_ms)
     assert all(journal.append(Event(id=f"{n:016x}", kind="call", at_ms=device.now_ms)).wait(10) for n in range(7))
     journal.close()

@@ -199,11 +199,12 @@ def test_a_full_disk_costs_nothing_but_what_is_beyond_a_thousand_and_that_is_cou
         health = journal.health()
         assert (health.in_memory, health.lost) == (KEPT_IN_MEMORY, 30)
         ballast.unlink()
-        assert until(lambda: not journal.health().why and not journal.health().in_memory)
+        assert until(lambda: (journal.health().in_memory, journal.health().lost, journal.health().why) == (0, 0, ""))
         events = whole(journal)
         kept = [int(e.id, 16) for e in events if e.kind == "call"]
         assert kept == list(range(1, number + missing + 1))
-        assert [e.count for e in events if e.kind == "events_lost"] == [30]
+        # One event says it, or two where the disk healed in the middle of a try.
+        assert sum(e.count for e in events if e.kind == "events_lost") == 30
         assert journal.health().lost == 0
 
 
@@ -237,6 +238,25 @@ def test_a_disk_that_is_full_from_the_start_is_used_once_there_is_room(small_dis
         ballast.unlink()
         assert saved.wait(10)
         assert len(whole(journal)) == 1
+
+
+def test_a_disk_that_is_read_only_at_the_start_is_used_once_it_is_writable(small_disk: Path) -> None:
+    def remount(how: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{how}", str(small_disk)], check=True)
+
+    use = UseRow(1, NOON_MS, "in")
+    with opened(small_disk) as journal:
+        assert journal.append(event(1), use=use).wait(5)
+    remount("ro")
+    journal = Journal(small_disk, lambda: NOON_MS, retry_s=0.01)
+    saved = journal.append(event(2))
+    assert not saved.wait(0.1) and journal.health().why and journal.take_past() is None
+    remount("rw")
+    assert saved.wait(10)
+    past = journal.take_past()
+    assert past and past.counted == [use] and [e.id for e in past.earlier] == [event(1).id]
+    assert journal.append(event(3)).wait(10) and [e.id for e in whole(journal)] == [event(n).id for n in (1, 2, 3)]
+    journal.close()
 
 
 def test_a_folder_that_cannot_be_made_leaves_the_gate_with_its_memory(tmp_path: Path) -> None:

@@ -283,8 +283,10 @@ class Journal:
 
     def _pause(self) -> float | None:
         """How long nothing may happen before something has to be tried."""
-        if self._why or self._lost:
+        if self._why:
             return self._retry_s
+        if self._lost:
+            return 0
         return self._flush_s if self._unflushed else None
 
     def _attempt(self) -> bool:
