@@ -85,13 +85,14 @@ class Clock:
         at = self._boot()
         return _Anchor(system - int(at * 1000), at, RTC_UNCERTAINTY_MS, "rtc")
 
-    def recall(self, newest_ms: int) -> None:
-        """Learn from the journal: ``newest_ms`` is the time of its last event whose clock knew the time (0: there is
-        none). The hardware clock is looked at again: one that is behind the journal is slow."""
+    def recall(self, newest_ms: int, trusted_ms: int = 0) -> None:
+        """Learn from the journal: ``newest_ms`` is the time of its last event whose clock knew the time, ``trusted_ms``
+        of the last whose clock was trusted (0: there is none). The hardware clock is looked at again: one that is
+        behind the journal is slow."""
         if self._is_signed():
             return
         signed_ms = min(newest_ms, self._unsigned_before) if self._unsigned_before else newest_ms
-        self._known_ms = max(self._known_ms, signed_ms)
+        self._known_ms = max(self._known_ms, signed_ms, trusted_ms)
         if self._anchor and self._anchor.by == "rtc":
             slow = self._system() + RTC_WITHIN_MS < newest_ms
             self._anchor = None if slow else self._from_rtc()
@@ -152,11 +153,16 @@ class Clock:
             self._anchor = _Anchor(body.utc_ms + away_ms // 2 - int(at * 1000), at, away_ms, "statement")
         agreed = self._has_rtc() and abs(self._system() - body.utc_ms) <= RTC_WITHIN_MS
         floor_ms = max(self._kept.now.floor_ms, body.utc_ms)
-        # Not with the first statement: a power cut might leave an event of the wrong clock as the journal's last.
-        unsigned_since_ms = 0 if signed_before else self._kept.now.unsigned_since_ms
-        self._kept.change(floor_ms=floor_ms, rtc_agreed=agreed, unsigned_since_ms=unsigned_since_ms)
+        self._kept.change(floor_ms=floor_ms, rtc_agreed=agreed)
         self._known_ms = floor_ms
+        if signed_before:
+            self.settle()
         return ""
+
+    def settle(self) -> None:
+        """A signature stands behind the journal's times again. Only once an event of that clock is on disk: a power cut
+        might else leave one of the wrong clock as the journal's last."""
+        self._kept.change(unsigned_since_ms=0)
 
     def _is_signed(self) -> bool:
         return self._anchor is not None and self._anchor.by == "statement"

@@ -28,10 +28,11 @@ from kiosk.core.lanes.lane_run import LaneRun
 from kiosk.core.lanes.repeats import Presented
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
-from kiosk.verbs import TIMELY_S, LiveLine, Presentation, PresentationAnswer
+from kiosk.core.vouching import Anchor
+from kiosk.verbs import LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
-from sync.protocol import Event
+from sync.protocol import Event, Signed
 from sync.terms import Switched
 
 DISK_S = 0.1
@@ -86,6 +87,8 @@ class Gate:
         self.lanes = lane_runs
         self.refers: dict[int, Refer] = {}
         self.openings: dict[str, Opening] = {}
+        self.late: Callable[[], bool] = lambda: False
+        """Whether what is being done was asked too long ago to open anything: the loop knows."""
         self.quiet = False
         """Nothing but starts was in the journal when this one began."""
         self.uses = Uses()
@@ -125,7 +128,9 @@ class Gate:
 
     def _recall(self, earlier: Sequence[Event]) -> None:
         """Tell the clock what time it was when it was last known."""
-        self._clock.recall(next((event.at_ms for event in reversed(earlier) if event.clock in _KNEW), 0))
+        newest_ms = next((event.at_ms for event in reversed(earlier) if event.clock in _KNEW), 0)
+        trusted_ms = next((event.at_ms for event in reversed(earlier) if event.clock == "trusted"), 0)
+        self._clock.recall(newest_ms, trusted_ms)
 
     def _take_up_past(self) -> None:
         """Go on from what earlier runs left in the journal: at the start, or when its disk gives it late."""
@@ -218,6 +223,7 @@ class Gate:
         if verdict.outcome == "grant":
             self.open(run, event, happening.number, saved, decision.whose)
         else:
+            self._on_disk(saved)  # what was answered once is there after a power cut, too
             self.show(run, *public)
         return answer
 
@@ -253,14 +259,22 @@ class Gate:
 
     def open(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose = NOBODY) -> None:
         """Open a lane for a recorded event, which is on disk by then unless the disk is slow or full."""
-        healthy = not self._journal.health().why
-        on_disk = saved.wait(DISK_S) if healthy else False
+        on_disk = self._on_disk(saved)
+        if self.late():  # the core stood still between the decision and here
+            run.repeats.forget(event.id)
+            self._book.record("passage", lane=run.section.name, about=event.id, outcome="interrupted", why="too late")
+            self._book.announce("passage", lane=run.section.name, outcome="interrupted", about=happening)
+            return
         commanded = self._clock.now().utc_ms
         name = run.section.name
         self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk)
         self.drive(run, lanes.Open(event.id))
         # An event of a decision carries what its holder should be told on the way in.
         run.tell(*in_public("grant", event.guidance or "ok"), commanded, self._monotonic())
+
+    def _on_disk(self, saved: Saved) -> bool:
+        """Wait for a record, unless the disk is slow or full."""
+        return saved.wait(DISK_S) if not self._journal.health().why else False
 
     def show(self, run: LaneRun, outcome: str, reason: str) -> None:
         """Show a result that opens nothing."""
@@ -319,13 +333,13 @@ class Gate:
 
     # --- inputs and time ---
 
-    def input_changed(self, lane: str, name: str, level: bool, at: float | None = None) -> None:
-        """A debounced level has changed, ``at`` that time (None: now). A button pressed too long ago opens nothing."""
+    def input_changed(self, lane: str, name: str, level: bool) -> None:
+        """A debounced level has changed. A button pressed too long ago opens nothing."""
         run = self.run(lane)
         if run.levels.get(name) == level:
             return
         run.levels[name] = level
-        if name in _BUTTONS and at is not None and self._monotonic() - at > TIMELY_S:
+        if name in _BUTTONS and self.late():
             log.warning("lane=%s input=%s why=too_late", lane, name)
             return
         self._take_level(run, name, level)
@@ -359,9 +373,8 @@ class Gate:
         faults = run.inputs.faults(now)
         for fault in sorted(faults ^ run.input_faults):
             self._book.record("input_fault", lane=lane, outcome="on" if fault in faults else "off", why=fault)
-        quiet = "input_chatters" in run.input_faults - faults
         run.input_faults = faults
-        if quiet and run.levels.get("fire", False) != run.state.fire:
+        if run.levels.get("fire", False) != run.state.fire and not run.inputs.chatters("fire", now):
             self._take_level(run, "fire", run.levels["fire"])
 
     def _note(self, kind: Literal["fire", "call", "tamper"], lane: str, outcome: Switched) -> None:
@@ -382,6 +395,17 @@ class Gate:
             self.uses.forget(self._clock.now().utc_ms - _USES_KEPT_MS)
         deadlines = [lanes.next_deadline(run.facts, run.state) for run in self.lanes.values()]
         return min([0.25, *(max(0.0, at - now) for at in deadlines if at is not None)])
+
+    def take_time(self, statement: Signed, anchor: Anchor) -> str:
+        """Anchor the clock by the centre's statement. Returns what was wrong with it, or ""."""
+        before = self._clock.now().state
+        why = self._clock.take_statement(statement, anchor.root_public, anchor.device, anchor.compound)
+        after = self._clock.now().state
+        if before != after and not self.quiet:
+            _, saved = self._book.record("clock", why=f"{before} to {after}")
+            if after == "trusted" and saved.wait(DISK_S):
+                self._clock.settle()
+        return why
 
     def run(self, lane: str) -> LaneRun:
         """A lane by its name. Raises Refused for one that is not here."""

@@ -25,29 +25,42 @@ class Jobs:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
+        self._asked_at: float | None = None
         self._waiting: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue(_WAITING)
 
-    def put(self, job: Callable[[], T]) -> Future[T]:
-        """Have something done on the loop, and go on."""
+    def put(self, job: Callable[[], T], asked_at: float | None = None) -> Future[T]:
+        """Have something done on the loop, and go on. ``asked_at`` (CLOCK_MONOTONIC): see :meth:`late`."""
         answer: Future[T] = Future()
-        self._waiting.put((job, answer), timeout=ANSWER_S)
+        self._waiting.put((job if asked_at is None else lambda: self._dated(job, asked_at), answer), timeout=ANSWER_S)
         return answer
 
     def ask(self, job: Callable[[], T], asked_at: float | None = None) -> T:
         """Run something on the loop and wait for what it answers or raises. Raises Refused ``busy`` when its turn does
-        not come in time, and ``too_late`` when it comes TIMELY_S after ``asked_at`` (CLOCK_MONOTONIC; a core that was
-        stopped, or whose peer wrote long ago). It is not run then: nobody may be let in after they left."""
-        answer = self.put(job if asked_at is None else lambda: self._timely(job, asked_at))
+        not come in time, and ``too_late`` when it comes TIMELY_S after ``asked_at`` (a core that was stopped, or whose
+        peer wrote long ago). It is not run then: nobody may be let in after they left."""
+        answer = self.put(job if asked_at is None else lambda: self._timely(job), asked_at)
         try:
             return answer.result(ANSWER_S)
         except TimeoutError:
             answer.cancel()
             raise Refused("busy") from None
 
-    def _timely(self, job: Callable[[], T], asked_at: float) -> T:
-        if not self._monotonic() - asked_at <= TIMELY_S:  # what is no number is too late as well
+    def _dated(self, job: Callable[[], T], asked_at: float) -> T:
+        self._asked_at = asked_at
+        try:
+            return job()
+        finally:
+            self._asked_at = None
+
+    def _timely(self, job: Callable[[], T]) -> T:
+        if self.late():
             raise Refused("too_late")
         return job()
+
+    def late(self) -> bool:
+        """Whether what is being done now was asked too long ago to open anything. On the loop only."""
+        asked_at = self._asked_at
+        return asked_at is not None and not self._monotonic() - asked_at <= TIMELY_S  # no number is late as well
 
     def do_next(self, wait_s: float) -> None:
         """Do one job, if one comes in time. What it raises belongs to the one who asked; the loop goes on."""

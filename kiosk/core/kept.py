@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import zlib
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -49,7 +50,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Kept(Generic[T]):
-    """A memory in a file. A damaged or missing file reads as ``fresh``: it only ever makes the gate careful.
+    """A memory in a file. A damaged or missing file reads as ``fresh``: it only ever makes the gate careful. A mark in
+    the second line (CRC-32) shows a bit that the card has lost; a file of an older version has none.
 
     A thread of its own writes: who changes something waits ``patience_s`` for the disk at most. A write that fails (a
     full disk) is logged and tried again; until then the gate goes on with its memory. With ``writes=False`` nothing is
@@ -69,10 +71,10 @@ class Kept(Generic[T]):
 
     def _read(self) -> T:
         try:
-            found: T = msgspec.json.decode(self._path.read_bytes(), type=type(self._fresh))
+            found: T = msgspec.json.decode(_unmarked(self._path.read_bytes()), type=type(self._fresh))
         except FileNotFoundError:
             return self._fresh
-        except (OSError, msgspec.MsgspecError) as err:
+        except (OSError, ValueError) as err:
             log.error("kept=unreadable name=%s why=%r", self._path.name, str(err))
             return self._fresh
         return found
@@ -104,7 +106,7 @@ class Kept(Generic[T]):
                 self._lock.wait_for(lambda: self._tried is not self.now, RETRY_S if why else None)
                 new = self.now
             try:
-                replace_durably(self._path, msgspec.json.encode(new))
+                replace_durably(self._path, _marked(msgspec.json.encode(new)))
                 failed = ""
             except OSError as err:
                 failed = err.strerror or str(err)
@@ -115,6 +117,18 @@ class Kept(Generic[T]):
                 self._tried = new
                 self._written = self._written if failed else new
                 self._lock.notify_all()
+
+
+def _marked(content: bytes) -> bytes:
+    return b"%s\n%08x\n" % (content, zlib.crc32(content))
+
+
+def _unmarked(raw: bytes) -> bytes:
+    """Raises ValueError where the content is not as it was written."""
+    content, _, mark = raw.partition(b"\n")
+    if mark and mark.strip() != b"%08x" % zlib.crc32(content):
+        raise ValueError("it is not as it was written")
+    return content
 
 
 def with_name(names: tuple[str, ...], name: str, present: bool) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -76,6 +77,7 @@ class CoreLoop:
         self._peers = Peers(monotonic)
         self._report = GateReport(config, anchor, live.run, gate, acts, journal, mirror, clock, kept, self._peers)
         self.jobs = Jobs()
+        gate.late = self.jobs.late
         self._guards = GuardVerbs(self.jobs, gate, book, acts, live, clock, post, self._report.state)
         self._refresh_at = 0.0
         self._rests_until = 0.0
@@ -97,8 +99,7 @@ class CoreLoop:
         self._gate.begin()
 
     def _input(self, lane: str, line: str, level: bool) -> None:
-        at = self._monotonic()
-        self.jobs.put(lambda: self._gate.input_changed(lane, line, level, at))
+        self.jobs.put(lambda: self._gate.input_changed(lane, line, level), time.monotonic())
 
     def serve(self, listeners: Mapping[str, socket.socket]) -> None:
         """Answer on the three sockets."""
@@ -245,10 +246,5 @@ class CoreLoop:
         """Anchor the clock by the centre's statement, if it is the centre's."""
         if self._anchor is None:
             return Accepted(False, "not enrolled")
-        before = self._clock.now().state
-        anchor = self._anchor
-        why = self._clock.take_statement(statement, anchor.root_public, anchor.device, anchor.compound)
-        after = self._clock.now().state
-        if before != after and not self._gate.quiet:
-            self._book.record("clock", why=f"{before} to {after}")
+        why = self._gate.take_time(statement, self._anchor)
         return Accepted(not why, why)

@@ -22,7 +22,7 @@ from nacl.public import PrivateKey
 from sqlalchemy import text
 
 from kiosk.core.journal import KEPT_DAYS_MS, PRUNE_EVERY_MS, Journal
-from kiosk.core.kept import Kept
+from kiosk.core.kept import Kept, Memory
 from sync.agent.lists import ListFolder, SnapshotRefused
 from sync.agent.outbox import Outbox
 from sync.cache import ListError, check, get_current
@@ -115,7 +115,7 @@ class _Work:
     def __init__(self, folder: Path, record: Record, disk: Disk):
         self.folder, self.record, self.disk = folder, record, disk
         self.now_ms = NOON_MS
-        self.kept = Kept(folder / "kept.json")
+        self.kept = Kept(folder / "kept.json", Memory())
         self.head, self.raw = snapshot(folder.parent)
         self.lists = ListFolder(folder / "list", COMPOUND, ROOT_PUBLIC, lambda _: 1 << 40)
         self._listed = self._number = self._promised = 0
@@ -210,7 +210,7 @@ def audit_gate(folder: Path, image: Image) -> None:
     _audit_journal(folder, image)
     _audit_list(folder, max((p.steps for p in image.promises if isinstance(p, Listed)), default=0))
     floor = max((p.floor_ms for p in image.promises if isinstance(p, Remembered)), default=0)
-    held(Kept(folder / "kept.json").now.floor_ms in (floor, floor + 1), "the kept facts are gone")
+    held(Kept(folder / "kept.json", Memory()).now.floor_ms in (floor, floor + 1), "the kept facts are gone")
 
 
 def _audit_journal(folder: Path, image: Image) -> None:

@@ -668,10 +668,20 @@ def test_what_was_asked_before_the_core_stood_still_opens_nothing(core: Here) ->
 
 
 def test_a_button_pressed_before_the_core_stood_still_opens_nothing_and_fire_does(core: Here) -> None:
-    gate, long_ago = core.bench.gate, core.bench.time() - verbs.TIMELY_S - 0.1
+    gate, jobs, long_ago = core.bench.gate, core.core.jobs, time.monotonic() - verbs.TIMELY_S - 0.1
     for level in (True, False):
-        core.core.jobs.ask(lambda level=level: gate.input_changed("entry", "guard_button", level, long_ago))  # type: ignore[misc]
+        jobs.put(lambda level=level: gate.input_changed("entry", "guard_button", level), long_ago).result(5)  # type: ignore[misc]
     assert core.bench.parts["entry"].rises == 0
-    core.core.jobs.ask(lambda: gate.input_changed("entry", "guard_button", True, core.bench.time()))
-    core.core.jobs.ask(lambda: gate.input_changed("entry", "fire", True, long_ago))
+    jobs.put(lambda: gate.input_changed("entry", "guard_button", True), time.monotonic()).result(5)
+    jobs.put(lambda: gate.input_changed("entry", "fire", True), long_ago).result(5)
     assert core.bench.parts["entry"].rises == 1 and core.bench.gate.lanes["entry"].state.fire
+
+
+def test_a_core_that_stood_still_between_decision_and_opening_opens_nothing(core: Here) -> None:
+    late = iter([False, True])  # before the decision, and after its record is on disk
+    core.bench.gate.late = lambda: next(late, False)
+    core.core.jobs.late = lambda: next(late, False)  # type: ignore[method-assign]
+    assert core.present().outcome == "grant" and core.bench.parts["entry"].rises == 0
+    (passage,) = core.bench.events("passage")
+    assert (passage.outcome, passage.why) == ("interrupted", "too late")
+    assert not core.present().repeat and core.bench.parts["entry"].rises == 1, "shown again, it opens"

@@ -49,6 +49,11 @@ class Repeats:
                 return last
         return None
 
+    def forget(self, event: str) -> None:
+        """What the event answered came to nothing: the next showing is a new one."""
+        for last in [last for last in self._recent if last.event == event]:
+            self._recent.remove(last)
+
     def answered(self, number: int, event: str, outcome: str, public: tuple[str, str]) -> None:
         """A guard answered: from now on that pass repeats what the guard said, not what the gate had said."""
         for last in self._recent:

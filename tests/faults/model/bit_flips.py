@@ -88,10 +88,9 @@ def _sync(bench: Bench) -> None:
 
 
 def places(image: Path) -> list[Path]:
-    """The files in which a bit may flip. Anyone who opens a database first makes its ``-shm`` anew. ``kept.json`` bears
-    no mark: nobody can tell a digit of its floor or of a revision that a card has changed."""
+    """The files in which a bit may flip. Anyone who opens a database first makes its ``-shm`` anew."""
     files = (path for path in image.rglob("*") if path.is_file())
-    return sorted(path.relative_to(image) for path in files if not path.name.endswith(("-shm", "kept.json")))
+    return sorted(path.relative_to(image) for path in files if path.stat().st_size and not path.name.endswith("-shm"))
 
 
 def broken_by_flip(image: Path, place: Path, bit: int) -> Iterator[str]:

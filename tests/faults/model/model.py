@@ -281,8 +281,6 @@ class Play:
 
     def chatter(self) -> None:
         """The fire contact comes and goes, forty times in two seconds, and then keeps its level."""
-        if self._flickers:
-            return  # one loose wire at a time
         self._may_rise = True
         for level in (not self._fire, self._fire) * 20:
             self._input("fire", level)
@@ -291,8 +289,6 @@ class Play:
 
     def flicker(self) -> None:
         """The passage sensor comes and goes, forty times in two seconds, and then keeps its level."""
-        if self._fire_doubted:
-            return  # one loose wire at a time
         level = self._sensor
         for other in (not level, level) * 20:
             self.sensor(other)

@@ -19,9 +19,6 @@ from sync.cache import get_current
 from sync.protocol import CredentialRow, Event
 from tests.fixtures.gate_parts import (
     ANCHOR,
-    COMPOUND,
-    DEVICE,
-    ROOT_PUBLIC,
     Bench,
     statement,
     usual_changes,
@@ -145,7 +142,7 @@ class Stage(Bench):
     def hear_time(self) -> str:
         """The centre says what time it is. Returns what was wrong with that."""
         said = statement(self.clock.nonce(), self.time.utc_ms)
-        return self.clock.take_statement(said, ROOT_PUBLIC, DEVICE, COMPOUND)
+        return self.gate.take_time(said, ANCHOR)
 
     def spoil_list(self, how: str) -> None:
         """Damage the list in force in one of LIST_FAULTS."""

@@ -61,6 +61,14 @@ STORIES: dict[str, list[Act]] = {
         ("wait", 3 * DAY_S), ("show", "visitor"), ("card_refuses",), ("kill", 1.0), ("card_heals",), ("wait", 1.0),
         ("show", "visitor"),
     ],
+    "a loose fire wire beside a flickering sensor": [
+        ("fire", True), ("wait", 200.0), ("chatter",), ("flicker",), ("wait", 9.0), ("wait", 60.0),
+    ],
+    "a flickering sensor beside a loose fire wire": [("chatter",), ("wait", 9.0), ("flicker",), ("wait", 3.0)],
+    "a visitor whose pass ended after a guard and then the centre said the time": [
+        ("kill", 1.0), ("guard_says_time",), ("centre_says_time",), ("wait", 3 * DAY_S), ("show", "visitor"),
+        ("kill", 1.0), ("show", "visitor"),
+    ],
     "lockdown after its memory was damaged": [
         ("lockdown", True), ("damage_memory", b"\0" * 40), ("show", "resident"), ("show", "suspended"),
     ],

@@ -47,10 +47,9 @@ def passes(count: int) -> Callable[[int], Iterator[CredentialRow]]:
     )
 
 
-def deck_of(device: Device, count: int, mixed: bool = True) -> Deck:
-    """All passes, or, unless ``mixed``, only those that are granted everywhere."""
-    serials = [n for n in range(1, count + 1) if mixed or state_of(n) == "active"]
-    return Deck(serials, lambda n: text_of(card(n, device.now_ms)), expected)
+def deck_of(device: Device, count: int) -> Deck:
+    """All passes."""
+    return Deck(list(range(1, count + 1)), lambda n: text_of(card(n, device.now_ms)), expected)
 
 
 class Ends:
@@ -72,9 +71,8 @@ def fork_server() -> Iterator[ForkServer]:
         forks.close()
 
 
-def core(folder: Path, seed: int = 1, minutes: float | None = None, kills: int = 8_000, mixed: bool = True) -> Tally:
-    """Kill the core while people pass at two lanes, at a random point of its start or of its work. Unless ``mixed``,
-    nobody comes whose pass is not granted."""
+def core(folder: Path, seed: int = 1, minutes: float | None = None, kills: int = 8_000) -> Tally:
+    """Kill the core while people pass at two lanes, at a random point of its start or of its work."""
     ends, done, held, notes = Ends(minutes), 0, 0, []
     figures = {"presentations": 0, "answered": 0, "events": 0, "openings": 0}
     first: Device | None = None
@@ -84,7 +82,7 @@ def core(folder: Path, seed: int = 1, minutes: float | None = None, kills: int =
             wanted = min(KILLS, kills - done)
             device = listed_device(folder / f"device-{done}", passes(count), count, first, lanes=LANES)
             first = first or device
-            life = _Lives(device, forks, deck_of(device, count, mixed), seed + done)
+            life = _Lives(device, forks, deck_of(device, count), seed + done)
             tried, found = life.run(wanted, ends)
             notes += summary(seed + done, found)
             done, held = done + tried, held + max(0, tried - len(found))

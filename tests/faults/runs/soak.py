@@ -23,12 +23,12 @@ HOUR = 60.0
 LONGEST_STOP_S = 12.0
 
 
-def soak(folder: Path, seed: int = 1, minutes: float | None = None, stops: bool = True) -> Tally:
+def soak(folder: Path, seed: int = 1, minutes: float | None = None) -> Tally:
     """People pass at two lanes while processes are killed and stopped, the line fails and the centre is killed."""
     with fork_server() as forks:
         town = Town(folder / "town", forks, seed, passes=300)
         try:
-            chaos = Chaos(town, random.Random(seed), stops)
+            chaos = Chaos(town, random.Random(seed))
             found = chaos.run(seed, Ends(HOUR if minutes is None else minutes))
         finally:
             town.close()
@@ -41,7 +41,7 @@ def soak(folder: Path, seed: int = 1, minutes: float | None = None, stops: bool 
 class Chaos:
     """What goes wrong in a town, one thing after another. ``done`` counts each."""
 
-    def __init__(self, town: Town, rng: random.Random, stops: bool) -> None:
+    def __init__(self, town: Town, rng: random.Random) -> None:
         self._town, self._rng = town, rng
         self.done: Counter[str] = Counter()
         self.figures = ""
@@ -61,9 +61,8 @@ class Chaos:
             "centre killed": self._kill_centre,
             "list changed": town.change_list,
             "sensor held": self._hold_sensor,
+            "core stopped": self._stop_core,
         }
-        if stops:
-            self._acts["core stopped"] = self._stop_core
 
     def run(self, seed: int, ends: Ends) -> list[str]:
         """What was found wrong after all of it."""

@@ -35,7 +35,7 @@ def forks() -> Iterator[ForkServer]:
 
 def test_a_core_that_is_killed_loses_no_opening_doubles_none_and_opens_by_nothing(tmp_path: Path) -> None:
     """Of yellow and red answers a kill within a millisecond may lose one: the long run says how many."""
-    assert_held(kills.core(tmp_path, seed=1, kills=6, mixed=False), 6)
+    assert_held(kills.core(tmp_path, seed=1, kills=6), 6)
 
 
 def test_events_and_list_arrive_once_over_a_line_that_loses_a_quarter(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_presentations_leave_no_memory_and_no_descriptors_behind(tmp_path: Path)
         pytest.param(partial(peers.guard, kills=5), 5, id="guard"),
         pytest.param(partial(traffic.day, shown=600), 600, id="day"),
         # A core stopped between its look at the time and the relay opens late: that is for the long run to say.
-        pytest.param(partial(soak.soak, minutes=0.3, stops=False), 3, id="soak"),
+        pytest.param(partial(soak.soak, minutes=0.3), 3, id="soak"),
     ],
 )
 def test_a_small_part_of_the_long_run_holds(tmp_path: Path, part: Callable[..., Tally], tried: int) -> None:
