@@ -43,6 +43,7 @@ def shoot(page, what: str) -> None:
     page.screenshot(path=PICTURES / f"focus-{what}.png", full_page=True)
 
 
+@pytest.mark.slow
 def test_live_figures_then_a_search_that_ends_with_the_line_to_write(browser, address: str) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
     page = context.new_page()

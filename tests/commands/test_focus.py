@@ -152,6 +152,7 @@ def test_a_sheet_in_focus_is_read_and_good() -> None:
     assert figures.best >= figures.sharpness
 
 
+@pytest.mark.slow
 def test_a_sheet_that_stays_on_its_stand_goes_on_being_read() -> None:
     aid = aid_on()
     read = [aid.turn().code for _ in range(400)]

@@ -143,7 +143,7 @@ def endings() -> Iterator[tuple[Path, list[Ending]]]:
         server.close()
 
 
-@pytest.mark.parametrize(("held_by", "lane"), [("frame", "entry"), ("photo", "")])
+@pytest.mark.parametrize(("held_by", "lane"), [("frame", "entry"), pytest.param("photo", "", marks=pytest.mark.slow)])
 def test_a_picture_that_holds_the_reader_ends_it_with_a_last_word(
     held_by: str, lane: str, endings: tuple[Path, list[Ending]]
 ) -> None:

@@ -336,6 +336,7 @@ def test_the_reader_asks_for_light_in_the_dark_and_says_so_at_once() -> None:
     assert told[0] > before
 
 
+@pytest.mark.slow
 def test_with_the_true_gate_steps_and_lamp_end_by_themselves_when_the_lane_is_empty_again() -> None:
     """Neither our own steps nor the lamp's light may pass for somebody who is there."""
     now = [50.0]

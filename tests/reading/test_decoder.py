@@ -267,16 +267,18 @@ def test_a_poor_code_says_where_it_is_before_it_is_read() -> None:
     assert located > 0
 
 
-def test_nothing_is_read_that_is_not_in_view() -> None:
-    for scene in scenes.negatives(23, 2 * len(scenes.NEGATIVES)):
+@pytest.mark.parametrize("rounds", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_nothing_is_read_that_is_not_in_view(rounds: int) -> None:
+    for scene in scenes.negatives(23, rounds * len(scenes.NEGATIVES)):
         watch = QrDecoder().watch()
         for number, luma in enumerate(scene.frames):
             assert watch.look(luma, number * FRAME_S).found == []
         assert texts(scene.frames[0]) == []
 
 
-def test_only_what_is_in_view_is_read_in_harsh_scenes() -> None:
-    for scene in scenes.bursts(29, 8):
+@pytest.mark.parametrize("count", [3, pytest.param(8, marks=pytest.mark.slow)])
+def test_only_what_is_in_view_is_read_in_harsh_scenes(count: int) -> None:
+    for scene in scenes.bursts(29, count):
         watch = QrDecoder().watch()
         for number, luma in enumerate(scene.frames[:6]):
             assert {code.text for code in watch.look(luma, number * FRAME_S).found} <= set(scene.texts)

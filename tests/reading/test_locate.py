@@ -166,8 +166,9 @@ def test_no_symbol_is_located_where_there_is_nothing_like_one() -> None:
     assert [located(luma) for seed in range(6) for luma in plain_pictures(seed)] == [None] * 30
 
 
-def test_writing_cloth_boards_and_decoys_are_seldom_taken_for_a_symbol() -> None:
-    there = scenes.negatives(11, 2 * len(scenes.NEGATIVES))
+@pytest.mark.parametrize("rounds", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_writing_cloth_boards_and_decoys_are_seldom_taken_for_a_symbol(rounds: int) -> None:
+    there = scenes.negatives(11, rounds * len(scenes.NEGATIVES))
     pictures = [scene.frames[0] for scene in there if scene.category != "scrambled code"]
     assert sum(located(luma) is not None for luma in pictures) <= 0.25 * len(pictures)
 

@@ -108,6 +108,7 @@ def running(agent: Agent, stop: threading.Event) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 def test_pass_revocation_events_and_time_over_real_sockets_and_a_restart(tmp_path: Path, stop: threading.Event) -> None:
     program = Program(tmp_path / "centre")
     program.ask("add-compound", "翠湖花园", "Cuihu Garden", "--id", "7")

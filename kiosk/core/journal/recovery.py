@@ -92,18 +92,18 @@ class Recovery:
             known = [one for one in set_aside_in(self._folder) if one in self._newest]
         for one in known:
             if asked.journal_id == one.journal_id:
-                return self._recovered(one, asked.seq) if asked.next else self._question(one, asked.seq)
+                return self._recovered(one, asked.seq) if asked.next else self._question(one)
             if asked.journal_id == one.recovered_id and not asked.next and one.recovered.exists():
                 return _batch_of(one, asked)
             if asked.journal_id == one.recovered_id and asked.next:
                 self._is_sent(one)
         waiting = [one for one in known if not self._was_sent(one)]
-        return self._question(waiting[0], 0) if waiting else None
+        return self._question(waiting[0]) if waiting else None
 
-    def _question(self, one: SetAside, seq: int) -> EventBatch:
-        """The damaged journal itself, closed and without events: sync asks the centre how far it has that."""
-        newest = self._newest[one]
-        return EventBatch(one.journal_id, min(seq, newest) + 1, CHAIN_START, [], newest, closed=True)
+    def _question(self, one: SetAside) -> EventBatch:
+        """The damaged journal itself, closed and without events: sync asks the centre how far it has that. From the
+        first event on, the one place whose chain is known: anywhere else the centre would ask for events to compare."""
+        return EventBatch(one.journal_id, 1, CHAIN_START, [], self._newest[one], closed=True)
 
     def _recovered(self, one: SetAside, acked: int) -> EventBatch:
         if not one.recovered.exists() and not self._was_sent(one):

@@ -303,8 +303,8 @@ def _json(value: Any) -> str:
 
 def begin_epoch(centre: Centre, compound_id: int, by: str) -> Compound:
     """A new epoch, after a backup was restored: every gate takes a snapshot, and nothing signed or numbered since the
-    backup can be mistaken for what comes now. Revisions and serials jump far above what any gate has reported, and the
-    numbers that people read (passes, accounts) by a thousand: what was printed since the backup is not given twice."""
+    backup can be mistaken for what comes now. Revisions and serials jump far above what any gate has reported. Numbers
+    that people read (passes, households) jump by a thousand: none that was printed since is given twice."""
     epoch = secrets.token_hex(_EPOCH_BYTES)
     with centre.writing(compound_id, by, even_stopped=True) as writing:
         conn, values = writing.conn, {"compound": compound_id, "far": _FAR_ABOVE, "past": _PAST_NUMBERS}
@@ -320,7 +320,10 @@ def begin_epoch(centre: Centre, compound_id: int, by: str) -> Compound:
             values,
         )
         conn.execute(
-            text("UPDATE counter SET value = value + :past WHERE compound_id = :compound AND name NOT LIKE 'serial/%'"),
+            text(
+                "UPDATE counter SET value = value + :past "
+                "WHERE compound_id = :compound AND name IN ('pass', 'household', 'account')"
+            ),
             values,
         )
         conn.execute(text("UPDATE credential SET revision = 0 WHERE compound_id = :compound"), values)
