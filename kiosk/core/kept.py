@@ -54,15 +54,16 @@ class Kept(Generic[T]):
     the second line (CRC-32) shows a bit that the card has lost; a file of an older version has none.
 
     A thread of its own writes: who changes something waits ``patience_s`` for the disk at most. A write that fails (a
-    full disk) is logged and tried again; until then the gate goes on with its memory. With ``writes=False`` nothing is
-    ever written: for a program that only looks.
+    full disk) is logged and tried again every ``retry_s``; until then the gate goes on with its memory. With
+    ``writes=False`` nothing is ever written: for a program that only looks.
     """
 
-    def __init__(self, path: Path, fresh: T, writes: bool = True, patience_s: float = 5.0):
+    def __init__(self, path: Path, fresh: T, writes: bool = True, patience_s: float = 5.0, retry_s: float = RETRY_S):
         self._path = path
         self._fresh = fresh
         self._writes = writes
         self._patience_s = patience_s
+        self._retry_s = retry_s
         self._lock = threading.Condition()
         self._thread: threading.Thread | None = None
         self.now: T = self._read()
@@ -103,7 +104,7 @@ class Kept(Generic[T]):
         why = ""
         while True:
             with self._lock:
-                self._lock.wait_for(lambda: self._tried is not self.now, RETRY_S if why else None)
+                self._lock.wait_for(lambda: self._tried is not self.now, self._retry_s if why else None)
                 new = self.now
             try:
                 replace_durably(self._path, _marked(msgspec.json.encode(new)))

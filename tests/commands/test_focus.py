@@ -144,6 +144,13 @@ def after(aid: Aid, frames: int) -> FocusFigures:
     return figures
 
 
+def when_searched(aid: Aid) -> FocusFigures:
+    """The figures when a search has ended and the picture has followed the lens."""
+    while aid.turn().sweep is not None:
+        pass
+    return after(aid, 20)
+
+
 def test_a_sheet_in_focus_is_read_and_good() -> None:
     figures = after(aid_on(), 20)
     assert (figures.code, figures.engine, figures.advice) == (True, "zxing", "onward")
@@ -175,8 +182,7 @@ def test_a_search_moves_the_lens_and_leaves_it_where_it_is_sharp() -> None:
     blurry = after(aid, 10).sharpness
     assert aid.search()
     assert aid.turn().advice == "sweeping"
-    figures = after(aid, 700)
-    assert figures.sweep is None
+    figures = when_searched(aid)
     assert figures.found_cm == pytest.approx(33.0, abs=1.5)
     assert figures.lens_cm == figures.found_cm
     assert figures.sharpness > blurry + 10
@@ -187,7 +193,7 @@ def test_a_search_moves_the_lens_and_leaves_it_where_it_is_sharp() -> None:
 def test_a_search_before_an_empty_lane_leaves_the_lens_where_it_was() -> None:
     aid = aid_on(picture=np.full((360, 640), 90, np.uint8))
     aid.search()
-    figures = after(aid, 700)
+    figures = when_searched(aid)
     assert (figures.searched, figures.found_cm, figures.lens_cm) == (True, None, SETTINGS.distance_cm)
     assert "No distance was clearly the sharpest" in in_words(figures, "entry")
 

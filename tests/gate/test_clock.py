@@ -312,7 +312,7 @@ def test_a_memory_whose_disk_hangs_holds_nobody_and_is_written_when_it_can_be(tm
     path = tmp_path / "kept.json"
     hanging = path.with_name("kept.json.new")
     os.mkfifo(hanging)  # opening it to write waits for a reader
-    kept = Kept(path, Memory(), patience_s=0.05)
+    kept = Kept(path, Memory(), patience_s=0.05, retry_s=0.05)
     kept.change(lockdown=("entry",))
     kept.change(floor_ms=5)
     assert (kept.now.lockdown, kept.now.floor_ms) == (("entry",), 5)
