@@ -10,7 +10,7 @@ from kiosk.core.guards.acts import GuardActs
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept, Memory
 from kiosk.core.mirror import Mirror
-from kiosk.core.peers import Peers
+from kiosk.core.peers import CentreHealth, Peers
 from kiosk.core.policy import stage_in_force
 from kiosk.core.vouching import Anchor
 from sync.terms import CAMERA_FAULTS, INPUT_FAULTS
@@ -69,18 +69,18 @@ class GateReport:
             unsent=self._peers.unsent,
             journal_ok=not health.why,
             events_in_memory=health.in_memory,
-            faults=self._faults(centre.ok),
+            faults=self._faults(centre),
             unexplained=len(self._acts.unexplained),
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],
             neighbour_en=vouched.neighbour[1],
         )
 
-    def _faults(self, centre_ok: bool) -> list[str]:
+    def _faults(self, centre: CentreHealth) -> list[str]:
         """Codes of what is wrong, worst first."""
         gate, kept, health, vouched = self._gate, self._kept.now, self._journal.health(), self._mirror.vouched
         lane_faults = {fault for lane in gate.lanes for fault in self.lane_faults(lane)}
-        state = self._mirror.list_state()
+        state, restored = self._mirror.list_state(), not centre.ok and centre.why == "restored"
         asked = [
             ("fire", any(run.state.fire for run in gate.lanes.values())),
             ("withdrawn", vouched.withdrawn),
@@ -100,7 +100,8 @@ class GateReport:
             ("list_forged", vouched.forged > 0),
             ("list_not_understood", vouched.not_understood),
             ("clock_untrusted", self._clock.now().state == "untrusted"),
-            ("centre_away", not centre_ok),
+            ("centre_restored", restored),
+            ("centre_away", not centre.ok and not restored),
         ]
         return [code for code, true in asked if true]
 

@@ -312,6 +312,10 @@ FAULTS: dict[str, Pair] = {
         "New rules this gate cannot read; old ones hold. Call the technician.",
     ),
     "clock_untrusted": ("门的时间不准。请对一下时间。", "The gate's clock is not sure. Please confirm the time."),
+    "centre_restored": (
+        "中心退回到了旧备份。照常放行，打给物业。",
+        "The centre went back to an old backup. Go on; call the desk.",
+    ),
     "centre_away": (
         "连不上中心，照常工作。超过一天打给物业。",
         "The centre is away; the gate goes on. A day long? Call the desk.",

@@ -383,6 +383,14 @@ def test_the_state_says_how_reader_and_centre_are(core: Here) -> None:
     assert core.state().faults == ["reader_silent", "centre_away"]
 
 
+def test_a_centre_that_was_put_back_is_told_as_that_and_not_as_one_that_is_away(core: Here) -> None:
+    core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True))
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=False, why="restored"))
+    assert core.state().faults == ["centre_restored"]
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=False, why="offline"))
+    assert core.state().faults == ["centre_away"]
+
+
 @pytest.mark.parametrize("fault", ["black", "white", "frozen", "hung"])
 def test_a_blind_camera_is_a_fault_of_the_lane_with_its_light_and_its_events(core: Here, fault: str) -> None:
     core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True))

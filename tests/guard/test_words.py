@@ -28,6 +28,7 @@ FAULTS = [
     "list_stale",
     "list_expired",
     "clock_untrusted",
+    "centre_restored",
     "centre_away",
     "journal",
     "journal_lost",
