@@ -17,7 +17,7 @@ from kiosk.core.journal import Journal
 from kiosk.core.journal.salvage import whole_rows
 from sync.agent.outbox import Outbox
 from sync.protocol import CHAIN_START, Event, EventReceipt, EventUpload, chain
-from tests.fixtures.gate_parts import NOON_MS
+from tests.fixtures.gate_parts import DAY_MS, NOON_MS
 
 PAGE = 1024
 SENT, ALL = 50, 120
@@ -53,11 +53,11 @@ class Gate:
     """Journal and outbox of one gate, which can be restarted."""
 
     def __init__(self, folder: Path, centre: Centre):
-        self.folder, self.centre = folder, centre
+        self.folder, self.centre, self.now_ms = folder, centre, NOON_MS
         self.start()
 
     def start(self) -> None:
-        self.journal = Journal(self.folder, lambda: NOON_MS)
+        self.journal = Journal(self.folder, lambda: self.now_ms)
         self.outbox = Outbox(self.folder, self.journal.hand_out, lambda told: None, self.centre.take)
 
     def restart(self, forgets: bool = False) -> None:
@@ -253,3 +253,28 @@ def test_a_sound_journal_reads_from_its_bytes_as_from_sqlite(gate: Gate) -> None
     rows = whole_rows(path)
     assert [json.loads(row.body)["id"] for row in rows] == [happened(n).id for n in range(1, 300)]
     assert all(row.proven for row in rows)
+
+
+def aged(gate: Gate, days: int) -> list[str]:
+    """What is left of a damaged journal when the centre acknowledges an event of so many days later."""
+    gate.now_ms = NOON_MS + days * DAY_MS
+    gate.journal.prune(1)
+    for number in (ALL + 2 * days, ALL + 2 * days + 1):  # the second is written after the first has pruned
+        gate.events(range(number, number + 1))
+    return sorted(path.name.split(".")[1].split("-")[0] for path in gate.folder.glob("journal-*.[ds][ae]*"))
+
+
+def test_a_damaged_journal_goes_with_what_was_recovered_of_it_thirty_days_after_its_last_event(gate: Gate) -> None:
+    gate.events(range(1, ALL + 1))
+    crash(gate, lost_header)
+    gate.send()
+    assert {"damaged", "sent"} == set(aged(gate, 29))
+    assert aged(gate, 31) == []
+
+
+def test_a_damaged_journal_that_the_centre_does_not_have_stays_however_old_it_is(gate: Gate) -> None:
+    gate.events(range(1, ALL + 1))
+    crash(gate, lost_header)
+    assert "damaged" in aged(gate, 90)
+    gate.send()
+    assert len(gate.centre.events()) >= ALL

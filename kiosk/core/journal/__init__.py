@@ -370,6 +370,7 @@ class Journal:
             return
         self._pruned_ms = now
         file.prune(acked, now)  # if it fails, the next acknowledgement asks again
+        self.recovery.prune(now)
 
     def prune(self, acked: int) -> None:
         """Drop, with the next write, what the centre has acknowledged and is more than 30 days old."""

@@ -2,7 +2,7 @@
 
 A journal that was set aside lies there as ``journal-ID.damaged-MARK`` and stays as it is. Sync asks the centre how far
 it has that. What is whole above becomes ``journal-ID.recovered-MARK``, a journal of its own whose events say where they
-stood. When the centre has all of it, it is called ``.sent-MARK``.
+stood. When the centre has all of it, it is called ``.sent-MARK``; 30 days after its last event both are deleted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from kiosk.core.journal.file import Damaged, Short, created, journals, open_existing, read_batch
+from kiosk.core.journal.file import KEPT_DAYS_MS, Damaged, Short, created, journals, open_existing, read_batch
 from kiosk.core.journal.salvage import highest_row, whole_rows
 from kiosk.core.journal.standing import Fact
 from sync.protocol import CHAIN_START, EventBatch, EventsAfter, chain
@@ -60,6 +60,12 @@ class SetAside(msgspec.Struct, frozen=True):
     def recovered_id(self) -> str:
         """The id of the journal of what is recovered. No dot: a centre takes none in an id."""
         return f"{self.journal_id}-recovered-{self.mark}"
+
+    def delete(self) -> None:
+        """What was recovered goes last: as long as it lies there, the centre is known to have it. Raises OSError."""
+        for path in (self.damaged, self.sent):
+            for part in ("-wal", "-shm", ""):
+                path.with_name(path.name + part).unlink(missing_ok=True)
 
 
 def set_aside_in(folder: Path) -> list[SetAside]:
@@ -121,6 +127,14 @@ class Recovery:
         with contextlib.suppress(OSError):  # a disk that refuses: after a restart the centre says again that it has it
             one.recovered.rename(one.sent)
 
+    def prune(self, now_ms: int) -> None:
+        """Delete the damaged journals whose whole rows the centre has and whose last event is more than 30 days old."""
+        for one in set_aside_in(self._folder):
+            if one.sent.exists():
+                with contextlib.suppress(OSError, sqlite3.Error):  # the next time asks again
+                    if _last_ms(one) < now_ms - KEPT_DAYS_MS:
+                        one.delete()
+
     # --- reading ---
 
     def _look(self) -> None:
@@ -156,6 +170,14 @@ class Recovery:
         """Whether nothing is being read any longer, waiting at most that long."""
         with self._lock:
             return self._lock.wait_for(lambda: not self._reading, seconds)
+
+
+def _last_ms(one: SetAside) -> int:
+    """When the last recovered event was; of a journal that held nothing new, when that was found. Raises OSError or
+    sqlite3.Error."""
+    with contextlib.closing(open_existing(one.sent, 5)) as conn:
+        (last_ms,) = conn.execute("SELECT max(at_ms) FROM event").fetchone()
+    return one.sent.stat().st_mtime_ns // 1_000_000 if last_ms is None else int(last_ms)
 
 
 def _batch_of(one: SetAside, asked: EventsAfter) -> EventBatch:
