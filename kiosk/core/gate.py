@@ -37,6 +37,8 @@ from sync.terms import Switched
 
 DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
+SLOW_DISK = "disk=slow answered_before=on_disk"
+"""In the log for each answer whose record a kill or a power cut may still lose."""
 _FORGET_EVERY_S = 3600.0
 _USES_KEPT_MS = 3 * 24 * 3_600_000
 _OF_A_START = ("clock", "camera_fault", "input_fault", "reader_restarted")
@@ -94,6 +96,9 @@ class Gate:
         self.uses = Uses()
         self._book = book
         self._journal = journal
+        self._awaited = Saved()
+        """The last record that was waited for."""
+        self._awaited.done()
         self._mirror = mirror
         self._clock = clock
         self._kept = kept
@@ -273,8 +278,14 @@ class Gate:
         run.tell(*in_public("grant", event.guidance or "ok"), commanded, self._monotonic())
 
     def _on_disk(self, saved: Saved) -> bool:
-        """Wait for a record, unless the disk is slow or full."""
-        return saved.wait(DISK_S) if not self._journal.health().why else False
+        """Wait for a record, unless the disk is full or failing, or hangs: then the one before still waits, too."""
+        if self._journal.health().why or not self._awaited.wait(0):
+            return False
+        self._awaited = saved
+        on_disk = saved.wait(DISK_S)
+        if not on_disk:
+            log.warning(SLOW_DISK)
+        return on_disk
 
     def show(self, run: LaneRun, outcome: str, reason: str) -> None:
         """Show a result that opens nothing."""

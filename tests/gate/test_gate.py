@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from kiosk.channel import Refused
-from kiosk.core.gate import DISK_S
+from kiosk.core.gate import DISK_S, SLOW_DISK
+from kiosk.core.journal import Saved
 from kiosk.verbs import Presentation, PresentationAnswer
 from sync.protocol import Rules
 from tests.fixtures.gate_parts import (
@@ -622,6 +623,19 @@ def test_a_slow_disk_does_not_keep_the_gate_shut_and_the_event_says_so(bench: Be
         other.execute("ROLLBACK")
     bench.drive_through()
     assert bench.events("passage")[0].slow_disk
+
+
+def test_a_disk_that_hangs_is_waited_for_once_and_again_when_it_is_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(Saved, "wait", lambda self, seconds: [waited.append(seconds), self._done.is_set()][1])
+    saved = [Saved(), Saved(), Saved()]
+    assert [bench.gate._on_disk(one) for one in saved[:2]] == [False, False]
+    assert waited.count(DISK_S) == 1 and caplog.text.count(SLOW_DISK) == 1
+    saved[0].done()
+    saved[2].done()
+    assert bench.gate._on_disk(saved[2]) and waited.count(DISK_S) == 2
 
 
 def test_a_journal_that_cannot_be_written_does_not_keep_the_gate_shut(bench: Bench) -> None:

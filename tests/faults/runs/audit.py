@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from kiosk.core.gate import SLOW_DISK
 from sync.protocol import CHAIN_START, Event, chain
 from tests.fixtures.processes.crowd import LATE_S, Record
 from tests.fixtures.processes.device import Device
@@ -61,7 +62,13 @@ def read_books(device: Device, sent: Mapping[tuple[str, int], str] | None = None
 def audit(device: Device, record: Record, books: Books | None = None) -> list[str]:
     """What is wrong, a sentence for each thing, which begins with its kind; empty: everything held."""
     books = books or read_books(device)
-    found = [*_chain(books), *_presentations(books, record), *_openings(books), *_uses(books), *_handed(books, record)]
+    found = [
+        *_chain(books),
+        *_presentations(books, record, slow_answers(device)),
+        *_openings(books),
+        *_uses(books),
+        *_handed(books, record),
+    ]
     return [*found, *_relay(device, books, record)]
 
 
@@ -90,8 +97,14 @@ def _chain(books: Books) -> Iterator[str]:
     yield from _told("event ids used twice", [name for name, times in ids.items() if times > 1])
 
 
-def _presentations(books: Books, record: Record) -> Iterator[str]:
-    """Everything answered is there once, as it was answered; what was not answered may be there once."""
+def slow_answers(device: Device) -> int:
+    """How often the core said that a disk was too slow for an answer to wait for it (DECISIONS 11)."""
+    return device.whole_log("core").count(SLOW_DISK)
+
+
+def _presentations(books: Books, record: Record, slow: int) -> Iterator[str]:
+    """Everything answered is there once, as it was answered, but for what a slow disk may have cost; what was not
+    answered may be there once."""
     written = Counter((event.serial, event.lane, event.outcome) for event in books.of("decided"))
     answered: Counter[tuple[int, str, str]] = Counter()
     unanswered: Counter[tuple[int, str]] = Counter()
@@ -100,7 +113,8 @@ def _presentations(books: Books, record: Record) -> Iterator[str]:
             unanswered[shown.serial, shown.lane] += 1
         elif not shown.answer.repeat:
             answered[shown.serial, shown.lane, shown.answer.outcome] += 1
-    yield from _told("presentations lost", [key for key in answered if written[key] < answered[key]])
+    lost = answered - written
+    yield from _told("presentations lost", [key for key in lost if lost.total() > slow])
     more = Counter({key[:2]: 0 for key in written})
     for key, times in written.items():
         more[key[:2]] += times - answered[key]

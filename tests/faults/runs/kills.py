@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.protocol import CredentialRow
-from tests.faults.runs.audit import Books, audit, read_books, relay_rises, summary
+from tests.faults.runs.audit import Books, audit, read_books, relay_rises, slow_answers, summary
 from tests.faults.tally import Tally
 from tests.fixtures.gate_parts import row_of, text_of
 from tests.fixtures.processes.crowd import Crowd, Deck, Record, hold_up
@@ -74,7 +74,7 @@ def fork_server() -> Iterator[ForkServer]:
 def core(folder: Path, seed: int = 1, minutes: float | None = None, kills: int = 8_000) -> Tally:
     """Kill the core while people pass at two lanes, at a random point of its start or of its work."""
     ends, done, held, notes = Ends(minutes), 0, 0, []
-    figures = {"presentations": 0, "answered": 0, "events": 0, "openings": 0}
+    figures = {"presentations": 0, "answered": 0, "of them before a slow disk": 0, "events": 0, "openings": 0}
     first: Device | None = None
     count = min(kills, KILLS) * 30 + 3_000
     with fork_server() as forks:
@@ -166,6 +166,7 @@ class _Lives:
             "presentations": len(shown),
             "answered": sum(s.answer is not None for s in shown),
             "events": len(read_books(self._device).entries),
+            "of them before a slow disk": slow_answers(self._device),
             "openings": sum(len(rises.at) for rises in relay_rises(self._device).values()),
         }
 
