@@ -190,8 +190,8 @@ def guard(config: Config) -> None:
 
     from kiosk.guard.app import create_app
     from kiosk.guard.line import CoreLine, GuardSettings
-    from kiosk.guard.serve import ServeError, serve, tls_of
     from kiosk.service import Service, log_to_stdout
+    from sync.serving import ServeError, serve, tls_of
 
     log_to_stdout()
     service = Service()
@@ -205,7 +205,7 @@ def guard(config: Config) -> None:
     )
     app = create_app(CoreLine(config.socket("core-guard"), config.socket("reader-guard")), settings)
     try:
-        tls = tls_of(config.guard.tls_cert, config.guard.tls_key)
+        tls = tls_of(config.guard.tls_cert, config.guard.tls_key, ("guard.tls_cert", "guard.tls_key"))
         server = serve(app, config.guard.host, config.guard.port, tls=tls)
     except ServeError as err:
         raise click.ClickException(str(err)) from err

@@ -52,7 +52,15 @@ FLOORS = (
     ("sync.server.centre",),
     ("sync.server.words",),
     ("sync.cache", "sync.credential", "hardware.opening"),
-    ("sync.protocol", "sync.durable", "hardware.camera", "hardware.gpio", "hardware.simulated", "hardware.reading"),
+    (
+        "sync.protocol",
+        "sync.durable",
+        "sync.serving",
+        "hardware.camera",
+        "hardware.gpio",
+        "hardware.simulated",
+        "hardware.reading",
+    ),
     ("sync.terms", "hardware"),
 )
 """The rooms, highest floor first. A module imports from its own floor and from lower ones, never upwards."""

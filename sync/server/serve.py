@@ -1,121 +1,172 @@
-"""Serving the centre: gunicorn in one process, threads for the streams.
+"""Serving the centre: one process, since SQLite is written by one. Slow clients cost a greenlet (:mod:`sync.serving`);
+a whole request is worked on by a thread.
 
-One process, because SQLite is written by one; threads, because a waiting gate costs little more than its stack.
+There are three sets of threads, so that none of the three can keep the others out: people's pages, gates' requests,
+and gates' streams, each of which waits in a thread of its own. Among people no address takes more than its share.
 """
 
 from __future__ import annotations
 
 import logging
-import socket
-import struct
-from collections.abc import Callable
-from contextlib import suppress
+import resource
+import signal
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import gevent
 from flask import Flask
-from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import ThreadWorker
+from gevent.lock import BoundedSemaphore
+from gevent.threadpool import ThreadPool
 
-from sync.server.app import centre_of, close_app, create_app
+from sync.protocol import API
+from sync.server.app import MOST_BODY_BYTES, centre_of, close_app, create_app
 from sync.server.centre.settings import Settings
+from sync.serving import PageServer, ServeError, ServingLimits, tls_of
+from sync.serving import serve as listen
 
-_READ_DEADLINE_S = 20
-_LINGER_S = 1.0
-_SPARE_THREADS = 64
+PEOPLE, GATES = 32, 24
+"""Threads. More do not help: Python works in one of them at a time, the others wait for the database."""
+SHARE = 8
+"""Requests of one address that are worked on at a time."""
+PER_ADDRESS, CONNECTIONS = 256, 2048
+"""A whole compound may stand behind one address."""
+STOP_S = 3.0
+_AT_ONCE = 256 << 10
+"""So much of an answer is taken from the application in one go."""
+_FILES = 8192
 
-
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """Threads, with a limit to how long a client may keep one waiting for a part of its request or take of its answer,
-    and streams that end at once when the server stops."""
-
-    def accept(self, listener: Any) -> None:
-        listener.setsockopt(socket.SOL_TCP, socket.TCP_USER_TIMEOUT, _READ_DEADLINE_S * 1000)
-        super().accept(listener)
-
-    def enqueue_req(self, conn: Any) -> None:
-        timeval = struct.pack("ll", _READ_DEADLINE_S, 0)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
-        super().enqueue_req(conn)
-
-    def handle(self, conn: Any) -> Any:
-        result = super().handle(conn)
-        if result is False:
-            _linger(conn.sock)
-        return result
-
-    def handle_exit(self, sig: Any, frame: Any) -> None:
-        centre_of(self.wsgi).wakes.close()
-        super().handle_exit(sig, frame)
+Answer = tuple[str, list[tuple[str, str]]]
 
 
-def _linger(sock: socket.socket) -> None:
-    """Let the client read its answer to the end before the connection closes. gunicorn does that in the one thread that
-    accepts, two seconds for each client that does not close: here it costs a worker thread, and that one finds nothing
-    left to wait for."""
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_WR)
-        sock.settimeout(_LINGER_S)
-        sock.recv(65_536)
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
+class _Shares:
+    """How many requests of each address are worked on."""
+
+    def __init__(self, most: int):
+        self._most = most
+        self._of: dict[str, BoundedSemaphore] = {}
+        self._waiting: defaultdict[str, int] = defaultdict(int)
+
+    @contextmanager
+    def of(self, peer: str) -> Iterator[None]:
+        """The block is one of this address, when its turn comes."""
+        share = self._of.setdefault(peer, BoundedSemaphore(self._most))
+        self._waiting[peer] += 1
+        try:
+            with share:
+                yield
+        finally:
+            self._waiting[peer] -= 1
+            if not self._waiting[peer]:
+                del self._waiting[peer], self._of[peer]
 
 
-def _not_slow(record: logging.LogRecord) -> bool:
-    """Whether a log record is about anything but a client that was too slow, which is no fault of ours."""
-    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
+@dataclass
+class _Call:
+    """One request in the application's threads. ``take`` gives the next pieces of the answer; none: it has ended."""
+
+    app: Callable[..., Iterable[bytes]]
+    environ: dict[str, Any]
+
+    def begin(self) -> tuple[Answer, list[bytes]]:
+        """Status, headers and the first pieces of the answer."""
+        told: list[Answer] = []
+        self._result = self.app(self.environ, lambda status, headers, exc_info=None: told.append((status, headers)))
+        self._pieces = iter(self._result)
+        pieces = self.take()  # an application may call start_response as late as with its first piece
+        return told[0], pieces
+
+    def take(self) -> list[bytes]:
+        pieces: list[bytes] = []
+        size = 0
+        while size < _AT_ONCE and (piece := next(self._pieces, None)) is not None:
+            pieces.append(piece)
+            size += len(piece)
+            if piece.startswith((b"event:", b": ")):
+                break  # of a stream of events each one goes out at once
+        return pieces
+
+    def close(self) -> None:
+        if hasattr(self._result, "close"):
+            self._result.close()
 
 
-class _Server(BaseApplication):  # type: ignore[misc]
-    def __init__(self, settings: Settings, options: dict[str, Any]):
-        self._settings = settings
-        self._options = options
-        super().__init__()
+class Threads:
+    """A WSGI application for greenlets that has another one work in threads."""
 
-    def load_config(self) -> None:
-        for name, value in self._options.items():
-            if name in self.cfg.settings:  # control_socket_disable came with gunicorn 25
-                self.cfg.set(name, value)
+    def __init__(self, app: Callable[..., Iterable[bytes]], streams: int):
+        self._app = app
+        self._people, self._gates = ThreadPool(PEOPLE), ThreadPool(GATES)
+        self._streams = ThreadPool(streams)
+        self._shares = _Shares(SHARE)
 
-    def load(self) -> Flask:
-        return create_app(self._settings)
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterator[bytes]:
+        environ["wsgi.multithread"] = True
+        call = _Call(self._app, environ)
+        path = environ["PATH_INFO"]
+        if path == f"{API}/wake":
+            yield from _answer(call, self._streams, start)
+        elif path.startswith(API):
+            yield from _answer(call, self._gates, start)
+        else:
+            with self._shares.of(environ["REMOTE_ADDR"]):
+                yield from _answer(call, self._people, start)
 
 
-class PortTaken(Exception):
-    """Something else listens there, or the address is not ours; in words for the person who starts the centre."""
-
-
-def _must_be_free(host: str, port: int) -> None:
+def _answer(call: _Call, pool: ThreadPool, start: Callable[..., Any]) -> Iterator[bytes]:
+    (status, headers), pieces = pool.apply(call.begin)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        socket.create_server((host, port), family=family).close()
-    except OSError as err:
-        raise PortTaken(f"Cannot listen on {host} port {port}: {err.strerror or err}.") from err
+        start(status, headers)
+        while pieces:
+            yield from pieces
+            pieces = pool.apply(call.take)
+    finally:
+        pool.apply(call.close)
 
 
 def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None], tls: tuple[str, str] | None) -> None:
     """Serve until SIGTERM or SIGINT. ``ready`` is called with the port once connections are accepted.
 
-    ``tls`` is certificate and key file (PEM). Does not return: gunicorn ends the program. Raises PortTaken.
+    ``tls`` is certificate and key file (PEM). Raises ServeError.
     """
-
-    def when_ready(server: Any) -> None:
-        ready(server.LISTENERS[0].sock.getsockname()[1])
-
-    def worker_exit(_server: Any, worker: Any) -> None:
-        close_app(worker.wsgi)
-
-    _must_be_free(host, port)
-    logging.getLogger("gunicorn.error").addFilter(_not_slow)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    options = {
-        "bind": address, "worker_class": "sync.server.serve.Worker", "workers": 1, "preload_app": False,
-        "threads": settings.streams + _SPARE_THREADS, "worker_connections": 2 * settings.streams + 4 * _SPARE_THREADS,
-        "timeout": 60, "graceful_timeout": 3, "keepalive": 75, "limit_request_line": 2048, "limit_request_fields": 40,
-        "limit_request_field_size": 4096, "when_ready": when_ready, "worker_exit": worker_exit, "loglevel": "warning",
-        "proc_name": "centre", "control_socket_disable": True,
-    }  # fmt: skip
-    if tls is not None:
-        options |= {"certfile": tls[0], "keyfile": tls[1]}
-    _Server(settings, options).run()
+    _many_files()
+    papers = tls_of(*(tls or ("", "")), ("--tls-cert", "--tls-key"))
+    app = create_app(settings)
+    try:
+        server = listen(Threads(app, settings.streams), host, port, _limits(settings), papers)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, _stop, server, app)
+        gevent.spawn(ready, server.port)
+        server.serve_forever(STOP_S)
+    finally:
+        close_app(app)
+
+
+def _stop(server: PageServer, app: Flask) -> None:
+    centre_of(app).wakes.close()
+    server.close()
+
+
+def _limits(settings: Settings) -> ServingLimits:
+    """Behind a proxy all people have its address, and it is for the proxy to keep slow ones off."""
+    most = CONNECTIONS + settings.streams
+    return ServingLimits(
+        exchange_seconds=60,
+        body_bytes=MOST_BODY_BYTES,
+        per_address=most if settings.proxies else PER_ADDRESS,
+        connections=most,
+    )
+
+
+def _many_files() -> None:
+    """Each connection is an open file, and most systems begin with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+__all__ = ["ServeError", "serve"]

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from kiosk.guard.serve import ServeError, serve, tls_of
+from sync.serving import ServeError, serve, tls_of
 from tests.fixtures.browsers.guard_program import Program, running
 from tests.fixtures.tls import AUTHORITY, GOOD, KEY, STRANGER
 
@@ -247,7 +247,7 @@ def test_a_head_that_never_ends_is_cut_off_over_https_too(safe: Program) -> None
 
 
 def test_without_papers_the_page_is_plain() -> None:
-    assert tls_of("", "") is None
+    assert tls_of("", "", ("guard.tls_cert", "guard.tls_key")) is None
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_papers_that_cannot_be_used_are_a_clear_error(
     papers: tuple[str, str], tmp_path: Path, cert: str, key: str, says: str
 ) -> None:
     with pytest.raises(ServeError, match=says):
-        tls_of(str(tmp_path / cert), str(tmp_path / key))
+        tls_of(str(tmp_path / cert), str(tmp_path / key), ("guard.tls_cert", "guard.tls_key"))
 
 
 def test_a_port_in_use_is_a_clear_error() -> None:

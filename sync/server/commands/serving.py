@@ -28,7 +28,7 @@ def run(place: Place, host: str, port: int, tls_cert: str | None, tls_key: str |
     \b
     Example: python -m sync.server run --host 0.0.0.0 --port 8443 --tls-cert centre.pem --tls-key centre-key.pem
     """
-    from sync.server.serve import PortTaken, serve
+    from sync.server.serve import ServeError, serve
 
     if (tls_cert is None) != (tls_key is None):
         raise click.ClickException("--tls-cert and --tls-key belong together.")
@@ -47,8 +47,8 @@ def run(place: Place, host: str, port: int, tls_cert: str | None, tls_key: str |
 
     try:
         serve(settings, host, port, ready, tls)
-    except PortTaken as err:
-        raise click.ClickException(str(err)) from err
+    except ServeError as err:
+        raise click.ClickException(f"{str(err)[0].upper()}{str(err)[1:]}.") from err
 
 
 COMMANDS: tuple[click.Command, ...] = (run,)
