@@ -442,5 +442,5 @@ def test_the_page_is_served_on_loopback_until_its_minutes_are_over(tmp_path: Pat
             assert focus_words.FOCUS["title"][0] in browser.get(address[0], timeout=10).content.decode()
         lines = program.stdout.read().splitlines()
         assert program.wait(30) == 0
-    assert len(lines) >= 2
+    assert lines
     assert all(json.loads(told)["lane"] == "entry" for told in lines)
