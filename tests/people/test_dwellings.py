@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import re
+import resource
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from sync.credential import HOUR_MS
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.passes import passes
-from sync.server.people import sheets, uploads
+from sync.server.people import sheets, unfolding, uploads
 from sync.server.people.address import Address, make_address, read_words
 from sync.server.people.dwellings import applied, dwellings, pattern, proposals, roster, visits
 from sync.server.people.dwellings import sheet as dwelling_sheet
@@ -238,9 +239,41 @@ def test_what_is_no_table_is_one_clear_sentence(content: bytes) -> None:
     assert error.value.zh and str(error.value) != error.value.zh
 
 
+def with_styles(count: int) -> bytes:
+    """A small table whose styles are many: they pack to next to nothing."""
+    source, file = zipfile.ZipFile(io.BytesIO(xlsx(("房屋",), ("3-2-501",)))), io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in source.namelist():
+            part = source.read(name)
+            if name == "xl/styles.xml":
+                part = part.replace(b"</cellXfs>", b"<xf/>" * count + b"</cellXfs>")
+            archive.writestr(name, part)
+    return file.getvalue()
+
+
+@pytest.mark.slow
+def test_a_small_file_that_takes_a_gigabyte_to_read_is_ended_at_its_limits_and_is_one_sentence() -> None:
+    content = with_styles(2_000_000)
+    assert len(content) < 200_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CentreError) as error:
+        read(content)
+    assert error.value.zh == unfolding.TOO_COSTLY[0]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_what_a_file_makes_of_its_reader_changes_nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unfolding, "LONGEST_S", 0.0)
+    with pytest.raises(CentreError) as error:
+        read(xlsx(("房屋",), ("3-2-501",)))
+    assert error.value.zh == unfolding.TOO_COSTLY[0]
+
+
 @given(st.binary(max_size=400))
 def test_whatever_is_sent_is_a_table_or_a_sentence(content: bytes) -> None:
-    for start in (b"", b"PK\x03\x04", "房屋\n".encode()):
+    unfolded = unfolding.read(b"PK\x03\x04" + content)
+    assert unfolded.lines or unfolded.why
+    for start in (b"", "房屋\n".encode()):
         try:
             assert read(start + content) is not None
         except CentreError as error:
@@ -248,8 +281,8 @@ def test_whatever_is_sent_is_a_table_or_a_sentence(content: bytes) -> None:
 
 
 def test_a_table_may_have_fifty_thousand_lines_and_no_more() -> None:
-    lines = "房屋\n" + "".join(f"{n // 100 + 1}-{n % 100 + 101}\n" for n in range(sheets.MOST_ROWS))
-    assert len(read(lines.encode()).addresses) == sheets.MOST_ROWS
+    lines = "房屋\n" + "".join(f"{n // 100 + 1}-{n % 100 + 101}\n" for n in range(unfolding.MOST_ROWS))
+    assert len(read(lines.encode()).addresses) == unfolding.MOST_ROWS
     with pytest.raises(CentreError):
         read((lines + "900-101\n").encode())
 

@@ -1,40 +1,36 @@
 """Tables people send and take away: ``.xlsx`` and ``.csv`` in, ``.xlsx`` out.
 
-What comes in is hostile until it is read: archives that unfold to more than 40 MiB, XML with declarations of its own,
-other formats under a table's name are one clear sentence. What goes out is inert: a cell that would be read as a
-formula is text, whatever program opens it.
+What comes in is hostile until it is read: archives that unfold to more than 40 MiB, or cost more than they should
+(:mod:`.unfolding`), XML with declarations of its own, other formats under a table's name are one clear sentence. What
+goes out is inert: a cell that would be read as a formula is text, whatever program opens it.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import zipfile
+import subprocess
+import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, time
+from pathlib import Path
 from typing import IO, Any
-from xml.etree.ElementTree import ParseError
 
-from openpyxl import Workbook, load_workbook
+import msgspec
+from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
-from openpyxl.utils.exceptions import InvalidFileException
 
+import sync
 from sync.server.centre.errors import CentreError
+from sync.server.people import unfolding
+from sync.server.people.unfolding import Line, TooMany, limited
 
-MOST_ROWS = 50_000
-MOST_COLUMNS = 40
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_MOST_UNFOLDED = 40 << 20
-_MOST_EMPTY_ROWS = 10_000
-_DECLARATIONS = tuple("<!DOCTYPE".encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be"))
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-_BROKEN = (InvalidFileException, zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError,
-           IndexError, OSError, EOFError, NotImplementedError, OverflowError, RuntimeError)  # fmt: skip
-
-Line = tuple[int, list[str]]
-"""The number of a line in its file, and its cells as text."""
+_UNFOLDING = threading.Semaphore(2)
+"""Each takes a processor while it lasts."""
 
 
 def read_table(content: bytes) -> list[Line]:
@@ -42,65 +38,44 @@ def read_table(content: bytes) -> list[Line]:
     if not content:
         raise CentreError("文件是空的。", "The file is empty.")
     if content.startswith(b"PK"):
-        return _limited(_read_xlsx(content))
+        return _not_empty(_unfold(content))
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise CentreError(
             "这是旧的.xls或加了密码的文件。请另存为.xlsx，不加密码。",
             "This is an old .xls, or protected by a password. Save it as .xlsx without one.",
         )
-    return _limited(_read_csv(content))
+    return _not_empty(_limited(_read_csv(content)))
+
+
+def _not_empty(lines: list[Line]) -> list[Line]:
+    if not lines:
+        raise CentreError("表里没有内容。", "There is nothing in this table.")
+    return lines
 
 
 def _limited(lines: Iterator[Line]) -> list[Line]:
-    found: list[Line] = []
-    for number, cells in lines:
-        cells = [cell.strip() for cell in cells[:MOST_COLUMNS]]
-        if any(cells):
-            found.append((number, cells))
-        if len(found) > MOST_ROWS + 1 or number > MOST_ROWS + _MOST_EMPTY_ROWS:
-            raise CentreError(f"超过{MOST_ROWS}行，请分几次。", f"More than {MOST_ROWS} lines. Send it in parts.")
-    if not found:
-        raise CentreError("表里没有内容。", "There is nothing in this table.")
-    return found
-
-
-def _read_xlsx(content: bytes) -> Iterator[Line]:
     try:
-        _check_archive(content)
-        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-        sheet = book.worksheets[0]
-        sheet.reset_dimensions()
-        for number, row in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS, values_only=True), 1):
-            yield number, [_text(value) for value in row]
-    except _BROKEN as err:
-        raise CentreError("文件损坏，或不是.xlsx表格。", "This file is damaged, or no .xlsx table.") from err
+        return limited(lines)
+    except TooMany:
+        raise CentreError(*unfolding.TOO_MANY) from None
 
 
-def _check_archive(content: bytes) -> None:
-    """Nothing in it is larger than it says: reading stops at the size an entry declares."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = archive.infolist()
-        if len(entries) > 2000 or sum(entry.file_size for entry in entries) > _MOST_UNFOLDED:
-            raise CentreError("这个文件解开后太大，不能读。", "This file unfolds to far too much.")
-        for entry in entries:
-            if entry.filename.endswith((".xml", ".rels")) and _declares(archive, entry):
-                raise CentreError("文件里有不该有的内容，不能读。", "This file holds what no table has.")
-
-
-def _declares(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
-    with archive.open(entry) as part:
-        head = part.read(4096)
-    return any(declaration in head for declaration in _DECLARATIONS)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    return str(value)
+def _unfold(content: bytes) -> list[Line]:
+    """An .xlsx is read in a program of its own, which may take only so much time and memory."""
+    command = [sys.executable, "-P", "-m", unfolding.__name__]
+    home = {"PYTHONPATH": str(Path(sync.__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
+    with _UNFOLDING:
+        try:
+            done = subprocess.run(  # noqa: S603 - our own program
+                command, input=content, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=home,
+                timeout=unfolding.LONGEST_S, check=True,
+            )  # fmt: skip
+            unfolded = msgspec.msgpack.decode(done.stdout, type=unfolding.Unfolded)
+        except (subprocess.SubprocessError, msgspec.MsgspecError):
+            raise CentreError(*unfolding.TOO_COSTLY) from None
+    if unfolded.why:
+        raise CentreError(*unfolded.why)
+    return unfolded.lines
 
 
 def _read_csv(content: bytes) -> Iterator[Line]:

@@ -8,8 +8,9 @@ from typing import IO
 import msgspec
 
 from sync.server.centre.errors import CentreError
+from sync.server.people import unfolding
 from sync.server.people.address import Address, make_address, narrow, read_words
-from sync.server.people.sheets import MOST_ROWS, Line, write_table
+from sync.server.people.sheets import Line, write_table
 from sync.server.people.uploads import MOST_SHOWN, Columns, LineMistake, find_columns
 
 HEADINGS = {
@@ -33,8 +34,8 @@ class DwellingSheet(msgspec.Struct, frozen=True, kw_only=True):
 def read_dwellings(lines: Sequence[Line]) -> DwellingSheet:
     """Every line's dwelling. Raises CentreError where the table's columns are not known."""
     table = _columns(lines)
-    if len(table.lines) > MOST_ROWS:
-        raise CentreError(f"超过{MOST_ROWS}行，请分几次。", f"More than {MOST_ROWS} lines. Send it in parts.")
+    if len(table.lines) > unfolding.MOST_ROWS:
+        raise CentreError(*unfolding.TOO_MANY)
     first_lines: dict[tuple[str, str, str], int] = {}
     found: list[Address] = []
     mistakes: list[LineMistake] = []
