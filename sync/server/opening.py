@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from sync.server.centre.settings import Settings
 from sync.server.centre.store import Store, sqlite_url
@@ -20,9 +23,11 @@ def open_centre(settings: Settings) -> Centre:
     """
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = settings.state / DATABASE
+    if not settings.database_url:
+        _make_private(path)
     store = Store(settings.database_url or sqlite_url(path))
     try:
-        vault = open_vault(settings.state, new=store.is_new() if settings.database_url else not path.exists())
+        vault = open_vault(settings.state, new=store.is_new() if settings.database_url else not path.stat().st_size)
         store.upgrade()
     except BaseException:
         store.close()
@@ -30,3 +35,11 @@ def open_centre(settings: Settings) -> Centre:
     centre = Centre(settings, store, vault)
     centre.listeners.append(partial(heed, centre))
     return centre
+
+
+def _make_private(path: Path) -> None:
+    """The database is its owner's, whatever the folder and the umask are; SQLite gives its log the same mode."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    for part in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + part).chmod(0o600)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from sync.server import words
-from sync.server.app import close_app
+from sync.server.app import close_app, create_app
+from sync.server.centre import tables
 from sync.server.centre.errors import CentreError
+from sync.server.centre.settings import Settings
 from sync.server.gates import fleet, guards
 from sync.server.passes import passes
 from sync.server.staff import sign_in
@@ -112,6 +116,54 @@ def test_wrong_passwords_are_limited(world: World, office: Office) -> None:
     ]
     assert statuses == [403] * 8 + [429]
     assert office.post("/sign-in", page="/sign-in", account="wang", password=PASSWORD).status_code == 429
+
+
+def test_a_session_ends_for_every_copy_of_its_cookie_when_it_is_signed_out(world: World, office: Office) -> None:
+    other = Office(world, "zhao", everywhere=True)
+    copy = world.app.test_client()
+    cookie = office.client.get_cookie("centre")
+    assert cookie
+    copy.set_cookie("centre", cookie.value)
+    assert copy.get("/").status_code == 200
+    office.post("/sign-out")
+    assert (copy.get("/").status_code, office.get("/").status_code) == (302, 302)
+    assert other.get("/").status_code == 200
+    office.post("/sign-in", page="/sign-in", account="wang", password=PASSWORD)
+    assert (office.get("/").status_code, copy.get("/").status_code) == (200, 302)
+
+
+def test_ended_sessions_are_remembered_only_as_long_as_they_would_have_lasted(world: World, office: Office) -> None:
+    office.post("/sign-out")
+    world.now_ms += 12 * 3_600_000
+    office.post("/sign-in", page="/sign-in", account="wang", password=PASSWORD)
+    office.post("/sign-out")
+    with world.centre.store.read() as conn:
+        assert len(conn.execute(select(tables.ended_session)).all()) == 1
+
+
+def test_a_page_whose_address_is_a_secret_sends_it_nowhere(world: World) -> None:
+    link = sign_in.add_staff(world.centre, "li", "", True, ())
+    assert world.client.get(link.path).headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_a_site_behind_tls_asks_for_tls_from_then_on(tmp_path: Path, secure: bool) -> None:
+    app = create_app(Settings(state=tmp_path / "centre", secure_cookies=secure, watch=False))
+    told = app.test_client().get("/sign-in").headers.get("Strict-Transport-Security", "")
+    close_app(app)
+    assert told.startswith("max-age=") is secure
+
+
+def test_the_database_is_its_owners_alone_whatever_the_folder_and_the_umask_are(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    before = os.umask(0)
+    try:
+        app = create_app(Settings(state=tmp_path, watch=False))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("centre.db*")}
+        close_app(app)
+    finally:
+        os.umask(before)
+    assert modes.keys() >= {"centre.db", "centre.db-wal"} and set(modes.values()) == {0o600}
 
 
 def test_a_session_ends_with_its_password_and_after_twelve_hours(world: World, office: Office) -> None:

@@ -296,6 +296,13 @@ staff = Table(
     Column("active", Boolean, nullable=False),
 )
 
+ended_session = Table(
+    "ended_session",
+    metadata,
+    Column("session_hash", LargeBinary, primary_key=True),
+    _number("until_ms"),  # when the session would have ended by itself, and this row is no longer needed
+)
+
 staff_compound = _of_compound(
     "staff_compound",
     _text("account"),

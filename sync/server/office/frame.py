@@ -7,11 +7,12 @@ anything else happens: another compound's object is 404, as if it did not exist.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, g, make_response, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import pages
@@ -130,9 +131,9 @@ class Office:
     def _signed_in(self, view: View) -> View:
         @wraps(view)
         def signed_in(**kwargs: Any) -> Any:
-            fresh = session.get("since", 0) + _SESSION_MS > self._centre.now_ms()
+            fresh = "id" in session and session["since"] + _SESSION_MS > self._centre.now_ms()
             who = (
-                sign_in.get_staff(self._centre, session.get("account", ""), session.get("version", 0))
+                sign_in.get_staff(self._centre, session["account"], session["version"], session["id"])
                 if fresh
                 else None
             )
@@ -209,10 +210,15 @@ class Office:
     def _begin(self, who: Staff) -> AnyResponse:
         language = session.get("language", "zh")
         session.clear()
-        session.update(account=who.account, version=who.version, since=self._centre.now_ms(), language=language)
+        session.update(
+            id=secrets.token_urlsafe(16), account=who.account, version=who.version, since=self._centre.now_ms(),
+            language=language,
+        )  # fmt: skip
         return redirect(url_for("office.compounds"))
 
     def sign_out(self) -> AnyResponse:
+        if "id" in session:
+            sign_in.end_session(self._centre, session["id"], session["since"] + _SESSION_MS)
         session.clear()
         return redirect(url_for("office.sign_in"))
 
@@ -228,7 +234,9 @@ class Office:
         except NoSuchThing:
             self._addresses.wrong(address)
             raise
-        return render_template("office/welcome.html", who=who)
+        page = make_response(render_template("office/welcome.html", who=who))
+        page.headers["Referrer-Policy"] = "no-referrer"  # its address is a secret
+        return page
 
     def compounds(self) -> Any:
         """The compounds this account may see: their numbers, for who works with those or has several."""

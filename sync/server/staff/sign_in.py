@@ -35,6 +35,7 @@ _LONGEST_NAME = 40
 # waits for long, so that it cannot take its threads either.
 _CHECKING = threading.Semaphore(2)
 _CHECK_WAIT_S = 5.0
+_ended = tables.ended_session.c
 _NOBODY = pwhash.argon2id.str(secrets.token_bytes(16), pwhash.argon2id.OPSLIMIT_MIN, pwhash.argon2id.MEMLIMIT_MIN)
 
 
@@ -183,11 +184,23 @@ def authenticate(centre: Centre, account: str, password: str) -> Staff | None:
     return _staff(row) if row is not None and row.active and row.password_hash else None
 
 
-def get_staff(centre: Centre, account: str, version: int) -> Staff | None:
-    """The account of a session, None when it was stopped or its password changed since."""
+def get_staff(centre: Centre, account: str, version: int, session: str) -> Staff | None:
+    """The account of a session; None when the account was stopped, its password changed since, or it was signed out."""
     with centre.store.read() as conn:
         row = _row(conn, account)
+        ended = conn.execute(select(_ended.session_hash).where(_ended.session_hash == _hash(session))).first()
+    if ended is not None:
+        return None
     return _staff(row) if row is not None and row.active and row.version == version else None
+
+
+def end_session(centre: Centre, session: str, until_ms: int) -> None:
+    """A session is good no longer, whoever has a copy of its cookie. It would have ended by itself at ``until_ms``."""
+    with centre.store.write() as conn:
+        conn.execute(delete(tables.ended_session).where(_ended.until_ms <= centre.now_ms()))
+        mine = {"session_hash": _hash(session), "until_ms": until_ms}
+        if conn.execute(select(_ended.until_ms).where(_ended.session_hash == _hash(session))).first() is None:
+            conn.execute(insert(tables.ended_session).values(mine))
 
 
 def places_of(centre: Centre, staff: Staff) -> list[Compound]:
