@@ -186,7 +186,7 @@ def sign_in() -> Answer:
         return _sign_in_page(request.args.get("why", ""), 200)
     name, pin = request.form.get("name", "").strip(), request.form.get("pin", "")
     try:
-        session = post().core.ask(verbs.SIGN_IN, verbs.SignIn(name, pin, request.remote_addr or ""))
+        session = post().core.sign_in(verbs.SignIn(name, pin, request.remote_addr or ""))
     except Refused as no:
         return _sign_in_page(str(no), 403, name)
     response = redirect(url_for("live_list.index"), 303)

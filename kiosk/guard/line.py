@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from kiosk.channel import Client, HungUp, Refused, Verb
-from kiosk.verbs import STATE, GateState, Nothing
+from kiosk.verbs import SIGN_IN, STATE, GateState, Nothing, Session, SignIn
 
 Q = TypeVar("Q")
 A = TypeVar("A")
 
 CLIENTS = 4
 """Questions to the core at a time: one hung answer must not keep another guard from opening."""
+DOORS = 2
+"""Sign-ins at a time, over connections of their own: a PIN takes a tenth of a second to check, and strangers who try
+must not keep a guard from opening. The core checks as many at once."""
 CORE_S = 4.0
 READER_S = 20.0
 READER_TURN_S = 5.0
@@ -58,16 +61,15 @@ class CoreLine:
         self._reader_turn = threading.Lock()
         self._stopped: Counter[bytes] = Counter()
         self._screens = Client(core, SCREEN_S)
-        self._clients: queue.LifoQueue[Client] = queue.LifoQueue()
-        for _ in range(CLIENTS):
-            self._clients.put(Client(core, CORE_S))
+        self._clients = _Clients(core, CLIENTS)
+        self._doors = _Clients(core, DOORS)
 
     def ask(self, verb: Verb[Q, A], question: Q) -> A:
-        client = self._clients.get()
-        try:
-            return client.ask(verb, question)
-        finally:
-            self._clients.put(client)
+        return self._clients.ask(verb, question)
+
+    def sign_in(self, asked: SignIn) -> Session:
+        """A session; raises Refused as the core says."""
+        return self._doors.ask(SIGN_IN, asked)
 
     def ask_reader(self, verb: Verb[Q, A], question: Q, picture: bytes) -> A:
         """As the core is asked, about a picture. Raises Refused ``busy`` while another is being read, and
@@ -102,6 +104,27 @@ class CoreLine:
         """Idempotent; questions under way end by themselves."""
         self._reader.close()
         self._screens.close()
-        for client in [self._clients.get() for _ in range(CLIENTS)]:
+        self._clients.close()
+        self._doors.close()
+
+
+class _Clients:
+    """Some connections, each with one question at a time; anyone more waits."""
+
+    def __init__(self, path: Path | str, count: int):
+        self._free: queue.LifoQueue[Client] = queue.LifoQueue()
+        self._count = count
+        for _ in range(count):
+            self._free.put(Client(path, CORE_S))
+
+    def ask(self, verb: Verb[Q, A], question: Q) -> A:
+        client = self._free.get()
+        try:
+            return client.ask(verb, question)
+        finally:
+            self._free.put(client)
+
+    def close(self) -> None:
+        for client in [self._free.get() for _ in range(self._count)]:
             client.close()
-            self._clients.put(client)
+            self._free.put(client)
