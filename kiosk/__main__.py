@@ -92,6 +92,7 @@ def core(config: Config) -> None:
     from kiosk.core.guards.acts import GuardActs
     from kiosk.core.guards.live import LiveList
     from kiosk.core.guards.post import GuardSessions
+    from kiosk.core.guards.tries import KeptTries
     from kiosk.core.journal import Journal
     from kiosk.core.kept import Kept, Memory, Statements
     from kiosk.core.lanes.lane_run import LaneRun
@@ -124,7 +125,8 @@ def core(config: Config) -> None:
     book = Book(journal, clock, live.tell)
     gate = Gate(runs, book, journal, mirror, clock, kept, own_scope, time.monotonic)
     acts = GuardActs(gate, book, mirror, kept, time.monotonic)
-    post = GuardSessions(lambda: mirror.vouched.accounts, time.monotonic)
+    tries = Kept(config.core_state / "tries.json", KeptTries(), patience_s=DISK_S)
+    post = GuardSessions(lambda: mirror.vouched.accounts, time.monotonic, tries)
     running = CoreLoop(config, anchor, gate, book, acts, live, journal, mirror, clock, kept, post, time.monotonic)
     running.begin()
     pairs = ("core-reader", "core-guard", "core-sync")

@@ -42,6 +42,7 @@ from tests.fixtures.gate_parts import (
     PIN,
     Bench,
     credential,
+    kept_tries,
     read_events,
     row_of,
     signed,
@@ -80,7 +81,9 @@ class Here:
         config = replace(CONFIG, gate=replace(CONFIG.gate, state=str(self._folder)))
         self.core = CoreLoop(
             config, ANCHOR, bench.gate, bench.book, bench.acts, self.live, bench.journal, bench.mirror,
-            bench.clock, bench.kept, GuardSessions(lambda: bench.mirror.vouched.accounts, lambda: self.now),
+            bench.clock, bench.kept, GuardSessions(
+                lambda: bench.mirror.vouched.accounts, lambda: self.now, kept_tries(bench.folder)
+            ),
             lambda: self.now,
         )  # fmt: skip
         self.core.begin()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nacl.pwhash
 import pytest
 
 from kiosk.channel import Refused
-from kiosk.core.guards.post import LONGEST_LOCK_S, MAX_SESSIONS, SESSION_S, TRIES_ANYWHERE, GuardSessions
+from kiosk.core.guards.post import MAX_SESSIONS, SESSION_S, GuardSessions
+from kiosk.core.guards.tries import HOUR_S, OF_A_NAME, OF_AN_ADDRESS, PAUSE_S, PLACES_OF_A_NAME
 from kiosk.core.vouching import Account
 from kiosk.verbs import SignIn
+from tests.fixtures.gate_parts import kept_tries
 
 
 def verifier(pin: str) -> bytes:
@@ -22,14 +26,18 @@ VERIFIER = verifier("2468")
 class Yard:
     """A post with two guards, and time that is told to go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.accounts = {
             "lin": Account("1", "Lin", "guard", VERIFIER),
             "zhao": Account("2", "Zhao", "supervisor", VERIFIER),
             "sealed": Account("3", "Sealed", "guard", None),
         }
         self.now = 100.0
-        self.post = GuardSessions(lambda: self.accounts, lambda: self.now)
+        self.start()
+
+    def start(self) -> None:
+        self.post = GuardSessions(lambda: self.accounts, lambda: self.now, kept_tries(self.folder))
 
     def sign_in(self, name: str = "Lin", pin: str = "2468", address: str = "10.0.0.5") -> str:
         return self.post.sign_in(SignIn(name, pin, address)).token
@@ -39,10 +47,18 @@ class Yard:
             self.sign_in(name, pin, address)
         return str(refused.value)
 
+    def wrong(self, times: int, name: str = "Lin", address: str = "10.0.0.5") -> int:
+        """How many of so many tries were looked at; between them is always time enough."""
+        looked_at = 0
+        for _ in range(times):
+            looked_at += self.refusal(name, address=address) == "wrong_pin"
+            self.now += PAUSE_S
+        return looked_at
+
 
 @pytest.fixture
-def yard() -> Yard:
-    return Yard()
+def yard(tmp_path: Path) -> Yard:
+    return Yard(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["Lin", "lin", " LIN "])
@@ -82,33 +98,65 @@ def test_trying_many_names_from_one_address_is_no_way_around(yard: Yard) -> None
 
 
 def test_a_stranger_cannot_lock_out_the_shift(yard: Yard) -> None:
-    for _ in range(9):
-        yard.refusal(address="192.168.9.9")
+    yard.sign_in(address="10.0.0.5")
+    assert yard.wrong(30, address="192.168.9.9") == OF_A_NAME
     assert yard.sign_in(address="10.0.0.5")
 
 
-def test_a_thousand_addresses_get_twenty_tries_in_a_quarter_of_an_hour(yard: Yard) -> None:
-    yard.sign_in()
-    answers = [yard.refusal(address=f"10.1.{n // 250}.{n % 250}") for n in range(100)]
-    assert answers == ["wrong_pin"] * TRIES_ANYWHERE + ["locked_out:901"] * (100 - TRIES_ANYWHERE)
-    assert yard.sign_in(), "the shift goes on from where it has signed in before"
-    yard.now += LONGEST_LOCK_S
+def test_strangers_cannot_lock_out_the_shift_after_a_restart_either(yard: Yard) -> None:
+    yard.sign_in(address="10.0.0.5")
+    yard.wrong(30, address="192.168.9.9")
+    yard.start()
+    assert yard.refusal(address="192.168.9.8").startswith("locked_out")
+    assert yard.sign_in(address="10.0.0.5")
+
+
+def test_a_name_has_ten_tries_an_hour_from_all_strange_addresses_together(yard: Yard) -> None:
+    answers = [yard.refusal(address=f"10.1.{n // 250}.{n % 250}") for n in range(5)]
+    yard.now += PAUSE_S
+    answers += [yard.refusal(address=f"10.2.{n // 250}.{n % 250}") for n in range(300)]
+    assert answers.count("wrong_pin") == OF_A_NAME
+    yard.now += HOUR_S
     assert yard.sign_in(address="10.9.9.9")
 
 
+def test_an_address_has_twenty_tries_an_hour_whatever_the_names(yard: Yard) -> None:
+    assert sum(yard.wrong(1, f"guess {n}") for n in range(40)) == OF_AN_ADDRESS
+    assert yard.refusal("Zhao", "2468").startswith("locked_out")
+
+
+def test_a_restart_gives_nobody_new_tries_for_a_name(yard: Yard) -> None:
+    tried = 0
+    for n in range(20):
+        tried += yard.wrong(1, address=f"10.1.0.{n}")
+        yard.start()
+    assert tried == OF_A_NAME
+
+
+def test_a_familiar_place_has_ten_tries_an_hour_of_its_own(yard: Yard) -> None:
+    yard.sign_in()
+    assert yard.wrong(30) == OF_A_NAME
+
+
+def test_the_tries_of_a_name_have_an_end_however_many_places_it_knew(yard: Yard) -> None:
+    places = [f"10.3.0.{n}" for n in range(3 * PLACES_OF_A_NAME)]
+    for place in places:
+        yard.sign_in(address=place)
+    for place in places:
+        yard.wrong(OF_A_NAME, address=place)
+        yard.now -= OF_A_NAME * PAUSE_S
+    yard.now += PAUSE_S
+    assert all(yard.refusal(address=place).startswith("locked_out") for place in places)
+
+
+def test_names_that_do_not_exist_leave_nothing_on_the_card(yard: Yard) -> None:
+    yard.wrong(3, "Nobody")
+    assert not (yard.folder / "tries.json").exists()
+
+
 def test_right_pins_from_new_addresses_use_nothing_up(yard: Yard) -> None:
-    for n in range(3 * TRIES_ANYWHERE):
+    for n in range(3 * OF_AN_ADDRESS):
         yard.sign_in(address=f"10.2.0.{n}")
-
-
-def test_every_further_lock_is_twice_as_long_up_to_a_quarter_of_an_hour(yard: Yard) -> None:
-    locks = []
-    for _ in range(7):
-        for _ in range(5):
-            yard.refusal()
-        locks.append(int(yard.refusal().removeprefix("locked_out:")) - 1)
-        yard.now += locks[-1]
-    assert locks == [60, 120, 240, 480, LONGEST_LOCK_S, LONGEST_LOCK_S, LONGEST_LOCK_S]
 
 
 def test_the_right_pin_forgives_the_wrong_tries_before_it(yard: Yard) -> None:

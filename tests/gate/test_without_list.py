@@ -14,7 +14,18 @@ from kiosk.core.guards.post import GuardSessions
 from kiosk.verbs import Presentation, SignIn
 from sync.cache import ListWriter, get_current
 from sync.protocol import Page
-from tests.fixtures.gate_parts import COMPOUND, EPOCH, NOON_MS, PIN, Bench, credential, row_of, text_of, usual_changes
+from tests.fixtures.gate_parts import (
+    COMPOUND,
+    EPOCH,
+    NOON_MS,
+    PIN,
+    Bench,
+    credential,
+    kept_tries,
+    row_of,
+    text_of,
+    usual_changes,
+)
 
 CARD = credential(5)
 TEXT = text_of(CARD)
@@ -32,7 +43,7 @@ def present(bench: Bench, text: str = TEXT) -> tuple[str, str]:
 
 
 def sign_in(bench: Bench) -> str:
-    post = GuardSessions(lambda: bench.mirror.vouched.accounts, bench.time)
+    post = GuardSessions(lambda: bench.mirror.vouched.accounts, bench.time, kept_tries(bench.folder))
     return post.sign_in(SignIn(name="Lin", pin=PIN)).name
 
 

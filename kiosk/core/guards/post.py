@@ -16,19 +16,13 @@ import nacl.pwhash
 from nacl.exceptions import CryptoError
 
 from kiosk.channel import Refused
+from kiosk.core.guards.tries import KeptTries, Tries
+from kiosk.core.kept import Kept
 from kiosk.core.vouching import Account
 from kiosk.verbs import Session, SignIn
 
-TRIES = 5
-LOCK_S = 60.0
-LONGEST_LOCK_S = 900.0
-TRIES_ANYWHERE = 20
-"""Wrong PINs for one name, in LONGEST_LOCK_S, from all addresses together at which that guard never signed in:
-anyone who has many addresses, or invents them, cannot try six digits through."""
 SESSION_S = 12 * 3600
 MAX_SESSIONS = 64
-_REMEMBERED = 1000
-_FAMILIAR = 200
 _LONGEST_NAME = 64
 _CHECKED_AT_ONCE = 2
 """Each check takes 16 MiB, and all the core has is 256."""
@@ -46,13 +40,6 @@ class _Held(msgspec.Struct):
     ends: float
 
 
-class _Tries(msgspec.Struct):
-    wrong: int = 0
-    locked_until: float = 0.0
-    lock: float = LOCK_S
-    since: float = 0.0
-
-
 class GuardSessions:
     """Sessions and tries of this gate. Thread-safe; checking a PIN takes about a tenth of a second and holds no lock.
 
@@ -60,27 +47,27 @@ class GuardSessions:
     sessions at once.
     """
 
-    def __init__(self, accounts: Callable[[], Mapping[str, Account]], monotonic: Callable[[], float]):
+    def __init__(
+        self, accounts: Callable[[], Mapping[str, Account]], monotonic: Callable[[], float], kept: Kept[KeptTries]
+    ):
         self._accounts = accounts
         self._monotonic = monotonic
+        self._tries = Tries(kept, monotonic)
         self._sessions: dict[bytes, _Held] = {}
-        self._tries: dict[str, _Tries] = {}
-        self._anywhere: dict[str, _Tries] = {}
-        self._familiar: dict[tuple[str, str], None] = {}
         self._lock = threading.Lock()
         self._checking = threading.Semaphore(_CHECKED_AT_ONCE)
 
     def sign_in(self, asked: SignIn) -> Session:
         """A session for a guard whose PIN is right. Raises Refused: ``no_accounts``, ``wrong_pin`` or
-        ``locked_out:SECONDS`` (by account and by address, so that a stranger cannot lock out the shift; by account
-        alone only for addresses at which that guard has not signed in before)."""
+        ``locked_out:SECONDS`` (:mod:`kiosk.core.guards.tries`)."""
         accounts = self._accounts()
         if not accounts:
             raise Refused("no_accounts")
         name, address = asked.name.strip().lower()[:_LONGEST_NAME], asked.address[:_LONGEST_NAME]
-        doors = (f"name {name} {address}", f"address {address}")
-        self._spend_try(doors, "" if (name, address) in self._familiar else name)
         account = accounts.get(name)
+        left_s = self._tries.spend(name, address, account is not None)
+        if left_s > 0:
+            raise Refused(f"locked_out:{int(left_s) + 1}")
         verifier = account.verifier if account else None
         # For a name that does not exist another's PIN is checked: names cannot be told apart by the time it takes.
         other = next((held.verifier for held in accounts.values() if held.verifier), _NOBODY)
@@ -90,49 +77,8 @@ class GuardSessions:
             log.warning("sign_in=refused address=%r", address)
             raise Refused("wrong_pin")
         assert account  # noqa: S101 - only an account has a verifier
-        self._forgive(doors, (name, address))
+        self._tries.forgive(name, address)
         return self._begin(account)
-
-    def _spend_try(self, doors: tuple[str, ...], stranger_to: str) -> None:
-        now = self._monotonic()
-        with self._lock:
-            if len(self._tries) > _REMEMBERED:
-                self._tries = {door: tries for door, tries in self._tries.items() if tries.locked_until > now}
-            tries = [self._tries.setdefault(door, _Tries()) for door in doors]
-            anywhere = self._by_strangers(stranger_to, now) if stranger_to else _Tries()
-            left = max(t.locked_until for t in (*tries, anywhere)) - now
-            if left > 0:
-                raise Refused(f"locked_out:{int(left) + 1}")
-            for t in tries:
-                t.wrong += 1
-                if t.wrong >= TRIES:  # the try just begun is the last one for a while
-                    t.wrong, t.locked_until = 0, now + t.lock
-                    t.lock = min(t.lock * 2, LONGEST_LOCK_S)
-            anywhere.wrong += 1
-            if anywhere.wrong >= TRIES_ANYWHERE:
-                anywhere.locked_until = anywhere.since + LONGEST_LOCK_S
-
-    def _by_strangers(self, name: str, now: float) -> _Tries:
-        """What was tried for a name from unfamiliar addresses; begun anew when its time is over."""
-        tries = self._anywhere.get(name)
-        if tries is None or tries.since + LONGEST_LOCK_S <= now:
-            self._anywhere.pop(name, None)
-            while len(self._anywhere) >= _REMEMBERED:
-                del self._anywhere[min(self._anywhere, key=lambda other: self._anywhere[other].wrong)]
-            tries = self._anywhere[name] = _Tries(since=now)
-        return tries
-
-    def _forgive(self, doors: tuple[str, ...], known: tuple[str, str]) -> None:
-        with self._lock:
-            for door in doors:
-                self._tries.pop(door, None)
-            if known not in self._familiar and known[0] in self._anywhere:
-                tries = self._anywhere[known[0]]
-                tries.wrong, tries.locked_until = tries.wrong - 1, 0.0  # it was right
-            self._familiar.pop(known, None)
-            self._familiar[known] = None
-            while len(self._familiar) > _FAMILIAR:
-                del self._familiar[next(iter(self._familiar))]
 
     def _begin(self, account: Account) -> Session:
         token, now = secrets.token_urlsafe(32), self._monotonic()

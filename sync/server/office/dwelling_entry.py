@@ -20,7 +20,8 @@ from sync.server.people import uploads
 from sync.server.people.address import Address, make_address
 from sync.server.people.dwellings import dwellings, pattern, proposals, roster
 from sync.server.people.dwellings import sheet as dwelling_sheet
-from sync.server.people.sheets import XLSX, Line, read_table
+from sync.server.people.sheets import XLSX, read_table
+from sync.server.people.unfolding import Line
 from sync.server.views import Route, error_text, language, or_again, zone
 
 _SAMPLES = 3

@@ -16,7 +16,7 @@ from sync.server.centre import tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Writing
-from sync.server.people.sheets import Line
+from sync.server.people.unfolding import Line
 from sync.server.words.pairs import Pair
 
 KEPT_MS = 3_600_000

@@ -29,6 +29,7 @@ from tests.fixtures.gate_parts import (
     Bench,
     Time,
     credential,
+    kept_tries,
     row_of,
     text_of,
 )
@@ -133,7 +134,7 @@ def _people_come(bench: Bench) -> Iterator[str]:
     if bench.gate.present(Presentation(lane="entry", text=text_of(REVOKED))).outcome == "grant":
         yield "a revoked pass was let in"
     bench.go(13)
-    post = GuardSessions(lambda: bench.mirror.vouched.accounts, bench.time)
+    post = GuardSessions(lambda: bench.mirror.vouched.accounts, bench.time, kept_tries(bench.folder))
     try:
         post.sign_in(SignIn(name="Lin", pin=PIN))
     except Refused as err:

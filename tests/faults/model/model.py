@@ -40,7 +40,7 @@ from tests.faults.model.specification import (
 )
 from tests.faults.model.stage import LIST_FAULTS, Stage
 from tests.faults.tally import Tally
-from tests.fixtures.gate_parts import DAY_MS, HOUR_MS, NOON_MS, PIN, ZONE, credential, row_of, text_of
+from tests.fixtures.gate_parts import DAY_MS, HOUR_MS, NOON_MS, PIN, ZONE, credential, kept_tries, row_of, text_of
 
 LANE = "entry"
 LAST_DAY_MS = NOON_MS + 60 * DAY_MS
@@ -345,7 +345,7 @@ class Play:
     def sign_in(self) -> None:
         if self._statements_lost:
             return  # nothing on this device says any more who its guards are
-        post = GuardSessions(lambda: self.stage.mirror.vouched.accounts, self.stage.time)
+        post = GuardSessions(lambda: self.stage.mirror.vouched.accounts, self.stage.time, kept_tries(self.stage.folder))
         try:
             post.sign_in(SignIn(name="Lin", pin=PIN))
         except Refused as err:

@@ -18,7 +18,8 @@ from sync.server.centre.errors import CentreError
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Writing
 from sync.server.people.identity import check_document, plain
-from sync.server.people.sheets import Line, write_table
+from sync.server.people.sheets import write_table
+from sync.server.people.unfolding import Line
 from sync.server.people.uploads import MOST_SHOWN, LineMistake, find_columns
 
 HEADINGS = {

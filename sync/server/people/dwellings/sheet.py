@@ -10,7 +10,8 @@ import msgspec
 from sync.server.centre.errors import CentreError
 from sync.server.people import unfolding
 from sync.server.people.address import Address, make_address, narrow, read_words
-from sync.server.people.sheets import Line, write_table
+from sync.server.people.sheets import write_table
+from sync.server.people.unfolding import Line
 from sync.server.people.uploads import MOST_SHOWN, Columns, LineMistake, find_columns
 
 HEADINGS = {
