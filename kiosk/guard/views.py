@@ -479,7 +479,7 @@ def refusal(language: str, reason: str) -> str:
     """What a :class:`kiosk.channel.Refused` code means to a guard; ``locked_out:SECONDS`` carries its wait."""
     name, _, detail = reason.partition(":")
     pair = words.ERRORS.get(name, words.ERRORS["not_possible"])
-    return say(language, pair, seconds=detail or "60")
+    return say(language, pair, wait=age(language, int(detail) if detail.isdecimal() else 60))
 
 
 def override_line(language: str, happening: LiveLine, state: GateState | None) -> tuple[int, str]:

@@ -357,8 +357,8 @@ PARTS: dict[str, Pair] = {
 ERRORS: dict[str, Pair] = {
     "wrong_pin": ("姓名或密码不对。", "Name or PIN is wrong."),
     "locked_out": (
-        "错了太多次，{seconds}秒后再试。墙上的按钮照样能开门。",
-        "Too many tries. Wait {seconds} s; the wired button works.",
+        "错了太多次，{wait}后再试。墙上的按钮照样能开门。",
+        "Too many tries. Wait {wait}; the wired button works.",
     ),
     "no_accounts": (
         "本门还没有保安账号。请物业在中心添加。",

@@ -45,7 +45,12 @@ def test_the_core_learns_where_the_page_was_opened(stage: Stage, guard: Guard) -
 
 @pytest.mark.parametrize(
     ("code", "says"),
-    [("wrong_pin", "姓名或密码不对"), ("locked_out:45", "45秒后再试"), ("no_accounts", "还没有保安账号")],
+    [
+        ("wrong_pin", "姓名或密码不对"),
+        ("locked_out:45", "45秒后再试"),
+        ("locked_out:3301", "55分钟后再试"),
+        ("no_accounts", "还没有保安账号"),
+    ],
 )
 def test_a_refused_sign_in_says_why_and_sets_no_cookie(stage: Stage, app: Flask, code: str, says: str) -> None:
     stage.refusals["SignIn"] = code
