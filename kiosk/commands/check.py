@@ -111,7 +111,7 @@ def _running(state: GateState) -> Iterator[Finding]:
     yield Finding("centre", state.centre_ok, state.centre_why or f"answered {state.centre_seen_s} s ago",
                   "check cable, address and certificate")  # fmt: skip
     for lane in state.lanes:
-        yield from _lane(lane, state)
+        yield from _lane(lane)
 
 
 def _reader(lane: LaneState) -> Finding:
@@ -128,9 +128,9 @@ def frames_of(lane: LaneState) -> str:
     return f"fine, {lane.decode_ms:.1f} ms a frame{looked}"
 
 
-def _lane(lane: LaneState, state: GateState) -> Iterator[Finding]:
+def _lane(lane: LaneState) -> Iterator[Finding]:
     text = f"{lane.name}: {lane.camera_why or frames_of(lane)}"
     yield Finding("camera", lane.camera_ok, text, "check the ribbon cable, then systemctl status gate-kiosk-reader")
     yield _reader(lane)
-    pins_ok = "relay" not in state.faults
-    yield Finding("pins", pins_ok, f"{lane.name}: {lane.phase}, light {lane.signal}", "see the core's log")
+    text = f"{lane.name}: {lane.pins_why or f'{lane.phase}, light {lane.signal}'}"
+    yield Finding("pins", not lane.pins_why, text, "free or move the pin (NOTES.md, Wiring), then restart the core")
