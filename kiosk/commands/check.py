@@ -128,9 +128,14 @@ def frames_of(lane: LaneState) -> str:
     return f"fine, {lane.decode_ms:.1f} ms a frame{looked}"
 
 
+def pins_of(lane: LaneState) -> Finding:
+    """Whether relay, lights and inputs of a lane are all there and move."""
+    text = f"{lane.name}: {lane.pins_why or f'{lane.phase}, light {lane.signal}'}"
+    return Finding("pins", not lane.pins_why, text, "free or move the pin (NOTES.md, Wiring), then restart the core")
+
+
 def _lane(lane: LaneState) -> Iterator[Finding]:
     text = f"{lane.name}: {lane.camera_why or frames_of(lane)}"
     yield Finding("camera", lane.camera_ok, text, "check the ribbon cable, then systemctl status gate-kiosk-reader")
     yield _reader(lane)
-    text = f"{lane.name}: {lane.pins_why or f'{lane.phase}, light {lane.signal}'}"
-    yield Finding("pins", not lane.pins_why, text, "free or move the pin (NOTES.md, Wiring), then restart the core")
+    yield pins_of(lane)

@@ -29,7 +29,8 @@ class FakeLgpio(ModuleType):
     RISING_EDGE, FALLING_EDGE, BOTH_EDGES = 1, 2, 3
 
     class error(Exception):
-        pass
+        def __str__(self) -> str:
+            return repr(self.args[0])
 
     def __init__(self, chips: dict[int, dict[int, str]]) -> None:
         super().__init__("lgpio")
@@ -103,8 +104,8 @@ def test_a_pin_is_named_with_who_holds_it_and_the_relay_moves(lgpio: FakeLgpio, 
     wiring = Wiring(relay=17, yellow=24, green=23, passage=16, guard_button=27)
     parts = gpio_lane(wiring, factory, threaded=False)
     assert parts.missing == {
-        "yellow": "yellow: GPIO24 cannot be had: GPIO busy, held by 'gpio-fan'",
-        "passage": "passage: GPIO16 cannot be had: GPIO busy, see gpiochip15 [raspberrypi,rp1-gpio]",
+        "yellow": "yellow: GPIO24 cannot be had: 'GPIO busy', held by 'gpio-fan'",
+        "passage": "passage: GPIO16 cannot be had: 'GPIO busy', see gpiochip15 [raspberrypi,rp1-gpio]",
     }
     parts.relay.on()
     assert lgpio.levels[15, 17] == 1 and parts.inputs.read() == {"guard_button": False}
@@ -113,7 +114,7 @@ def test_a_pin_is_named_with_who_holds_it_and_the_relay_moves(lgpio: FakeLgpio, 
 
 
 def test_a_chip_that_cannot_be_opened_is_named(lgpio: FakeLgpio) -> None:
-    with pytest.raises(HardwareError, match=r"gpiochip7 \[pinctrl-rp1\]: can not open gpiochip.*/dev/gpiochip7"):
+    with pytest.raises(HardwareError, match=r"gpiochip7 \[pinctrl-rp1\]: 'can not open gpiochip'.*/dev/gpiochip7"):
         header_pins(HeaderChip(7, (RP1,), "pinctrl-rp1"))
 
 
