@@ -16,6 +16,7 @@ from gpiozero.pins.local import LocalPiFactory
 from hardware import HardwareError, Wiring
 from hardware.board import HeaderChip, find_header_chip, label_of, read_board
 from hardware.gpio import gpio_lane, header_pins, pin_factory
+from kiosk.commands.check import board_at
 
 PI_3, PI_4 = "Raspberry Pi 3 Model B Plus Rev 1.3", "Raspberry Pi 4 Model B Rev 1.4"
 PI_5, CM_5 = "Raspberry Pi 5 Model B Rev 1.0", "Raspberry Pi Compute Module 5 Rev 1.0"
@@ -108,6 +109,15 @@ def test_the_refusal_names_what_was_looked_for_and_what_was_there(tmp_path: Path
 def test_a_machine_without_any_chip_is_said(tmp_path: Path) -> None:
     with pytest.raises(HardwareError, match=r"board \(unknown\).*there is no gpiochip"):
         find_header_chip(tmp_path)
+
+
+def test_check_names_board_and_chip_or_what_it_looked_for(tmp_path: Path) -> None:
+    root = machine(tmp_path, PI_5, {**OWN_FROM_11, 15: RP1})
+    found = board_at(root)
+    assert (found.ok, found.text) == (True, f"{PI_5}, header on gpiochip15 [{RP1}]")
+    (root / "sys/bus/gpio/devices/gpiochip15").unlink()
+    found = board_at(root)
+    assert not found.ok and "looked for pinctrl-rp1" in found.text and found.do
 
 
 def test_a_device_that_is_missing_or_no_chip_has_no_label(tmp_path: Path) -> None:
