@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
@@ -235,12 +236,17 @@ class Inputs(Protocol):
 
 
 class LaneParts(NamedTuple):
-    """What one lane drives and senses. ``illumination`` lights what is held before the camera."""
+    """What one lane drives and senses. ``illumination`` lights what is held before the camera.
+
+    ``missing`` names what is wired and could not be had, each with why: of LIGHTS, INPUTS and "illumination". A lane
+    works without: ``lights`` shows the rest, ``inputs`` reads the rest.
+    """
 
     relay: Relay
     lights: Lights
     inputs: Inputs
     illumination: Switch
+    missing: Mapping[str, str] = MappingProxyType({})
 
 
 class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -259,6 +265,21 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     noise: bool = True
     """No two frames of a sensor are alike, so frames that are alike are a fault. False for a camera that shows
     drawings, as a laboratory's does."""
+
+
+class InputDebounce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Milliseconds that a level of one input must hold to count; None: as the lane's others.
+
+    The buttons that open have more: what a motor couples into their wires comes in bursts of 15 ms (IEC 61000-4-4).
+    """
+
+    passage: int | None = None
+    arm_open: int | None = None
+    fire: int | None = None
+    exit_button: int | None = 50
+    guard_button: int | None = 50
+    call: int | None = None
+    tamper: int | None = None
 
 
 class Wiring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -284,3 +305,10 @@ class Wiring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tamper: int | None = None
     active_high: tuple[str, ...] = ()
     debounce_ms: int = 20
+    """How long a level must hold to count; ``input_debounce_ms`` says it for single inputs."""
+    input_debounce_ms: InputDebounce = InputDebounce()
+
+    def debounce_of(self, name: str) -> int:
+        """Milliseconds for this input."""
+        own: int | None = getattr(self.input_debounce_ms, name)
+        return self.debounce_ms if own is None else own

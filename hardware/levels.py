@@ -21,11 +21,11 @@ CLOSE_S = 2.0
 
 
 class Debounce:
-    """Pure: raw levels in, changes out. A change counts once its level has held for ``hold_s`` seconds."""
+    """Pure: raw levels in, changes out. A change counts once its level has held for ``holds[name]`` seconds."""
 
-    def __init__(self, raw: Mapping[str, bool], hold_s: float) -> None:
+    def __init__(self, raw: Mapping[str, bool], holds: Mapping[str, float]) -> None:
         self.levels = dict(raw)
-        self._hold_s = hold_s
+        self._holds = holds
         self._since: dict[str, float] = {}
 
     def step(self, raw: Mapping[str, bool], now: float) -> list[tuple[str, bool]]:
@@ -34,7 +34,7 @@ class Debounce:
         for name, level in raw.items():
             if level == self.levels[name]:
                 self._since.pop(name, None)
-            elif now - self._since.setdefault(name, now) >= self._hold_s:
+            elif now - self._since.setdefault(name, now) >= self._holds.get(name, 0.0):
                 self.levels[name] = level
                 del self._since[name]
                 changes.append((name, level))
@@ -44,6 +44,7 @@ class Debounce:
 class SampledInputs:
     """:class:`hardware.Inputs` over a function that reads all raw levels.
 
+    ``holds`` is how long a level must hold to count, in seconds, by input; one that is not named counts at once.
     ``sample`` raises HardwareError when the lines cannot be read: the last levels stay, the log
     says so once, and sampling goes on. ``poll_s=None`` starts no thread: then :meth:`poll` is the
     caller's. ``released`` runs once when closed.
@@ -52,7 +53,7 @@ class SampledInputs:
     def __init__(
         self,
         sample: Callable[[], Mapping[str, bool]],
-        hold_s: float,
+        holds: Mapping[str, float],
         poll_s: float | None,
         clock: Callable[[], float] = time.monotonic,
         released: Callable[[], None] = lambda: None,
@@ -60,7 +61,7 @@ class SampledInputs:
         self._sample = sample
         self._clock = clock
         self._released = released
-        self._debounce = Debounce(sample(), hold_s)
+        self._debounce = Debounce(sample(), holds)
         self._watchers: list[Callable[[str, bool], None]] = []
         self._failing = False
         self._stop = threading.Event()

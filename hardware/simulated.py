@@ -3,7 +3,8 @@ whose levels live in files of a folder, so that other processes (a demo, a test,
 
     outputs.jsonl        one line per change: {"t": unix seconds, "lane": …, "what": …, "value": …};
                          "relay" and "illumination" are true or false, "light" is a word
-    inputs/LANE.NAME     "1" is active; "0", anything else or no file is not
+    inputs/LANE.NAME     "1" is active; "0", anything else or no file is not. "taken" at the start: something else
+                         holds this pin, of an input, a lamp, the buzzer, the illumination or the relay
     inputs/LANE.camera   a camera's trouble: one word of TROUBLES; anything else or no file is none
 """
 
@@ -15,7 +16,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from PIL import Image, ImageFilter
 
 from hardware import (
     INPUTS,
+    LIGHTS,
     CameraSettings,
     Exposure,
     ExposureRange,
@@ -296,13 +298,16 @@ class _Outputs:
 class SimulatedSwitch:
     """:class:`hardware.Relay` or another output of that name that writes its changes down.
 
-    ``risen`` is called after each off to on.
+    ``risen`` is called after each off to on. Where it is not ``wired`` it remembers what it was told.
     """
 
-    def __init__(self, outputs: _Outputs, what: str, risen: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, outputs: _Outputs, what: str, risen: Callable[[], None] = lambda: None, wired: bool = True
+    ) -> None:
         self._outputs = outputs
         self._what = what
         self._risen = risen
+        self._wired = wired
         self._lock = threading.Lock()
         self._on = outputs.last(what) is True
         self._closed = False
@@ -320,7 +325,8 @@ class SimulatedSwitch:
             if self._closed or self._on == value:
                 return False
             self._on = value
-            self._outputs.append(self._what, value)
+            if self._wired:
+                self._outputs.append(self._what, value)
             return True
 
     @property
@@ -333,20 +339,25 @@ class SimulatedSwitch:
 
 
 class SimulatedLights:
-    """:class:`hardware.Lights` that writes its changes down; it closes dark."""
+    """:class:`hardware.Lights` that writes its changes down; it closes dark. A lamp that is ``taken`` stays dark."""
 
-    def __init__(self, outputs: _Outputs) -> None:
+    def __init__(self, outputs: _Outputs, taken: Collection[str] = ()) -> None:
         self._outputs = outputs
+        self._taken = taken
+        self._lit = Signal.OFF
         self._lock = threading.Lock()
         self._shown = Signal.OFF
         self._closed = False
 
     def show(self, signal: Signal) -> None:
         with self._lock:
-            if self._closed or signal is self._shown:
+            if self._closed:
                 return
             self._shown = signal
-            self._outputs.append("light", signal.value)
+            lit = Signal.OFF if signal.value in self._taken else signal
+            if lit is not self._lit:
+                self._lit = lit
+                self._outputs.append("light", lit.value)
 
     @property
     def shown(self) -> Signal:
@@ -366,25 +377,27 @@ class _Levels:
         self._after = passage_after_s
         self._clock = clock
         self._drives: deque[tuple[float, bool]] = deque()
+        pins = ("relay", "illumination", *LIGHTS, *INPUTS)
+        self.taken = {name: f"{name}: taken, as its file says" for name in pins if self._read(name) == b"taken"}
 
     def car_may_go(self) -> None:
-        if self._after is not None:
+        if self._after is not None and "passage" not in self.taken:
             at = self._clock() + self._after
             self._drives.extend([(at, True), (at + CAR_S, False)])
 
     def sample(self) -> dict[str, bool]:
         while self._drives and self._drives[0][0] <= self._clock():
             self._write("passage", self._drives.popleft()[1])
-        return {name: self._read(name) for name in INPUTS}
+        return {name: self._read(name) == b"1" for name in INPUTS if name not in self.taken}
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{self._lane}.{name}"
 
-    def _read(self, name: str) -> bool:
+    def _read(self, name: str) -> bytes:
         try:
-            return self._path(name).read_bytes().strip() == b"1"
+            return self._path(name).read_bytes().strip()
         except OSError:
-            return False
+            return b""
 
     def _write(self, name: str, level: bool) -> None:
         # Replaced, not rewritten: another process never reads it empty.
@@ -405,7 +418,7 @@ def simulated_lane(
     """All parts and all of INPUTS of lane ``name`` as files of ``folder``, which is made when missing.
 
     ``passage_after_s``: so long after each opening a car covers the passage sensor for CAR_S.
-    Raises HardwareError when the folder cannot be written.
+    Raises HardwareError when the folder cannot be written, or the relay's pin is taken.
     """
     root = Path(folder)
     try:
@@ -413,8 +426,10 @@ def simulated_lane(
         outputs = _Outputs(root, name, now)
         levels = _Levels(root / "inputs", name, passage_after_s, clock)
         relay = SimulatedSwitch(outputs, "relay", levels.car_may_go)
-        illumination = SimulatedSwitch(outputs, "illumination")
+        illumination = SimulatedSwitch(outputs, "illumination", wired="illumination" not in levels.taken)
     except OSError as err:
         raise HardwareError(f"the simulated lane cannot write into {folder}: {err.strerror}") from err
-    inputs = SampledInputs(levels.sample, 0.0, poll_s, clock)
-    return LaneParts(relay, SimulatedLights(outputs), inputs, illumination)
+    if "relay" in levels.taken:
+        raise HardwareError(levels.taken["relay"])
+    inputs = SampledInputs(levels.sample, {}, poll_s, clock)
+    return LaneParts(relay, SimulatedLights(outputs, levels.taken), inputs, illumination, levels.taken)

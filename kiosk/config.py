@@ -255,6 +255,8 @@ def _range_problems(config: Config) -> Iterator[str]:
     for at, lane in enumerate(config.lane):
         yield from outside(f"lane[{at}].pulse_ms", lane.pulse_ms, 50, 5000)
         yield from outside(f"lane[{at}].debounce_ms", lane.debounce_ms, 0, 400)
+        for name in INPUTS:
+            yield from outside(f"lane[{at}].input_debounce_ms.{name}", lane.debounce_of(name), 0, 400)
         yield from outside(f"lane[{at}].passage_timeout_s", lane.passage_timeout_s, 1, 120)
         yield from outside(f"lane[{at}].settle_s", lane.settle_s, 0, 30)
     for at, camera in enumerate(config.camera):

@@ -268,6 +268,8 @@ class LaneState(msgspec.Struct, kw_only=True):
     lockdown: bool = False
     fire: bool = False
     arm_open: bool | None = None
+    pins_why: str = ""
+    """What is wrong with relay, lights or inputs, for a technician: a pin that is taken, an output that fails."""
     camera_ok: bool = False
     camera_why: str = ""
     camera_fault: str = ""

@@ -61,9 +61,10 @@ CameraFault = Literal["camera", "camera_hung", "camera_frozen", "camera_black", 
 CAMERA_FAULTS: tuple[CameraFault, ...] = get_args(CameraFault)
 """Why of an event ``camera_fault``. ``camera``: it is not there or cannot be opened."""
 
-InputFault = Literal["passage_stuck", "passage_blind", "button_stuck", "call_stuck", "input_chatters"]
+InputFault = Literal["passage_stuck", "passage_blind", "button_stuck", "call_stuck", "input_chatters", "input_taken"]
 INPUT_FAULTS: tuple[InputFault, ...] = get_args(InputFault)
-"""Why of an event ``input_fault``. ``passage_blind``: the sensor sees nobody; ``input_chatters``: a wire flickers."""
+"""Why of an event ``input_fault``. ``passage_blind``: the sensor sees nobody; ``input_chatters``: a wire flickers.
+``input_taken``: something else on the device holds the input's pin."""
 
 LiveKind = Literal[
     "decision", "ruling", "override", "explained", "passage", "button", "fire", "lockdown", "held_open", "call",

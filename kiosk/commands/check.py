@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from hardware import HardwareError
+from hardware.board import find_header_chip, read_board
 from kiosk.channel import ChannelError, Client
 from kiosk.config import Config
 from kiosk.core.journal import open_existing
@@ -34,6 +36,8 @@ def findings(config: Config, anchor: Anchor | None) -> Iterator[Finding]:
     """Look at every part, one after the other. Never raises."""
     yield _enrolled(anchor)
     yield _decoder()
+    if any(lane.part == "gpiozero" for lane in config.lane):
+        yield board_at()
     state = ask_core(config)
     yield Finding("core", state is not None, "answers" if state else "does not answer",
                   "systemctl status gate-kiosk-core (or: python -m kiosk run)")  # fmt: skip
@@ -56,6 +60,15 @@ def _decoder() -> Finding:
     except (ImportError, OSError) as err:
         return Finding("decoder", False, str(err), "apt-get install libzbar0, then setup.sh again")
     return Finding("decoder", not found, "zxing-cpp and zbar are there")
+
+
+def board_at(root: Path = Path("/")) -> Finding:
+    """Which board this is, and whether the kernel shows the chip of its header; true also while no core runs."""
+    model = read_board(root).model or "unknown"
+    try:
+        return Finding("board", True, f"{model}, header on {find_header_chip(root)}")
+    except HardwareError as err:
+        return Finding("board", False, str(err), "is this a Raspberry Pi? NOTES.md, Pins that are taken")
 
 
 def ask_core(config: Config) -> GateState | None:
@@ -111,7 +124,7 @@ def _running(state: GateState) -> Iterator[Finding]:
     yield Finding("centre", state.centre_ok, state.centre_why or f"answered {state.centre_seen_s} s ago",
                   "check cable, address and certificate")  # fmt: skip
     for lane in state.lanes:
-        yield from _lane(lane, state)
+        yield from _lane(lane)
 
 
 def _reader(lane: LaneState) -> Finding:
@@ -128,9 +141,14 @@ def frames_of(lane: LaneState) -> str:
     return f"fine, {lane.decode_ms:.1f} ms a frame{looked}"
 
 
-def _lane(lane: LaneState, state: GateState) -> Iterator[Finding]:
+def pins_of(lane: LaneState) -> Finding:
+    """Whether relay, lights and inputs of a lane are all there and move."""
+    text = f"{lane.name}: {lane.pins_why or f'{lane.phase}, light {lane.signal}'}"
+    return Finding("pins", not lane.pins_why, text, "free or move the pin (NOTES.md, Wiring), then restart the core")
+
+
+def _lane(lane: LaneState) -> Iterator[Finding]:
     text = f"{lane.name}: {lane.camera_why or frames_of(lane)}"
     yield Finding("camera", lane.camera_ok, text, "check the ribbon cable, then systemctl status gate-kiosk-reader")
     yield _reader(lane)
-    pins_ok = "relay" not in state.faults
-    yield Finding("pins", pins_ok, f"{lane.name}: {lane.phase}, light {lane.signal}", "see the core's log")
+    yield pins_of(lane)

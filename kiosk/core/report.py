@@ -91,6 +91,7 @@ class GateReport:
             *((fault, fault in lane_faults) for fault in CAMERA_FAULTS),
             ("reader_silent", "reader_silent" in lane_faults),
             *((fault, fault in lane_faults) for fault in INPUT_FAULTS),
+            ("lights", "lights" in lane_faults),
             ("reader_restarted", self._peers.restarts_worth_telling()),
             ("journal_lost", health.lost > 0),
             ("journal", bool(health.why)),
@@ -108,8 +109,8 @@ class GateReport:
     def lane_faults(self, lane: str) -> list[str]:
         """Codes of what is wrong at a lane. On the loop only."""
         run = self._gate.lanes[lane]
-        hard = [fault for fault in ("relay" if run.fault else "", self._camera_fault(lane)) if fault]
-        return [*hard, *sorted(run.input_faults)]
+        parts = ("relay" if run.relay_fault else "", self._camera_fault(lane), "lights" if run.lights_fault else "")
+        return [*filter(None, parts), *sorted(run.input_faults)]
 
     def _camera_fault(self, lane: str) -> str:
         seen = any(camera.lane == lane for camera in self._config.camera)
@@ -133,6 +134,7 @@ class GateReport:
             lockdown=name in kept.lockdown,
             fire=run.state.fire,
             arm_open=run.levels.get("arm_open"),
+            pins_why=run.pins_why,
             camera_ok=camera.ok,
             camera_why=camera.why,
             camera_fault=self._camera_fault(name),

@@ -465,6 +465,7 @@ def _lane_details(language: str, lane: LaneState, state: GateState) -> list[tupl
         "signal": lane.signal,
         "relay": word(language, "on" if lane.relay_on else "off"),
         "arm": word(language, arm),
+        "pins": lane.pins_why or word(language, "good"),
         "hold_open": word(language, "on" if lane.held_open else "off"),
     }
     return [(word(language, key), value) for key, value in rows.items()]

@@ -283,6 +283,14 @@ FAULTS: dict[str, Pair] = {
     "button_stuck": ("开门按钮卡住了。去看一下。", "A wired button is stuck or held down. Go and look."),
     "call_stuck": ("呼叫按钮一直按着。去车道看一下。", "The call button stays pressed. Look at the lane."),
     "input_chatters": ("有信号线在乱跳。照常放行，叫技术员。", "A wire flickers. Go on; call the technician."),
+    "input_taken": (
+        "有感应器或墙上的按钮接不通。按钮不灵就用本页开门，叫技术员。",
+        "A sensor or a button on the wall is dead. Open by this page; call the technician.",
+    ),
+    "lights": (
+        "有灯或蜂鸣器不工作，门照常开。以本页为准，叫技术员。",
+        "A lamp or the buzzer is out; the gate works. Go by this page; call the technician.",
+    ),
     "reader_restarted": ("识别程序重启过，现在正常。", "The reader was down; it works again."),
     "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
     "held_open_question": (
@@ -558,6 +566,7 @@ WORDS: dict[str, Pair] = {
     "phase": ("阶段", "Phase"),
     "signal": ("灯", "Signal"),
     "relay": ("继电器", "Relay"),
+    "pins": ("引脚", "Pins"),
     "arm": ("杆", "Arm"),
     "decode_ms": ("解码毫秒", "Decode ms"),
     "looked": ("细看的画面", "Frames looked at"),

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,13 @@ from msgspec.structs import replace
 
 from kiosk import channel as ch
 from kiosk import verbs
+from kiosk.commands.check import pins_of
 from kiosk.config import Config, parse
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.journal import Journal
 from kiosk.core.loop import CoreLoop
+from kiosk.guard.views import details
 from kiosk.service import Service
 from sync.protocol import Acknowledged, EventsAfter, SyncState, WithdrawalBody
 from tests.fixtures.gate_parts import (
@@ -63,7 +65,8 @@ CONFIG = parse('[[lane]]\nname = "entry"\npart = "simulated"\ndirection = "in"\n
 class Here:
     """A core that runs on a thread, and a client for each of its sockets."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, missing: Mapping[str, str] | None = None) -> None:
+        self._missing = missing
         self.live = LiveList()
         self.sockets = Path(tempfile.mkdtemp(prefix="gk"))  # short: a socket's path has at most 107 characters
         self.now = 1000.0
@@ -77,7 +80,7 @@ class Here:
 
     def _run(self) -> None:
         """Everything on the loop's own thread, which the list belongs to."""
-        self.bench = bench = Bench(self._folder / "gate", ROWS, tell=self.live.tell)
+        self.bench = bench = Bench(self._folder / "gate", ROWS, tell=self.live.tell, missing=self._missing)
         config = replace(CONFIG, gate=replace(CONFIG.gate, state=str(self._folder)))
         self.core = CoreLoop(
             config, ANCHOR, bench.gate, bench.book, bench.acts, self.live, bench.journal, bench.mirror,
@@ -392,6 +395,26 @@ def test_a_centre_that_was_put_back_is_told_as_that_and_not_as_one_that_is_away(
     assert core.state().faults == ["centre_restored"]
     core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=False, why="offline"))
     assert core.state().faults == ["centre_away"]
+
+
+@pytest.mark.parametrize(("name", "fault"), [("yellow", "lights"), ("buzzer", "lights"), ("call", "input_taken")])
+def test_a_pin_that_is_taken_is_a_fault_with_its_light_and_a_finding_and_the_lane_opens(
+    tmp_path: Path, name: str, fault: str
+) -> None:
+    why = f"{name}: GPIO12 cannot be had: GPIO busy, held by 'fan'"
+    core = Here(tmp_path, {name: why})
+    try:
+        core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True))
+        core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True))
+        core.state()
+        told = core.state()
+        assert (told.faults, told.lanes[0].signal, told.lanes[0].pins_why) == ([fault], "fault", why)
+        pins = pins_of(told.lanes[0])
+        assert not pins.ok and pins.text == f"entry: {why}" and "restart the core" in pins.do
+        assert ("引脚", why) in details("zh", told)[-1][1]
+        assert core.present().outcome == "grant" and core.bench.parts["entry"].rises == 1
+    finally:
+        core.close()
 
 
 @pytest.mark.parametrize("fault", ["black", "white", "frozen", "hung"])

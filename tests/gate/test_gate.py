@@ -652,7 +652,8 @@ def test_a_journal_that_cannot_be_written_does_not_keep_the_gate_shut(bench: Ben
 def test_a_broken_lamp_does_not_keep_the_relay_from_moving(bench: Bench) -> None:
     bench.parts["entry"].broken = "lights"
     show(bench, text_of(CARD))
-    assert bench.parts["entry"].rises == 1 and "lamp" in bench.gate.lanes["entry"].fault
+    assert bench.parts["entry"].rises == 1 and "lamp" in bench.gate.lanes["entry"].lights_fault
+    assert not bench.gate.lanes["entry"].relay_fault
     bench.go(1.0)
     assert not bench.parts["entry"].is_on
 
@@ -660,11 +661,12 @@ def test_a_broken_lamp_does_not_keep_the_relay_from_moving(bench: Bench) -> None
 def test_a_broken_relay_does_not_keep_the_lamps_from_showing_and_is_over_when_it_moves(bench: Bench) -> None:
     bench.parts["entry"].broken = "relay"
     show(bench, text_of(CARD))
-    assert bench.parts["entry"].shown.value == "green" and "relay" in bench.gate.lanes["entry"].fault
+    assert bench.parts["entry"].shown.value == "green" and "relay" in bench.gate.lanes["entry"].relay_fault
+    assert not bench.gate.lanes["entry"].lights_fault
     bench.go(20)
     bench.parts["entry"].broken = ""
     bench.acts.override("entry", True, 0, "Lin", "")
-    assert bench.parts["entry"].is_on and not bench.gate.lanes["entry"].fault
+    assert bench.parts["entry"].is_on and not bench.gate.lanes["entry"].pins_why
 
 
 def test_the_list_gone_while_running_leaves_the_guard_and_refers_the_rest(bench: Bench) -> None:

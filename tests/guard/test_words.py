@@ -24,6 +24,8 @@ FAULTS = [
     "button_stuck",
     "call_stuck",
     "input_chatters",
+    "input_taken",
+    "lights",
     "no_list",
     "list_stale",
     "list_expired",

@@ -3,36 +3,14 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=words.sh
 source "$(dirname "$0")/words.sh"
-
-read -r _ LINES_FOLDER <<<"$(/mnt/share/gpio/gpio-sim-up)"
-RELAY=$LINES_FOLDER/sim_gpio17/value
-BUTTON=$LINES_FOLDER/sim_gpio27/pull
-
-# watch COMMAND...: prints how often the relay rose and fell while the command ran.
-watch() {
-  local counts
-  counts=$(mktemp)
-  python3 "$ENTRY/edges.py" "$RELAY" "$counts" &
-  local watcher=$!
-  eventually 30 test -s "$counts"
-  "$@" >&2
-  kill "$watcher"
-  wait "$watcher" || true
-  cat "$counts"
-}
+# shellcheck source-path=SCRIPTDIR source=chips.sh
+source "$(dirname "$0")/chips.sh"
 
 show() {
   python3 /opt/fakecam/fakecam-show "$1"
   sleep 8
   python3 /opt/fakecam/fakecam-show --blank
   sleep 3
-}
-
-press() {
-  echo pull-down >"$BUTTON"
-  sleep 0.5
-  echo pull-up >"$BUTTON"
-  sleep 5
 }
 
 # at_centre KIND OUTCOME REASON: such an event has arrived.
@@ -51,10 +29,12 @@ own_network() {
 
 # The lab's kernel has toy cameras of its own, which would come first.
 echo vimc.0 >/sys/bus/platform/drivers/vimc/unbind
-echo pull-up >"$BUTTON"
 python3 /opt/fakecam/fakecam-show --blank
-sed -i '/^\[\[lane\]\]/,/^\[\[camera/ s/part = "simulated"/part = "gpiozero"/' /etc/gate-kiosk/kiosk.toml
+own_chip "gpio-brcmstb@107d508500"
+header_chip
+with_pins
 systemctl restart gate-kiosk.target
+expect "the header's chip is not the first one" "$CHIP" test "$CHIP" != gpiochip0
 expect "with pins: all four services are active" "" eventually 120 all_active
 expect "the core has no network" "" own_network gate-kiosk-core
 expect "the reader has no network" "" own_network gate-kiosk-reader

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sync.terms import InputFault, PassageOutcome
 
@@ -20,9 +20,13 @@ BLIND_OPENINGS = 20
 
 
 class InputWatch:
-    """The inputs of one lane. Pure: levels and outcomes go in with a time that never goes back, in seconds."""
+    """The inputs of one lane. Pure: levels and outcomes go in with a time that never goes back, in seconds.
 
-    def __init__(self) -> None:
+    ``missing`` are wired and could not be had: their pins are taken.
+    """
+
+    def __init__(self, missing: Collection[str] = ()) -> None:
+        self._missing = missing
         self._active: dict[str, float] = {}
         self._changes: dict[str, deque[float]] = {}
         self._chatters: set[str] = set()
@@ -61,9 +65,11 @@ class InputWatch:
             found.add("passage_blind")
         if any(self.chatters(name, now) for name in tuple(self._chatters)):
             found.add("input_chatters")
+        if self._missing:
+            found.add("input_taken")
         return frozenset(found)
 
     def passage_doubted(self, now: float) -> bool:
         """Whether the passage input says nothing about who passed."""
         stuck_or_blind = {"passage_stuck", "passage_blind"} & self.faults(now)
-        return bool(stuck_or_blind) or self.chatters("passage", now)
+        return "passage" in self._missing or bool(stuck_or_blind) or self.chatters("passage", now)

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from hardware import HardwareError, LaneParts
+from hardware import INPUTS, HardwareError, LaneParts
 from kiosk.config import LaneSection, ScreenSection
 from kiosk.core.lanes import lane as lanes
 from kiosk.core.lanes.inputs import InputWatch
@@ -38,13 +38,14 @@ class LaneRun:
         self.state = lanes.LaneCondition()
         self.levels = dict(parts.inputs.read())
         self.repeats = Repeats()
-        self.inputs = InputWatch()
+        taken = [name for name in parts.missing if name in INPUTS]
+        self.inputs = InputWatch(taken)
         self.input_faults: frozenset[InputFault] = frozenset()
         """What was wrong with the inputs when the gate last looked."""
         self._told = NOTHING
         self._faults: dict[str, str] = {}
         self.facts = lanes.Facts(
-            has_passage="passage" in self.levels,
+            has_passage="passage" in self.levels or "passage" in taken,
             mode=section.mode,
             pulse_s=section.pulse_ms / 1000,
             passage_timeout_s=section.passage_timeout_s,
@@ -52,6 +53,8 @@ class LaneRun:
             grant_s=screen.grant_s,
             other_s=screen.other_s,
         )
+        for name, why in parts.missing.items():
+            log.error("lane=%s part=%s fault=%r", section.name, name, why)
 
     def drive(self, happening: lanes.LaneInput, now: float) -> list[lanes.Settled]:
         """Let something happen to the lane; move relay and lights; answer what settled."""
@@ -84,9 +87,21 @@ class LaneRun:
         return self._told if self.state.result_until is not None else NOTHING
 
     @property
-    def fault(self) -> str:
-        """What is wrong with relay, lights or illumination; empty once they move again."""
-        return "; ".join(self._faults.values())
+    def relay_fault(self) -> str:
+        """Why the relay does not move; empty once it moves again."""
+        return self._faults.get("relay", "")
+
+    @property
+    def lights_fault(self) -> str:
+        """Why a lamp, the buzzer or the illumination does not work; empty while all that are wired do."""
+        taken = [why for name, why in self.parts.missing.items() if name not in INPUTS]
+        return "; ".join([*taken, *(why for part, why in self._faults.items() if part != "relay")])
+
+    @property
+    def pins_why(self) -> str:
+        """What is wrong with the lane's pins, for a technician; empty: nothing."""
+        taken = [why for name, why in self.parts.missing.items() if name in INPUTS]
+        return "; ".join(filter(None, [self.relay_fault, self.lights_fault, *taken]))
 
     def _safely(self, part: str, move: Callable[[], None]) -> None:
         """A broken lamp must not keep the relay from moving, nor the other way round."""
@@ -107,5 +122,5 @@ class LaneRun:
 
     def close(self) -> None:
         """Relay off first, then everything else."""
-        for name, part in self.parts._asdict().items():
-            self._safely(name, part.close)
+        for name in ("relay", "lights", "inputs", "illumination"):
+            self._safely(name, getattr(self.parts, name).close)

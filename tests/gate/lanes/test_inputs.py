@@ -167,3 +167,49 @@ def test_a_flickering_passage_sensor_counts_nobody_twice(make: Callable[..., Ben
         level(bench, "passage", False)
         bench.go(0.1)
     assert outcomes(bench) == ["no_sensor"] and told(bench) == [("input_chatters", "on")]
+
+
+@pytest.mark.parametrize("mode", ["pulse", "hold"])
+def test_a_lane_whose_passage_pin_is_taken_works_as_one_without_a_sensor_and_says_so(
+    make: Callable[..., Bench], mode: str
+) -> None:
+    bench = make(mode=mode, inputs=("guard_button",), missing={"passage": "passage: GPIO16 cannot be had"})
+    bench.go(0.5)
+    assert told(bench) == [("input_taken", "on")]
+    for person in PEOPLE:
+        shown = show(bench, person)
+        assert (shown.outcome, shown.repeat, bench.parts["entry"].rises) == ("grant", False, person)
+        bench.go(30)
+    assert outcomes(bench) == ["no_sensor"] * len(PEOPLE) and not bench.gate.openings
+    assert not bench.parts["entry"].is_on
+    assert told(bench) == [("input_taken", "on")], "nobody is missed by a sensor that is not there"
+
+
+def test_an_arm_that_is_held_up_stays_up_its_whole_time_when_no_sensor_can_be_read(make: Callable[..., Bench]) -> None:
+    bench = make(mode="hold", inputs=("guard_button",), missing={"passage": "passage: GPIO16 cannot be had"})
+    bench.go(0.5)
+    show(bench, 1)
+    bench.go(11)
+    assert bench.parts["entry"].is_on, "who passes cannot be seen: they have the time a passage may take"
+    bench.go(2)
+    assert not bench.parts["entry"].is_on
+
+
+@pytest.mark.parametrize("name", ["passage", "arm_open", "fire", "exit_button", "call", "tamper"])
+def test_the_wired_button_opens_whatever_other_input_is_taken(make: Callable[..., Bench], name: str) -> None:
+    bench = make(inputs=("guard_button",), missing={name: f"{name}: GPIO16 cannot be had"})
+    bench.go(0.5)
+    level(bench, "guard_button", True)
+    assert bench.parts["entry"].rises == 1
+    assert told(bench) == [("input_taken", "on")]
+    assert bench.gate.lanes["entry"].pins_why == f"{name}: GPIO16 cannot be had"
+
+
+def test_a_lamp_that_is_taken_is_no_fault_of_relay_or_inputs(make: Callable[..., Bench]) -> None:
+    bench = make(missing={"yellow": "yellow: GPIO24 cannot be had"})
+    bench.go(0.5)
+    run = bench.gate.lanes["entry"]
+    assert (run.relay_fault, run.lights_fault, run.input_faults) == ("", "yellow: GPIO24 cannot be had", frozenset())
+    show(bench, 1)
+    bench.drive_through()
+    assert outcomes(bench) == ["passed"]

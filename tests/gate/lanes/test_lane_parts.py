@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from gpiozero.pins.mock import MockFactory
+from gpiozero import OutputDevice
+from gpiozero.pins.mock import MockFactory, MockPin
 
-from hardware import INPUTS, HardwareError, LaneParts, Signal, Wiring
-from hardware.gpio import gpio_lane, pin_factory
+from hardware import INPUTS, LIGHTS, HardwareError, InputDebounce, LaneParts, Signal, Wiring
+from hardware.gpio import gpio_lane, pin_factory, poll_s
 from hardware.levels import Debounce, SampledInputs
 from hardware.opening import open_lane
 from hardware.simulated import CAR_S, simulated_lane
@@ -60,7 +61,7 @@ class Bench(NamedTuple):
         """Samples until a debounced level must have been taken over."""
         inputs = self.parts.inputs
         assert isinstance(inputs, SampledInputs)
-        for _ in range(6):
+        for _ in range(12):
             inputs.poll()
             self.clock.now += 0.005
 
@@ -110,7 +111,7 @@ def written(folder: Path) -> list[dict[str, object]]:
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made = request.param(tmp_path)
     yield made
-    for part in made.parts:
+    for part in made.parts[:4]:
         part.close()
 
 
@@ -231,13 +232,13 @@ def test_no_watcher_is_called_after_close(bench: Bench) -> None:
     ],
 )
 def test_a_level_counts_when_it_held_long_enough(samples: list[tuple[float, bool]], changes: list[bool]) -> None:
-    debounce = Debounce({"fire": False}, 0.020)
+    debounce = Debounce({"fire": False}, {"fire": 0.020})
     told = [change for at, level in samples for change in debounce.step({"fire": level}, at)]
     assert told == [("fire", level) for level in changes]
 
 
 def test_bouncing_contact_is_one_press() -> None:
-    debounce = Debounce({"call": False}, 0.020)
+    debounce = Debounce({"call": False}, {"call": 0.020})
     bounces = [(n * 0.005, n % 2 == 0) for n in range(8)] + [(0.04 + n * 0.005, True) for n in range(9)]
     assert [c for at, level in bounces for c in debounce.step({"call": level}, at)] == [("call", True)]
 
@@ -250,7 +251,7 @@ def test_lines_that_cannot_be_read_keep_their_levels_and_say_so_once(caplog: pyt
             raise HardwareError("gone")
         return {"fire": True}
 
-    inputs = SampledInputs(sample, 0.0, None)
+    inputs = SampledInputs(sample, {}, None)
     broken = True
     with caplog.at_level(logging.INFO, "hardware"):
         inputs.poll()
@@ -275,8 +276,8 @@ def test_a_lane_without_pins_still_answers() -> None:
     assert parts.relay.is_on
     parts.lights.show(Signal.RED)
     assert parts.lights.shown is Signal.RED
-    assert parts.inputs.read() == {}
-    for part in parts:
+    assert parts.inputs.read() == {} and parts.missing == {}
+    for part in parts[:4]:
         part.close()
 
 
@@ -295,17 +296,147 @@ def test_buzzer_sounds_on_yellow_and_red_only_and_is_silent_when_closed() -> Non
     assert not buzzer.state
 
 
-def test_a_pin_wired_twice_is_named_and_everything_claimed_is_let_go() -> None:
+def taken_pins(*names: str, factory: MockFactory) -> list[OutputDevice]:
+    """As if something else on this machine held them, as long as the factory lives."""
+    factory.others = [OutputDevice(getattr(PINS, name), pin_factory=factory) for name in names]
+    return list(factory.others)
+
+
+NOT_ESSENTIAL = (*LIGHTS, *INPUTS, "illumination")
+
+
+def lane_without(part: str, folder: Path, names: tuple[str, ...]) -> LaneParts:
+    """A lane where something else holds the pins of these names."""
+    if part == "gpiozero":
+        factory = MockFactory()
+        taken_pins(*names, factory=factory)
+        return gpio_lane(PINS, factory, threaded=False)
+    (folder / "inputs").mkdir()
+    for name in names:
+        (folder / "inputs" / f"in.{name}").write_text("taken")
+    return simulated_lane("in", str(folder), 0.0, poll_s=None)
+
+
+@pytest.mark.parametrize("part", ["gpiozero", "simulated"])
+@pytest.mark.parametrize("name", NOT_ESSENTIAL)
+def test_a_pin_that_something_else_holds_is_named_and_the_lane_works_without(
+    tmp_path: Path, part: str, name: str
+) -> None:
+    parts = lane_without(part, tmp_path, (name,))
+    assert list(parts.missing) == [name] and parts.missing[name].startswith(f"{name}: ")
+    parts.relay.on()
+    parts.illumination.on()
+    assert parts.relay.is_on and parts.illumination.is_on
+    for signal in (*LAMPS, Signal.OFF):
+        parts.lights.show(signal)
+        assert parts.lights.shown is signal
+    assert isinstance(parts.inputs, SampledInputs)
+    parts.inputs.poll()
+    assert set(parts.inputs.read()) == set(INPUTS) - {name}
+    for each in parts[:4]:
+        each.close()
+
+
+@pytest.mark.parametrize("part", ["gpiozero", "simulated"])
+def test_a_lane_works_with_nothing_but_its_relay(tmp_path: Path, part: str) -> None:
+    parts = lane_without(part, tmp_path, NOT_ESSENTIAL)
+    assert set(parts.missing) == set(NOT_ESSENTIAL)
+    parts.relay.on()
+    parts.lights.show(Signal.RED)
+    assert parts.relay.is_on and parts.inputs.read() == {}
+
+
+@pytest.mark.parametrize("part", ["gpiozero", "simulated"])
+def test_there_is_no_lane_without_its_relay(tmp_path: Path, part: str) -> None:
+    with pytest.raises(HardwareError, match="relay: "):
+        lane_without(part, tmp_path, ("relay", "green"))
+
+
+def test_a_taken_relay_is_named_with_its_pin_and_everything_is_let_go() -> None:
     factory = MockFactory()
-    with pytest.raises(HardwareError, match="green: GPIO17"):
-        gpio_lane(Wiring(relay=17, green=17), factory, threaded=False)
-    parts = gpio_lane(Wiring(relay=17), factory, threaded=False)
+    (other,) = taken_pins("relay", factory=factory)
+    with pytest.raises(HardwareError, match="relay: GPIO17"):
+        gpio_lane(PINS, factory, threaded=False)
+    other.close()
+    parts = gpio_lane(PINS, factory, threaded=False)
+    assert parts.missing == {}
     parts.relay.close()
 
 
+def test_a_simulated_lamp_that_is_taken_stays_dark(tmp_path: Path) -> None:
+    parts = lane_without("simulated", tmp_path, ("yellow", "illumination"))
+    for signal in (Signal.GREEN, Signal.YELLOW, Signal.RED):
+        parts.lights.show(signal)
+    parts.illumination.on()
+    assert [line["value"] for line in written(tmp_path)] == ["green", "off", "red"]
+
+
+def test_a_pin_wired_twice_is_named() -> None:
+    assert "GPIO17" in gpio_lane(Wiring(relay=17, green=17), MockFactory(), threaded=False).missing["green"]
+
+
 def test_a_pin_that_does_not_exist_is_named() -> None:
-    with pytest.raises(HardwareError, match="fire: GPIO99"):
-        gpio_lane(Wiring(fire=99), MockFactory(), threaded=False)
+    missing = gpio_lane(Wiring(fire=99), MockFactory(), threaded=False).missing
+    assert missing["fire"].startswith("fire: GPIO99")
+    with pytest.raises(HardwareError, match="relay: GPIO99"):
+        gpio_lane(Wiring(relay=99), MockFactory(), threaded=False)
+
+
+class BrokenPin(MockPin):  # type: ignore[misc]
+    """An output that can be claimed, and then no longer moves."""
+
+    def _set_state(self, value: bool) -> None:
+        if getattr(self, "broken", False):
+            raise OSError("the line is gone")
+        super()._set_state(value)
+
+
+def test_a_lamp_that_fails_does_not_keep_the_others_dark() -> None:
+    factory = MockFactory()
+    green, red = factory.pin(PINS.green, pin_class=BrokenPin), factory.pin(PINS.red)
+    lights = gpio_lane(PINS, factory, threaded=False).lights
+    lights.show(Signal.GREEN)
+    green.broken = True
+    with pytest.raises(HardwareError, match="the line is gone"):
+        lights.show(Signal.RED)
+    assert red.state and lights.shown is Signal.RED
+    with pytest.raises(HardwareError):
+        lights.close()
+    assert not red.state
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_each_input_has_its_own_debounce_and_buttons_that_open_a_longer_one(name: str) -> None:
+    ms = 50 if name in ("exit_button", "guard_button") else 20
+    assert Wiring().debounce_of(name) == ms
+    own = Wiring(debounce_ms=5, input_debounce_ms=InputDebounce(**{name: 120}))
+    assert own.debounce_of(name) == 120
+    assert own.debounce_of("call" if name != "call" else "fire") == 5
+
+
+def test_a_button_that_opens_must_be_held_longer_than_a_sensor(tmp_path: Path) -> None:
+    bench = gpio_bench(tmp_path)
+    told: list[tuple[str, float]] = []
+    inputs = bench.parts.inputs
+    assert isinstance(inputs, SampledInputs)
+    began = bench.clock.now
+    inputs.watch(lambda name, level: told.append((name, round(bench.clock.now - began, 3))))
+    for name in ("fire", "guard_button"):
+        bench.press(name, True)
+    for _ in range(70):
+        inputs.poll()
+        bench.clock.now += 0.001
+    assert told == [("fire", pytest.approx(0.020, abs=0.001)), ("guard_button", pytest.approx(0.050, abs=0.001))]
+
+
+@pytest.mark.parametrize("hz", [50, 60, 100, 120])
+@pytest.mark.parametrize("hold_ms", [20, 30, 50, 60, 100])
+def test_what_mains_couple_into_a_wire_is_no_level(hz: int, hold_ms: int) -> None:
+    period = poll_s({"call": hold_ms / 1000})
+    assert period is not None
+    debounce = Debounce({"call": False}, {"call": hold_ms / 1000})
+    samples = (n * period for n in range(1_000))
+    assert not any(debounce.step({"call": at * hz % 1 < 0.5}, at) for at in samples)
 
 
 def test_pin_factory_is_the_named_one_and_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
