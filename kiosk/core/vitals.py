@@ -18,7 +18,7 @@ from sync.terms import BOARD_FAULTS, BoardFault, Switched
 
 READ_EVERY_S = 2.0
 """As often as the kernel asks the firmware about the supply: a dip between two readings is still in the second."""
-FIRST_WITHIN_S = 1.0
+FIRST_WITHIN_S = 3.0
 """How long a start waits for the first reading."""
 OLD_S = 30.0
 """A reading older than this says nothing: the thread hangs."""
