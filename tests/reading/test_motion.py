@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hardware import Picture
+from hardware.luma import limited, stretched
 from hardware.reading.motion import (
     EMPTY_EVERY,
     FIRST_FRAMES,
@@ -45,6 +46,8 @@ class Gate:
         self._random = np.random.default_rng(seed)
         self._noise = self._random.normal(0, 1, HEIGHT * WIDTH * 2).astype(np.float32)
         self._lane = lane(self._random)
+        self.given: Callable[[Picture], Picture] = lambda luma: luma
+        """What the camera makes of a frame in full range."""
 
     def frame(self) -> Picture:
         grey = self._lane
@@ -55,7 +58,7 @@ class Gate:
         begin = int(self._random.integers(HEIGHT * WIDTH))
         noise = self._noise[begin : begin + HEIGHT * WIDTH].reshape(HEIGHT, WIDTH)
         seen: NDArray[np.float32] = grey * self.light(self.at) + noise * np.asarray(self.sigma, np.float32)
-        return np.clip(seen, 0, 255).astype(np.uint8)
+        return self.given(np.clip(seen, 0, 255).astype(np.uint8))
 
     def step(self) -> bool:
         self.at += FRAME_S
@@ -246,10 +249,13 @@ def test_exposures_in_turn_do_not_keep_an_empty_lane_busy() -> None:
 
 @pytest.mark.parametrize(("light", "every"), [(1.4, EMPTY_EVERY), (2.2, RESTLESS_EVERY), (4.0, RESTLESS_EVERY)])
 @pytest.mark.parametrize("kind", ["mains", "wobble"])
+@pytest.mark.parametrize("limits", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["full", "limited"])
 def test_a_clipped_sky_in_flickering_light_does_not_keep_it_busy_and_a_card_before_it_is_seen(
-    light: float, every: int, kind: str
+    light: float, every: int, kind: str, limits: bool
 ) -> None:
     gate = Gate(3.0, light=lambda at: light * LIGHTS[kind](at))
+    if limits:
+        gate.given = lambda luma: stretched(limited(luma))
     gate.lasts(45)
     assert sum(gate.lasts(3)) <= 90 / every + 1
     gate.held = (100, 200, code(np.random.default_rng(3), 80, 30 / light, 230 / light))
