@@ -24,6 +24,7 @@ from hardware.reading.motion import (
     MotionGate,
     block_means,
 )
+from tests.fixtures.pictures.scene_camera import Mains
 
 HEIGHT, WIDTH = 360, 640
 FRAME_S = 1 / 30
@@ -43,6 +44,7 @@ class Gate:
         self.sigma: float | NDArray[np.float32] = sigma
         self.light = light
         self.held: tuple[int, int, NDArray[np.float32]] | None = None
+        self.frame_s = FRAME_S
         self._random = np.random.default_rng(seed)
         self._noise = self._random.normal(0, 1, HEIGHT * WIDTH * 2).astype(np.float32)
         self._lane = lane(self._random)
@@ -61,11 +63,11 @@ class Gate:
         return self.given(np.clip(seen, 0, 255).astype(np.uint8))
 
     def step(self) -> bool:
-        self.at += FRAME_S
+        self.at += self.frame_s
         return self.gate.step(self.frame(), self.at)
 
     def lasts(self, seconds: float) -> list[bool]:
-        return [self.step() for _ in range(round(seconds / FRAME_S))]
+        return [self.step() for _ in range(round(seconds / self.frame_s))]
 
     def settled(self) -> Gate:
         self.lasts(FIRST_FRAMES * FRAME_S + 4.0)
@@ -96,6 +98,18 @@ def mains(at: float) -> NDArray[np.float32]:
     return (1 + 0.06 * np.sin(2 * np.pi * 100 * rows)).astype(np.float32)[:, None]
 
 
+def lamps(depth: float, hz: float = 50.01) -> Light:
+    """Light of LEDs on a cheap supply, which swings by ``depth``, from one side of the lane."""
+    share = np.linspace(1, 0.2, WIDTH // 16, dtype=np.float32)  # powers are dear
+
+    def light(at: float) -> NDArray[np.float32]:
+        swing = Mains(depth, hz).seen(np.arange(HEIGHT) / HEIGHT * 0.02 + at, 0.003) - 1
+        seen: NDArray[np.float32] = (1 + swing[:, None] * share) ** np.float32(1 / 2.2)
+        return np.repeat(seen, 16, axis=1)
+
+    return light
+
+
 def wobble(at: float) -> float:
     return 1 + 0.08 * float(np.sin(at * 40))
 
@@ -104,7 +118,13 @@ def cloud(at: float) -> float:
     return 1 + 0.3 * float(np.sin(at / 3))
 
 
-LIGHTS: dict[str, Light] = {"steady": lambda at: 1.0, "mains": mains, "wobble": wobble, "cloud": cloud}
+LIGHTS: dict[str, Light] = {
+    "steady": lambda at: 1.0,
+    "mains": mains,
+    "lamps": lamps(0.6),
+    "wobble": wobble,
+    "cloud": cloud,
+}
 
 
 @settings(deadline=None, max_examples=20)
@@ -115,6 +135,18 @@ def test_an_empty_lane_is_looked_at_in_one_frame_of_eight_whatever_its_noise_and
     looks = Gate(sigma, seed, LIGHTS[light]).settled().lasts(5)
     assert sum(looks) <= len(looks) / EMPTY_EVERY + 1
     assert longest_pause(looks) == EMPTY_EVERY - 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hz", [49.9, 50.01, 50.1])
+def test_where_the_worst_lamps_keep_it_busy_frames_of_40_ms_calm_it_within_a_minute(hz: float) -> None:
+    gate = Gate(light=lamps(0.95, hz))
+    gate.frame_s = 0.040
+    gate.lasts(60)
+    looks = gate.lasts(5)
+    assert sum(looks) <= len(looks) / EMPTY_EVERY + 1 and not gate.gate.occupied
+    gate.held = (100, 200, code(np.random.default_rng(3), 60, 40, 200))
+    assert all(gate.lasts(1))
 
 
 @pytest.mark.parametrize("seed", range(3))
