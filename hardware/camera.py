@@ -14,9 +14,11 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import libcamera
 from picamera2 import MappedArray, Picamera2
 
 from hardware import CameraSettings, Exposure, ExposureRange, Frame, HardwareError, PartInUse, within
+from hardware.luma import LumaRange, stretched
 
 BUFFERS = 4
 """One being exposed, one waiting, one held by the decoder, one in hand; the default of 6 costs 3 MB more."""
@@ -41,6 +43,7 @@ class PiCamera:
             self._picam2.configure(
                 self._picam2.create_video_configuration(
                     main={"size": (settings.width, settings.height), "format": "YUV420"},
+                    colour_space=libcamera.ColorSpace.Sycc(),  # else one for video: white is 235
                     buffer_count=BUFFERS,
                     controls=self._controls,
                 )
@@ -48,6 +51,7 @@ class PiCamera:
             self._main = self._picam2.camera_configuration()["main"]
             if self._main["format"] not in LUMA_FIRST:
                 raise HardwareError(f"it gives {self._main['format']} pictures, not YUV420; is it a Pi camera?")
+            self._range = given_range(self._picam2)
             self._picam2.start()
             self._exposures = exposure_range(settings, self._picam2.camera_controls)
             self._lens: tuple[float, float] | None = None
@@ -61,6 +65,7 @@ class PiCamera:
     @contextmanager
     def frame(self, timeout: float = 2.0) -> Iterator[Frame]:
         """The newest frame not yet given out. Its luma is the camera's own buffer: valid inside the ``with`` only.
+        A camera that gives no full range has it stretched.
 
         Raises HardwareError when none comes in ``timeout`` seconds; then close this camera and open it again.
         """
@@ -69,7 +74,8 @@ class PiCamera:
             with MappedArray(request, "main", reshape=False, write=False) as mapped:
                 (width, height), stride = self._main["size"], self._main["stride"]
                 self._number += 1
-                luma = mapped.array[: stride * height].reshape(height, stride)[:, :width]
+                plane = mapped.array[: stride * height].reshape(height, stride)
+                luma = (plane if self._range is LumaRange.FULL else stretched(plane))[:, :width]
                 yield Frame(luma, time.monotonic(), self._number, _in_force(request))
         finally:
             request.release()
@@ -120,6 +126,7 @@ class PiCamera:
             "model": str(self._picam2.camera_properties.get("Model", "unknown")),
             "size": list(self._main["size"]),
             "format": str(self._main["format"]),
+            "luma": self._range.value,
             "controls": dict(self._controls),
         }
 
@@ -168,6 +175,17 @@ def exposure_range(settings: CameraSettings, offered: Mapping[str, tuple[Any, An
     least, most = (float(gain) for gain in offered["AnalogueGain"][:2])
     longest = max(1, shortest, min(settings.exposure_us, settings.frame_us, longest or settings.exposure_us))
     return ExposureRange(max(1, shortest), longest, max(1.0, least), max(1.0, most))
+
+
+def given_range(picam2: Any) -> LumaRange:
+    """The range that a configured camera gives, whatever it was asked for.
+
+    From libcamera's own configuration: picamera2's names the nearest of three colour spaces, each with its usual range.
+    """
+    space = picam2.libcamera_config.at(0).color_space
+    if space is None:
+        return LumaRange.UNKNOWN
+    return LumaRange.FULL if space.range == libcamera.ColorSpace.Range.Full else LumaRange.LIMITED
 
 
 def _in_force(request: Any) -> Exposure | None:

@@ -38,6 +38,7 @@ from hardware import (
     within,
 )
 from hardware.levels import SampledInputs
+from hardware.luma import LumaRange, limited, stretched
 from hardware.optics import burst, card, photograph, scene
 
 __all__ = ["SimulatedCamera", "burst", "photograph", "simulated_lane"]
@@ -82,7 +83,8 @@ class SimulatedCamera:
     brighter or darker, clipped at white, and noisier with gain. ``ambient`` is the light that falls on the lane, 1
     at first. ``held_cm`` is how far away things are held; None: where the lens is sharp. ``trouble`` is one of
     TROUBLES, and so is the word in its file of ``folder``. ``clock`` and ``wait`` pace it to the settings' frame
-    duration; a test passes its own. Raises HardwareError while its file says that it is not there.
+    duration; a test passes its own. ``luma_range``: one that is not full costs it the steps that a real camera loses.
+    Raises HardwareError while its file says that it is not there.
     """
 
     def __init__(
@@ -92,8 +94,10 @@ class SimulatedCamera:
         wait: Callable[[float], object] = time.sleep,
         seed: int = 0,
         folder: str = "",
+        luma_range: LumaRange = LumaRange.FULL,
     ) -> None:
         self._settings = settings
+        self._range = luma_range
         self.trouble = ""
         self._trouble_file = Path(folder) / "inputs" / f"{settings.lane}.camera" if folder else None
         if self._suffers() == "dies":
@@ -146,6 +150,8 @@ class SimulatedCamera:
         self._coming.append(self._asked)
         exposure = self._coming.popleft()
         luma = self._last = self._troubled(self._next(exposure), trouble)
+        if self._range is not LumaRange.FULL:
+            luma = stretched(limited(luma))
         self._due = max(self._due + self._settings.frame_us / 1e6, self._clock())
         pause = self._due - self._clock()
         if pause > 0:
@@ -253,7 +259,13 @@ class SimulatedCamera:
 
     def describe(self) -> Mapping[str, Any]:
         size = [self._settings.width, self._settings.height]
-        return {"part": "simulated", "model": "simulated", "size": size, "frame_us": self._settings.frame_us}
+        return {
+            "part": "simulated",
+            "model": "simulated",
+            "size": size,
+            "frame_us": self._settings.frame_us,
+            "luma": self._range.value,
+        }
 
     def close(self) -> None:
         """Idempotent. Anyone who waits for a showing is let go."""

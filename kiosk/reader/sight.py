@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Blindness = Literal["", "black", "white", "frozen"]
 
 BLACK, WHITE = 20, 230
-"""Video's own limits are 16 and 235. A sensor that amplifies all it can has noise far above the first."""
+"""Also right for a camera that says full range and gives video's, 16 to 235. A sensor that amplifies all it can has
+noise far above the first."""
 STRAYS = 0.002
 """This share of pixels may be otherwise: dead and hot ones."""
 DIM, BLOCK = 40, 10

@@ -120,7 +120,13 @@ def test_a_closed_camera_lets_the_waiting_go_and_gives_no_frames(camera: Simulat
 def test_open_camera_gives_the_simulated_one_and_describes_it() -> None:
     camera = open_camera(SETTINGS)
     assert isinstance(camera, SimulatedCamera)
-    assert camera.describe() == {"part": "simulated", "model": "simulated", "size": [640, 360], "frame_us": 33_333}
+    assert camera.describe() == {
+        "part": "simulated",
+        "model": "simulated",
+        "size": [640, 360],
+        "frame_us": 33_333,
+        "luma": "full",
+    }
 
 
 def test_open_camera_names_the_missing_library() -> None:

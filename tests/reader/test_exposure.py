@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
-import segno
-from PIL import Image
 
-from hardware import CameraSettings, Exposure, ExposureRange, Found, Picture, Seen
+from hardware import CameraSettings, Exposure, ExposureRange
 from hardware.exposure import (
     BRIGHTEST,
     DARKEST,
@@ -30,18 +26,25 @@ from hardware.exposure import (
     brightness,
     split,
 )
+from hardware.luma import LumaRange, limited, stretched
 from hardware.reading.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
-from kiosk.channel import Verb
 from kiosk.reader.eye import Eye
-from kiosk.verbs import READER_STATE, Nothing, Presentation, PresentationAnswer
+from tests.fixtures.pictures.held_up import (
+    CARD_AGAINST_THE_SUN,
+    PHONE_AT_NIGHT,
+    TEXT,
+    Core,
+    Noticing,
+    code,
+    read_within,
+)
 
 LIMITS = ExposureRange(60, 3_000, 1.0, 16.0)
 FRAME_S = 1 / 30
-TEXT = "G1" + "A7B.Z0" * 20
 SHORT = Exposure(1_500, 1.0)
 GOOD = Brightness(TARGET, 0.0, 0.0)
-PHONE_AT_NIGHT = Brightness(TARGET, 0.05, 0.5)
+CLIPPED_LANE = Brightness(TARGET, 0.05, 0.5)
 AGAINST_THE_SUN = Brightness(TARGET, 0.2, 0.4)
 
 
@@ -121,12 +124,12 @@ def test_time_and_gain_make_the_light_asked_for_where_the_camera_can(light: floa
 
 
 def test_an_empty_lane_is_never_bracketed_however_it_looks() -> None:
-    for shown in (GOOD, PHONE_AT_NIGHT, AGAINST_THE_SUN):
+    for shown in (GOOD, CLIPPED_LANE, AGAINST_THE_SUN):
         assert lights(Lane(lambda _, shown=shown: shown).run(30)) == {1_500.0}  # type: ignore[misc]
 
 
 def test_what_is_clipped_is_tried_darker_and_what_is_dark_brighter() -> None:
-    phone = Lane(lambda _: PHONE_AT_NIGHT, Exposure(3_000, 16.0))
+    phone = Lane(lambda _: CLIPPED_LANE, Exposure(3_000, 16.0))
     assert lights(phone.run(3, stirred=True)) == {48_000.0, 8_000.0, 1_330.0}
     card = Lane(lambda _: Brightness(TARGET, 0.0, 0.4), Exposure(300, 1.0))
     assert lights(card.run(3, stirred=True)) == {300.0, 1_800.0, 10_800.0}
@@ -150,21 +153,21 @@ def test_where_nothing_shows_why_it_is_not_read_steps_are_small_and_late() -> No
 
 
 def test_what_was_read_ends_the_steps_at_once_and_for_a_while() -> None:
-    lane = Lane(lambda _: PHONE_AT_NIGHT, Exposure(3_000, 16.0))
+    lane = Lane(lambda _: CLIPPED_LANE, Exposure(3_000, 16.0))
     lane.run(1, stirred=True)
     lane.run(FRAME_S, stirred=True, read=lambda _: True)
     assert lights(lane.run(READ_REST_S - 0.1, stirred=True)) == {48_000.0}
 
 
 def test_steps_end_when_the_lane_is_empty_again() -> None:
-    lane = Lane(lambda _: PHONE_AT_NIGHT, Exposure(3_000, 16.0))
+    lane = Lane(lambda _: CLIPPED_LANE, Exposure(3_000, 16.0))
     lane.run(1, stirred=True)
     lane.run(0.2)
     assert lights(lane.run(20)) == {48_000.0}
 
 
 def test_steps_in_vain_pause_for_longer_and_longer_since_they_stir_the_picture_themselves() -> None:
-    lane = Lane(lambda _: PHONE_AT_NIGHT, Exposure(3_000, 16.0))
+    lane = Lane(lambda _: CLIPPED_LANE, Exposure(3_000, 16.0))
     asked = lane.run(60, stirred=True)
     stepped = [number * FRAME_S for number, exposure in enumerate(asked) if exposure.light < 48_000]
     pauses = [round(step) for step in np.diff(stepped) if step > 1]
@@ -185,6 +188,15 @@ def test_a_camera_that_does_something_else_is_believed() -> None:
 def test_brightness_is_known_of_any_picture(shape: tuple[int, int]) -> None:
     assert brightness(np.full(shape, 255, np.uint8)) == (255, 1, 0)
     assert brightness(np.zeros(shape, np.uint8)) == (0, 0, 1)
+
+
+def test_what_is_clipped_and_what_is_dark_is_as_much_of_a_picture_in_every_range() -> None:
+    slope = np.tile(np.repeat(np.arange(256, dtype=np.uint8), 5), (720, 1))
+    full, given = brightness(slope), brightness(stretched(limited(slope)))
+    assert full.clipped == pytest.approx(given.clipped, abs=0.01) and given.clipped > 0.01
+    assert full.dark == pytest.approx(given.dark, abs=0.01)
+    assert full.mean == pytest.approx(given.mean, abs=0.5)
+    assert brightness(limited(slope)).clipped == 0, "which is why it is stretched"
 
 
 # --- the lamp --------------------------------------------------------------------------------------------------------
@@ -233,86 +245,45 @@ def test_a_code_lights_the_lamp_even_when_it_has_just_gone_out() -> None:
 # --- with a camera, the eye and the decoder --------------------------------------------------------------------------
 
 
-class Core:
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def ask(self, verb: Verb[Any, Any], question: Any, timeout: float | None = None) -> Any:
-        if verb is READER_STATE:
-            return Nothing()
-        assert isinstance(question, Presentation)
-        self.texts.append(question.text)
-        return PresentationAnswer(outcome="grant", reason="ok", lane=question.lane, happening=1)
+THINGS = [
+    pytest.param(PHONE_AT_NIGHT, id="a phone at night"),
+    pytest.param(CARD_AGAINST_THE_SUN, id="a card against the sun"),
+]
+FRAMES = 45
+"""Held for a second and a half."""
 
 
-class Noticing:
-    """The true decoder and its watch; whether something is there is told by the test. ``never`` makes it blind to it:
-    then the light of the lane is followed, and no step is ever taken."""
-
-    def __init__(self, never: bool = False) -> None:
-        self.stirred = False
-        self._never = never
-        self._decoder = QrDecoder()
-        self._watch = self._decoder.watch()
-
-    def decode(self, luma: Picture) -> list[Found]:
-        return self._decoder.decode(luma)
-
-    def watch(self) -> Noticing:
-        return self
-
-    def look(self, luma: Picture, at: float) -> Seen:
-        return self._watch.look(luma, at)._replace(stirred=self.stirred and not self._never)
-
-
-def code(black: int) -> Picture:
-    """A code whose black is grey: light scattered in the lens, a screen that shines through."""
-    file = io.BytesIO()
-    segno.make(TEXT, error="q", micro=False).save(file, kind="png", scale=4, border=4)
-    sharp = np.asarray(Image.open(file).convert("L"), dtype=np.float32)
-    return (black + sharp * (255 - black) / 255).astype(np.uint8)
-
-
-def read_within(decoder: Noticing, ambient: float, black: int, light: float, frames: int, seed: int = 0) -> int | None:
-    """After how many frames in the lane's own light the core hears of a code held up; None: of no code."""
-    now = [50.0]
-
-    def wait(seconds: float) -> None:
-        now[0] += seconds
-
-    settings = CameraSettings(lane="in", part="simulated", width=640, height=360)
-    camera = SimulatedCamera(settings, lambda: now[0], wait, seed)
-    camera.ambient = ambient
-    core = Core()
-    eye = Eye(settings, decoder, core, lambda _: camera, lambda: now[0])
-    for _ in range(150):  # five seconds of the empty lane
-        eye.look(camera)
-    camera.show([code(black)], frames, light)
-    decoder.stirred = True
-    for number in range(1, frames + 1):
-        eye.look(camera)
-        if core.texts:
-            assert core.texts == [TEXT]
-            return number
-    return None
-
-
-@pytest.mark.parametrize(
-    ("ambient", "black", "light"),
-    [pytest.param(0.02, 60, 20.0, id="a phone at night"), pytest.param(10.0, 170, 0.006, id="a card against the sun")],
-)
+@pytest.mark.parametrize("thing", THINGS)
 def test_what_is_readable_in_another_exposure_only_is_read_through_eye_camera_and_decoder(
-    ambient: float, black: int, light: float
+    thing: tuple[float, int, float],
 ) -> None:
-    frames = 45  # held for a second and a half
-    assert read_within(Noticing(never=True), ambient, black, light, frames) is None
-    within = read_within(Noticing(), ambient, black, light, frames)
+    assert read_within(Noticing(never=True), thing, FRAMES) is None
+    within = read_within(Noticing(), thing, FRAMES)
     assert within is not None
     assert within <= 30
 
 
-def test_an_ordinary_card_is_read_at_once() -> None:
-    assert read_within(Noticing(), 1.0, 0, 1.0, 10) == 1
+def test_a_phone_at_night_is_read_by_a_camera_whose_white_is_235() -> None:
+    within = read_within(Noticing(), PHONE_AT_NIGHT, FRAMES, luma_range=LumaRange.LIMITED)
+    assert within is not None
+    assert within <= 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("luma_range", [LumaRange.FULL, LumaRange.LIMITED])
+@pytest.mark.parametrize("thing", THINGS)
+def test_it_is_read_in_every_range_and_with_every_noise(
+    thing: tuple[float, int, float], luma_range: LumaRange, seed: int
+) -> None:
+    within = read_within(Noticing(), thing, FRAMES, seed, luma_range)
+    assert within is not None
+    assert within <= 30
+
+
+@pytest.mark.parametrize("luma_range", [LumaRange.FULL, LumaRange.LIMITED])
+def test_an_ordinary_card_is_read_at_once(luma_range: LumaRange) -> None:
+    assert read_within(Noticing(), (1.0, 0, 1.0), 10, luma_range=luma_range) == 1
 
 
 def test_the_reader_asks_for_light_in_the_dark_and_says_so_at_once() -> None:
@@ -337,7 +308,10 @@ def test_the_reader_asks_for_light_in_the_dark_and_says_so_at_once() -> None:
 
 
 @pytest.mark.slow
-def test_with_the_true_gate_steps_and_lamp_end_by_themselves_when_the_lane_is_empty_again() -> None:
+@pytest.mark.parametrize("luma_range", [LumaRange.FULL, LumaRange.LIMITED])
+def test_with_the_true_gate_steps_and_lamp_end_by_themselves_when_the_lane_is_empty_again(
+    luma_range: LumaRange,
+) -> None:
     """Neither our own steps nor the lamp's light may pass for somebody who is there."""
     now = [50.0]
 
@@ -345,7 +319,7 @@ def test_with_the_true_gate_steps_and_lamp_end_by_themselves_when_the_lane_is_em
         now[0] += seconds
 
     settings = CameraSettings(lane="in", part="simulated", width=640, height=360)
-    camera, core = SimulatedCamera(settings, lambda: now[0], wait), Core()
+    camera, core = SimulatedCamera(settings, lambda: now[0], wait, luma_range=luma_range), Core()
     eye = Eye(settings, QrDecoder(), core, lambda _: camera, lambda: now[0])
 
     def look(seconds: float) -> list[tuple[bool, Exposure]]:

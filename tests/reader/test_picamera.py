@@ -7,14 +7,16 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from enum import Enum
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from hardware import Camera, CameraSettings, Exposure, HardwareError
+from hardware.luma import LumaRange
 from hardware.simulated import SimulatedCamera
 
 STRIDE, SIZE = 704, (640, 360)
@@ -49,10 +51,29 @@ class Request:
         self.released += 1
 
 
+class ColorSpace:
+    """libcamera's, as far as it matters here."""
+
+    Range = Enum("Range", ["Full", "Limited"])
+
+    def __init__(self, name: str, range_: Range) -> None:
+        self.name, self.range = name, range_
+
+    @classmethod
+    def Sycc(cls) -> ColorSpace:
+        return cls("sYCC", cls.Range.Full)
+
+    @classmethod
+    def Rec709(cls) -> ColorSpace:
+        return cls("Rec709", cls.Range.Limited)
+
+
 class MappedArray:
+    grey = 0
+
     def __init__(self, request: Request, name: str, reshape: bool, write: bool) -> None:
         assert (name, reshape, write) == ("main", False, False)  # reshaping refuses NV12
-        plane = np.zeros((SIZE[1], STRIDE), np.uint8)
+        plane = np.full((SIZE[1], STRIDE), self.grey, np.uint8)
         plane[:, SIZE[0] :] = 255  # padding up to the stride
         self.array = np.concatenate([plane.ravel(), np.full(STRIDE * SIZE[1] // 2, 128, np.uint8)])
 
@@ -73,6 +94,8 @@ class Picamera2:
     fault: Exception | None = None
     delivers = True
     gives = "NV12"
+    adjusts_to: Callable[[Any], Any] = staticmethod(lambda asked: asked)
+    """libcamera's validation: the colour space that comes of the one asked for."""
     offers: ClassVar[dict[str, Any]] = OFFERED
     made: ClassVar[list[Picamera2]] = []
 
@@ -99,6 +122,8 @@ class Picamera2:
 
     def configure(self, asked: dict[str, Any]) -> None:
         self.asked = asked
+        space = self.adjusts_to(asked.get("colour_space") or ColorSpace.Rec709())
+        self.libcamera_config = SimpleNamespace(at=lambda stream: SimpleNamespace(color_space=space))
 
     def camera_configuration(self) -> dict[str, Any]:
         return {"main": {"size": SIZE, "stride": STRIDE, "format": self.gives}}
@@ -133,8 +158,11 @@ class Picamera2:
 def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Picamera2]]:
     library = type("Library", (Picamera2,), {"made": []})
     module = ModuleType("picamera2")
-    module.Picamera2, module.MappedArray = library, MappedArray  # type: ignore[attr-defined]
+    module.Picamera2, module.MappedArray = library, type("Mapped", (MappedArray,), {})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "picamera2", module)
+    libcamera = ModuleType("libcamera")
+    libcamera.ColorSpace = ColorSpace  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "libcamera", libcamera)
     monkeypatch.delitem(sys.modules, "hardware.camera", raising=False)
     yield library
     for camera in library.made:
@@ -153,6 +181,45 @@ def test_luma_is_the_first_plane_without_padding_and_without_a_copy(library: typ
         assert frame.luma.shape == (360, 640)
         assert not frame.luma.any()
         assert not frame.luma.flags.owndata
+
+
+def test_full_range_is_asked_for_and_given_as_it_is(library: type[Picamera2], monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = opened()
+    assert library.made[0].asked["colour_space"].name == "sYCC"
+    assert camera.describe()["luma"] == "full"
+    assert [greys(camera, grey, monkeypatch) for grey in (0, 16, 128, 235, 255)] == [0, 16, 128, 235, 255]
+
+
+@pytest.mark.parametrize(("given", "told"), [(ColorSpace.Rec709(), "limited, stretched"), (None, "unknown, stretched")])
+def test_a_camera_that_gives_no_full_range_says_so_and_its_pictures_are_stretched(
+    library: type[Picamera2], monkeypatch: pytest.MonkeyPatch, given: ColorSpace | None, told: str
+) -> None:
+    library.adjusts_to = staticmethod(lambda asked: given)
+    camera = opened()
+    assert camera.describe()["luma"] == told
+    assert [greys(camera, grey, monkeypatch) for grey in (0, 16, 126, 235, 255)] == [0, 0, 128, 255, 255]
+
+
+def greys(camera: Any, grey: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The value that a camera's plane of this one has in its frame."""
+    monkeypatch.setattr(sys.modules["picamera2"].MappedArray, "grey", grey)
+    with camera.frame() as frame:
+        assert frame.luma.shape == (360, 640)
+        (value,) = set(frame.luma.ravel().tolist())
+    return int(value)
+
+
+@pytest.mark.parametrize("luma_range", LumaRange)
+@pytest.mark.parametrize(("trouble", "value"), [("black", 0), ("white", 255)])
+def test_a_simulated_cameras_black_and_white_are_the_ends_in_every_range(
+    luma_range: LumaRange, trouble: str, value: int
+) -> None:
+    settings = CameraSettings(lane="in", part="simulated", width=64, height=36)
+    camera = SimulatedCamera(settings, lambda: 0.0, lambda s: None, luma_range=luma_range)
+    camera.trouble = trouble
+    with camera.frame() as frame:
+        assert set(frame.luma.ravel().tolist()) == {value}
+    assert camera.describe()["luma"] == luma_range.value
 
 
 def test_every_request_is_given_back_even_when_the_body_fails(library: type[Picamera2]) -> None:

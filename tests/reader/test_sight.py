@@ -17,6 +17,7 @@ import segno
 from PIL import Image
 
 from hardware import CameraSettings, Exposure, ExposureRange, Found, Frame, Picture, Seen
+from hardware.luma import LumaRange
 from hardware.opening import open_camera
 from hardware.reading.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
@@ -44,9 +45,15 @@ class Post:
     ``lamp_light`` is the ambient light that the lane's lamp makes; None: there is no lamp.
     """
 
-    def __init__(self, folder: Path, lamp_light: float | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        lamp_light: float | None = None,
+        luma_range: LumaRange = LumaRange.FULL,
+        **settings: Any,
+    ) -> None:
         self.settings = CameraSettings(lane="in", part="simulated", width=320, height=240, **settings)
-        self.folder = folder
+        self.folder, self.luma_range = folder, luma_range
         (folder / "inputs").mkdir(exist_ok=True)
         self.now, self.end = 50.0, 0.0
         self.ambient, self.lamp_light = 1.0, lamp_light
@@ -70,7 +77,9 @@ class Post:
     def open(self, settings: CameraSettings) -> SimulatedCamera:
         self.opened.append(self.now)
         self.pass_time(0.05)
-        camera = SimulatedCamera(settings, lambda: self.now, self.pass_time, folder=str(self.folder))
+        camera = SimulatedCamera(
+            settings, lambda: self.now, self.pass_time, folder=str(self.folder), luma_range=self.luma_range
+        )
         camera.ambient = self.ambient
         camera.keep(card() if self._reading else None)
         return camera
@@ -144,9 +153,12 @@ def note(list_: list[tuple[float, Any]], at: float, value: Any) -> None:
         list_.append((at, value))
 
 
-@pytest.fixture
-def post(tmp_path: Path) -> Post:
-    return Post(tmp_path)
+LIMITED = pytest.param(LumaRange.LIMITED, marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=[LumaRange.FULL, LIMITED])
+def post(tmp_path: Path, request: pytest.FixtureRequest) -> Post:
+    return Post(tmp_path, luma_range=request.param)
 
 
 TROUBLES = [
@@ -208,9 +220,21 @@ def test_a_blind_camera_is_told_in_time_at_noon_and_by_night(post: Post, trouble
     assert post.read and post.read[0] - 50.0 - 20.0 <= READS_S
 
 
+@pytest.mark.parametrize("trouble", ["black", "white"])
+def test_what_is_black_or_white_to_a_camera_of_limited_range_is_told_and_read_after(
+    tmp_path: Path, trouble: str
+) -> None:
+    post = Post(tmp_path, luma_range=LumaRange.LIMITED)
+    post.at(4.0, lambda: post.suffer(trouble))
+    post.at(8.0, post.recover)
+    post.run(8.0 + READS_S + 1)
+    assert post.faults() == [f"camera_{trouble}"]
+    assert post.told[-1][1] == ""
+    assert post.read
+
+
 @pytest.mark.parametrize(("trouble", "fault"), TROUBLES)
-def test_a_camera_that_is_in_trouble_from_the_start_is_told(tmp_path: Path, trouble: str, fault: str) -> None:
-    post = Post(tmp_path)
+def test_a_camera_that_is_in_trouble_from_the_start_is_told(post: Post, trouble: str, fault: str) -> None:
     post.suffer(trouble)
     post.run(10.0)
     assert post.faults()[-1] == fault
@@ -219,9 +243,12 @@ def test_a_camera_that_is_in_trouble_from_the_start_is_told(tmp_path: Path, trou
 # --- what is no fault -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("luma_range", [LumaRange.FULL, LIMITED])
 @pytest.mark.parametrize("lamp_light", [None, 0.3], ids=["no lamp", "a lamp"])
-def test_night_is_no_fault_however_dark_and_however_suddenly_it_comes(tmp_path: Path, lamp_light: float | None) -> None:
-    post = Post(tmp_path, lamp_light)
+def test_night_is_no_fault_however_dark_and_however_suddenly_it_comes(
+    tmp_path: Path, lamp_light: float | None, luma_range: LumaRange
+) -> None:
+    post = Post(tmp_path, lamp_light, luma_range)
     post.at(10.0, lambda: post.shine(0.0))
     post.run(40.0)
     assert post.faults() == []
@@ -263,12 +290,13 @@ def test_a_camera_of_drawings_may_show_one_for_ever(tmp_path: Path) -> None:
 # --- the lamp ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("luma_range", [LumaRange.FULL, LIMITED])
 @pytest.mark.parametrize("ambient", [30.0, 1.0], ids=["noon", "day"])
 def test_a_covered_lens_is_found_with_the_lamp_and_the_lamp_stays_until_it_is_free(
-    tmp_path: Path, ambient: float
+    tmp_path: Path, ambient: float, luma_range: LumaRange
 ) -> None:
     """Behind a cover a sensor has noise as at night. Only the lamp tells the two apart."""
-    post = Post(tmp_path, lamp_light=0.0)
+    post = Post(tmp_path, lamp_light=0.0, luma_range=luma_range)
     post.shine(ambient)
     post.at(10.0, lambda: post.shine(0.0))
     post.at(30.0, lambda: (post.shine(ambient), post.recover()))  # type: ignore[func-returns-value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ import zxingcpp
 from click.testing import CliRunner
 
 from hardware import Picture
+from hardware.luma import stretched
+from hardware.reading.decoder import QrDecoder
 from kiosk.commands.scan import scan
 from tests.fixtures.pictures import scenes
+from tests.fixtures.pictures.scene_camera import Mains
 from tests.fixtures.pictures.scenes import (
     CATEGORIES,
     NEGATIVES,
@@ -54,6 +58,57 @@ def test_every_category_of_the_gate_can_be_set_at_both_ends(category: str) -> No
         (frame,) = scenes.filmed(stage, 1)
         assert frame.shape == (720, 1280)
         assert stage.wanted
+
+
+def test_lamps_on_the_mains_make_bands_that_stand_still_where_a_frame_takes_whole_swings() -> None:
+    def bands(frame_s: float, exposure_s: float = 0.003) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        mains = Mains(0.6)
+        frames = scenes.empty_lane(7, "day", 2, mains=mains, exposure_s=exposure_s, frame_s=frame_s)
+        return np.array([frame.mean(axis=1) for frame in frames])
+
+    still, walking, calm = bands(0.030), bands(1 / 30), bands(1 / 30, 0.010)
+    assert np.abs(still[1] - still[0]).max() < 2
+    assert np.abs(walking[1] - walking[0]).max() > 30
+    assert np.abs(calm[1] - calm[0]).max() < 2
+
+
+def test_a_screen_shines_by_itself_and_a_card_does_not() -> None:
+    def change(phone: bool) -> float:
+        """Of the middle of the code, in the darkest moment of the lamps."""
+        stage = scenes.set_stage("nominal", 0.0, np.random.default_rng(7), phone=phone)
+        scenes.prepare(stage)
+        held = [(stage.sheet, stage.hand)]
+        stage.camera.optics.readout_s, stage.camera.optics.exposure_s = 1e-6, 1e-6
+        lit = stage.camera.frame(held, 0.0, np.random.default_rng(1))
+        stage.camera.mains = Mains(0.9, phase=np.pi)
+        dark = stage.camera.frame(held, 0.0, np.random.default_rng(1))
+        x, y, depth = stage.hand.place
+        across, down = (round(half + way / depth * stage.camera.optics.focal) for half, way in ((640, x), (360, y)))
+        middle = np.s_[down - 20 : down + 20, across - 20 : across + 20]
+        return float(dark[middle].mean() / lit[middle].mean())
+
+    assert change(phone=True) > 0.9
+    assert change(phone=False) < 0.7
+
+
+def test_a_camera_of_limited_range_shows_no_more_than_16_to_235() -> None:
+    stage = scenes.set_stage("bright phone", 1.0, np.random.default_rng(7))
+    stage.camera.sensor.limited = True
+    (frame,) = scenes.filmed(stage, 1)
+    assert 16 <= frame.min() < 30
+    assert frame.max() == 235
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", [lambda luma: luma, stretched], ids=["as given", "stretched"])
+@pytest.mark.parametrize("category", ["nominal", "bright phone", "glare", "low light", "backlight"])
+def test_a_mild_scene_is_read_in_limited_range_as_well(category: str, given: Callable[[Picture], Picture]) -> None:
+    stage = scenes.set_stage(category, 0.0, np.random.default_rng([7, 1]))
+    stage.camera.sensor.limited = True
+    watch = QrDecoder().watch()
+    frames = enumerate(scenes.filmed(stage, 8))
+    read = {code.text for at, luma in frames for code in watch.look(given(luma), at / 30).found}
+    assert set(stage.wanted) <= read
 
 
 @pytest.mark.parametrize("category", STILLS)

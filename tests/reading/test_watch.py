@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 from PIL import Image, ImageFilter
 
-from hardware import Hint, Seen
+from hardware import Hint, Picture, Seen
+from hardware.luma import limited, stretched
 from hardware.reading.decoder import QrDecoder
 from hardware.reading.hints import UNREAD_S
 from hardware.reading.motion import EMPTY_EVERY, HOLD_S
@@ -17,9 +21,13 @@ WIDTH, HEIGHT = 640, 360
 
 
 class Lane:
-    """A lane before a watch, with a camera's noise. ``held`` is a picture somebody holds into it."""
+    """A lane before a watch, with a camera's noise. ``held`` is a picture somebody holds into it.
 
-    def __init__(self) -> None:
+    ``given`` is what the camera makes of a frame in full range.
+    """
+
+    def __init__(self, given: Callable[[Picture], Picture]) -> None:
+        self._given = given
         self.held: Image.Image | None = None
         self.at = 10.0
         self._watch = QrDecoder().watch()
@@ -31,10 +39,20 @@ class Lane:
         if self.held:
             frame.paste(self.held, (300, 150))
         noisy = np.asarray(frame) + self._random.normal(0, 2, (HEIGHT, WIDTH))
-        return self._watch.look(np.clip(noisy, 0, 255).astype(np.uint8), self.at)
+        return self._watch.look(self._given(np.clip(noisy, 0, 255).astype(np.uint8)), self.at)
 
     def lasts(self, seconds: float) -> list[Seen]:
         return [self.frame() for _ in range(round(seconds / FRAME_S))]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(lambda luma: luma, id="full"),
+        pytest.param(lambda luma: stretched(limited(luma)), id="limited", marks=pytest.mark.slow),
+    ]
+)
+def lane(request: pytest.FixtureRequest) -> Lane:
+    return Lane(request.param)
 
 
 def held(side: int) -> Image.Image:
@@ -43,8 +61,7 @@ def held(side: int) -> Image.Image:
     return picture.filter(ImageFilter.GaussianBlur(0.8))
 
 
-def test_an_empty_lane_is_not_stirred_and_a_code_is_read_in_its_first_frame() -> None:
-    lane = Lane()
+def test_an_empty_lane_is_not_stirred_and_a_code_is_read_in_its_first_frame(lane: Lane) -> None:
     lane.lasts(4)
     calm = lane.lasts(2)
     assert not any(seen.stirred for seen in calm)
@@ -53,8 +70,7 @@ def test_an_empty_lane_is_not_stirred_and_a_code_is_read_in_its_first_frame() ->
     assert lane.frame().found
 
 
-def test_a_card_left_in_view_stays_read_often_enough_to_be_one_presentation() -> None:
-    lane = Lane()
+def test_a_card_left_in_view_stays_read_often_enough_to_be_one_presentation(lane: Lane) -> None:
     lane.lasts(4)
     lane.held = Image.fromarray(code(OURS))
     seen = lane.lasts(HOLD_S + 4)
@@ -64,8 +80,7 @@ def test_a_card_left_in_view_stays_read_often_enough_to_be_one_presentation() ->
     assert max(np.diff(read)) < GONE_S / 2
 
 
-def test_a_code_too_small_to_be_read_gets_its_hint_which_stays_between_the_looks_and_goes_with_it() -> None:
-    lane = Lane()
+def test_a_code_too_small_to_be_read_gets_its_hint_which_stays_between_the_looks_and_goes_with_it(lane: Lane) -> None:
     lane.lasts(4)
     lane.held = held(55)
     seen = lane.lasts(HOLD_S + 4)
@@ -78,8 +93,7 @@ def test_a_code_too_small_to_be_read_gets_its_hint_which_stays_between_the_looks
     assert (last.found, last.stirred, last.hint) == ([], False, None)
 
 
-def test_a_code_brought_closer_is_read_and_its_hint_ends() -> None:
-    lane = Lane()
+def test_a_code_brought_closer_is_read_and_its_hint_ends(lane: Lane) -> None:
     lane.lasts(4)
     lane.held = held(55)
     assert lane.lasts(2)[-1].hint is Hint.CLOSER
