@@ -13,6 +13,8 @@ import numpy as np
 
 from hardware import HardwareError
 from hardware.board import find_header_chip, read_board
+from hardware.modules import FEW_PIXELS
+from hardware.ports import LIST
 from hardware.rtc import battery_volts, read_rtc
 from hardware.vitals import Vitals, read_vitals
 from kiosk.channel import ChannelError, Client
@@ -44,6 +46,7 @@ def findings(config: Config, anchor: Anchor | None, root: Path = Path("/")) -> I
     yield _decoder()
     if any(lane.part == "gpiozero" for lane in config.lane):
         yield board_at()
+    yield from ports_of(config)
     state = ask_core(config)
     yield Finding("core", state is not None, "answers" if state else "does not answer",
                   "systemctl status gate-kiosk-core (or: python -m kiosk run)")  # fmt: skip
@@ -77,6 +80,18 @@ def board_at(root: Path = Path("/")) -> Finding:
         return Finding("board", True, f"{model}, header on {find_header_chip(root)}")
     except HardwareError as err:
         return Finding("board", False, str(err), "is this a Raspberry Pi? NOTES.md, Pins that are taken")
+
+
+def ports_of(config: Config) -> Iterator[Finding]:
+    """Of several cameras each is named by its port: their order changes when one is missing."""
+    if config.real_cameras < 2:
+        return
+    for camera in config.camera:
+        if camera.part != "simulated":
+            text = f"{camera.lane}: its camera is at {camera.port}" if camera.port else (
+                f"{camera.lane}: its camera has no port, and is told from the others by its order only"
+            )  # fmt: skip
+            yield Finding("port", bool(camera.port), text, f'port = "cam0" or "cam1" in its [[camera]]; {LIST}')
 
 
 def ask_core(config: Config) -> GateState | None:
@@ -182,7 +197,18 @@ def _reader(lane: LaneState) -> Finding:
 def frames_of(lane: LaneState) -> str:
     """What a frame of this lane costs, and how many are looked at, for a technician."""
     looked = "" if lane.looked is None else f", {100 * lane.looked:.0f} % of frames looked at"
-    return f"fine, {lane.decode_ms:.1f} ms a frame{looked}"
+    pixels = "" if lane.module_px is None else f", {lane.module_px:.1f} pixels a module"
+    return f"fine, {lane.decode_ms:.1f} ms a frame{looked}{pixels}"
+
+
+def pixels_of(lane: LaneState) -> Iterator[Finding]:
+    """A finding where codes are too small for this camera at the set distance, or where nobody can tell."""
+    if lane.optics == "few" and lane.module_px is not None:
+        few = f"{lane.name}: {lane.module_px:.1f} camera pixels a module, {FEW_PIXELS} are needed"
+        yield Finding("pixels", False, few, "hold codes nearer (distance_cm), or take another module: MOUNTING.md")
+    if lane.optics == "lens":
+        yield Finding("pixels", False, f"{lane.name}: pixels a module are unknown, since its camera's lens is",
+                      "set lens_mm in its [[camera]] to the focal length of its lens")  # fmt: skip
 
 
 def pins_of(lane: LaneState) -> Finding:
@@ -194,5 +220,6 @@ def pins_of(lane: LaneState) -> Finding:
 def _lane(lane: LaneState) -> Iterator[Finding]:
     text = f"{lane.name}: {lane.camera_why or frames_of(lane)}"
     yield Finding("camera", lane.camera_ok, text, "check the ribbon cable, then systemctl status gate-kiosk-reader")
+    yield from pixels_of(lane)
     yield _reader(lane)
     yield pins_of(lane)

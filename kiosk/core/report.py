@@ -11,7 +11,7 @@ from kiosk.core.guards.acts import GuardActs
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept, Memory
 from kiosk.core.mirror import Mirror
-from kiosk.core.peers import CentreHealth, Peers
+from kiosk.core.peers import CentreHealth, Peers, short_word
 from kiosk.core.policy import stage_in_force
 from kiosk.core.vouching import Anchor
 from sync.terms import BOARD_FAULTS, CAMERA_FAULTS, INPUT_FAULTS, BoardFault
@@ -146,6 +146,8 @@ class GateReport:
             camera_fault=self._camera_fault(name),
             decode_ms=reader.decode_ms if reader else 0.0,
             looked=reader.looked if reader else None,
+            module_px=reader.module_px if reader else None,
+            optics=short_word(reader.optics) if reader else "",
             reader_restarts=len(restarts),
             reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
             reader_blames=sum(restart.lane == name for restart in restarts),

@@ -7,14 +7,16 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
-from hardware import OURS, Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Hint, Picture, Seen
+from hardware import OURS, Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Hint, PartInUse, Picture, Seen
 from hardware.exposure import DARKEST, Bracket, Lamp, brightness
+from hardware.modules import FEW_PIXELS
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import A, ChannelError, Q, Refused, Verb
+from kiosk.reader.absence import Sighting
 from kiosk.reader.caps import Look
 from kiosk.reader.sight import Sight
 from kiosk.verbs import PRESENT, STARTING, Presentation, PresentationAnswer, ReaderState
@@ -37,6 +39,10 @@ ADVICE = {
     "frozen": "each frame is the same picture: look at the ribbon cable, then at the power supply",
 }
 """What a technician should look at."""
+OPTICS_ADVICE = {
+    "few": "hold codes nearer (distance_cm), or take another module: MOUNTING.md",
+    "lens": "set lens_mm in its [[camera]] to the focal length of its lens",
+}
 
 log = logging.getLogger("reader")
 
@@ -124,6 +130,10 @@ class Eye:
         self._frame_at = self._alive_at = clock()
         self._failures = 0
         self._stuck = self._gives_none = False
+        self._module_px: float | None = None
+        self._optics = ""
+        self._away_since: float | None = None
+        self._stirred_at = clock()
         self._core_lost = False
         self._heard: list[PresentationAnswer] | None = None
         self._showing = threading.Lock()
@@ -155,8 +165,17 @@ class Eye:
             looked=round(self._looked, 3),
             frame_age_s=round(self._clock() - self._frame_at, 3),
             light=self._light and not self.why,
+            module_px=self._module_px,
+            optics=self._optics,
             hint=self._hint.value if self._hint and not self.why and not self._fault else "",
         )
+
+    def sighting(self) -> Sighting:
+        """Whether this camera is away, and when somebody was last before it. Simulated ones are never looked for."""
+        now, since = self._clock(), self._away_since
+        away = since is not None and self.settings.part != "simulated"
+        stirred_s = None if self.camera is None or self.why else now - self._stirred_at
+        return Sighting(self.settings.lane, now - since if away and since is not None else None, stirred_s, self.why)
 
     def look(self, camera: Camera) -> None:
         """Take one frame, decode it, present what came into view. Raises HardwareError when no frame comes."""
@@ -168,6 +187,8 @@ class Eye:
             ms, at = (time.perf_counter() - started) * 1000, frame.at
         self._frames += 1
         self._frame_at = self._clock()
+        if seen.stirred:
+            self._stirred_at = self._frame_at
         self._decode_ms += (ms - self._decode_ms) / 30
         self._looked += (seen.looked - self._looked) / LOOKED_FRAMES
         self._judge()
@@ -278,10 +299,12 @@ class Eye:
 
     def _watch(self) -> None:
         self._gives_none = False
-        camera = self.camera = self._open(self.settings)
+        camera = self.camera = self._opened()
         self._bracket = None
         try:
-            log.info("camera=open lane=%s about=%s", self.settings.lane, json.dumps(dict(camera.describe())))
+            about = dict(camera.describe())
+            log.info("camera=open lane=%s about=%s", self.settings.lane, json.dumps(about))
+            self._measure(about)
             while not self._stop.is_set():
                 self.look(camera)
         except HardwareError:
@@ -290,6 +313,32 @@ class Eye:
         finally:
             self.camera = None
             camera.close()
+
+    def _opened(self) -> Camera:
+        try:
+            camera = self._open(self.settings)
+        except PartInUse:
+            self._away_since = None
+            raise
+        except Exception:
+            self._away_since = self._clock() if self._away_since is None else self._away_since
+            raise
+        self._away_since = None
+        return camera
+
+    def _measure(self, about: Mapping[str, Any]) -> None:
+        """Keep how many pixels a module has; a technician should hear of too few where the camera is set up."""
+        self._module_px = about.get("module_px")
+        if self._module_px is not None:
+            self._optics = "few" if self._module_px < FEW_PIXELS else ""
+        else:
+            self._optics = "lens" if about.get("lens_mm", 0.0) is None else ""
+        if self._optics:
+            log.warning(
+                "camera=%s lane=%s module_px=%s needs=%g distance_cm=%g do=%r",
+                "few_pixels" if self._optics == "few" else "lens_unknown", self.settings.lane, self._module_px,
+                FEW_PIXELS, self.settings.distance_cm, OPTICS_ADVICE[self._optics],
+            )  # fmt: skip
 
     def _failed(self, why: str) -> None:
         self._says(why, "hung" if self._gives_none else "")

@@ -163,7 +163,9 @@ def test_a_photo_under_which_the_reader_dies_is_answered_at_once_and_the_next_is
     device.signal_reader(signal.SIGSTOP)
     sending = threading.Thread(target=lambda: answers.append(device.photo(b"\x89PNG and what ends a reader")))
     sending.start()
-    assert wait_until(lambda: len(device.page_core._clients._free.queue) == 4, LONG_S)  # the core was asked, now the reader
+    assert wait_until(
+        lambda: len(device.page_core._clients._free.queue) == 4, LONG_S
+    )  # the core was asked, now the reader
     device.signal_reader(signal.SIGKILL)
     sending.join(LONG_S)
     assert "识别程序读这张照片时停了" in answers[0] or "识别程序没有回应" in answers[0]
