@@ -34,7 +34,7 @@ from hardware.reading.decoder import QrDecoder
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import Verb
 from kiosk.reader.eye import Eye
-from kiosk.verbs import READER_STATE, Nothing, Presentation, PresentationAnswer
+from kiosk.verbs import READER_STATE, LampState, Presentation, PresentationAnswer
 
 LIMITS = ExposureRange(60, 3_000, 1.0, 16.0)
 FRAME_S = 1 / 30
@@ -239,7 +239,7 @@ class Core:
 
     def ask(self, verb: Verb[Any, Any], question: Any, timeout: float | None = None) -> Any:
         if verb is READER_STATE:
-            return Nothing()
+            return LampState()
         assert isinstance(question, Presentation)
         self.texts.append(question.text)
         return PresentationAnswer(outcome="grant", reason="ok", lane=question.lane, happening=1)
