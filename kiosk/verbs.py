@@ -93,8 +93,16 @@ class Ending(msgspec.Struct, kw_only=True):
 
 
 ENDING: Verb[Ending, Nothing] = Verb("ending", Ending, Nothing)
+
+
+class LampState(msgspec.Struct):
+    """Whether the lane's lamp can be lit: without it a covered lens looks like the night."""
+
+    works: bool = True
+
+
 PRESENT: Verb[Presentation, PresentationAnswer] = Verb("present", Presentation, PresentationAnswer)
-READER_STATE: Verb[ReaderState, Nothing] = Verb("reader_state", ReaderState, Nothing)
+READER_STATE: Verb[ReaderState, LampState] = Verb("reader_state", ReaderState, LampState)
 
 # --- guard -> core --------------------------------------------------------------------------------------------------
 

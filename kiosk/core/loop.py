@@ -210,13 +210,13 @@ class CoreLoop:
         shown = msgspec.structs.replace(asked, source="camera", engine=short_word(asked.engine))
         return self.jobs.ask(lambda: self._gate.present(shown), asked.at)
 
-    def _reader_state(self, state: verbs.ReaderState) -> verbs.Nothing:
+    def _reader_state(self, state: verbs.ReaderState) -> verbs.LampState:
         if state.lane not in self._gate.lanes:
             raise ch.Refused("unknown_lane")
         why = self._peers.reader_said(state, self._clock.now().utc_ms)
         if why:
             self.jobs.put(lambda: self._book.record("reader_restarted", why=why))
-        return verbs.Nothing()
+        return verbs.LampState(self._gate.lanes[state.lane].lamp_works)
 
     def _reader_ends(self, said: verbs.Ending) -> verbs.Nothing:
         if said.lane and said.lane not in self._gate.lanes:

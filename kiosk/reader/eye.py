@@ -118,6 +118,7 @@ class Eye:
         self._over = over
         self._changed = changed
         self._presenter = Presenter(settings.lane)
+        self._lamp_wired = lamp
         self._sight = Sight(lamp, settings.noise)
         self._fault = ""
         self._bracket: Bracket | None = None
@@ -140,6 +141,10 @@ class Eye:
         self._stop = threading.Event()
         self._wait = wait or self._stop.wait
         self._thread = threading.Thread(target=self._run, name=f"eye-{settings.lane}", daemon=True)
+
+    def lamp_works(self, works: bool) -> None:
+        """Take note of whether the core can light the lamp, where the lane has one."""
+        self._sight.lamp = self._lamp_wired and works
 
     def start(self) -> None:
         self._thread.start()

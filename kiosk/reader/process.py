@@ -133,9 +133,10 @@ class Reader:
         return ShownTexts(heard, "" if heard else "no new code was read, or the core did not answer")
 
     def report(self) -> None:
-        """Tell the core how each camera is. Raises ChannelError."""
+        """Tell the core how each camera is, and hear of its lamp. Raises ChannelError."""
         for eye in self._eyes:
-            self._core.ask(READER_STATE, msgspec.structs.replace(eye.state(), run=self.run), STATE_S)
+            lamp = self._core.ask(READER_STATE, msgspec.structs.replace(eye.state(), run=self.run), STATE_S)
+            eye.lamp_works(lamp.works)
 
     def _last_word(self, why: Literal["asked", "camera", "frame", "photo"], lane: str = "") -> None:
         """Tell the core what ends this run."""

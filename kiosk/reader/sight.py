@@ -48,7 +48,8 @@ class Sight:
     def __init__(self, lamp: bool = False, noise: bool = True) -> None:
         self.moves = False
         """The last frame differed from the one before it."""
-        self._has_lamp = lamp
+        self.lamp = lamp
+        """It may break, and work again."""
         self._noise = noise
         self._last = b""
         self._same = _Run()
@@ -66,7 +67,7 @@ class Sight:
         same = before == self._last
         self.moves = bool(before) and not (same and self._noise)
         self._same.step(same, now)
-        self._lit.step(lit and self._has_lamp, now)
+        self._lit.step(lit and self.lamp, now)
         self._judge_black(sample, frame.exposure, now)
         full = _share(sample < WHITE) <= STRAYS
         self._white.step(full, full, full and self._closed(frame.exposure), now)
@@ -76,7 +77,7 @@ class Sight:
         picture without even the noise of a sensor, in an exposure that is known."""
         nothing = _share(sample > BLACK) <= STRAYS
         dead, lit = nothing and self._limits is not None, self._lit.lasts(LAMP_LATE_S)
-        unseen = dead or (self._has_lamp and dim(sample))
+        unseen = dead or (self.lamp and dim(sample))
         begins = dead or (unseen and (nothing or lit))
         self._black.step(begins, unseen, (dead or (unseen and lit)) and self._opened(exposure), now)
 

@@ -399,7 +399,7 @@ def test_a_centre_that_was_put_back_is_told_as_that_and_not_as_one_that_is_away(
     assert core.state().faults == ["centre_away"]
 
 
-@pytest.mark.parametrize(("name", "fault"), [("yellow", "lights"), ("buzzer", "lights"), ("call", "input_taken")])
+@pytest.mark.parametrize(("name", "fault"), [("yellow", "lights"), ("illumination", "lights"), ("call", "input_taken")])
 def test_a_pin_that_is_taken_is_a_fault_with_its_light_and_a_finding_and_the_lane_opens(
     tmp_path: Path, name: str, fault: str
 ) -> None:
@@ -407,7 +407,8 @@ def test_a_pin_that_is_taken_is_a_fault_with_its_light_and_a_finding_and_the_lan
     core = Here(tmp_path, {name: why})
     try:
         core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True))
-        core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True))
+        lamp = core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True))
+        assert lamp.works is (name != "illumination")
         core.state()
         told = core.state()
         assert (told.faults, told.lanes[0].signal, told.lanes[0].pins_why) == ([fault], "fault", why)

@@ -16,7 +16,7 @@ import pytest
 from kiosk.channel import Server, Verb, listen
 from kiosk.reader.caps import FRAME_CAP_S, OVERDUE, PHOTO_CAP_S, TURN_S, Caps, Look
 from kiosk.restarts import HOUR_S, SEVERAL, TOLD_S, Restart, Restarts
-from kiosk.verbs import ENDING, READER_STATE, Ending, Nothing
+from kiosk.verbs import ENDING, READER_STATE, Ending, LampState, Nothing
 
 ROOT = Path(__file__).parents[2]
 FRAME, PHOTO = Look("frame", "entry"), Look("photo")
@@ -135,7 +135,7 @@ def endings() -> Iterator[tuple[Path, list[Ending]]]:
         said.append(ending)
         return Nothing()
 
-    verbs: dict[Verb[Any, Any], Any] = {READER_STATE: lambda _: Nothing(), ENDING: hear}
+    verbs: dict[Verb[Any, Any], Any] = {READER_STATE: lambda _: LampState(), ENDING: hear}
     with tempfile.TemporaryDirectory(prefix="gk") as folder:
         path = Path(folder) / "core.sock"
         server = Server(listen(path), verbs).start()

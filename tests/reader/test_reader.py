@@ -31,6 +31,7 @@ from kiosk.verbs import (
     PRESENT,
     READER_STATE,
     SHOW,
+    LampState,
     Nothing,
     Photo,
     Presentation,
@@ -126,7 +127,7 @@ class Core:
             raise Refused(self.no)
         if verb is READER_STATE:
             self.states.append(question)
-            return Nothing()
+            return LampState()
         if verb is ENDING:
             self.endings.append(question)
             return Nothing()

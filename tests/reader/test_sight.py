@@ -257,6 +257,14 @@ def test_night_is_no_fault_however_dark_and_however_suddenly_it_comes(
     assert max(post.ages[200:]) < 1.0
 
 
+def test_night_is_no_fault_where_the_lamps_pin_is_taken(tmp_path: Path) -> None:
+    post = Post(tmp_path, lamp_light=0.0)
+    post.eye.lamp_works(False)
+    post.at(10.0, lambda: post.shine(0.0))
+    post.run(30.0)
+    assert post.faults() == []
+
+
 def test_a_gate_that_starts_in_a_dark_night_is_well(post: Post) -> None:
     post.shine(0.0)
     post.run(20.0)

@@ -98,6 +98,11 @@ class LaneRun:
         return "; ".join([*taken, *(why for part, why in self._faults.items() if part != "relay")])
 
     @property
+    def lamp_works(self) -> bool:
+        """Whether the lamp beside the camera can be lit, as far as its pin says."""
+        return "illumination" not in self.parts.missing and "illumination" not in self._faults
+
+    @property
     def pins_why(self) -> str:
         """What is wrong with the lane's pins, for a technician; empty: nothing."""
         taken = [why for name, why in self.parts.missing.items() if name in INPUTS]
