@@ -458,6 +458,11 @@ def focus(
             click.echo(f"Start the reader again: {START_READER}", err=True)
 
 
+def _own_name() -> str:
+    """This machine's name, which Raspberry Pi OS makes known as NAME.local."""
+    return os.uname().nodename.removesuffix(".local")
+
+
 @contextmanager
 def _focus_page(aid: Aid, lane: str, address: str, port: int, seconds_left: Callable[[], float]) -> Iterator[None]:
     """The page, served from threads; its address, good once, on stderr."""
@@ -472,7 +477,7 @@ def _focus_page(aid: Aid, lane: str, address: str, port: int, seconds_left: Call
         raise click.ClickException(f"the page cannot listen on {address} port {port}: {err.strerror or err}") from err
     serving = threading.Thread(target=server.serve_forever, name="focus-page", daemon=True)
     serving.start()
-    host = "ADDRESS-OF-THIS-GATE" if address in ("0.0.0.0", "::") else f"[{address}]" if ":" in address else address
+    host = f"{_own_name()}.local" if address in ("0.0.0.0", "::") else f"[{address}]" if ":" in address else address
     click.echo(f"Open, in one browser: http://{host}:{server.port}/enter/{keys.token}", err=True)
     try:
         yield
