@@ -13,17 +13,21 @@ Usage:
   ./setup.sh test --long [PART...] [--seed N] [--minutes M]
                              kills, lossy lines, sick disks, wrong clocks … many times, and a table of what held;
                              --list names the parts, --minutes ends each of them
-  sudo ./setup.sh gate --enrol CODE --centre URL [--ca FILE] [--config FILE] [--simulated] [--yes]
-                             makes this Raspberry Pi a gate; a second run changes nothing
+  sudo ./setup.sh gate --enrol CODE --centre URL [--ca FILE] [--config FILE] [--screen] [--simulated]
+              [--yes]        makes this Raspberry Pi a gate; a second run changes nothing
+  ./setup.sh board [--simulated]
+                             says whether this machine can be a gate; changes nothing, needs no root
 
   --enrol CODE     one-time code of this gate, from the centre
   --centre URL     address of the centre, e.g. https://centre.example.org
   --ca FILE        certificate authority of the centre (PEM), where it has its own
   --config FILE    a kiosk.toml prepared for this gate; otherwise systemd/kiosk.example.toml
+  --screen         a display hangs on this machine: it shows the lane's screen (or set [screen] display in kiosk.toml)
   --simulated      go on without a Raspberry Pi: camera and pins are simulated
   --yes            do not ask before acting
 
-Needs Debian 12 or 13, or Raspberry Pi OS, and root or sudo.
+A gate needs 64-bit Raspberry Pi OS bookworm or later on a Raspberry Pi 3B+, 4, 400, 5, 500, CM4 or CM5. Demo, test and
+a simulated gate need Debian 12 or 13. All need root or sudo.
 Exit codes: 0 done, 1 something failed (the last line says what), 2 wrong usage.
 TEXT
 }
@@ -145,10 +149,14 @@ ETC=/etc/gate-kiosk
 STATE=/var/lib/gate-kiosk
 OPT=/opt/gate-kiosk
 UNITS=/etc/systemd/system
-SERVICES=(gate-kiosk-core gate-kiosk-reader gate-kiosk-guard gate-kiosk-sync)
+SERVICES=(gate-kiosk-core gate-kiosk-reader gate-kiosk-guard gate-kiosk-sync gate-kiosk-breadcrumb)
 
 GATE_PACKAGES=(ca-certificates python3 python3-venv libzbar0 python3-numpy python3-pil)
 PI_PACKAGES=(python3-picamera2 python3-lgpio python3-gpiozero)
+# The oldest version that has every call we use: picamera2's cancel_all_and_flush, gpiozero's LGPIOFactory(chip=...).
+declare -A OLDEST=([python3-picamera2]=0.3.20 [python3-gpiozero]=2.0 [python3-lgpio]=0.2)
+declare -A UNFIT=([python3-picamera2]=0.3.26)
+SCREEN_PACKAGES=(cage seatd wlr-randr fonts-noto-cjk)
 # What apt installed and pip must not shadow: their C parts fit this system's camera and kernel.
 APTS_OWN=(numpy pillow picamera2 lgpio gpiozero simplejpeg)
 
@@ -166,9 +174,147 @@ install_file() {
   CHANGED+=("$target")
 }
 
+# --- gate: what machine this is, before anything is installed ---------------------------------------------------------
+
+ROOT=${GATE_ROOT:-} # tests put a tree of their own there
+
+# Every sentence ends with what to do.
+machine_fits() {
+  system_fits
+  [[ -z ${GIVEN[simulated]} ]] || return 0
+  architecture_fits
+  board_fits
+}
+
+system_fits() {
+  local id='' version=''
+  if [[ -r $ROOT/etc/os-release ]]; then
+    id=$(sed -n 's/^ID="\{0,1\}\([^"]*\).*/\1/p' "$ROOT/etc/os-release")
+    version=$(sed -n 's/^VERSION_ID="\{0,1\}\([0-9]*\).*/\1/p' "$ROOT/etc/os-release")
+  fi
+  case $id in
+    debian | raspbian) ;;
+    *) die "this system is ${id:-unknown}, and a gate needs Raspberry Pi OS or Debian: put Raspberry Pi OS (64-bit) on the card" ;;
+  esac
+  if [[ ! $version =~ ^[0-9]+$ ]]; then
+    say "    NOTE: a Debian without a number; 12 and 13 were tried"
+  elif ((version < 12)); then
+    die "Debian $version is too old, 12 (bookworm) or later is needed: put a new Raspberry Pi OS (64-bit) on the card"
+  elif ((version > 13)); then
+    say "    NOTE: Debian $version was not tried; 12 and 13 were"
+  fi
+  say "    system: $id ${version:-without a number}"
+}
+
+# A 64-bit kernel often runs a 32-bit system: what packages are made for is asked, too.
+architecture_fits() {
+  local packages kernel
+  packages=$(dpkg --print-architecture) kernel=$(uname -m)
+  if [[ $packages == arm64 && $kernel == aarch64 ]]; then
+    say "    architecture: arm64"
+    return
+  fi
+  case $packages in
+    arm64) die "the system is 64-bit, but its kernel is $kernel: remove arm_64bit=0 from /boot/firmware/config.txt and reboot" ;;
+    armhf) die "the system is 32-bit (armhf, kernel $kernel): put Raspberry Pi OS (64-bit) on the card" ;;
+    *) die "this machine is $packages, not a 64-bit Raspberry Pi: --simulated goes on without camera and pins" ;;
+  esac
+}
+
+board_fits() {
+  local model=''
+  [[ ! -r $ROOT/proc/device-tree/model ]] || model=$(tr -d '\0' <"$ROOT/proc/device-tree/model")
+  case $model in
+    'Raspberry Pi 3 Model B Plus'* | 'Raspberry Pi 4 Model B'* | 'Raspberry Pi 400'* | 'Raspberry Pi Compute Module 4'* | \
+      'Raspberry Pi 5'* | 'Raspberry Pi Compute Module 5'*) say "    board: $model" ;; # 500 begins with 5
+    'Raspberry Pi Zero 2'* | 'Raspberry Pi 3 Model A'*)
+      die "$model has 512 MB of memory: the camera's buffers need contiguous memory (CMA), and too little is left for it" \
+        "and four processes. Take a Raspberry Pi 3B+, 4, 5, CM4 or CM5"
+      ;;
+    'Raspberry Pi'*) unknown_board "$model" ;;
+    '') die "this is not a Raspberry Pi (it has no /proc/device-tree/model): --simulated goes on without camera and pins" ;;
+    *) die "$model is not a Raspberry Pi: --simulated goes on without camera and pins" ;;
+  esac
+}
+
+# A newer board may well do; an older one was never tried. A person may decide, a script may not.
+unknown_board() {
+  local answer=''
+  say "    board: $1, which is not one of 3B+, 4, 400, 5, 500, CM4 and CM5"
+  if [[ -z ${GIVEN[yes]} && -t 0 ]]; then read -r -p "    Nobody tried it. Go on all the same? [y/N] " answer; fi
+  [[ $answer == [yY]* ]] ||
+    die "$1 was never tried as a gate. Run this in a terminal without --yes to go on all the same, or take a tried board"
+}
+
+# --- gate: versions --------------------------------------------------------------------------------------------------
+
+installed_version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || true; }
+
+# What apt would install now; nothing where it knows no such package.
+candidate_version() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: \(.*\)/\1/p' | grep -vx '(none)' || true; }
+
+# The part of a Debian version that the program's authors gave it: 1:2.0.1-0+rpt1 is 2.0.1.
+upstream() { local version=${1#*:}; printf '%s' "${version%-*}"; }
+
+# version_fits PACKAGE VERSION
+version_fits() {
+  local plain
+  plain=$(upstream "$2")
+  [[ -z ${UNFIT[$1]:-} || $plain != "${UNFIT[$1]}" ]] || return 1
+  dpkg --compare-versions "$plain" ge "${OLDEST[$1]}"
+}
+
+wanted_version() { printf '%s or newer%s' "${OLDEST[$1]}" "${UNFIT[$1]:+ except ${UNFIT[$1]}}"; }
+
+# Prints the packages of PI_PACKAGES that apt has to install: the missing and the unfit, no other.
+to_install() {
+  local name now
+  for name in "${PI_PACKAGES[@]}"; do
+    now=$(installed_version "$name")
+    [[ -n $now ]] && is_installed "$name" && version_fits "$name" "$now" || printf '%s\n' "$name"
+  done
+}
+
+# What apt would install is judged before it does.
+candidates_fit() {
+  local name offered
+  for name; do
+    offered=$(candidate_version "$name")
+    [[ -n $offered ]] ||
+      die "apt offers no $name: it is not Raspberry Pi OS, or its lists are old (sudo apt-get update)." \
+        "--simulated goes on without camera and pins"
+    version_fits "$name" "$offered" ||
+      die "apt offers $name $offered, and $(wanted_version "$name") is needed:" \
+        "sudo apt-get update, then run this again. If that changes nothing, put a new Raspberry Pi OS on the card"
+  done
+}
+
+# tell_versions: for ./setup.sh board.
+tell_versions() {
+  local name now missing
+  mapfile -t missing < <(to_install)
+  candidates_fit "${missing[@]}"
+  for name in "${PI_PACKAGES[@]}"; do
+    now=$(installed_version "$name")
+    if [[ " ${missing[*]} " == *" $name "* ]]; then
+      say "    $name: ${now:-not installed}; setup installs $(candidate_version "$name")"
+    else
+      say "    $name: $now"
+    fi
+  done
+}
+
+board() {
+  read_gate_arguments "$@"
+  step "This machine" machine_fits
+  python_is_new_enough
+  [[ -n ${GIVEN[simulated]} ]] || step "Versions" tell_versions
+  say "This machine can be a gate."
+}
+
 # --- gate: the steps -------------------------------------------------------------------------------------------------
 
-declare -A GIVEN=([enrol]='' [centre]='' [ca]='' [config]='' [simulated]='' [yes]='')
+declare -A GIVEN=([enrol]='' [centre]='' [ca]='' [config]='' [screen]='' [simulated]='' [yes]='')
 
 read_gate_arguments() {
   local option
@@ -176,7 +322,7 @@ read_gate_arguments() {
     option=$1
     shift
     case $option in
-      --simulated | --yes) GIVEN[${option#--}]=1 ;;
+      --screen | --simulated | --yes) GIVEN[${option#--}]=1 ;;
       --enrol | --centre | --ca | --config)
         [[ $# -gt 0 ]] || wrong "gate: $option needs a value"
         GIVEN[${option#--}]=$1
@@ -201,7 +347,8 @@ gate_is_possible() {
 ask_before_acting() {
   if [[ -n ${GIVEN[yes]} || ! -t 0 ]]; then return; fi
   say "This makes $(hostname) a gate of ${GIVEN[centre]:-the centre it is enrolled at}:"
-  say "  Debian packages; users gate-core, gate-reader, gate-guard, gate-sync; code in $OPT; configuration in $ETC;"
+  say "  Debian packages; users gate-core, gate-reader, gate-guard, gate-sync, gate-breadcrumb; code in $OPT;"
+  say "  configuration in $ETC;${GIVEN[screen]:+ a browser for the display and user gate-screen;}"
   say "  state in $STATE; units in $UNITS, started now and at every boot."
   local answer
   read -r -p "Go on? [y/N] " answer
@@ -214,10 +361,24 @@ gate_packages() {
     say "    simulated: no camera and no pin packages"
     return
   fi
-  apt-cache show python3-picamera2 >/dev/null 2>&1 || apt update >/dev/null || die "apt-get update failed"
-  apt-cache show python3-picamera2 >/dev/null 2>&1 ||
-    die "this system offers no python3-picamera2: it is not Raspberry Pi OS. --simulated goes on without camera and pins"
-  packages "${PI_PACKAGES[@]}"
+  pi_packages
+}
+
+# Installs what is missing and upgrades what is too old, and nothing else.
+pi_packages() {
+  local wanted
+  mapfile -t wanted < <(to_install)
+  if [[ ${#wanted[@]} -eq 0 ]]; then
+    say "    unchanged: camera and pin packages are new enough"
+    return
+  fi
+  apt update >/dev/null || die "apt-get update failed: is the network there?"
+  candidates_fit "${wanted[@]}"
+  say "    installing ${wanted[*]}"
+  apt install -y --no-install-recommends "${wanted[@]}" >/dev/null || die "apt-get install failed, see above"
+  CHANGED+=(packages)
+  mapfile -t wanted < <(to_install)
+  [[ ${#wanted[@]} -eq 0 ]] || die "apt-get left ${wanted[*]} too old: is it held back (apt-mark showhold)?"
 }
 
 users_and_folders() {
@@ -314,7 +475,22 @@ configuration() {
   else
     install_file "$HERE/systemd/kiosk.example.toml" "$ETC/kiosk.toml"
   fi
+  [[ -z ${GIVEN[screen]} ]] || display_is_hdmi
   kiosk config --config "$ETC/kiosk.toml" >/dev/null || die "correct $ETC/kiosk.toml, then run this again"
+}
+
+# Sets [screen] display, whatever stands there: the key, the section alone, or neither.
+display_is_hdmi() {
+  local made
+  made=$(mktemp)
+  awk '
+    /^\[/ { if (within && !done) { print "display = \"hdmi\""; done = 1 } within = ($0 ~ /^\[screen\]/) }
+    within && /^ *display *=/ { sub(/"[a-z]*"/, "\"hdmi\""); done = 1 }
+    { print }
+    END { if (!done) { if (!within) print "\n[screen]"; print "display = \"hdmi\"" } }
+  ' "$ETC/kiosk.toml" >"$made"
+  install_file "$made" "$ETC/kiosk.toml"
+  rm "$made"
 }
 
 simulated_configuration() {
@@ -372,6 +548,69 @@ units() {
   fi
 }
 
+# --- gate: the lane's screen, where a display is configured --------------------------------------------------------------
+
+wants_screen() { kiosk config --config "$ETC/kiosk.toml" | grep -q '"display": "hdmi"'; }
+
+# Debian's name, and the older one of Raspberry Pi OS bookworm.
+browser_package() {
+  if [[ -n $(candidate_version chromium) ]]; then printf chromium; else printf chromium-browser; fi
+}
+
+screen() {
+  local before=${#CHANGED[@]} unit=gate-kiosk-screen.service
+  if ! wants_screen; then
+    remove_screen
+    return
+  fi
+  ! systemctl --quiet is-enabled display-manager 2>/dev/null ||
+    die "this system starts a desktop, which holds the display: sudo systemctl disable --now display-manager, then run this again"
+  packages "${SCREEN_PACKAGES[@]}" "$(browser_package)"
+  install_file "$HERE/systemd/screen/sysusers.conf" /etc/sysusers.d/gate-kiosk-screen.conf
+  systemd-sysusers /etc/sysusers.d/gate-kiosk-screen.conf
+  mkdir -p /etc/udev/rules.d
+  install_file "$HERE/systemd/screen/touch.rules" /etc/udev/rules.d/90-gate-kiosk-screen.rules
+  install_file "$HERE/systemd/screen/$unit" "$UNITS/$unit"
+  if [[ ${#CHANGED[@]} -eq $before ]]; then
+    systemctl start "$unit"
+    say "    unchanged"
+    return
+  fi
+  if udevadm control --reload 2>/dev/null; then udevadm trigger --subsystem-match=input; fi # none in a container
+  systemctl daemon-reload
+  systemctl --quiet enable seatd "$unit"
+  systemctl restart seatd "$unit"
+  say "    enabled and started"
+}
+
+remove_screen() {
+  if [[ ! -e $UNITS/gate-kiosk-screen.service ]]; then
+    say "    no display is configured"
+    return
+  fi
+  systemctl --quiet disable --now gate-kiosk-screen.service
+  rm -f "$UNITS/gate-kiosk-screen.service" /etc/udev/rules.d/90-gate-kiosk-screen.rules
+  systemctl daemon-reload
+  say "    removed: no display is configured any longer"
+  CHANGED+=(screen)
+}
+
+# A display may be hung up later: its absence is told, not held against the gate.
+screen_is_shown() {
+  local tries run
+  for ((tries = 0; tries < 60; tries++)); do
+    run=$(systemctl show -p InvocationID --value gate-kiosk-screen)
+    if journalctl -o cat "_SYSTEMD_INVOCATION_ID=$run" | grep -o 'screen=[a-z]* lane=' | tail -n 1 | grep -q shown; then
+      say "    the lane's screen is shown"
+      return
+    fi
+    sleep 2
+  done
+  say "    NOTE: the display does not show the lane yet: journalctl -u gate-kiosk-screen says why"
+}
+
+# --- gate: is it well? -----------------------------------------------------------------------------------------------
+
 wait_until_active() {
   local service tries
   for service in "${SERVICES[@]}"; do
@@ -406,21 +645,26 @@ guards_page() {
   address=$(hostname -I 2>/dev/null | cut -d' ' -f1)
   port=$(sed -n '/^\[guard\]/,/^\[/ s/^port = \([0-9]*\).*/\1/p' "$ETC/kiosk.toml")
   say "Guards' page: http://${address:-$(hostname)}:${port:-8080}/"
+  # Raspberry Pi OS answers for its name by mDNS; that address stays when the router gives another number.
+  [[ ! -S /run/avahi-daemon/socket ]] || say "        or by name: http://$(hostname).local:${port:-8080}/"
 }
 
 gate() {
   read_gate_arguments "$@"
   gate_is_possible
+  step "This machine" machine_fits
+  python_is_new_enough
   ask_before_acting
   step "Debian packages" gate_packages
-  python_is_new_enough
   step "Users and folders" users_and_folders
   step "Code in $OPT" code
   step "Configuration" configuration
   step "Enrolment" enrolment
   step "Units" units
-  step "Waiting for the four services" wait_until_active
+  step "The lane's screen" screen
+  step "Waiting for the services" wait_until_active
   step "Check" content
+  ! wants_screen || step "Display" screen_is_shown
   guards_page
   if [[ ${#CHANGED[@]} -eq 0 ]]; then say "Done: unchanged."; else say "Done: the gate is installed and runs."; fi
 }
@@ -429,6 +673,7 @@ case ${1:-} in
   demo) shift && demo "$@" ;;
   test) shift && test_everything "$@" ;;
   gate) shift && gate "$@" ;;
+  board) shift && board "$@" ;;
   -h | --help) usage ;;
   '') usage >&2 && exit 2 ;;
   *) wrong "unknown command $1" ;;

@@ -265,6 +265,47 @@ def sync(config: Config) -> None:
 
 
 @main.command()
+@click.option("--folder", default="/run/gate-kiosk-screen", show_default=True, type=click.Path(path_type=Path),
+              help="Holds the browser's profile; lost at every start.")  # fmt: skip
+@_config_option
+def screen(config: Config, folder: Path) -> None:
+    """The lane's screen on the display of this device; its unit runs this."""
+    from kiosk.display.browser import BrowserError
+    from kiosk.display.stage import Stage
+    from kiosk.service import Service, log_to_stdout
+
+    log_to_stdout()
+    service = Service()
+    service.on_signals()
+    try:
+        Stage(config, service, folder).run()
+    except BrowserError as err:
+        raise click.ClickException(str(err)) from err
+    service.stop()
+
+
+@main.command()
+@click.option("--folder", default="/var/lib/gate-kiosk/breadcrumb", show_default=True,
+              type=click.Path(path_type=Path), help="Holds the lines.")  # fmt: skip
+@click.option("--run-folder", default="/run/gate-kiosk-breadcrumb", show_default=True,
+              type=click.Path(path_type=Path), help="Outlasts a restart of this program, and no reboot.")  # fmt: skip
+def breadcrumb(folder: Path, run_folder: Path) -> None:
+    """The last warnings before a crash, kept on the card; its unit runs this."""
+    from kiosk.breadcrumb import follow
+    from kiosk.service import Service, log_to_stdout
+
+    log_to_stdout()
+    service = Service()
+    service.on_signals()
+    service.ready(f"folder={folder}")
+    try:
+        follow(folder, run_folder, service.stopping, service.alive)
+    except (OSError, EOFError) as err:
+        raise click.ClickException(f"the journal cannot be followed: {err}") from err
+    service.stop()
+
+
+@main.command()
 @_config_option
 @click.pass_context
 def run(ctx: click.Context, /, **_: Config) -> None:
@@ -472,6 +513,11 @@ def focus(
             click.echo(f"Start the reader again: {START_READER}", err=True)
 
 
+def _own_name() -> str:
+    """This machine's name, which Raspberry Pi OS makes known as NAME.local."""
+    return os.uname().nodename.removesuffix(".local")
+
+
 @contextmanager
 def _focus_page(aid: Aid, lane: str, address: str, port: int, seconds_left: Callable[[], float]) -> Iterator[None]:
     """The page, served from threads; its address, good once, on stderr."""
@@ -486,7 +532,7 @@ def _focus_page(aid: Aid, lane: str, address: str, port: int, seconds_left: Call
         raise click.ClickException(f"the page cannot listen on {address} port {port}: {err.strerror or err}") from err
     serving = threading.Thread(target=server.serve_forever, name="focus-page", daemon=True)
     serving.start()
-    host = "ADDRESS-OF-THIS-GATE" if address in ("0.0.0.0", "::") else f"[{address}]" if ":" in address else address
+    host = f"{_own_name()}.local" if address in ("0.0.0.0", "::") else f"[{address}]" if ":" in address else address
     click.echo(f"Open, in one browser: http://{host}:{server.port}/enter/{keys.token}", err=True)
     try:
         yield

@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=words.sh
 source "$(dirname "$0")/words.sh"
+# shellcheck source-path=SCRIPTDIR source=pose.sh
+source "$(dirname "$0")/pose.sh"
 
 start_centre() {
   python3 -m venv /opt/centre
@@ -14,7 +16,7 @@ start_centre() {
   eventually 60 bash -c "</dev/tcp/127.0.0.1/$PORT"
 }
 
-setup() { (cd /root/gate-kiosk && ./setup.sh gate --centre "http://127.0.0.1:$PORT" --config "$ENTRY/kiosk.toml" --yes "$@"); }
+setup() { (cd /root/gate-kiosk && like_a_pi ./setup.sh gate --centre "http://127.0.0.1:$PORT" --config "$ENTRY/kiosk.toml" --yes "$@"); }
 
 # Everything that setup.sh writes: names, owners, modes and contents.
 tree() {
@@ -28,6 +30,9 @@ exposure() { systemd-analyze security --no-pager "$1.service" | sed -n 's/.*expo
 
 at_most() { awk -v score="$1" -v limit="$2" 'BEGIN { exit !(score != "" && score <= limit) }'; }
 
+expect "setup.sh board refuses a machine that is no Raspberry Pi" "" \
+  bash -c '! /mnt/share/project/setup.sh board >/tmp/board 2>&1 && tail -n 1 /tmp/board | grep -q -e --simulated'
+old_picamera2
 start_centre
 code=$(centre add-gate 1 东门 --json | field enrolment_code)
 cp -r /mnt/share/project /root/gate-kiosk
@@ -43,6 +48,8 @@ expect "  in one sentence, nothing started" "" \
   bash -c '! grep -q Traceback /tmp/wrong && ! systemctl is-active gate-kiosk-core >/dev/null'
 
 expect "setup.sh gate with the right code" "" setup --enrol "$code"
+expect "  upgraded the picamera2 that was too old" "$(version_of python3-picamera2)" \
+  dpkg --compare-versions "$(version_of python3-picamera2)" ge 0.3.20
 expect "all four services are active" "" all_active
 well || true
 for service in "${SERVICES[@]}"; do
