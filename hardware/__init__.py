@@ -38,6 +38,10 @@ class PartInUse(HardwareError):
     """Another program has the part."""
 
 
+class CameraAbsent(HardwareError):
+    """The camera that is meant is not among those found. The system may have to be looked through anew."""
+
+
 class Signal(Enum):
     """What the lane's lights show. Exactly one at a time."""
 
@@ -254,7 +258,12 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     lane: str
     part: Literal["picamera2", "simulated"] = "picamera2"
+    port: str = ""
+    """Where its cable is: cam0, cam1, or a part of libcamera's Id. Empty: ``index``, which only counts while no camera
+    of the device is missing."""
     index: int = 0
+    lens_mm: float | None = None
+    """Focal length of a lens that was screwed on, or that another module has. None: the module's own."""
     width: int = 1280
     height: int = 720
     frame_us: int = 33_333

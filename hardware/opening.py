@@ -5,10 +5,11 @@ from __future__ import annotations
 from hardware import Camera, CameraSettings, HardwareError, LaneParts, Wiring
 
 
-def open_camera(settings: CameraSettings, simulated_dir: str = "") -> Camera:
+def open_camera(settings: CameraSettings, simulated_dir: str = "", among: int = 1) -> Camera:
     """The camera the settings ask for. Raises HardwareError in words a technician can act on.
 
-    ``simulated_dir`` is where a simulated one looks for its trouble (see ``hardware.simulated``).
+    ``simulated_dir`` is where a simulated one looks for its trouble (see ``hardware.simulated``); ``among`` is the
+    number of real cameras the device should have.
     """
     if settings.part == "simulated":
         from hardware.simulated import SimulatedCamera
@@ -20,7 +21,7 @@ def open_camera(settings: CameraSettings, simulated_dir: str = "") -> Camera:
         raise HardwareError(
             f"{err}: install python3-picamera2; the environment must see the system's packages"
         ) from err
-    return PiCamera(settings)
+    return PiCamera(settings, among)
 
 
 def open_lane(name: str, wiring: Wiring, simulated_dir: str, passage_after_s: float | None = None) -> LaneParts:

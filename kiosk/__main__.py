@@ -143,6 +143,7 @@ def reader(config: Config) -> None:
     from hardware.opening import open_camera
     from hardware.reading.decoder import QrDecoder
     from kiosk.channel import MAX_PHOTO_MESSAGE, Client, Server
+    from kiosk.reader.absence import Search
     from kiosk.reader.caps import hold_off_end, limit_memory
     from kiosk.reader.process import Reader
     from kiosk.service import Service, log_to_stdout
@@ -156,8 +157,9 @@ def reader(config: Config) -> None:
         config.camera,
         QrDecoder(),
         lambda: Client(config.socket("core-reader")),
-        lambda settings: open_camera(settings, config.simulated.folder),
+        lambda settings: open_camera(settings, config.simulated.folder, config.real_cameras),
         lamps=[lane.name for lane in config.lane if lane.illumination is not None],
+        search=Search(Path(os.environ.get("RUNTIME_DIRECTORY", config.gate.run)) / "camera-absent"),
     )
     pair = "reader-guard"
     server = Server(_listener(config, pair), running.verbs(), MAX_PHOTO_MESSAGE).start()
@@ -168,6 +170,8 @@ def reader(config: Config) -> None:
         if running.frame_age() < FRAME_AGE_S:
             service.alive()
             hold_off_end()
+        if running.looks_anew():
+            break
     service.stop()
     server.close()
     running.close()
@@ -428,6 +432,7 @@ def focus(
     python -m kiosk focus --search --once        autofocus lens: the line for kiosk.toml
     ssh -L 8091:127.0.0.1:8091 pi@GATE           brings the page to another machine
     """
+    from hardware.opening import open_camera
     from hardware.reading.decoder import QrDecoder
     from kiosk.commands.focus import START_READER, Aid, in_place, in_words, look_once, look_until, open_for_focus
     from kiosk.commands.focus import as_json as in_json
@@ -435,7 +440,7 @@ def focus(
     settings = next((camera for camera in config.camera if lane in (None, camera.lane)), None)
     if settings is None:
         raise click.ClickException(f"no camera looks at lane {lane}" if lane else "there is no [[camera]]")
-    camera = open_for_focus(settings)
+    camera = open_for_focus(settings, lambda chosen: open_camera(chosen, among=config.real_cameras))
     try:
         aid = Aid(camera, QrDecoder(), settings.distance_cm)
         if search and not aid.search():

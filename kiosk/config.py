@@ -129,6 +129,11 @@ class Config(_Section, frozen=True, kw_only=True):
         zh, en = (f"{title} {lane.name}" if alike else title for title in _TITLES[lane.direction])
         return lane.title_zh or zh, lane.title_en or en
 
+    @property
+    def real_cameras(self) -> int:
+        """How many cameras the device should have."""
+        return sum(camera.part != "simulated" for camera in self.camera)
+
     def simulated_parts(self) -> list[str]:
         """What is not real on this device, for the permanent banner."""
         lanes = [f"barrier {lane.name}" for lane in self.lane if lane.part == "simulated"]
@@ -198,6 +203,8 @@ def _problems(config: Config) -> Iterator[str]:
             yield f"camera[{at}].lane: no lane is named {camera.lane!r}"
         if camera.lane in {other.lane for other in config.camera[:at]}:
             yield f"camera[{at}].lane: {camera.lane!r} has a camera already"
+        if camera.port and camera.port in {other.port for other in config.camera[:at]}:
+            yield f"camera[{at}].port: {camera.port!r} is another camera's already"
     yield from _range_problems(config)
 
 
@@ -265,6 +272,8 @@ def _range_problems(config: Config) -> Iterator[str]:
         yield from outside(f"camera[{at}].frame_us", camera.frame_us, 8_000, 500_000)
         yield from outside(f"camera[{at}].exposure_us", camera.exposure_us, 100, 100_000)
         yield from outside(f"camera[{at}].distance_cm", camera.distance_cm, 5, 300)
+        if camera.lens_mm is not None:
+            yield from outside(f"camera[{at}].lens_mm", camera.lens_mm, 1, 100)
 
 
 def in_force(config: Config) -> dict[str, Any]:

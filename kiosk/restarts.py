@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from kiosk.verbs import Ending
 
+IN_ORDER = ("asked", "camera")
+"""Ends that are no failure of the reader. A camera that is not there has a fault of its own, which stays."""
+
 HOUR_S = 3600.0
 TOLD_S = 600.0
 """How long a guard is told of one restart; several are told for the whole hour."""
@@ -37,13 +40,13 @@ class Restarts:
         self._ending = said
 
     def heard(self, run: str, now: float, now_ms: int) -> Restart | None:
-        """The restart that this run is, if it is one: not the first run heard of, and not after one that was stopped
-        in order."""
+        """The restart that this run is, if it is one: not the first run heard of, and not after one that ended in
+        order."""
         before, self._run = self._run, run or self._run
         if not before or self._run == before or (self._known and now - self._known[-1].at < SOONEST_S):
             return None
         said = self._ending if self._ending and self._ending.run == before else None
-        if said and said.why == "asked":
+        if said and said.why in IN_ORDER:
             return None
         restart = Restart(now, now_ms, said.why if said else "", said.lane if said else "")
         self._known = (*self._known[-KEPT:], restart)

@@ -73,16 +73,21 @@ class ReaderState(msgspec.Struct, kw_only=True):
     """Seconds since the last frame, or since the camera was first asked for. The core adds the state's own age."""
     light: bool = False
     """Something is before the camera, and it is dark: the lane's illumination should be on."""
+    module_px: float | None = None
+    """Camera pixels of a card's module at the set distance, by the optics. None: unknown."""
+    few_pixels: bool = False
+    """They are fewer than the decoders need in a hand."""
     hint: str = ""
     """What the one who holds up something unreadable could do (a :class:`hardware.Hint`'s word); empty: nothing."""
 
 
 class Ending(msgspec.Struct, kw_only=True):
-    """The last word of a reader's ``run``: it was ``asked`` to end, or a picture took longer than it may: a ``frame``
-    of a lane's camera or a guard's ``photo``. Nothing is said where it was killed or crashed."""
+    """The last word of a reader's ``run``: it was ``asked`` to end, it ends to look for a ``camera`` anew, or a picture
+    took longer than it may: a ``frame`` of a lane's camera or a guard's ``photo``. Nothing is said where it was killed
+    or crashed."""
 
     run: str
-    why: Literal["asked", "frame", "photo"]
+    why: Literal["asked", "camera", "frame", "photo"]
     lane: str = ""
 
 
@@ -276,6 +281,8 @@ class LaneState(msgspec.Struct, kw_only=True):
     """The code among the gate's faults that is this lane's camera's; empty: none, or there is no camera."""
     decode_ms: float = 0.0
     looked: float | None = None  # see ReaderState
+    module_px: float | None = None  # see ReaderState
+    few_pixels: bool = False  # see ReaderState
     reader_restarts: int = 0
     """How often the reader of this lane began anew unasked in the last hour, the last time at ``reader_restarted_ms``;
     ``reader_blames`` of them because of what was before this lane's camera."""

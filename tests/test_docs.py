@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-WITH_LINKS = (*sorted(ROOT.glob("*.md")), ROOT / "hardware/reading/README.md", ROOT / "systemd/NOTES.md")
+WITH_LINKS = (*sorted(ROOT.glob("*.md")), ROOT / "hardware/reading/README.md", *sorted((ROOT / "systemd").glob("*.md")))
 WITH_PATHS = ("README.md", "CONTRIBUTING.md", "DECISIONS.md", "hardware/reading/README.md")
 FOLDERS = ("kiosk", "hardware", "sync", "systemd", "tests")
 WORDS = {

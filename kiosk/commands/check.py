@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from hardware.modules import FEW_PIXELS
+from hardware.ports import LIST
 from kiosk.channel import ChannelError, Client
 from kiosk.config import Config
 from kiosk.core.journal import open_existing
@@ -34,6 +36,7 @@ def findings(config: Config, anchor: Anchor | None) -> Iterator[Finding]:
     """Look at every part, one after the other. Never raises."""
     yield _enrolled(anchor)
     yield _decoder()
+    yield from ports_of(config)
     state = ask_core(config)
     yield Finding("core", state is not None, "answers" if state else "does not answer",
                   "systemctl status gate-kiosk-core (or: python -m kiosk run)")  # fmt: skip
@@ -56,6 +59,18 @@ def _decoder() -> Finding:
     except (ImportError, OSError) as err:
         return Finding("decoder", False, str(err), "apt-get install libzbar0, then setup.sh again")
     return Finding("decoder", not found, "zxing-cpp and zbar are there")
+
+
+def ports_of(config: Config) -> Iterator[Finding]:
+    """Of several cameras each is named by its port: their order changes when one is missing."""
+    if config.real_cameras < 2:
+        return
+    for camera in config.camera:
+        if camera.part != "simulated":
+            text = f"{camera.lane}: its camera is at {camera.port}" if camera.port else (
+                f"{camera.lane}: its camera has no port, and is told from the others by its order only"
+            )  # fmt: skip
+            yield Finding("port", bool(camera.port), text, f'port = "cam0" or "cam1" in its [[camera]]; {LIST}')
 
 
 def ask_core(config: Config) -> GateState | None:
@@ -125,7 +140,15 @@ def _reader(lane: LaneState) -> Finding:
 def frames_of(lane: LaneState) -> str:
     """What a frame of this lane costs, and how many are looked at, for a technician."""
     looked = "" if lane.looked is None else f", {100 * lane.looked:.0f} % of frames looked at"
-    return f"fine, {lane.decode_ms:.1f} ms a frame{looked}"
+    pixels = "" if lane.module_px is None else f", {lane.module_px:.1f} pixels a module"
+    return f"fine, {lane.decode_ms:.1f} ms a frame{looked}{pixels}"
+
+
+def pixels_of(lane: LaneState) -> Iterator[Finding]:
+    """A finding where codes are too small for this camera at the set distance."""
+    if lane.few_pixels and lane.module_px is not None:
+        few = f"{lane.name}: {lane.module_px:.1f} camera pixels a module, {FEW_PIXELS} are needed"
+        yield Finding("pixels", False, few, "hold codes nearer (distance_cm), or take another module: MOUNTING.md")
 
 
 def pins_of(lane: LaneState) -> Finding:
@@ -137,5 +160,6 @@ def pins_of(lane: LaneState) -> Finding:
 def _lane(lane: LaneState) -> Iterator[Finding]:
     text = f"{lane.name}: {lane.camera_why or frames_of(lane)}"
     yield Finding("camera", lane.camera_ok, text, "check the ribbon cable, then systemctl status gate-kiosk-reader")
+    yield from pixels_of(lane)
     yield _reader(lane)
     yield pins_of(lane)

@@ -20,6 +20,7 @@ from PIL import Image
 
 from hardware import Camera, CameraSettings, Decoder, Exposure, Found, HardwareError, PartInUse, Picture, Seen
 from hardware.exposure import Bracket, brightness
+from hardware.modules import FEW_PIXELS
 from hardware.opening import open_camera
 from hardware.simulated import SimulatedCamera
 
@@ -45,8 +46,6 @@ NEAR_BEST = 0.93
 WATCHES_FRAMES = 25
 """A watch is a new one so often: it must not take a sheet that stands still for the empty lane."""
 DARK, BRIGHT = 40, 215
-FEW_PIXELS = 2.5
-"""Of a module: the decoders need 2, and a hand takes the rest."""
 
 Advice = Literal["sweeping", "dark", "bright", "nothing", "turn", "closer", "unread", "onward", "good"]
 
@@ -220,6 +219,8 @@ class Aid:
     def __init__(self, camera: Camera, decoder: Decoder, distance_cm: float) -> None:
         self.nearest_cm = camera.nearest_cm
         self.distance_cm = distance_cm
+        self.expected_px: float | None = camera.describe().get("module_px")
+        """Pixels of a card's module at that distance, by the optics; None: unknown."""
         self._camera = camera
         self._decoder = decoder
         self._watch = decoder.watch()

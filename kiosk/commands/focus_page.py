@@ -18,6 +18,7 @@ from flask import Blueprint, Flask, Response, abort, g, redirect, render_templat
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Response as AnyResponse
 
+from hardware.modules import FEW_PIXELS
 from kiosk.commands import focus_words
 from kiosk.guard import doors, words
 
@@ -45,6 +46,7 @@ class WatchedAid(Protocol):
 
     nearest_cm: float | None
     distance_cm: float
+    expected_px: float | None
 
     def figures(self) -> FocusFigures | None: ...
 
@@ -198,6 +200,7 @@ def shown_of(language: str, figures: FocusFigures, aid: WatchedAid, lane: str, s
         "code": say("read" if figures.code else "not_read"),
         "engine": figures.engine or say("none"),
         "module": f"{figures.module_px:.1f}" if figures.module_px else say("none"),
+        "expected": _expected(language, aid),
         "brightness": str(figures.brightness),
         "exposure": exposure,
         "lens": say("cm", cm=f"{figures.lens_cm:g}") if figures.lens_cm else say("by_hand"),
@@ -214,6 +217,15 @@ def shown_of(language: str, figures: FocusFigures, aid: WatchedAid, lane: str, s
         said["found"] = say("not_found")
     found = bool(said["found"])
     return Shown(said, tone, figures.sharpness, figures.best, figures.frame, found, figures.sweep is not None)
+
+
+def _expected(language: str, aid: WatchedAid) -> str:
+    """How many pixels a card's module has where codes are held, and whether that is enough."""
+    if aid.expected_px is None:
+        return words.say(language, focus_words.FOCUS["none"])
+    name = "expected_few" if aid.expected_px < FEW_PIXELS else "expected_px"
+    px, cm, needs = f"{aid.expected_px:.1f}", f"{aid.distance_cm:g}", f"{FEW_PIXELS:g}"
+    return words.say(language, focus_words.FOCUS[name], px=px, cm=cm, needs=needs)
 
 
 class _Handler(WSGIRequestHandler):

@@ -139,6 +139,8 @@ class GateReport:
             camera_fault=self._camera_fault(name),
             decode_ms=reader.decode_ms if reader else 0.0,
             looked=reader.looked if reader else None,
+            module_px=reader.module_px if reader else None,
+            few_pixels=reader.few_pixels if reader else False,
             reader_restarts=len(restarts),
             reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
             reader_blames=sum(restart.lane == name for restart in restarts),

@@ -452,12 +452,20 @@ def _reader_details(language: str, lane: LaneState, state: GateState) -> str:
     return word(language, "reader_counted", n=lane.reader_restarts, time=at, blames=lane.reader_blames)
 
 
+def _module_details(language: str, lane: LaneState) -> str:
+    if lane.module_px is None:
+        return "—"
+    few = word(language, "few_pixels") if lane.few_pixels else ""
+    return " · ".join(filter(None, [f"{lane.module_px:.1f}", few]))
+
+
 def _lane_details(language: str, lane: LaneState, state: GateState) -> list[tuple[str, str]]:
     arm = {None: "unknown", True: "on", False: "off"}[lane.arm_open]
     rows = {
         "camera": " · ".join(filter(None, [_flag(language, lane.camera_ok), lane.camera_why])),
         "decode_ms": f"{lane.decode_ms:.1f}",
         "looked": "—" if lane.looked is None else f"{lane.looked:.0%}",
+        "module_px": _module_details(language, lane),
         "reader": _reader_details(language, lane, state),
         "direction": lane.direction,
         "lock": lane.lock,

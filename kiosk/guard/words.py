@@ -566,6 +566,8 @@ WORDS: dict[str, Pair] = {
     "arm": ("杆", "Arm"),
     "decode_ms": ("解码毫秒", "Decode ms"),
     "looked": ("细看的画面", "Frames looked at"),
+    "module_px": ("每格像素", "Pixels a module"),
+    "few_pixels": ("太少：离近些或换摄像头", "too few: hold codes nearer, or another camera"),
     "enforcement": ("执行阶段", "Enforcement"),
     "revision": ("名单版本", "Revision"),
     "passes": ("证数", "Passes"),

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from hardware import OURS, Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Hint, Picture, Seen
+from hardware import OURS, Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Hint, PartInUse, Picture, Seen
 from hardware.exposure import DARKEST, Bracket, Lamp, brightness
+from hardware.modules import FEW_PIXELS
 from hardware.simulated import SimulatedCamera
 from kiosk.channel import A, ChannelError, Q, Refused, Verb
+from kiosk.reader.absence import Sighting
 from kiosk.reader.caps import Look
 from kiosk.reader.sight import Sight
 from kiosk.verbs import PRESENT, STARTING, Presentation, PresentationAnswer, ReaderState
@@ -124,6 +126,10 @@ class Eye:
         self._frame_at = self._alive_at = clock()
         self._failures = 0
         self._stuck = self._gives_none = False
+        self._module_px: float | None = None
+        self._few_pixels = False
+        self._away_since: float | None = None
+        self._stirred_at = clock()
         self._core_lost = False
         self._heard: list[PresentationAnswer] | None = None
         self._showing = threading.Lock()
@@ -155,8 +161,17 @@ class Eye:
             looked=round(self._looked, 3),
             frame_age_s=round(self._clock() - self._frame_at, 3),
             light=self._light and not self.why,
+            module_px=self._module_px,
+            few_pixels=self._few_pixels,
             hint=self._hint.value if self._hint and not self.why and not self._fault else "",
         )
+
+    def sighting(self) -> Sighting:
+        """Whether this camera is away, and when somebody was last before it. Simulated ones are never looked for."""
+        now, since = self._clock(), self._away_since
+        away = since is not None and self.settings.part != "simulated"
+        stirred_s = None if self.camera is None or self.why else now - self._stirred_at
+        return Sighting(self.settings.lane, now - since if away and since is not None else None, stirred_s, self.why)
 
     def look(self, camera: Camera) -> None:
         """Take one frame, decode it, present what came into view. Raises HardwareError when no frame comes."""
@@ -168,6 +183,8 @@ class Eye:
             ms, at = (time.perf_counter() - started) * 1000, frame.at
         self._frames += 1
         self._frame_at = self._clock()
+        if seen.stirred:
+            self._stirred_at = self._frame_at
         self._decode_ms += (ms - self._decode_ms) / 30
         self._looked += (seen.looked - self._looked) / LOOKED_FRAMES
         self._judge()
@@ -278,10 +295,12 @@ class Eye:
 
     def _watch(self) -> None:
         self._gives_none = False
-        camera = self.camera = self._open(self.settings)
+        camera = self.camera = self._opened()
         self._bracket = None
         try:
-            log.info("camera=open lane=%s about=%s", self.settings.lane, json.dumps(dict(camera.describe())))
+            about = dict(camera.describe())
+            log.info("camera=open lane=%s about=%s", self.settings.lane, json.dumps(about))
+            self._measure(about.get("module_px"))
             while not self._stop.is_set():
                 self.look(camera)
         except HardwareError:
@@ -290,6 +309,29 @@ class Eye:
         finally:
             self.camera = None
             camera.close()
+
+    def _opened(self) -> Camera:
+        try:
+            camera = self._open(self.settings)
+        except PartInUse:
+            self._away_since = None
+            raise
+        except Exception:
+            self._away_since = self._clock() if self._away_since is None else self._away_since
+            raise
+        self._away_since = None
+        return camera
+
+    def _measure(self, module_px: float | None) -> None:
+        """Keep how many pixels a module has; a technician should hear of too few where they are set up."""
+        self._module_px = module_px
+        self._few_pixels = module_px is not None and module_px < FEW_PIXELS
+        if self._few_pixels:
+            log.warning(
+                "camera=few_pixels lane=%s module_px=%g needs=%g distance_cm=%g do=%r",
+                self.settings.lane, module_px, FEW_PIXELS, self.settings.distance_cm,
+                "hold codes nearer (distance_cm), or take another module: MOUNTING.md",
+            )  # fmt: skip
 
     def _failed(self, why: str) -> None:
         self._says(why, "hung" if self._gives_none else "")

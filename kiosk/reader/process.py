@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from hardware import Camera, CameraSettings, Decoder
 from hardware.opening import open_camera
 from kiosk.channel import ChannelError, Refused, Verb
+from kiosk.reader.absence import Search, Sighting
 from kiosk.reader.caps import Caps, Look, end_process, last_in_line
 from kiosk.reader.eye import LONGEST_TEXT, CoreClient, Eye
 from kiosk.reader.pictures import PictureError, load_picture, read_photo
@@ -38,7 +39,8 @@ class Reader:
 
     ``connect`` makes a client of the core's socket; it is called once per camera, once for the reports and once for
     the last word, since a client carries one question at a time. ``end`` ends the process over a look that lasts too
-    long, after a last word to the core. ``lamps`` are the lanes whose lamp is wired.
+    long, after a last word to the core. ``lamps`` are the lanes whose lamp is wired. ``search`` counts the ends that
+    were for a camera's sake.
     """
 
     def __init__(
@@ -50,11 +52,14 @@ class Reader:
         clock: Callable[[], float] = time.monotonic,
         end: Callable[[Look, Callable[[Look], None]], None] = end_process,
         lamps: Collection[str] = (),
+        search: Search | None = None,
     ) -> None:
         self.run = secrets.token_hex(4)
+        self._search = search or Search(None)
+        self._ends_for: Sighting | None = None
         self._decoder = decoder
         self._stop = threading.Event()
-        self._caps = Caps(lambda look: end(look, self._last_word))
+        self._caps = Caps(lambda look: end(look, lambda look: self._last_word(look.sort, look.lane)))
         self._one_photo = threading.Lock()
         self._news = threading.Event()
         self._eyes = [
@@ -76,6 +81,13 @@ class Reader:
     def frame_age(self) -> float:
         """For the watchdog: the largest :meth:`Eye.alive_age`. A missing camera does not make it grow."""
         return max((eye.alive_age() for eye in self._eyes), default=0.0)
+
+    def looks_anew(self) -> bool:
+        """Whether this process should end now, so that another one may find a camera. To be asked on and on."""
+        if self._ends_for is None and (away := self._search.ends_for([eye.sighting() for eye in self._eyes])):
+            self._ends_for = away
+            self._search.ends(away)
+        return self._ends_for is not None
 
     def verbs(self) -> Mapping[Verb[Any, Any], Callable[[Any], Any]]:
         """What to answer on the reader-guard socket."""
@@ -125,10 +137,9 @@ class Reader:
         for eye in self._eyes:
             self._core.ask(READER_STATE, msgspec.structs.replace(eye.state(), run=self.run), STATE_S)
 
-    def _last_word(self, look: Look | None) -> None:
-        """Tell the core what ends this run; None: it was asked to end."""
-        ending = Ending(run=self.run, why=look.sort if look else "asked", lane=look.lane if look else "")
-        self._end_core.ask(ENDING, ending, LAST_WORD_S)
+    def _last_word(self, why: Literal["asked", "camera", "frame", "photo"], lane: str = "") -> None:
+        """Tell the core what ends this run."""
+        self._end_core.ask(ENDING, Ending(run=self.run, why=why, lane=lane), LAST_WORD_S)
 
     def _next_report(self) -> bool:
         """Wait for news or the next second; false: it is over."""
@@ -154,7 +165,10 @@ class Reader:
         """Stop the threads and give the cameras back. Idempotent."""
         if not self._stop.is_set():
             with suppress(ChannelError):
-                self._last_word(None)
+                if self._ends_for:
+                    self._last_word("camera", self._ends_for.lane)
+                else:
+                    self._last_word("asked")
         self._stop.set()
         self._caps.close()
         self._news.set()

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from kiosk.commands.check import frames_of
+from kiosk.commands.check import frames_of, pixels_of, ports_of
+from kiosk.config import parse
 from kiosk.core.journal import Journal
 from kiosk.verbs import LaneState
 from sync.credential import EPOCH_MS, STEP_MS, Credential
@@ -225,6 +226,25 @@ def test_check_says_what_a_frame_costs_and_how_many_are_looked_at(looked: float 
     lane = LaneState(name="in", direction="entry", lock="secure", signal="ready", relay_on=False, phase="idle",
                      camera_ok=True, decode_ms=2.14, looked=looked)  # fmt: skip
     assert frames_of(lane) == f"fine, 2.1 ms a frame{said}"
+
+
+def test_check_says_how_many_pixels_a_module_has_and_when_they_are_too_few() -> None:
+    lane = LaneState(name="in", direction="in", lock="barrier", signal="ready", relay_on=False, phase="idle",
+                     camera_ok=True, decode_ms=2.14, module_px=3.59)  # fmt: skip
+    assert frames_of(lane) == "fine, 2.1 ms a frame, 3.6 pixels a module"
+    assert not list(pixels_of(lane))
+    [found] = pixels_of(msgspec.structs.replace(lane, module_px=2.08, few_pixels=True))
+    assert (found.ok, found.text) == (False, "in: 2.1 camera pixels a module, 2.5 are needed")
+    assert "MOUNTING.md" in found.do
+
+
+def test_check_asks_for_the_ports_of_several_cameras_and_not_for_that_of_one() -> None:
+    lanes = '[[lane]]\nname = "{0}"\ndirection = "in"\npart = "simulated"\n[[camera]]\nlane = "{0}"\n'
+    one, two = lanes.format("entry"), lanes.format("entry") + 'port = "cam0"\n' + lanes.format("exit")
+    assert not list(ports_of(parse(one)))
+    with_port, without = ports_of(parse(two))
+    assert (with_port.ok, with_port.text) == (True, "entry: its camera is at cam0")
+    assert not without.ok and "exit: its camera has no port" in without.text and "rpicam-hello" in without.do
 
 
 def test_check_of_a_whole_gate_that_runs(device: Device) -> None:

@@ -315,6 +315,22 @@ def test_the_page_shows_the_figures_in_words(client: FlaskClient, aid: Aid, lang
     assert f'lang="{"en" if language == "en" else "zh-CN"}"' in client.get("/").text
 
 
+@pytest.mark.parametrize(
+    ("px", "zh", "en"),
+    [
+        (None, "–", "–"),
+        (3.59, "25 厘米处 3.6 像素", "3.6 at 25 cm"),
+        (1.74, "25 厘米处只有 1.7 像素，至少要 2.5：离近些或换摄像头", "only 1.7 at 25 cm, 2.5 are needed"),
+    ],
+)
+def test_the_page_says_how_many_pixels_there_should_be(
+    client: FlaskClient, aid: Aid, px: float | None, zh: str, en: str
+) -> None:
+    aid.expected_px = px
+    assert f'<dd data-say="expected">{zh}' in client.get("/?language=zh").text
+    assert f'<dd data-say="expected">{en}' in client.get("/?language=en").text
+
+
 @pytest.mark.parametrize(("part", "size"), [("whole", (640, 360)), ("close", (480, 360))])
 def test_pictures_are_of_moderate_size(client: FlaskClient, part: str, size: tuple[int, int]) -> None:
     answer = client.get(f"/picture/{part}")

@@ -15,6 +15,11 @@ from kiosk.config import Config, ConfigError, in_force, load, parse
 
 LANE = '[[lane]]\nname = "entry"\ndirection = "in"\nrelay = 17\n'
 SIMULATED = '[[lane]]\nname = "entry"\ndirection = "in"\npart = "simulated"\n'
+TWO_CAMERAS = (
+    SIMULATED
+    + SIMULATED.replace("entry", "exit")
+    + ('[[camera]]\nlane = "entry"\nport = "{}"\n[[camera]]\nlane = "exit"\nport = "{}"\n')
+)
 ROOT = Path(__file__).parents[2]
 
 
@@ -111,11 +116,19 @@ def test_the_example_is_a_configuration() -> None:
         (LANE + "[simulated]\npassage_after_s = -1", "simulated.passage_after_s: -1.0 is not between"),
         (LANE + '[[camera]]\nlane = "exit"', "camera[0].lane: no lane is named 'exit'"),
         (LANE + '[[camera]]\nlane = "entry"\nwidth = 100', "camera[0].width: 100 is not between 320 and 4608"),
+        (LANE + '[[camera]]\nlane = "entry"\nlens_mm = 0.0', "camera[0].lens_mm: 0.0 is not between 1 and 100"),
+        (TWO_CAMERAS.format("cam1", "cam1"), "camera[1].port: 'cam1' is another camera's already"),
         (LANE + '[[camera]]\nlane = "entry"\npart = "webcam"', "camera[0].part: Invalid enum value 'webcam'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_by_its_full_key(text: str, said: str) -> None:
     assert mistake(text).startswith(said)
+
+
+def test_ports_are_kept_and_real_cameras_counted() -> None:
+    config = parse(TWO_CAMERAS.format("cam0", "i2c@80000"))
+    assert ([camera.port for camera in config.camera], config.real_cameras) == (["cam0", "i2c@80000"], 2)
+    assert parse(SIMULATED + '[[camera]]\nlane = "entry"\npart = "simulated"').real_cameras == 0
 
 
 def test_simulated_lanes_need_no_pins_and_may_hold() -> None:

@@ -232,8 +232,9 @@ def test_another_run_is_a_restart_and_carries_what_ended_the_one_before() -> Non
     assert blamed.last_hour(10) == (Restart(9, 9000, "frame", "entry"),)
 
 
-def test_a_reader_that_was_asked_to_end_did_not_restart() -> None:
-    assert restarts(("a", 0), ("b", 9), endings=ended("a", "asked")).last_hour(10) == ()
+@pytest.mark.parametrize("why", ["asked", "camera"])
+def test_a_reader_that_was_asked_to_end_or_looks_for_its_camera_did_not_restart(why: str) -> None:
+    assert restarts(("a", 0), ("b", 9), endings=ended("a", why)).last_hour(10) == ()
 
 
 def test_the_last_word_of_an_earlier_run_says_nothing_of_a_later_one() -> None:

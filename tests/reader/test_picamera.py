@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from hardware import Camera, CameraSettings, Exposure, HardwareError
+from hardware import Camera, CameraAbsent, CameraSettings, Exposure, HardwareError
 from hardware.simulated import SimulatedCamera
 
 STRIDE, SIZE = 704, (640, 360)
@@ -69,11 +69,15 @@ class Job(Future[Request]):
 
 
 class Picamera2:
-    cameras: ClassVar[list[dict[str, Any]]] = [{"Model": "imx708"}]
+    cameras: ClassVar[list[dict[str, Any]]] = [{"Model": "imx708", "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a"}]
     fault: Exception | None = None
     delivers = True
     gives = "NV12"
     offers: ClassVar[dict[str, Any]] = OFFERED
+    offers_in_mode: ClassVar[dict[str, Any] | None] = None
+    """What it offers once it is configured; None: the same."""
+    runs: ClassVar[tuple[int, int] | None] = None
+    """The sensor's mode, whatever was asked; None: what was asked."""
     made: ClassVar[list[Picamera2]] = []
 
     def __init__(self, index: int) -> None:
@@ -83,7 +87,9 @@ class Picamera2:
             raise RuntimeError("Camera __init__ sequence did not complete.") from self.fault
         self.is_open = True
         self.camera_controls = self.offers
-        self.camera_properties = {"Model": "imx708"}
+        info = self.cameras[index]
+        self.camera = SimpleNamespace(id=info.get("Id", ""))
+        self.camera_properties = {"Model": info.get("Model", "imx708")}
         self.requests: list[Request] = []
         self.controls = {"ExposureTime": 3_000, "AnalogueGain": 4.0}
         self.coming = deque([(3_000, 4.0)] * FOLLOWS_AFTER)
@@ -99,12 +105,15 @@ class Picamera2:
 
     def configure(self, asked: dict[str, Any]) -> None:
         self.asked = asked
+        self.camera_controls = self.offers if self.offers_in_mode is None else self.offers_in_mode
 
     def camera_configuration(self) -> dict[str, Any]:
-        return {"main": {"size": SIZE, "stride": STRIDE, "format": self.gives}}
+        mode = self.runs or self.asked["sensor"].get("output_size")
+        sensor = {"output_size": mode} if mode else None
+        return {"main": {"size": SIZE, "stride": STRIDE, "format": self.gives}, "sensor": sensor}
 
     def start(self) -> None:
-        pass
+        self.started_with = dict(self.controls)
 
     def capture_request(self, wait: bool) -> Job:
         job = Job()
@@ -142,10 +151,10 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Picamera2]]:
     sys.modules.pop("hardware.camera", None)
 
 
-def opened(**settings: Any) -> Any:
+def opened(among: int = 1, tree: Path = Path("/nowhere"), **settings: Any) -> Any:
     from hardware.camera import PiCamera
 
-    return PiCamera(CameraSettings(lane="in", **settings))
+    return PiCamera(CameraSettings(lane="in", **settings), among, tree)
 
 
 def test_luma_is_the_first_plane_without_padding_and_without_a_copy(library: type[Picamera2]) -> None:
@@ -166,7 +175,8 @@ def test_every_request_is_given_back_even_when_the_body_fails(library: type[Pica
 
 def test_controls_are_set_where_offered_and_clamped(library: type[Picamera2]) -> None:
     camera = opened(distance_cm=25.0)
-    assert library.made[0].asked["controls"] == {
+    assert library.made[0].started_with == {
+        "AnalogueGain": 4.0,
         "FrameDurationLimits": (33_333, 33_333),
         "ExposureTime": 3_000,
         "LensPosition": 4.0,
@@ -184,12 +194,55 @@ def test_controls_are_set_where_offered_and_clamped(library: type[Picamera2]) ->
         ({"LensPosition": (0.0, 2.0, 1.0)}, {"LensPosition": 2.0}),
         ({"FrameDurationLimits": (50_000, 90_000, None)}, {"FrameDurationLimits": (50_000, 50_000)}),
         ({"ExposureTime": (20, 1_000, None)}, {"ExposureTime": 1_000}),
+        ({"NoiseReductionMode": (0, 4, 0)}, {"NoiseReductionMode": 0}),
     ],
 )
 def test_a_camera_with_less_to_set_gets_less(library: type[Picamera2], offered: Any, chosen: Any) -> None:
     from hardware.camera import chosen_controls
 
     assert chosen_controls(CameraSettings(lane="in"), offered) == chosen
+
+
+def test_limits_are_those_of_the_mode_in_force_and_not_of_the_one_before(library: type[Picamera2]) -> None:
+    library.offers_in_mode = OFFERED | {"FrameDurationLimits": (69_669, 670_120, None), "ExposureTime": (9, 1_500, 0)}
+    opened()
+    started = library.made[0].started_with
+    assert (started["FrameDurationLimits"], started["ExposureTime"]) == ((69_669, 69_669), 1_500)
+
+
+def test_the_lens_starts_within_the_modules_range(library: type[Picamera2]) -> None:
+    opened(distance_cm=5.0)
+    assert library.made[0].started_with["LensPosition"] == 10.0
+
+
+WHOLE = OFFERED | {"ScalerCrop": ((0, 0, 64, 64), (768, 432, 3072, 1728), (768, 432, 3072, 1728))}
+
+
+def test_mode_and_crop_are_asked_for_and_the_pixels_told(library: type[Picamera2]) -> None:
+    library.offers_in_mode = WHOLE
+    camera = opened()
+    assert library.made[0].asked["sensor"] == {"output_size": (1536, 864), "bit_depth": 10}
+    left, top, width, height = library.made[0].started_with["ScalerCrop"]
+    assert (width / height, left + width / 2, top + height / 2) == (pytest.approx(16 / 9, rel=0.01), 2304, 1296)
+    assert camera.describe()["mode"] == [1536, 864]
+    # A frame half as wide as usual has half the pixels where the view is to be as wide; here it is made narrower.
+    assert camera.describe()["module_px"] == pytest.approx(3.59, abs=0.01)
+
+
+def test_pixels_are_those_of_the_mode_in_force_not_of_the_one_asked_for(library: type[Picamera2]) -> None:
+    library.offers_in_mode = OFFERED | {"ScalerCrop": ((0, 0, 64, 64), (0, 0, 4608, 2592), (0, 0, 4608, 2592))}
+    library.runs = (1152, 648)
+    assert opened().describe()["module_px"] == pytest.approx(7.18 / 4, abs=0.01)
+
+
+@pytest.mark.parametrize("model", ["imx477", "unheard_of"])
+def test_a_module_whose_lens_nobody_named_gets_no_mode_and_tells_no_pixels(
+    library: type[Picamera2], model: str
+) -> None:
+    library.cameras, library.offers_in_mode = [{"Model": model, "Id": "x"}], WHOLE
+    camera = opened()
+    assert library.made[0].asked["sensor"] == {}
+    assert camera.describe()["module_px"] is None
 
 
 def test_no_frame_in_time_is_said_and_the_waiting_job_is_withdrawn(library: type[Picamera2]) -> None:
@@ -221,6 +274,38 @@ def test_what_is_wrong_is_said_and_no_descriptor_is_lost(
     for _ in range(3):
         with pytest.raises(HardwareError, match=words):
             opened(index=1)
+    assert descriptors() == before
+
+
+TWO: list[dict[str, Any]] = [
+    {"Model": "imx219", "Id": "/base/axi/pcie@120000/rp1/i2c@88000/imx219@10"},
+    {"Model": "imx708", "Id": "/base/axi/pcie@120000/rp1/i2c@80000/imx708@1a"},
+]
+
+
+def test_a_camera_is_opened_by_its_port_and_tells_it(library: type[Picamera2], tmp_path: Path) -> None:
+    (tmp_path / "__symbols__").mkdir()
+    (tmp_path / "__symbols__/i2c_csi_dsi1").write_bytes(b"/axi/pcie@120000/rp1/i2c@80000\0")
+    library.cameras = TWO
+    told = opened(2, tmp_path, port="cam1").describe()
+    assert (told["module"], told["id"], told["port"]) == ("Camera Module 3", TWO[1]["Id"], "cam1")
+    library.cameras = TWO[:1]
+    with pytest.raises(CameraAbsent, match="no camera at cam1"):
+        opened(2, tmp_path, port="cam1")
+
+
+def test_a_camera_that_is_another_one_by_the_time_it_is_opened_is_given_back(library: type[Picamera2]) -> None:
+    looks = iter([TWO, TWO[1:]])
+
+    def changing(cls: type[Picamera2]) -> list[dict[str, Any]]:
+        cls.cameras = next(looks, TWO[1:])
+        seen, cls.cameras = cls.cameras, TWO[1:]
+        return seen
+
+    library.global_camera_info = classmethod(changing)  # type: ignore[assignment,method-assign]
+    before = descriptors()
+    with pytest.raises(CameraAbsent, match="changed their order"):
+        opened(port="i2c@88000")
     assert descriptors() == before
 
 
@@ -332,8 +417,9 @@ def test_the_lens_is_moved_in_dioptres_and_within_its_range(library: type[Picame
     camera.focus(20.0)
     assert library.made[0].controls["LensPosition"] == 5.0
     camera.focus(1.0)
-    assert library.made[0].controls["LensPosition"] == 32.0
-    assert camera.describe()["controls"]["LensPosition"] == 32.0
+    assert library.made[0].controls["LensPosition"] == 10.0  # offered are 32, but a Module 3 is sharp from 10 cm on
+    assert camera.describe()["controls"]["LensPosition"] == 10.0
+    assert camera.nearest_cm == 10.0
 
 
 def test_a_lens_that_is_turned_by_hand_is_left_alone(library: type[Picamera2]) -> None:
