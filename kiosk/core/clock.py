@@ -119,6 +119,13 @@ class Clock:
         """Whether a guard should compare the time with a watch: nobody better has said it."""
         return self._anchor is None or self._anchor.by == "rtc"
 
+    @property
+    def rtc_standing(self) -> Literal["none", "unproven", "proven"]:
+        """Whether there is a hardware clock that tells a time, and whether it agreed with the last statement."""
+        if self._rtc_now() is None:
+            return "none"
+        return "proven" if self._kept.now.rtc_agreed else "unproven"
+
     def now(self) -> Now:
         """The time, its state, how far it may be out (milliseconds), and the floor."""
         boot, floor = self._boot(), self._known_ms
