@@ -86,6 +86,8 @@ main.add_command(scan)
 def core(config: Config) -> None:
     """The core: decides, drives relay and lights, keeps the journal."""
     from hardware.opening import open_lane
+    from hardware.rtc import read_rtc
+    from hardware.vitals import read_vitals
     from kiosk.core.book import Book
     from kiosk.core.clock import Clock
     from kiosk.core.gate import DISK_S, Gate
@@ -97,6 +99,7 @@ def core(config: Config) -> None:
     from kiosk.core.lanes.lane_run import LaneRun
     from kiosk.core.loop import CoreLoop
     from kiosk.core.mirror import Mirror
+    from kiosk.core.vitals import BoardWatch
     from kiosk.core.vouching import Vouching
     from kiosk.service import Service, log_to_stdout
 
@@ -110,7 +113,8 @@ def core(config: Config) -> None:
     anchor = _anchor(config)
     kept = Kept(config.core_state / "kept.json", Memory(), patience_s=DISK_S)
     statements = Kept(config.core_state / "vouched.json", Statements(), patience_s=DISK_S)
-    clock = Clock(kept)
+    board = BoardWatch(lambda: read_vitals(config.core_state), read_rtc, time.monotonic).start()
+    clock = Clock(kept, rtc=board.rtc)
     journal = Journal(config.core_state, lambda: clock.now().utc_ms)
     vouching = Vouching(anchor, _box(config), kept, statements)
     mirror = Mirror(config.list_folder, vouching, clock.now)
@@ -125,12 +129,15 @@ def core(config: Config) -> None:
     gate = Gate(runs, book, journal, mirror, clock, kept, own_scope, time.monotonic)
     acts = GuardActs(gate, book, mirror, kept, time.monotonic)
     post = GuardSessions(lambda: mirror.vouched.accounts, time.monotonic)
-    running = CoreLoop(config, anchor, gate, book, acts, live, journal, mirror, clock, kept, post, time.monotonic)
+    running = CoreLoop(
+        config, anchor, gate, book, acts, live, journal, mirror, clock, kept, post, time.monotonic, board.vitals
+    )
     running.begin()
     pairs = ("core-reader", "core-guard", "core-sync")
     running.serve({pair: _listener(config, pair) for pair in pairs})
     service.ready(f"lanes={','.join(runs)} enrolled={anchor is not None}")
     running.run(service)
+    board.close()
     service.stop()
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from hardware.vitals import Vitals
 from kiosk.channel import Verb
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
 
@@ -313,6 +314,8 @@ class GateState(msgspec.Struct, kw_only=True):
     clock_asks: bool = False
     """Nobody has said the time but, perhaps, the hardware clock: a guard should compare it with a watch."""
     clock_uncertainty_ms: int
+    rtc: str = ""
+    """Of the hardware clock: none, unproven (it has not agreed with the centre's last time), proven."""
     now_ms: int
     timezone: str
     centre_ok: bool
@@ -326,6 +329,7 @@ class GateState(msgspec.Struct, kw_only=True):
     simulated: list[str] = []
     neighbour_zh: str = ""  # the gate to send people to while this one is closed
     neighbour_en: str = ""
+    vitals: Vitals = Vitals()
 
 
 SIGN_IN: Verb[SignIn, Session] = Verb("sign_in", SignIn, Session)

@@ -30,7 +30,7 @@ PassageOutcome = Literal["passed", "not_passed", "no_sensor", "interrupted"]
 """How a passage ended. ``no_sensor``: the lane cannot see; ``interrupted``: the gate stopped before it ended."""
 
 Switched = Literal["on", "off"]
-"""What a lockdown, a held lane, an input and a camera's fault became."""
+"""What a lockdown, a held lane, an input and a fault became."""
 
 # --- guards ----------------------------------------------------------------------------------------------------------
 
@@ -52,7 +52,7 @@ GATE_REASONS: tuple[GateReason, ...] = get_args(GateReason)
 EventKind = Literal[
     "decided", "passage", "ruled", "override", "explained", "opened", "fire", "lockdown", "hold", "call", "tamper",
     "boot", "reader_restarted", "journal_set_aside", "events_lost", "withdrawn", "clock", "sign_in",
-    "camera_fault", "input_fault",
+    "camera_fault", "input_fault", "board_fault",
 ]  # fmt: skip
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 """Kinds of events in a gate's journal. ``opened``: by a wired button."""
@@ -65,6 +65,11 @@ InputFault = Literal["passage_stuck", "passage_blind", "button_stuck", "call_stu
 INPUT_FAULTS: tuple[InputFault, ...] = get_args(InputFault)
 """Why of an event ``input_fault``. ``passage_blind``: the sensor sees nobody; ``input_chatters``: a wire flickers.
 ``input_taken``: something else on the device holds the input's pin."""
+
+BoardFault = Literal["supply_weak", "too_hot", "card_errors", "card_worn", "disk_full"]
+BOARD_FAULTS: tuple[BoardFault, ...] = get_args(BoardFault)
+"""Why of an event ``board_fault``. ``card_errors``: the file system has met errors on its disk; ``card_worn``: built-in
+memory near the end of its life."""
 
 LiveKind = Literal[
     "decision", "ruling", "override", "explained", "passage", "button", "fire", "lockdown", "held_open", "call",

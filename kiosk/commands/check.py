@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -12,15 +13,20 @@ import numpy as np
 
 from hardware.modules import FEW_PIXELS
 from hardware.ports import LIST
+from hardware.rtc import battery_volts, read_rtc
+from hardware.vitals import Vitals, read_vitals
 from kiosk.channel import ChannelError, Client
 from kiosk.config import Config
 from kiosk.core.journal import open_existing
+from kiosk.core.vitals import BoardFaults
 from kiosk.core.vouching import Anchor
 from kiosk.restarts import SEVERAL
 from kiosk.verbs import STATE, GateState, LaneState, Nothing
 from sync.cache import ListError, check, get_current
 
 _CORE_ANSWER_S = 3.0
+_BATTERY_V = 2.0
+"""A battery at a Pi 5 that has less is empty, or is not there."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -32,8 +38,8 @@ class Finding(msgspec.Struct, frozen=True):
     do: str = ""
 
 
-def findings(config: Config, anchor: Anchor | None) -> Iterator[Finding]:
-    """Look at every part, one after the other. Never raises."""
+def findings(config: Config, anchor: Anchor | None, root: Path = Path("/")) -> Iterator[Finding]:
+    """Look at every part, one after the other. Never raises. ``root`` is where sysfs and /proc are found."""
     yield _enrolled(anchor)
     yield _decoder()
     yield from ports_of(config)
@@ -42,6 +48,8 @@ def findings(config: Config, anchor: Anchor | None) -> Iterator[Finding]:
                   "systemctl status gate-kiosk-core (or: python -m kiosk run)")  # fmt: skip
     yield from _journal(config)
     yield _list(config, anchor)
+    yield from _board(read_vitals(config.core_state, root), state)
+    yield _rtc(root, state)
     if state is not None:
         yield from _running(state)
 
@@ -116,6 +124,42 @@ def _list(config: Config, anchor: Anchor | None) -> Finding:
     except ListError as err:
         return Finding("list", False, str(err), do)
     return Finding("list", True, f"{path.name} is whole")
+
+
+def _board(vitals: Vitals, state: GateState | None) -> Iterator[Finding]:
+    """What the board tells, by this look and by what the core has seen lately; nothing of what it does not tell."""
+    bad = {*BoardFaults().judge(vitals, 0.0), *(state.faults if state else ())}
+    if vitals.undervoltage is not None:
+        text = "undervoltage, now or in the last quarter of an hour" if "supply_weak" in bad else "strong enough"
+        do = "the board's own supply, a short thick cable; nothing else may draw from it"
+        yield Finding("supply", "supply_weak" not in bad, text, do)
+    if vitals.celsius is not None:
+        do = "shade and air for the box, heat sink or fan; from 80 degrees on the processor is slowed down"
+        yield Finding("heat", "too_hot" not in bad, f"{vitals.celsius:.0f} degrees Celsius", do)
+    if vitals.disk_errors is not None:
+        do = (
+            "journalctl -k -g EXT4-fs; put fsck.mode=force into cmdline.txt once, and change the card if it comes again"
+        )
+        yield Finding("card", "card_errors" not in bad, f"{vitals.disk_errors} errors of the file system", do)
+    if vitals.card_used is not None:
+        text = f"{vitals.card_used:.0%} of the built-in memory's life used"
+        yield Finding("card", "card_worn" not in bad, text, "plan another module")
+    if vitals.disk_free is not None:
+        do = "journalctl --vacuum-size=50M, apt-get clean, old folders in /opt/gate-kiosk/releases"
+        yield Finding("disk", "disk_full" not in bad, f"{vitals.disk_free / 1e6:,.0f} MB free", do)
+
+
+def _rtc(root: Path, state: GateState | None) -> Finding:
+    """Never a fault: a gate without a hardware clock asks a guard for the time after a power cut."""
+    said, volts = read_rtc(root), battery_volts(root)
+    if said is None:
+        return Finding("rtc", True, "no hardware clock that knows a time: after a power cut a guard is asked")
+    shown = datetime.fromtimestamp(said.utc_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    parts = [said.name, shown, state.rtc if state else ""]
+    if volts is not None:
+        empty = ", none or empty: not believed after a power cut" if volts < _BATTERY_V else ""
+        parts.append(f"battery {volts:.1f} V{empty}")
+    return Finding("rtc", True, ", ".join(filter(None, parts)))
 
 
 def _running(state: GateState) -> Iterator[Finding]:

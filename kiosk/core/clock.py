@@ -5,7 +5,9 @@
 statement, or by a signed-in guard, whose word counts more. ``untrusted``: anything else.
 
 Time cannot be before the floor. Signed statements move it; after a restart so does the journal, as far as its events
-were dated by a clock that a statement had set. A hardware clock is believed between that floor and 90 days after it.
+were dated by a clock that a statement had set. A hardware clock is believed between that floor and 90 days after it,
+by its own time and not by the system clock's: that one is set by others too, and after a power cut it goes on from the
+last time that a file remembers. Where the two disagree, neither is believed.
 """
 
 from __future__ import annotations
@@ -14,11 +16,11 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, tzinfo
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from hardware.rtc import RtcTime, boottime, read_rtc
 from kiosk.core.kept import Kept, Memory
 from kiosk.core.policy import Now, TimeState
 from sync.protocol import Signed, TimeBody
@@ -36,12 +38,9 @@ GUARD_AHEAD_MS = 2 * 365 * 24 * 3_600_000
 """A guard who says a time further ahead has mistaken the year."""
 RTC_WITHIN_MS = 5_000
 RTC_UNCERTAINTY_MS = 60_000
+RTC_YOUNG_S = 30.0
+"""A reading older than this is none: who reads the clock hangs."""
 GUARD_UNCERTAINTY_MS = 120_000
-
-
-def boottime() -> float:
-    """Seconds since boot, suspend included."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class _Anchor(msgspec.Struct, frozen=True):
@@ -54,8 +53,8 @@ class _Anchor(msgspec.Struct, frozen=True):
 class Clock:
     """The gate's time. Not thread-safe: it belongs to the core's loop.
 
-    ``boot`` gives seconds since boot, ``system`` the system clock in UTC milliseconds (read only to use a hardware
-    clock that proved right before); both are injected in tests.
+    ``boot`` gives seconds since boot, ``rtc`` the last reading of the hardware clock, ``system`` the system clock in
+    UTC milliseconds (it must agree with the hardware clock at the start, and sets nothing); injected in tests.
     """
 
     def __init__(
@@ -63,12 +62,12 @@ class Clock:
         kept: Kept[Memory],
         boot: Callable[[], float] = boottime,
         system: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-        has_rtc: Callable[[], bool] = lambda: Path("/dev/rtc0").exists(),
+        rtc: Callable[[], RtcTime | None] = read_rtc,
     ):
         self._kept = kept
         self._boot = boot
         self._system = system
-        self._has_rtc = has_rtc
+        self._rtc = rtc
         self._nonces: dict[bytes, float] = {}
         self._unsigned_before = kept.now.unsigned_since_ms
         self._known_ms = kept.now.floor_ms
@@ -77,13 +76,23 @@ class Clock:
         self.zone: tzinfo = UTC
 
     def _from_rtc(self) -> _Anchor | None:
-        system = self._system()
-        memory = self._kept.now
-        plausible = self._known_ms <= system <= max(self._known_ms, RELEASED_MS) + RTC_AHEAD_MS
-        if not (memory.rtc_agreed and self._has_rtc() and plausible):
+        """The hardware clock's word, if it is the clock that agreed with the last statement, if what it says can be,
+        and if the system clock says so too."""
+        said, memory = self._rtc_now(), self._kept.now
+        if said is None or not memory.rtc_agreed or said.name != memory.rtc_name:
             return None
-        at = self._boot()
-        return _Anchor(system - int(at * 1000), at, RTC_UNCERTAINTY_MS, "rtc")
+        plausible = self._known_ms <= said.utc_ms <= max(self._known_ms, RELEASED_MS) + RTC_AHEAD_MS
+        drifted_ms = int(max(0, said.utc_ms - memory.rtc_agreed_ms) * DRIFT)
+        if not plausible or abs(said.utc_ms - self._system()) > RTC_WITHIN_MS + drifted_ms:
+            return None
+        return _Anchor(said.utc_ms - int(said.at * 1000), said.at, RTC_UNCERTAINTY_MS + drifted_ms, "rtc")
+
+    def _rtc_now(self) -> RtcTime | None:
+        """What the hardware clock would say now, by its last reading."""
+        said, at = self._rtc(), self._boot()
+        if said is None or at - said.at > RTC_YOUNG_S:
+            return None
+        return RtcTime(said.name, said.utc_ms + int((at - said.at) * 1000), at)
 
     def recall(self, newest_ms: int, trusted_ms: int = 0) -> None:
         """Learn from the journal: ``newest_ms`` is the time of its last event whose clock knew the time, ``trusted_ms``
@@ -94,7 +103,8 @@ class Clock:
         signed_ms = min(newest_ms, self._unsigned_before) if self._unsigned_before else newest_ms
         self._known_ms = max(self._known_ms, signed_ms, trusted_ms)
         if self._anchor and self._anchor.by == "rtc":
-            slow = self._system() + RTC_WITHIN_MS < newest_ms
+            said = self._rtc_now()
+            slow = said is None or said.utc_ms + RTC_WITHIN_MS < newest_ms
             self._anchor = None if slow else self._from_rtc()
         if self._anchor and self._anchor.by == "rtc":
             self._begin_unsigned()
@@ -108,6 +118,13 @@ class Clock:
     def asks(self) -> bool:
         """Whether a guard should compare the time with a watch: nobody better has said it."""
         return self._anchor is None or self._anchor.by == "rtc"
+
+    @property
+    def rtc_standing(self) -> Literal["none", "unproven", "proven"]:
+        """Whether there is a hardware clock that tells a time, and whether it agreed with the last statement."""
+        if self._rtc_now() is None:
+            return "none"
+        return "proven" if self._kept.now.rtc_agreed else "unproven"
 
     def now(self) -> Now:
         """The time, its state, how far it may be out (milliseconds), and the floor."""
@@ -151,9 +168,10 @@ class Clock:
         if not (signed_before and self.now().uncertainty_ms < away_ms):
             # One that was held up on its way must not make a clock worse that is known better.
             self._anchor = _Anchor(body.utc_ms + away_ms // 2 - int(at * 1000), at, away_ms, "statement")
-        agreed = self._has_rtc() and abs(self._system() - body.utc_ms) <= RTC_WITHIN_MS
-        floor_ms = max(self._kept.now.floor_ms, body.utc_ms)
-        self._kept.change(floor_ms=floor_ms, rtc_agreed=agreed)
+        said, floor_ms = self._rtc_now(), max(self._kept.now.floor_ms, body.utc_ms)
+        agreed = said is not None and abs(said.utc_ms - body.utc_ms) <= RTC_WITHIN_MS
+        name, agreed_ms = (said.name, body.utc_ms) if said and agreed else ("", 0)
+        self._kept.change(floor_ms=floor_ms, rtc_agreed=agreed, rtc_name=name, rtc_agreed_ms=agreed_ms)
         self._known_ms = floor_ms
         if signed_before:
             self.settle()

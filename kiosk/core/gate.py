@@ -39,7 +39,7 @@ DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
 _FORGET_EVERY_S = 3600.0
 _USES_KEPT_MS = 3 * 24 * 3_600_000
-_OF_A_START = ("clock", "camera_fault", "input_fault", "reader_restarted")
+_OF_A_START = ("clock", "camera_fault", "input_fault", "board_fault", "reader_restarted")
 """Kinds of events that a start brings by itself, without anybody being there."""
 _KNEW = ("trusted", "holdover")
 _BUTTONS = ("guard_button", "exit_button")

@@ -22,7 +22,8 @@ log = logging.getLogger("kept")
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """``floor_ms``: time cannot be before this; ``rtc_agreed``: the hardware clock agreed with the last statement;
+    """``floor_ms``: time cannot be before this; ``rtc_agreed``: the hardware clock ``rtc_name`` agreed by its own time
+    with the last statement, at ``rtc_agreed_ms``;
     ``unsigned_since_ms``: the last time that a signature stood behind, while the clock goes by a hardware clock or a
     guard's word (0: it does not); ``quiet_starts``: starts in a row between which nothing happened; ``seen``: the
     highest revision of each signed item in ``seen_epoch``, and ``past_epochs`` the epochs before it, so that an older
@@ -30,6 +31,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
     floor_ms: int = 0
     rtc_agreed: bool = False
+    rtc_name: str = ""
+    rtc_agreed_ms: int = 0
     unsigned_since_ms: int = 0
     quiet_starts: int = 0
     lockdown: tuple[str, ...] = ()

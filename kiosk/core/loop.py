@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from hardware.vitals import Vitals
 from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.config import Config
@@ -30,6 +31,7 @@ from kiosk.core.kept import Kept, Memory
 from kiosk.core.mirror import Mirror
 from kiosk.core.peers import Peers, short_word
 from kiosk.core.report import GateReport
+from kiosk.core.vitals import BoardFaults, BoardNotes
 from kiosk.core.vouching import Anchor, zone_of
 from kiosk.service import Service
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
@@ -37,6 +39,7 @@ from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce
 LAST_PASSAGE_S = 6.0
 """Less than the unit's TimeoutStopSec."""
 REFRESH_S = 0.5
+BOARD_EVERY_S = 1.0
 SLOW_LIST_S = 0.3
 RESTS_TIMES = 10
 _LAST_WRITE_S = 2.0
@@ -47,7 +50,8 @@ log = logging.getLogger("core")
 class CoreLoop:
     """The loop with the parts it is given. It serves until ``service.stopping``.
 
-    ``monotonic`` is the clock of the lanes and of silence. ``jobs`` runs something on the loop from any thread.
+    ``monotonic`` is the clock of the lanes and of silence, ``vitals`` how the board is by its newest reading. ``jobs``
+    runs something on the loop from any thread.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class CoreLoop:
         kept: Kept[Memory],
         post: GuardSessions,
         monotonic: Callable[[], float],
+        vitals: Callable[[], Vitals] = Vitals,
     ):
         self._config = config
         self._anchor = anchor
@@ -74,6 +79,10 @@ class CoreLoop:
         self._clock = clock
         self._kept = kept
         self._monotonic = monotonic
+        self._vitals = vitals
+        self._board = BoardFaults()
+        self._board_notes = BoardNotes()
+        self._board_at = 0.0
         self._peers = Peers(monotonic)
         self._report = GateReport(config, anchor, live.run, gate, acts, journal, mirror, clock, kept, self._peers)
         self.jobs = Jobs()
@@ -96,6 +105,7 @@ class CoreLoop:
         self._refresh()
         for name, run in self._gate.lanes.items():
             run.parts.inputs.watch(lambda line, level, lane=name: self._input(lane, line, level))  # type: ignore[misc]
+        self._board_notes.take_up(self._journal.past.earlier, self._monotonic(), self._clock.now().utc_ms)
         self._gate.begin()
 
     def _input(self, lane: str, line: str, level: bool) -> None:
@@ -132,6 +142,8 @@ class CoreLoop:
         for name, run in self._gate.lanes.items():
             run.illuminate(self._peers.light_wanted(name))
         self._note_cameras()
+        if self._monotonic() >= self._board_at:
+            self._look_at_board()
         if self._monotonic() >= self._refresh_at:
             self._refresh()
         self.jobs.do_next(wait)
@@ -142,6 +154,15 @@ class CoreLoop:
             if news:
                 outcome, fault = news
                 self._book.record("camera_fault", urgent=False, lane=camera.lane, outcome=outcome, why=fault)
+
+    def _look_at_board(self) -> None:
+        now, vitals = self._monotonic(), self._vitals()
+        self._board_at = now + BOARD_EVERY_S
+        faults = self._board.judge(vitals, now)
+        self._report.board = vitals, faults
+        for outcome, fault in self._board_notes.step(faults, now):
+            log.warning("board=%s fault=%s celsius=%s", outcome, fault, vitals.celsius)
+            self._book.record("board_fault", urgent=False, outcome=outcome, why=fault)
 
     def _refresh(self) -> None:
         began = self._monotonic()

@@ -26,8 +26,8 @@ CAMERA_FAULTS: Mapping[str, CameraFault] = {
     "hung": "camera_hung",
 }
 NOTES, NOTE_EVERY_S = 4.0, 300.0
-"""Beginnings and ends of a lane's camera faults that go into the journal one after the other, and how soon another
-one may: a camera that flaps must not fill it."""
+"""Beginnings and ends of faults that go into the journal one after the other, and how soon another one may: a camera
+that flaps must not fill it."""
 _LONGEST_WORD = 20
 _RESTART_NOTED_S = 60.0
 """At most one line in the journal in this time: a picture that stays before a camera must not fill it."""
@@ -51,24 +51,24 @@ class CentreHealth(NamedTuple):
     seen_s: int
 
 
-class CameraNotes:
-    """One lane's beginnings and ends of camera faults, of which some go into the journal. The last always does, sooner
-    or later. Pure."""
+class FaultNotes:
+    """Beginnings and ends of the faults of one camera, or of one part of the board, of which some go into the journal.
+    The last always does, sooner or later. ``noted`` is what the journal says now. Pure."""
 
     def __init__(self) -> None:
-        self._noted = ""
+        self.noted = ""
         self._left = NOTES
         self._at = float("-inf")
 
     def step(self, fault: str, now: float) -> tuple[Switched, str] | None:
         """``on`` and the fault that begins, ``off`` and the one that ended, or nothing."""
-        if fault == self._noted:
+        if fault == self.noted:
             return None
         left = min(NOTES, self._left + (now - self._at) / NOTE_EVERY_S)
         if left < 1:
             return None
         self._left, self._at = left - 1, now
-        ended, self._noted = self._noted, fault
+        ended, self.noted = self.noted, fault
         return ("on", fault) if fault else ("off", ended)
 
 
@@ -80,7 +80,7 @@ class Peers:
         self._started = monotonic()
         self._readers: dict[str, tuple[float, verbs.ReaderState]] = {}
         self._standing: dict[str, str] = {}  # the fault of before for a lane whose reader has just begun anew
-        self._notes: dict[str, CameraNotes] = {}
+        self._notes: dict[str, FaultNotes] = {}
         self._restarts = Restarts()
         self._restart_noted_at = float("-inf")
         self._sync: SyncState | None = None
@@ -155,7 +155,7 @@ class Peers:
     def camera_news(self, lane: str) -> tuple[Switched, str] | None:
         """The beginning or end of a camera's fault that belongs in the journal now. To be asked on and on."""
         fault = self.camera_fault(lane)
-        notes = self._notes.setdefault(lane, CameraNotes())
+        notes = self._notes.setdefault(lane, FaultNotes())
         return None if fault == "reader_silent" else notes.step(fault, self._monotonic())
 
     def light_wanted(self, lane: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hardware.vitals import Vitals
 from kiosk import verbs
 from kiosk.config import Config
 from kiosk.core.clock import Clock
@@ -13,7 +14,7 @@ from kiosk.core.mirror import Mirror
 from kiosk.core.peers import Peers
 from kiosk.core.policy import stage_in_force
 from kiosk.core.vouching import Anchor
-from sync.terms import CAMERA_FAULTS, INPUT_FAULTS
+from sync.terms import BOARD_FAULTS, CAMERA_FAULTS, INPUT_FAULTS, BoardFault
 
 
 class GateReport:
@@ -42,6 +43,8 @@ class GateReport:
         self._clock = clock
         self._kept = kept
         self._peers = peers
+        self.board: tuple[Vitals, set[BoardFault]] = Vitals(), set()
+        """How the board is, and what is wrong with it: the loop says."""
 
     def state(self) -> verbs.GateState:
         """Everything the guards' page and ``check`` want to know. On the loop only."""
@@ -60,6 +63,7 @@ class GateReport:
             list_passes=self._mirror.passes,
             clock=now.state,
             clock_asks=self._clock.asks,
+            rtc=self._clock.rtc_standing,
             clock_uncertainty_ms=now.uncertainty_ms,
             now_ms=now.utc_ms,
             timezone=vouched.compound.timezone,
@@ -74,6 +78,7 @@ class GateReport:
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],
             neighbour_en=vouched.neighbour[1],
+            vitals=self.board[0],
         )
 
     def _faults(self, centre_ok: bool) -> list[str]:
@@ -95,6 +100,7 @@ class GateReport:
             ("reader_restarted", self._peers.restarts_worth_telling()),
             ("journal_lost", health.lost > 0),
             ("journal", bool(health.why)),
+            *((fault, fault in self.board[1]) for fault in BOARD_FAULTS),
             ("no_list", state == "none"),
             ("list_expired", state == "expired"),
             ("list_stale", state == "stale"),

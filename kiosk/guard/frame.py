@@ -19,7 +19,9 @@ from kiosk.verbs import GateState, LaneState, Session
 
 PREFERENCES = {"language": words.LANGUAGES, "theme": ("auto", "day", "night"), "size": ("normal", "large")}
 YEAR_S = 31_536_000
-PUBLIC_ENDPOINTS = frozenset({"static", "frame.sign_in", "frame.prefer", "screen.health", "screen.page", "screen.now"})
+PUBLIC_ENDPOINTS = frozenset(
+    {"static", "frame.sign_in", "frame.prefer", "screen.health", "screen.figures", "screen.page", "screen.now"}
+)
 
 routes = Blueprint("frame", __name__)
 

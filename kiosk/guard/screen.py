@@ -1,7 +1,8 @@
 """The residents' screen of a lane: no sign-in, nothing personal, and for the display on this very device only.
 
 The page asks ``/screen/LANE/now`` a few times a second and shows the face it is given; after three seconds without an
-answer it shows that nothing is read here, and goes on asking. ``/health`` answers a monitor how the gate is.
+answer it shows that nothing is read here, and goes on asking. ``/health`` and ``/metrics`` answer a monitor how the
+gate is.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flask import Blueprint, abort, current_app, render_template, request
+from flask import Blueprint, Response, abort, current_app, render_template, request
 
 from kiosk.channel import ChannelError
 from kiosk.guard import doors, faces
 from kiosk.guard.frame import Answer, as_json, post
 from kiosk.guard.line import CoreLine
+from kiosk.metrics import CONTENT_TYPE, metrics
 from kiosk.verbs import GateState, LaneState
 
 FRESH_S = 0.25
@@ -124,3 +126,10 @@ def health() -> Answer:
             "simulated": state.simulated,
         }
     )
+
+
+@routes.get("/metrics")
+def figures() -> Answer:
+    """What ``/health`` says and more, in figures that a monitor keeps."""
+    state, answers = _screens().state()
+    return Response(metrics(state if answers else None), content_type=CONTENT_TYPE)

@@ -16,6 +16,7 @@ from sync.terms import CAMERA_FAULTS
 FRESH_MS = 60_000
 """A presentation older than this is history: the buttons then act on the lane, not on that person."""
 NIGHT_BEGINS, NIGHT_ENDS = 18, 7
+_DASH = "—"
 
 TONES = {"grant": "ok", "refer": "look", "deny": "stop"}
 MARKS = {"ok": "✓", "look": "!", "stop": "✕", "fault": "▨", "plain": "•"}
@@ -431,6 +432,7 @@ def _gate_details(language: str, state: GateState) -> list[tuple[str, str]]:
         "time_gate": local(state.now_ms, state).strftime("%Y-%m-%d %H:%M:%S"),
         "clock": code(language, words.WORDS, f"clock_{state.clock}"),
         "uncertainty": str(state.clock_uncertainty_ms),
+        "rtc": code(language, words.WORDS, f"rtc_{state.rtc or 'none'}"),
         "list": " · ".join([code(language, words.WORDS, f"list_{state.list_state}"), list_age(language, state)]),
         "revision": str(state.list_revision),
         "passes": str(state.list_passes),
@@ -438,11 +440,31 @@ def _gate_details(language: str, state: GateState) -> list[tuple[str, str]]:
         "unsent": str(state.unsent),
         "journal": _flag(language, state.journal_ok),
         "in_memory": str(state.events_in_memory),
+        **_board_details(language, state),
         "enforcement": state.enforcement,
-        "faults": ", ".join(state.faults) or "—",
+        "faults": ", ".join(state.faults) or _DASH,
         "run": state.run,
     }
     return [(word(language, key), value) for key, value in rows.items()]
+
+
+def _board_details(language: str, state: GateState) -> dict[str, str]:
+    """How the device itself is; a dash where its board does not say."""
+    vitals, weak = state.vitals, "supply_weak" in state.faults
+    knows_supply = vitals.undervoltage is not None or weak
+    return {
+        "supply": (word(language, "supply_low") if weak else _flag(language, True)) if knows_supply else _DASH,
+        "heat": _DASH if vitals.celsius is None else f"{vitals.celsius:.0f} °C",
+        "disk_errors": _DASH if vitals.disk_errors is None else str(vitals.disk_errors),
+        "card_used": _DASH if vitals.card_used is None else f"{vitals.card_used:.0%}",
+        "disk_free": _size(vitals.disk_free),
+        "memory_free": _size(vitals.memory_free),
+        "load": _DASH if vitals.load is None else f"{vitals.load:.2f}",
+    }
+
+
+def _size(octets: int | None) -> str:
+    return _DASH if octets is None else f"{octets / 1e6:,.0f} MB"
 
 
 def _reader_details(language: str, lane: LaneState, state: GateState) -> str:
@@ -464,7 +486,7 @@ def _lane_details(language: str, lane: LaneState, state: GateState) -> list[tupl
     rows = {
         "camera": " · ".join(filter(None, [_flag(language, lane.camera_ok), lane.camera_why])),
         "decode_ms": f"{lane.decode_ms:.1f}",
-        "looked": "—" if lane.looked is None else f"{lane.looked:.0%}",
+        "looked": _DASH if lane.looked is None else f"{lane.looked:.0%}",
         "module_px": _module_details(language, lane),
         "reader": _reader_details(language, lane, state),
         "direction": lane.direction,

@@ -20,6 +20,7 @@ from sync.server.gates.troubles import find_troubles
 from sync.server.office import rule_form
 from sync.server.passes import bulk, compounds, passes
 from sync.terms import (
+    BOARD_FAULTS,
     CAMERA_FAULTS,
     EVENT_KINDS,
     GATE_REASONS,
@@ -241,7 +242,7 @@ def test_nothing_is_changed_where_the_number_is_another(world: World) -> None:
 
 
 def test_there_are_words_for_every_reason_kind_and_outcome() -> None:
-    for reason in (*REASONS, *GUARD_REASONS, *GATE_REASONS, *CAMERA_FAULTS):
+    for reason in (*REASONS, *GUARD_REASONS, *GATE_REASONS, *BOARD_FAULTS, *CAMERA_FAULTS):
         assert f"reason.{reason}" in words.WORDS, reason
     assert {code for code in words.WORDS if code.startswith("event.")} == {f"event.{kind}" for kind in EVENT_KINDS}
     for outcome in (*get_args(Outcome), *get_args(PassageOutcome), *get_args(Switched)):
@@ -307,6 +308,31 @@ def test_how_far_a_gates_list_is_behind_is_said_in_words(world: World, office: O
     compounds.begin_epoch(world.centre, 7, "test")
     assert "要重取整份名单" in page()
     assert fleet.find_gate(world.centre, 7, "g1").seen_ms == NOW
+
+
+def test_the_gates_page_says_what_is_wrong_with_a_device_until_it_has_ended(world: World, office: Office) -> None:
+    gate = world.gate().enrol()
+
+    def told(seq: int, outcome: str, why: str, days_ago: float = 0.0) -> str:
+        return event(seq, kind="board_fault", outcome=outcome, why=why, at_ms=NOW + seq - int(days_ago * DAY_MS))
+
+    journal = Journal([told(1, "on", "card_worn", 2.01), told(2, "on", "disk_full", 1.99), told(3, "on", "too_hot"),
+                       told(4, "on", "supply_weak"), told(5, "off", "too_hot")])  # fmt: skip
+    send(gate, journal.batch(1, 5))
+    page = office.get("/c/7/gates").text
+    assert "设备有故障，请告诉技术员：存储快满了、电源太弱。" in page
+    english = office.get("/c/7/gates?lang=en").text
+    assert "tell the technician: the memory card is nearly full, the power supply is too weak." in english
+    events_page = office.get("/c/7/gates/g1/events?kind=board_fault&lang=zh").text
+    assert "设备供电、温度或存储有故障" in events_page and "设备太热" in events_page
+    fleet.withdraw(world.centre, 7, "g1", "test")
+    assert "设备有故障" not in office.get("/c/7/gates").text, "it is out of service"
+
+
+def test_a_fault_that_only_a_newer_gate_knows_is_shown_by_its_code(world: World, office: Office) -> None:
+    told = event(1, kind="board_fault", outcome="on", why="of_a_later_version", at_ms=NOW)
+    send(world.gate().enrol(), Journal([told]).batch(1, 1))
+    assert "of_a_later_version" in office.get("/c/7/gates").text
 
 
 def test_a_new_gates_code_comes_with_the_line_to_type(world: World, office: Office) -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiosk.core.clock import DRIFT, RELEASED_MS, Clock
+from hardware.rtc import RtcTime
+from kiosk.core.clock import DRIFT, RELEASED_MS, RTC_UNCERTAINTY_MS, RTC_YOUNG_S, Clock
 from kiosk.core.kept import Kept, Memory
 from sync.protocol import Signed
 from tests.fixtures.gate_parts import (
@@ -34,6 +35,9 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "kept.json"
         self.rtc = False
+        self.rtc_name = "rtc-ds1307 1-0068"
+        self.rtc_ms: int | None = None
+        """The hardware clock's own time; None: the kernel set the system clock by it, and nobody has since."""
         self.system_ms = 0
         self.start()
 
@@ -41,7 +45,11 @@ class Machine:
         self.time = Time()
         self.time.s = 20.0
         self.kept = Kept(self.path, Memory())
-        self.clock = Clock(self.kept, boot=self.time, system=lambda: self.system_ms, has_rtc=lambda: self.rtc)
+        self.clock = Clock(self.kept, boot=self.time, system=lambda: self.system_ms, rtc=self.read_rtc)
+
+    def read_rtc(self) -> RtcTime | None:
+        utc_ms = self.system_ms if self.rtc_ms is None else self.rtc_ms
+        return RtcTime(self.rtc_name, utc_ms, self.time()) if self.rtc else None
 
     def hear(self, utc_ms: int, away_s: float = 0.0) -> str:
         nonce = self.clock.nonce()
@@ -208,6 +216,73 @@ def proven(machine: Machine, later_ms: int = 0) -> None:
     assert machine.hear(NOON_MS) == "" and machine.kept.now.rtc_agreed
     machine.system_ms = NOON_MS + later_ms
     machine.start()
+
+
+JUST_BOOTED_MS = 9_000
+"""1970 and nine seconds: what a Pi 5 without its battery says after a power cut."""
+
+
+def test_a_board_without_a_battery_is_not_believed_after_a_cut_though_its_system_clock_goes_on(
+    machine: Machine,
+) -> None:
+    """While it has power, NTP keeps the system clock right and the kernel the hardware clock by it: both agree. After
+    the cut the one goes on from the time a file remembers, and the other began at 1970."""
+    proven(machine)
+    machine.rtc_ms, machine.system_ms = JUST_BOOTED_MS, NOON_MS + HOUR_MS
+    machine.start()
+    machine.clock.recall(NOON_MS + HOUR_MS - 5_000)
+    assert (machine.state, machine.clock.asks) == ("untrusted", True)
+
+
+def test_a_system_clock_kept_by_ntp_proves_no_hardware_clock(machine: Machine) -> None:
+    machine.rtc, machine.system_ms, machine.rtc_ms = True, NOON_MS, JUST_BOOTED_MS
+    assert machine.hear(NOON_MS) == "" and not machine.kept.now.rtc_agreed
+    machine.system_ms, machine.rtc_ms = NOON_MS + HOUR_MS, NOON_MS + HOUR_MS
+    machine.start()
+    assert machine.state == "untrusted"
+
+
+@pytest.mark.parametrize(("apart_ms", "state"), [(5_000, "holdover"), (-5_000, "holdover"), (5_001, "untrusted")])
+def test_at_the_start_the_hardware_clock_must_say_what_the_system_clock_says(
+    machine: Machine, apart_ms: int, state: str
+) -> None:
+    proven(machine)
+    machine.rtc_ms, machine.system_ms = NOON_MS, NOON_MS + apart_ms
+    machine.start()
+    assert machine.state == state
+
+
+@pytest.mark.parametrize(("apart_s", "state"), [(5 + 60, "holdover"), (5 + 61, "untrusted")])
+def test_a_week_of_drift_is_allowed_for_and_told_as_uncertainty(machine: Machine, apart_s: int, state: str) -> None:
+    week_ms = 7 * DAY_MS
+    proven(machine)
+    machine.rtc_ms, machine.system_ms = NOON_MS + week_ms, NOON_MS + week_ms + apart_s * 1000
+    machine.start()
+    assert machine.state == state
+    if state == "holdover":
+        assert machine.clock.now().uncertainty_ms == RTC_UNCERTAINTY_MS + week_ms * DRIFT
+
+
+@pytest.mark.parametrize("name", ["", "rpi-rtc soc:rpi_rtc"])
+def test_another_hardware_clock_than_the_one_that_agreed_is_not_believed(machine: Machine, name: str) -> None:
+    proven(machine)
+    machine.rtc_name = name
+    machine.start()
+    assert machine.state == "untrusted"
+
+
+def test_a_memory_of_before_the_hardware_clocks_own_time_was_compared_proves_nothing(machine: Machine) -> None:
+    proven(machine)
+    machine.kept.change(rtc_name="", rtc_agreed_ms=0)
+    machine.start()
+    assert machine.state == "untrusted"
+
+
+def test_a_hardware_clock_that_no_longer_answers_is_none(machine: Machine) -> None:
+    proven(machine)
+    stale = RtcTime(machine.rtc_name, NOON_MS, machine.time() - RTC_YOUNG_S - 1)
+    clock = Clock(machine.kept, boot=machine.time, system=lambda: machine.system_ms, rtc=lambda: stale)
+    assert clock.now().state == "untrusted"
 
 
 @pytest.mark.parametrize("days", [91, 365, 20 * 365])

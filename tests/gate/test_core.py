@@ -24,6 +24,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from hardware.vitals import Vitals
 from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.commands.check import pins_of
@@ -69,6 +70,7 @@ class Here:
         self.live = LiveList()
         self.sockets = Path(tempfile.mkdtemp(prefix="gk"))  # short: a socket's path has at most 107 characters
         self.now = 1000.0
+        self.vitals = Vitals()
         self.service = Service()
         self._folder = folder
         self._up = threading.Event()
@@ -84,7 +86,7 @@ class Here:
         self.core = CoreLoop(
             config, ANCHOR, bench.gate, bench.book, bench.acts, self.live, bench.journal, bench.mirror,
             bench.clock, bench.kept, GuardSessions(lambda: bench.mirror.vouched.accounts, lambda: self.now),
-            lambda: self.now,
+            lambda: self.now, lambda: self.vitals,
         )  # fmt: skip
         self.core.begin()
         self.core.serve({pair: ch.listen(self.sockets / pair) for pair in PAIRS})
@@ -430,6 +432,23 @@ def test_a_blind_camera_is_a_fault_of_the_lane_with_its_light_and_its_events(cor
         ("entry", "on", code),
         ("entry", "off", code),
     ]
+
+
+def test_a_fault_of_the_board_is_told_noted_and_no_fault_of_the_lane(core: Here) -> None:
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True))
+    core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True))
+
+    def after(vitals: Vitals) -> verbs.GateState:
+        core.vitals, core.now = vitals, core.now + 1.0
+        core.state()
+        return core.state()  # the turn before this answer began after the first
+
+    hot = after(Vitals(celsius=81.0, disk_errors=2))
+    assert (hot.faults, hot.vitals.celsius, hot.lanes[0].signal) == (["too_hot", "card_errors"], 81.0, "ready")
+    assert core.present().outcome == "grant"
+    assert after(Vitals(celsius=60.0, disk_errors=2)).faults == ["card_errors"]
+    noted = [(event.outcome, event.why) for event in core.bench.events() if event.kind == "board_fault"]
+    assert noted == [("on", "too_hot"), ("on", "card_errors"), ("off", "too_hot")]
 
 
 def test_the_lamp_follows_the_reader_and_is_dark_when_the_reader_falls_silent_or_the_core_ends(core: Here) -> None:

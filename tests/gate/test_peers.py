@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from kiosk.core.peers import NOTE_EVERY_S, NOTES, CameraNotes, Peers
+from kiosk.core.peers import NOTE_EVERY_S, NOTES, FaultNotes, Peers
 from kiosk.verbs import STARTING, ReaderState
 from sync.terms import CAMERA_FAULTS
 
@@ -117,13 +117,13 @@ def test_nonsense_from_a_reader_is_no_fault_of_the_core(core: Core) -> None:
 
 
 def test_the_journal_hears_when_a_fault_begins_changes_and_ends_and_nothing_in_between() -> None:
-    notes = CameraNotes()
+    notes = FaultNotes()
     told = [notes.step(fault, at) for at, fault in enumerate(["", "camera_hung", "camera_hung", "camera", "", ""])]
     assert told == [None, ("on", "camera_hung"), None, ("on", "camera"), ("off", "camera"), None]
 
 
 def test_a_camera_that_flaps_for_a_day_does_not_fill_the_journal_and_its_last_turn_is_told() -> None:
-    notes, day = CameraNotes(), 24 * 3600
+    notes, day = FaultNotes(), 24 * 3600
     turns = [notes.step("camera_black" if second % 2 else "", float(second)) for second in range(day)]
     told = [turn for turn in turns if turn]
     assert len(told) <= NOTES + day / NOTE_EVERY_S

@@ -17,6 +17,7 @@ from sync.credential import KINDS
 REASONS = [*terms.REASONS, "unanswered"]
 FAULTS = [
     *terms.CAMERA_FAULTS,
+    *terms.BOARD_FAULTS,
     "reader_silent",
     "reader_restarted",
     "passage_stuck",
@@ -48,7 +49,7 @@ TABLES = {
     for name, table in vars(module).items()
     if isinstance(table, dict) and not name.startswith("_")
 }
-PUT_TOGETHER = ("role_", "age_", "theme_", "size_", "clock_", "list_")
+PUT_TOGETHER = ("role_", "age_", "theme_", "size_", "clock_", "list_", "rtc_")
 TEMPLATES = Path(words.__file__).parent / "templates"
 
 

@@ -33,6 +33,7 @@ def in_norm(title: str) -> tuple[str, ...]:
         ("reason of the gate", terms.GateReason),
         ("kind of event", terms.EventKind),
         ("why of a camera fault", terms.CameraFault),
+        ("why of a board fault", terms.BoardFault),
     ],
 )
 def test_the_norm_lists_the_same_words_in_the_same_order(title: str, closed: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import msgspec
@@ -13,7 +14,7 @@ from sync.server.centre import audit
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
-from sync.server.gates import events, fleet, guards, troubles
+from sync.server.gates import boards, events, fleet, guards, troubles
 from sync.server.office import rule_form
 from sync.server.passes import compounds, passes
 from sync.server.views import Route, language, local, or_again, page_number
@@ -76,6 +77,7 @@ class Site:
 
     def _gates(self, compound: Compound) -> dict[str, Any]:
         found, now_ms = fleet.list_gates(self._centre, compound.compound_id), self._centre.now_ms()
+        faults = boards.find_board_faults(self._centre, compound.compound_id)
 
         def lag(gate: fleet.Gate) -> str:
             behind = gate.lag(compound)
@@ -83,8 +85,13 @@ class Site:
                 return words.say(language(), "list_whole")
             return words.say(language(), "list_behind" if behind else "list_newest").format(n=behind)
 
+        def ill(gate: fleet.Gate) -> str:
+            said = _listed(words.coded(language(), "reason", fault) for fault in faults.get(gate.device, ()))
+            return words.say(language(), "gate_ill").format(said=said) if said else ""
+
         return {
-            "found": found, "lag": lag, "ago": lambda at_ms: words.ago(language(), max(0, now_ms - at_ms) // 1000),
+            "found": found, "lag": lag, "ill": ill,
+            "ago": lambda at_ms: words.ago(language(), max(0, now_ms - at_ms) // 1000),
             "away": lambda gate: gate.state == "active" and now_ms - max(gate.seen_ms, gate.enrolled_ms) > _AWAY_MS,
         }  # fmt: skip
 
@@ -230,13 +237,17 @@ def _line(kept: events.StoredEvent, event: Event, number: str) -> EventRow:
     )  # fmt: skip
 
 
+def _listed(names: Iterable[str]) -> str:
+    return (", " if language() == "en" else "、").join(names)
+
+
 def _details(event: Event, tongue: words.Language) -> list[str]:
     """What else an officer may want to know of an event."""
 
     def say(key: str, said: object = "") -> str:
         return words.say(tongue, key).format(said=said)
 
-    also = (", " if tongue == "en" else "、").join(words.coded(tongue, "reason", reason) for reason in event.also)
+    also = _listed(words.coded(tongue, "reason", reason) for reason in event.also)
     softened = event.guidance if event.guidance != "ok" else ""
     told = (
         (softened, say("softened", words.coded(tongue, "reason", softened))),

@@ -19,6 +19,8 @@ RESIDENT = credential(1)
 VISITORS = [credential(100 + day, kind="visitor", validity_hours=24 * day) for day in range(1, 60)]
 """One for each day: their passes end at noon of the days after the first."""
 ROWS = [row_of(pass_, household=pass_.serial, dwelling=f"d{pass_.serial}") for pass_ in (RESIDENT, *VISITORS)]
+CLOCKS = ((None, True), (None, True), (0, True), (0, True), (0, True), (-17 * DAY_MS, True), (0, False))
+"""Hardware clocks: how far they are ahead, if there is one, and whether it has a battery."""
 JUMPS_AT_ONCE = 40
 LAST_MS = NOON_MS + 55 * DAY_MS
 
@@ -47,9 +49,12 @@ class ClockJumps:
         stage.go(20)
         stage.time.go(rng.choice((0, 3600, 86_400, 10 * 86_400)))
         self._people_come()
-        stage.time.rtc_off_ms = _jumped(rng) if stage.time.rtc_off_ms is not None else None
+        if stage.time.rtc_off_ms is not None and stage.time.battery:
+            stage.time.fit_rtc(_jumped(rng))
         stage.kill(rng.choice((1.0, 60.0, 86_400.0)))
         self._time_sure = False
+        if not stage.time.battery and stage.clock.now().state != "untrusted":
+            self.broken.append("a hardware clock without a battery is not believed after a power cut")
         self._people_come()
         if rng.random() < 0.3:
             stage.clock.confirm(stage.time.utc_ms)
@@ -61,8 +66,10 @@ class ClockJumps:
             self._people_come()
 
     def _with_the_centre(self) -> None:
-        """Its signed time comes now; the hardware clock, where there is one, is right or wrong at that moment."""
-        self.stage.time.rtc_off_ms = self._rng.choice((None, None, 0, 0, 0, -17 * DAY_MS))
+        """Its signed time comes now; the hardware clock, where there is one, is right or wrong at that moment, or right
+        only as long as there is power."""
+        off_ms, battery = self._rng.choice(CLOCKS)
+        self.stage.time.fit_rtc(off_ms, battery)
         if self.stage.hear_time():
             self.broken.append("the centre's signed time is taken")
         self._time_sure = True
@@ -114,7 +121,8 @@ def _jumps(seed: int, jumps: int) -> Tally:
                 before_ms, gate.broken = gate.stage.time.rtc_off_ms, []
                 gate.jump()
                 held += not gate.broken
-                clocks = f"hardware clock {before_ms} and then {gate.stage.time.rtc_off_ms} ms ahead"
+                battery = "a battery" if gate.stage.time.battery else "none"
+                clocks = f"hardware clock with {battery}, {before_ms} and then {gate.stage.time.rtc_off_ms} ms ahead"
                 notes += [f"seed {seed}, jump {done}, {clocks}: {why}" for why in gate.broken]
             gate.close()
     return Tally("clock jumps", jumps, held, tuple(notes))
