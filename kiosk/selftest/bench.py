@@ -23,6 +23,10 @@ Answer = Literal["done", "no", "skip", "stop", "nobody"]
 UNITS = ("gate-kiosk-core", "gate-kiosk-reader", "gate-kiosk-guard", "gate-kiosk-sync")
 READER = "gate-kiosk-reader"
 CORE = "gate-kiosk-core"
+TARGET = "gate-kiosk.target"
+STOPPED_WITH = {CORE: (TARGET,), READER: (f"{READER}-guard.socket", READER)}
+FIRST_FRAME_S = 10.0
+"""A camera that has just been opened takes its time, on a busy board above all."""
 WELL_S = 90.0
 """How long after a start all four processes may take: a Pi 3B+ with a slow card takes most of it."""
 
@@ -147,10 +151,13 @@ class Bench:
 
     @contextmanager
     def camera(self, lane: str) -> Iterator[Camera]:
-        """The camera of a lane, for us alone: the reader is stopped until :meth:`restore`. Raises HardwareError."""
+        """The camera of a lane, for us alone and with its first frame there: the reader is stopped until
+        :meth:`restore`. Raises HardwareError."""
         self.stop(READER)
         camera = self._opened(self.settings(lane), self.config.simulated.folder, self.config.real_cameras)
         try:
+            with camera.frame(timeout=FIRST_FRAME_S):
+                pass
             yield camera
         finally:
             camera.close()
@@ -177,14 +184,16 @@ class Bench:
         return self.machine.property_of(CORE, "LoadState") == "loaded"
 
     def stop(self, unit: str) -> None:
+        """Stop a process with the sockets by which its peers would start it again: of the core that is all of it."""
         if unit not in self._stopped and self.machine.active(unit):
-            self.machine.run("systemctl", "stop", unit, timeout=60)
+            self.machine.run("systemctl", "stop", *STOPPED_WITH[unit], timeout=60)
             self._stopped.append(unit)
 
     def restore(self) -> None:
         """Start again what was stopped."""
-        while self._stopped:
-            self.machine.run("systemctl", "start", self._stopped.pop(), timeout=90)
+        if self._stopped:
+            self.machine.run("systemctl", "start", TARGET, timeout=120)
+            self._stopped.clear()
 
     def state(self) -> GateState | None:
         """How the gate says it is; None while its core does not answer."""
