@@ -127,7 +127,11 @@ def over_boots(phase: Phase) -> Beginning:
         if phase != "power_cuts":
             bench.machine.run("systemctl", "reboot" if phase == "warm_boots" else "poweroff")
 
-    return Beginning(begin, enough)
+    def so_far(bench: Bench) -> str:
+        count = len(load(bench.folder).counted(phase))
+        return f"{count} of {WANTED[phase]} so far" if count else ""
+
+    return Beginning(begin, enough, so_far)
 
 
 def counted(bench: Bench, phase: Phase) -> Figures:

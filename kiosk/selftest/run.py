@@ -103,22 +103,21 @@ class Run:
         if step.running:
             self._bench.restore()
         waiting = step.beginning if step.beginning and not step.beginning.ready(self._bench) else None
+        so_far = waiting.so_far(self._bench) if waiting else ""
+        if so_far:
+            self._say(f"    {so_far}")
         if words.ask and (step.beginning is None or waiting):
             answer = self._bench.person.ask(words.ask)
             if answer == "stop":
                 return "stopped"
             if answer == "nobody":
                 return self._skip(step, "nobody was there to ask", final=False)
-            if answer in ("skip", "no") and not (waiting and self._so_far(step)):
+            if answer in ("skip", "no") and not so_far:
                 return self._skip(step, "skipped by the person", final=True)
             if waiting and answer == "done":
                 return self._wait(step, waiting)
         self._measure(step, words)
         return "over"
-
-    def _so_far(self, step: Step) -> bool:
-        """Whether a count that the person ends has anything to judge."""
-        return step.kind in power.PHASES and bool(power.load(self._bench.folder).counted(step.kind))
 
     def _wait(self, step: Step, beginning: Beginning) -> Ended:
         self._keep(step, Result(verdict="skipped", why=["begun; goes on over a boot"], at=_now(), final=False))

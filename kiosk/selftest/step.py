@@ -21,10 +21,12 @@ class CannotTell(Exception):
 
 
 class Beginning(NamedTuple):
-    """``begin`` sets a step going that goes on over a boot; ``ready``: it can be measured."""
+    """``begin`` sets a step going that goes on over a boot; ``ready``: it can be measured. ``so_far`` says how much of
+    it there is that could be judged already, or nothing."""
 
     begin: Callable[[Bench], None]
     ready: Callable[[Bench], bool]
+    so_far: Callable[[Bench], str] = lambda bench: ""
 
 
 class Step(NamedTuple):

@@ -191,6 +191,7 @@ def test_a_person_may_end_the_counting_early_and_it_does_not_hold(board: Scripte
     cuts = next(step for step in plan(board.config) if step.name == "power_cuts")
     _, run = go(board, cuts)
     assert run.progress.results["power_cuts"].why == ["1 of 50"]
+    assert "    1 of 50 so far" in board.said
 
 
 def test_the_day_is_begun_and_finished_by_a_second_call(board: ScriptedBoard) -> None:
