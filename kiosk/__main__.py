@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from kiosk.commands.focus import Aid
     from kiosk.core.vouching import Anchor
+    from kiosk.selftest.bench import Bench
 
 DEFAULT_CONFIG = "/etc/gate-kiosk/kiosk.toml"
 
@@ -68,6 +69,7 @@ def main() -> None:
     python -m kiosk scan photo.jpg            what the reader makes of a picture
     python -m kiosk decide G1...  --lane in   what would happen, and why
     python -m kiosk check                     is this gate well?
+    python -m kiosk selftest                  what does this board say of itself? --first-hour: all of it
     python -m kiosk journal                   what the journals hold, damaged ones too
     python -m kiosk focus                     how sharp does the camera see?
     python -m kiosk sheet sheet.pdf           a page to print and hold before the camera
@@ -430,6 +432,78 @@ def check(config: Config, as_json: bool) -> None:
             todo = f"  -> {finding.do}" if finding.do and not finding.ok else ""
             click.echo(f"{'ok ' if finding.ok else 'BAD'} {finding.part:10} {finding.text}{todo}")
     sys.exit(1 if bad else 0)
+
+
+@main.command()
+@click.option("--first-hour", is_flag=True, help="All of it, asking a person where one must look or act.")
+@click.option("--finish", is_flag=True, help="A day after the first hour: what needed the day, and the end of it.")
+@click.option("--again", multiple=True, metavar="STEP", help="With --first-hour: do this step again, as it is named.")
+@click.option("--skip", multiple=True, metavar="STEP", help="Leave this step out, for every lane.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Where the report is written.  [with --first-hour: selftest/ in the state folder]")  # fmt: skip
+@click.option("--after-boot", is_flag=True, hidden=True)
+@_config_option
+@click.pass_context
+def selftest(
+    ctx: click.Context, /, config: Config, first_hour: bool, finish: bool, again: tuple[str, ...],
+    skip: tuple[str, ...], report: Path | None, after_boot: bool,
+) -> None:  # fmt: skip
+    """Try this board: what it says of itself, or the whole first hour. What does not hold makes exit code 1.
+
+    Without an option nobody is asked, nothing is stopped, and it takes seconds. The first hour goes on where it was
+    after a reboot, a pulled plug or Ctrl-C: run the same command again. It leaves one file for us.
+
+    \b
+    python -m kiosk selftest
+    sudo python -m kiosk selftest --first-hour
+    sudo python -m kiosk selftest --finish          a day later
+    """
+    from kiosk.selftest.bench import Bench, Machine, Terminal
+    from kiosk.selftest.plan import plan
+    from kiosk.selftest.run import REPORT, Run
+    from kiosk.selftest.words import RUN
+
+    person = Terminal(click.echo, input)
+    folder = Path(config.gate.state) / "selftest"
+    bench = Bench(config, folder, person, Machine(), config_path=ctx.meta["config_path"].absolute())
+    steps = [step for step in plan(config) if not {step.name, step.kind} & set(skip)]
+    if not (first_hour or finish or after_boot):
+        run = Run(bench, [step for step in steps if step.quick], click.echo, keeps=False)
+        run.go()
+        if report:
+            run.report(report)
+        sys.exit(0 if run.held else 1)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise click.ClickException(f"{folder}: {err.strerror}; run it with sudo") from err
+    if after_boot:
+        _after_boot(bench)
+        return
+    run = Run(bench, steps, click.echo)
+    run.forget(again)
+    ended = "stopped"
+    try:
+        ended = run.go(finish)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        run.report(report or folder / REPORT)
+    if ended != "paused":
+        person.tell(RUN["stopped" if ended == "stopped" else "all_done" if finish else "first_done"])
+    zh, en = RUN["send"]
+    person.tell((zh.format(path=report or folder / REPORT), en.format(path=report or folder / REPORT)))
+    sys.exit(0 if run.held else 1)
+
+
+def _after_boot(bench: Bench) -> None:
+    from kiosk.selftest.watch import after_boot
+    from kiosk.service import Service, log_to_stdout
+
+    log_to_stdout()
+    service = Service()
+    service.on_signals()
+    after_boot(bench, service.stopping)
 
 
 @main.command("journal")

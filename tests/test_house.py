@@ -30,7 +30,7 @@ PROCESSES = ("kiosk.core", "kiosk.reader", "kiosk.guard", "sync.agent")
 """The device's four processes, a folder each."""
 FLOORS = (
     ("kiosk.__main__", "sync.server.__main__"),
-    ("kiosk.demo",),
+    ("kiosk.demo", "kiosk.selftest"),
     ("kiosk.commands", "sync.server.commands"),
     ("sync.server.serve",),
     ("sync.server.app",),
