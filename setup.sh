@@ -13,8 +13,8 @@ Usage:
   ./setup.sh test --long [PART...] [--seed N] [--minutes M]
                              kills, lossy lines, sick disks, wrong clocks … many times, and a table of what held;
                              --list names the parts, --minutes ends each of them
-  sudo ./setup.sh gate --enrol CODE --centre URL [--ca FILE] [--config FILE] [--simulated] [--yes]
-                             makes this Raspberry Pi a gate; a second run changes nothing
+  sudo ./setup.sh gate --enrol CODE --centre URL [--ca FILE] [--config FILE] [--screen] [--simulated]
+              [--yes]        makes this Raspberry Pi a gate; a second run changes nothing
   ./setup.sh board [--simulated]
                              says whether this machine can be a gate; changes nothing, needs no root
 
@@ -22,6 +22,7 @@ Usage:
   --centre URL     address of the centre, e.g. https://centre.example.org
   --ca FILE        certificate authority of the centre (PEM), where it has its own
   --config FILE    a kiosk.toml prepared for this gate; otherwise systemd/kiosk.example.toml
+  --screen         a display hangs on this machine: it shows the lane's screen (or set [screen] display in kiosk.toml)
   --simulated      go on without a Raspberry Pi: camera and pins are simulated
   --yes            do not ask before acting
 
@@ -148,13 +149,14 @@ ETC=/etc/gate-kiosk
 STATE=/var/lib/gate-kiosk
 OPT=/opt/gate-kiosk
 UNITS=/etc/systemd/system
-SERVICES=(gate-kiosk-core gate-kiosk-reader gate-kiosk-guard gate-kiosk-sync)
+SERVICES=(gate-kiosk-core gate-kiosk-reader gate-kiosk-guard gate-kiosk-sync gate-kiosk-breadcrumb)
 
 GATE_PACKAGES=(ca-certificates python3 python3-venv libzbar0 python3-numpy python3-pil)
 PI_PACKAGES=(python3-picamera2 python3-lgpio python3-gpiozero)
 # The oldest version that has every call we use: picamera2's cancel_all_and_flush, gpiozero's LGPIOFactory(chip=...).
 declare -A OLDEST=([python3-picamera2]=0.3.20 [python3-gpiozero]=2.0 [python3-lgpio]=0.2)
 declare -A UNFIT=([python3-picamera2]=0.3.26)
+SCREEN_PACKAGES=(cage seatd wlr-randr fonts-noto-cjk)
 # What apt installed and pip must not shadow: their C parts fit this system's camera and kernel.
 APTS_OWN=(numpy pillow picamera2 lgpio gpiozero simplejpeg)
 
@@ -312,7 +314,7 @@ board() {
 
 # --- gate: the steps -------------------------------------------------------------------------------------------------
 
-declare -A GIVEN=([enrol]='' [centre]='' [ca]='' [config]='' [simulated]='' [yes]='')
+declare -A GIVEN=([enrol]='' [centre]='' [ca]='' [config]='' [screen]='' [simulated]='' [yes]='')
 
 read_gate_arguments() {
   local option
@@ -320,7 +322,7 @@ read_gate_arguments() {
     option=$1
     shift
     case $option in
-      --simulated | --yes) GIVEN[${option#--}]=1 ;;
+      --screen | --simulated | --yes) GIVEN[${option#--}]=1 ;;
       --enrol | --centre | --ca | --config)
         [[ $# -gt 0 ]] || wrong "gate: $option needs a value"
         GIVEN[${option#--}]=$1
@@ -345,7 +347,8 @@ gate_is_possible() {
 ask_before_acting() {
   if [[ -n ${GIVEN[yes]} || ! -t 0 ]]; then return; fi
   say "This makes $(hostname) a gate of ${GIVEN[centre]:-the centre it is enrolled at}:"
-  say "  Debian packages; users gate-core, gate-reader, gate-guard, gate-sync; code in $OPT; configuration in $ETC;"
+  say "  Debian packages; users gate-core, gate-reader, gate-guard, gate-sync, gate-breadcrumb; code in $OPT;"
+  say "  configuration in $ETC;${GIVEN[screen]:+ a browser for the display and user gate-screen;}"
   say "  state in $STATE; units in $UNITS, started now and at every boot."
   local answer
   read -r -p "Go on? [y/N] " answer
@@ -472,7 +475,22 @@ configuration() {
   else
     install_file "$HERE/systemd/kiosk.example.toml" "$ETC/kiosk.toml"
   fi
+  [[ -z ${GIVEN[screen]} ]] || display_is_hdmi
   kiosk config --config "$ETC/kiosk.toml" >/dev/null || die "correct $ETC/kiosk.toml, then run this again"
+}
+
+# Sets [screen] display, whatever stands there: the key, the section alone, or neither.
+display_is_hdmi() {
+  local made
+  made=$(mktemp)
+  awk '
+    /^\[/ { if (within && !done) { print "display = \"hdmi\""; done = 1 } within = ($0 ~ /^\[screen\]/) }
+    within && /^ *display *=/ { sub(/"[a-z]*"/, "\"hdmi\""); done = 1 }
+    { print }
+    END { if (!done) { if (!within) print "\n[screen]"; print "display = \"hdmi\"" } }
+  ' "$ETC/kiosk.toml" >"$made"
+  install_file "$made" "$ETC/kiosk.toml"
+  rm "$made"
 }
 
 simulated_configuration() {
@@ -530,6 +548,69 @@ units() {
   fi
 }
 
+# --- gate: the lane's screen, where a display is configured --------------------------------------------------------------
+
+wants_screen() { kiosk config --config "$ETC/kiosk.toml" | grep -q '"display": "hdmi"'; }
+
+# Debian's name, and the older one of Raspberry Pi OS bookworm.
+browser_package() {
+  if [[ -n $(candidate_version chromium) ]]; then printf chromium; else printf chromium-browser; fi
+}
+
+screen() {
+  local before=${#CHANGED[@]} unit=gate-kiosk-screen.service
+  if ! wants_screen; then
+    remove_screen
+    return
+  fi
+  ! systemctl --quiet is-enabled display-manager 2>/dev/null ||
+    die "this system starts a desktop, which holds the display: sudo systemctl disable --now display-manager, then run this again"
+  packages "${SCREEN_PACKAGES[@]}" "$(browser_package)"
+  install_file "$HERE/systemd/screen/sysusers.conf" /etc/sysusers.d/gate-kiosk-screen.conf
+  systemd-sysusers /etc/sysusers.d/gate-kiosk-screen.conf
+  mkdir -p /etc/udev/rules.d
+  install_file "$HERE/systemd/screen/touch.rules" /etc/udev/rules.d/90-gate-kiosk-screen.rules
+  install_file "$HERE/systemd/screen/$unit" "$UNITS/$unit"
+  if [[ ${#CHANGED[@]} -eq $before ]]; then
+    systemctl start "$unit"
+    say "    unchanged"
+    return
+  fi
+  if udevadm control --reload 2>/dev/null; then udevadm trigger --subsystem-match=input; fi # none in a container
+  systemctl daemon-reload
+  systemctl --quiet enable seatd "$unit"
+  systemctl restart seatd "$unit"
+  say "    enabled and started"
+}
+
+remove_screen() {
+  if [[ ! -e $UNITS/gate-kiosk-screen.service ]]; then
+    say "    no display is configured"
+    return
+  fi
+  systemctl --quiet disable --now gate-kiosk-screen.service
+  rm -f "$UNITS/gate-kiosk-screen.service" /etc/udev/rules.d/90-gate-kiosk-screen.rules
+  systemctl daemon-reload
+  say "    removed: no display is configured any longer"
+  CHANGED+=(screen)
+}
+
+# A display may be hung up later: its absence is told, not held against the gate.
+screen_is_shown() {
+  local tries run
+  for ((tries = 0; tries < 60; tries++)); do
+    run=$(systemctl show -p InvocationID --value gate-kiosk-screen)
+    if journalctl -o cat "_SYSTEMD_INVOCATION_ID=$run" | grep -o 'screen=[a-z]* lane=' | tail -n 1 | grep -q shown; then
+      say "    the lane's screen is shown"
+      return
+    fi
+    sleep 2
+  done
+  say "    NOTE: the display does not show the lane yet: journalctl -u gate-kiosk-screen says why"
+}
+
+# --- gate: is it well? -----------------------------------------------------------------------------------------------
+
 wait_until_active() {
   local service tries
   for service in "${SERVICES[@]}"; do
@@ -580,8 +661,10 @@ gate() {
   step "Configuration" configuration
   step "Enrolment" enrolment
   step "Units" units
-  step "Waiting for the four services" wait_until_active
+  step "The lane's screen" screen
+  step "Waiting for the services" wait_until_active
   step "Check" content
+  ! wants_screen || step "Display" screen_is_shown
   guards_page
   if [[ ${#CHANGED[@]} -eq 0 ]]; then say "Done: unchanged."; else say "Done: the gate is installed and runs."; fi
 }

@@ -252,6 +252,47 @@ def sync(config: Config) -> None:
 
 
 @main.command()
+@click.option("--folder", default="/run/gate-kiosk-screen", show_default=True, type=click.Path(path_type=Path),
+              help="Holds the browser's profile; lost at every start.")  # fmt: skip
+@_config_option
+def screen(config: Config, folder: Path) -> None:
+    """The lane's screen on the display of this device; its unit runs this."""
+    from kiosk.display.browser import BrowserError
+    from kiosk.display.stage import Stage
+    from kiosk.service import Service, log_to_stdout
+
+    log_to_stdout()
+    service = Service()
+    service.on_signals()
+    try:
+        Stage(config, service, folder).run()
+    except BrowserError as err:
+        raise click.ClickException(str(err)) from err
+    service.stop()
+
+
+@main.command()
+@click.option("--folder", default="/var/lib/gate-kiosk/breadcrumb", show_default=True,
+              type=click.Path(path_type=Path), help="Holds the lines.")  # fmt: skip
+@click.option("--run-folder", default="/run/gate-kiosk-breadcrumb", show_default=True,
+              type=click.Path(path_type=Path), help="Outlasts a restart of this program, and no reboot.")  # fmt: skip
+def breadcrumb(folder: Path, run_folder: Path) -> None:
+    """The last warnings before a crash, kept on the card; its unit runs this."""
+    from kiosk.breadcrumb import follow
+    from kiosk.service import Service, log_to_stdout
+
+    log_to_stdout()
+    service = Service()
+    service.on_signals()
+    service.ready(f"folder={folder}")
+    try:
+        follow(folder, run_folder, service.stopping, service.alive)
+    except (OSError, EOFError) as err:
+        raise click.ClickException(f"the journal cannot be followed: {err}") from err
+    service.stop()
+
+
+@main.command()
 @_config_option
 @click.pass_context
 def run(ctx: click.Context, /, **_: Config) -> None:

@@ -58,10 +58,21 @@ class GuardSection(_Section, frozen=True):
 
 
 class ScreenSection(_Section, frozen=True):
-    """How long the lane shows a result, in seconds; a new presentation replaces it at once."""
+    """What the lane shows, and the display that hangs on this very device."""
 
     grant_s: float = 3.0
+    """How long a result is shown, in seconds; a new presentation replaces it at once."""
     other_s: float = 5.0
+    display: Literal["none", "hdmi"] = "none"
+    """``hdmi`` is also right for a panel on the board's display connector (DSI)."""
+    lane: str = ""
+    """The lane it shows; empty: the first one."""
+    rotate: Literal[0, 90, 180, 270] = 0
+    touch: bool = False
+    """Touch screens reach the page; nothing does without it, and keyboards and mice never do."""
+    sound: Literal["none", "hdmi", "jack"] = "none"
+    tls_name: str = ""
+    """With HTTPS, the name in the page's certificate."""
 
 
 class SimulatedSection(_Section, frozen=True):
@@ -122,6 +133,11 @@ class Config(_Section, frozen=True, kw_only=True):
     @property
     def sync_state(self) -> Path:
         return Path(self.gate.state) / "sync"
+
+    @property
+    def screen_lane(self) -> str:
+        """The lane that the display on this device shows."""
+        return self.screen.lane or self.lane[0].name
 
     def title(self, lane: LaneSection) -> tuple[str, str]:
         """What guards and residents read (zh, en): as configured, else by direction, and name where others share it."""
@@ -189,6 +205,7 @@ def _problems(config: Config) -> Iterator[str]:
     for at, lane in enumerate(config.lane):
         yield from _lane_problems(f"lane[{at}]", lane)
     yield from _title_problems(config)
+    yield from _screen_problems(config)
     if bool(config.guard.tls_cert) != bool(config.guard.tls_key):
         missing, given = ("key", "cert") if config.guard.tls_cert else ("cert", "key")
         yield f"guard.tls_{missing}: is missing, where guard.tls_{given} is set"
@@ -199,6 +216,17 @@ def _problems(config: Config) -> Iterator[str]:
         if camera.lane in {other.lane for other in config.camera[:at]}:
             yield f"camera[{at}].lane: {camera.lane!r} has a camera already"
     yield from _range_problems(config)
+
+
+def _screen_problems(config: Config) -> Iterator[str]:
+    if config.screen.lane and config.screen.lane not in {lane.name for lane in config.lane}:
+        yield f"screen.lane: no lane is named {config.screen.lane!r}"
+    if config.screen.display == "none":
+        return
+    if config.guard.host not in ("0.0.0.0", "::", "127.0.0.1"):
+        yield f"screen.display: the page answers on {config.guard.host} only; guard.host must be 0.0.0.0 or 127.0.0.1"
+    if config.guard.tls_cert and not config.screen.tls_name:
+        yield "screen.tls_name: is missing, where guard.tls_cert and screen.display are set"
 
 
 def _title_problems(config: Config) -> Iterator[str]:

@@ -188,3 +188,26 @@ def test_a_certificate_and_its_key_come_together(given: str, missing: str) -> No
 def test_the_laptops_lanes_have_titles_people_use() -> None:
     config = load(ROOT / "kiosk" / "laptop.toml")
     assert [config.title(lane)[0] for lane in config.lane] == ["东门入口", "东门出口"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[screen]\nlane = "exit"\n', "screen.lane: no lane is named 'exit'"),
+        ('[screen]\ndisplay = "hdmi"\n[guard]\nhost = "192.168.1.5"\n', "screen.display: the page answers on"),
+        (
+            '[screen]\ndisplay = "hdmi"\n[guard]\ntls_cert = "c"\ntls_key = "k"\n',
+            "screen.tls_name: is missing, where guard.tls_cert and screen.display are set",
+        ),
+        ("[screen]\nrotate = 45\n", "screen.rotate: "),
+        ('[screen]\ndisplay = "vga"\n', "screen.display: "),
+    ],
+)
+def test_a_display_that_cannot_show_the_lane_is_a_mistake(text: str, said: str) -> None:
+    assert mistake(text + LANE).startswith(said)
+
+
+def test_the_display_shows_the_first_lane_unless_another_is_named() -> None:
+    both = SIMULATED + SIMULATED.replace("entry", "exit")
+    assert parse(both).screen_lane == "entry"
+    assert parse('[screen]\nlane = "exit"\n' + both).screen_lane == "exit"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,9 @@ def test_shellcheck_has_nothing_to_say() -> None:
 def test_help_names_every_command_and_option_and_exits_0() -> None:
     said = setup("--help")
     assert said.returncode == 0
-    for word in ("demo", "test", "gate", "--enrol", "--centre", "--ca", "--config", "--simulated", "--yes", "--long"):
+    commands = ("demo", "test", "gate", "board")
+    options = ("--enrol", "--centre", "--ca", "--config", "--screen", "--simulated", "--yes", "--long")
+    for word in (*commands, *options):
         assert word in said.stdout
 
 
@@ -79,3 +82,31 @@ def test_gate_is_refused_where_systemd_does_not_run() -> None:
     said = setup("gate", "--enrol", "CODE", "--centre", "https://centre.example.org", "--yes")
     assert said.returncode == 1
     assert "systemd does not run here" in said.stderr
+
+
+ONE_STEP = """
+source <(sed -n '/^say()/p; /^install_file()/,/^}/p; /^display_is_hdmi()/,/^}/p' "$SETUP")
+CHANGED=(); display_is_hdmi; display_is_hdmi; echo "${#CHANGED[@]}"
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        (ROOT / "systemd/kiosk.example.toml").read_text("utf-8"),
+        (ROOT / "kiosk/laptop.toml").read_text("utf-8"),
+        "[screen]\ngrant_s = 2.0\n[guard]\nport = 1\n",
+        "[guard]\nport = 1\n[screen] # last\n",
+        '[screen]\n  display="none" # "hdmi"\n[[lane]]\ndisplay = "none"\n',
+    ],
+    ids=["example", "no section", "no key", "last section", "indented"],
+)
+def test_screen_sets_the_display_whatever_stands_there_and_nothing_else(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text(text, "utf-8")
+    told = {**os.environ, "SETUP": str(SETUP), "ETC": str(tmp_path)}
+    said = subprocess.run(["bash", "-ec", ONE_STEP], env=told, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "1", "the second time changes nothing"
+    wanted = tomllib.loads(text)
+    wanted.setdefault("screen", {})["display"] = "hdmi"
+    assert tomllib.loads(path.read_text("utf-8")) == wanted

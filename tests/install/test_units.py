@@ -16,20 +16,28 @@ from kiosk.reader.caps import DATA_BYTES, HANG_S
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 SERVICES = ("core", "reader", "guard", "sync")
-MOST_EXPOSED = {"core": 1.0, "reader": 1.5, "guard": 1.5, "sync": 1.5}
+ASIDE = ("breadcrumb", "screen")
+"""What runs beside the four: none of them knows it."""
+MOST_EXPOSED = {"core": 1.0, "reader": 1.5, "guard": 1.5, "sync": 1.5, "breadcrumb": 1.5, "screen": 2.5}
 PAIRS = {  # socket -> (who listens, who may connect)
     "core-reader": ("core", "reader"),
     "core-guard": ("core", "guard"),
     "core-sync": ("core", "sync"),
     "reader-guard": ("reader", "guard"),
 }
+STATES = ("core", "list", "sync")
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+
+
+def unit_files() -> list[Path]:
+    return sorted(SYSTEMD.rglob("gate-kiosk*.*"))
 
 
 def settings(unit: str) -> dict[str, list[str]]:
     """Every setting of a unit file, in the order it is given."""
     found: dict[str, list[str]] = defaultdict(list)
-    for line in (SYSTEMD / f"gate-kiosk{unit}").read_text("utf-8").splitlines():
+    (path,) = SYSTEMD.rglob(f"gate-kiosk{unit}")
+    for line in path.read_text("utf-8").splitlines():
         if re.match(r"[A-Z]\w*=", line):
             key, _, value = line.partition("=")
             found[key].append(value)
@@ -39,7 +47,7 @@ def settings(unit: str) -> dict[str, list[str]]:
 @pytest.fixture
 def as_installed(tmp_path: Path) -> Path:
     """The units with a program in them that exists here, so that only our own mistakes are reported."""
-    for path in SYSTEMD.glob("gate-kiosk*.*"):
+    for path in unit_files():
         text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", path.read_text("utf-8"), flags=re.MULTILINE)
         text = re.sub(r"^(User|Group|SocketUser|SocketGroup)=.*$", r"\1=root", text, flags=re.MULTILINE)
         (tmp_path / path.name).write_text(text, "utf-8")
@@ -59,10 +67,11 @@ def test_systemd_has_nothing_to_say_against_any_unit(as_installed: Path) -> None
 
 
 @needs_systemd
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", (*SERVICES, *ASIDE))
 def test_exposure_stays_under_its_limit(service: str) -> None:
+    (unit,) = SYSTEMD.rglob(f"gate-kiosk-{service}.service")
     said = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(SYSTEMD / f"gate-kiosk-{service}.service")],
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)],
         capture_output=True,
         text=True,
         check=False,
@@ -99,9 +108,32 @@ def test_no_service_is_stopped_by_another(service: str) -> None:
 
 
 def test_no_folder_that_vanishes_with_its_unit_is_shared() -> None:
-    folders = [folder for service in SERVICES for folder in settings(f"-{service}.service")["RuntimeDirectory"]]
-    assert len(set(folders)) == len(folders) == len(SERVICES)
+    everything = (*SERVICES, *ASIDE)
+    folders = [folder for service in everything for folder in settings(f"-{service}.service")["RuntimeDirectory"]]
+    assert len(set(folders)) == len(folders) == len(everything)
     assert "gate-kiosk" not in folders  # the sockets' folder
+
+
+@pytest.mark.parametrize("service", ASIDE)
+def test_what_runs_beside_the_four_comes_back_and_has_none_of_their_state(service: str) -> None:
+    unit = settings(f"-{service}.service")
+    assert unit["PartOf"] == ["gate-kiosk.target"]
+    assert (unit["Restart"], unit["StartLimitIntervalSec"]) == (["always"], ["0"])
+    assert (unit["Type"], bool(unit["WatchdogSec"])) == (["notify"], True)
+    assert unit["User"] == [f"gate-{service}"]
+    hidden = " ".join(unit["InaccessiblePaths"])
+    assert hidden == "-/var/lib/gate-kiosk" or all(f"-/var/lib/gate-kiosk/{name}" in hidden for name in STATES)
+    assert int(unit["OOMScoreAdjust"][0]) > int(settings("-reader.service")["OOMScoreAdjust"][0])
+    assert not unit.keys() & {"Requires", "Requisite", "BindsTo", "Upholds", "Before"}
+
+
+def test_the_screens_browser_reaches_this_device_alone_and_writes_nothing_to_the_card() -> None:
+    unit = settings("-screen.service")
+    assert (unit["IPAddressDeny"], unit["IPAddressAllow"]) == (["any"], ["localhost"])
+    assert (unit["SocketBindDeny"], unit["ProtectSystem"]) == (["any"], ["strict"])
+    assert not unit["StateDirectory"] and not unit["ReadWritePaths"]
+    assert {value.split()[0] for value in unit["DeviceAllow"]} == {"char-drm", "char-alsa"}
+    assert unit["MemoryDenyWriteExecute"] == ["yes"]
 
 
 def test_core_has_no_network_and_no_device_but_pins() -> None:
@@ -146,8 +178,8 @@ def test_traps_stay_avoided(service: str) -> None:
 
 
 def test_every_unit_is_started_by_the_target() -> None:
-    units = [path for path in SYSTEMD.glob("gate-kiosk-*.*") if path.suffix in (".service", ".socket")]
-    assert len(units) == len(SERVICES) + len(PAIRS)
+    units = [path for path in unit_files() if path.suffix in (".service", ".socket")]
+    assert len(units) == len(SERVICES) + len(ASIDE) + len(PAIRS)
     for path in units:
         assert settings(path.name.removeprefix("gate-kiosk"))["WantedBy"] == ["gate-kiosk.target"]
 
