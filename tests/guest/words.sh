@@ -25,7 +25,11 @@ eventually() {
   done
 }
 
-all_active() { systemctl --quiet is-active "${SERVICES[@]}"; }
+# is-active of several units is content with one of them.
+all_active() {
+  local service
+  for service in "${SERVICES[@]}"; do systemctl --quiet is-active "$service" || return 1; done
+}
 
 centre() { /opt/centre/bin/python -m sync.server --state "$CENTRE_STATE" "$@"; }
 
