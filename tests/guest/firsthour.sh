@@ -59,7 +59,7 @@ cut() {
 }
 
 pins() {
-  install -m 755 "$ENTRY/pinctrl" /usr/local/bin/pinctrl
+  install -m 755 "$ENTRY/pinctrl.py" /usr/local/bin/pinctrl
   echo vimc.0 >/sys/bus/platform/drivers/vimc/unbind || true
   systemctl stop gate-kiosk.target
   own_chip "gpio-brcmstb@107d508500"
