@@ -180,6 +180,7 @@ class PiCamera:
             "size": list(self._main["size"]),
             "format": str(self._main["format"]),
             "mode": list((self._picam2.camera_configuration().get("sensor") or {}).get("output_size") or []),
+            "lens_mm": self._optics.lens_mm if self._optics else None,
             "module_px": self._module_px,
             "controls": dict(self._controls),
         }

@@ -75,8 +75,8 @@ class ReaderState(msgspec.Struct, kw_only=True):
     """Something is before the camera, and it is dark: the lane's illumination should be on."""
     module_px: float | None = None
     """Camera pixels of a card's module at the set distance, by the optics. None: unknown."""
-    few_pixels: bool = False
-    """They are fewer than the decoders need in a hand."""
+    optics: str = ""
+    """``few``: they are fewer than the decoders need in a hand; ``lens``: nobody said which lens is on; or well."""
     hint: str = ""
     """What the one who holds up something unreadable could do (a :class:`hardware.Hint`'s word); empty: nothing."""
 
@@ -280,7 +280,7 @@ class LaneState(msgspec.Struct, kw_only=True):
     decode_ms: float = 0.0
     looked: float | None = None  # see ReaderState
     module_px: float | None = None  # see ReaderState
-    few_pixels: bool = False  # see ReaderState
+    optics: str = ""  # see ReaderState
     reader_restarts: int = 0
     """How often the reader of this lane began anew unasked in the last hour, the last time at ``reader_restarted_ms``;
     ``reader_blames`` of them because of what was before this lane's camera."""

@@ -145,10 +145,13 @@ def frames_of(lane: LaneState) -> str:
 
 
 def pixels_of(lane: LaneState) -> Iterator[Finding]:
-    """A finding where codes are too small for this camera at the set distance."""
-    if lane.few_pixels and lane.module_px is not None:
+    """A finding where codes are too small for this camera at the set distance, or where nobody can tell."""
+    if lane.optics == "few" and lane.module_px is not None:
         few = f"{lane.name}: {lane.module_px:.1f} camera pixels a module, {FEW_PIXELS} are needed"
         yield Finding("pixels", False, few, "hold codes nearer (distance_cm), or take another module: MOUNTING.md")
+    if lane.optics == "lens":
+        yield Finding("pixels", False, f"{lane.name}: pixels a module are unknown, since its camera's lens is",
+                      "set lens_mm in its [[camera]] to the focal length of its lens")  # fmt: skip
 
 
 def _lane(lane: LaneState, state: GateState) -> Iterator[Finding]:

@@ -21,9 +21,9 @@ FOCUS: dict[str, Pair] = {
     "engine": ("解码器", "Decoder"),
     "module": ("每格像素", "Pixels a module"),
     "expected": ("卡上每格应有", "On a card it should be"),
-    "expected_px": ("{cm} 厘米处 {px} 像素", "{px} at {cm} cm"),
+    "expected_px": ("{cm}厘米处{px}像素", "{px} at {cm} cm"),
     "expected_few": (
-        "{cm} 厘米处只有 {px} 像素，至少要 {needs}：离近些或换摄像头",
+        "{cm}厘米处只有{px}像素，至少要{needs}：离近些或换摄像头",
         "only {px} at {cm} cm, {needs} are needed: hold codes nearer, or another camera",
     ),
     "brightness": ("亮度", "Brightness"),

@@ -10,7 +10,7 @@ from kiosk.core.guards.acts import GuardActs
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept, Memory
 from kiosk.core.mirror import Mirror
-from kiosk.core.peers import Peers
+from kiosk.core.peers import Peers, short_word
 from kiosk.core.policy import stage_in_force
 from kiosk.core.vouching import Anchor
 from sync.terms import CAMERA_FAULTS, INPUT_FAULTS
@@ -138,7 +138,7 @@ class GateReport:
             decode_ms=reader.decode_ms if reader else 0.0,
             looked=reader.looked if reader else None,
             module_px=reader.module_px if reader else None,
-            few_pixels=reader.few_pixels if reader else False,
+            optics=short_word(reader.optics) if reader else "",
             reader_restarts=len(restarts),
             reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
             reader_blames=sum(restart.lane == name for restart in restarts),

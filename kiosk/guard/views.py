@@ -453,10 +453,9 @@ def _reader_details(language: str, lane: LaneState, state: GateState) -> str:
 
 
 def _module_details(language: str, lane: LaneState) -> str:
-    if lane.module_px is None:
-        return "—"
-    few = word(language, "few_pixels") if lane.few_pixels else ""
-    return " · ".join(filter(None, [f"{lane.module_px:.1f}", few]))
+    pixels = "—" if lane.module_px is None else f"{lane.module_px:.1f}"
+    wrong = {"few": "few_pixels", "lens": "lens_unknown"}.get(lane.optics)
+    return " · ".join(filter(None, [pixels, word(language, wrong) if wrong else ""]))
 
 
 def _lane_details(language: str, lane: LaneState, state: GateState) -> list[tuple[str, str]]:

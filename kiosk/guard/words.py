@@ -558,6 +558,7 @@ WORDS: dict[str, Pair] = {
     "decode_ms": ("解码毫秒", "Decode ms"),
     "looked": ("细看的画面", "Frames looked at"),
     "module_px": ("每格像素", "Pixels a module"),
+    "lens_unknown": ("没写镜头焦距lens_mm", "lens_mm is not set"),
     "few_pixels": ("太少：离近些或换摄像头", "too few: hold codes nearer, or another camera"),
     "enforcement": ("执行阶段", "Enforcement"),
     "revision": ("名单版本", "Revision"),

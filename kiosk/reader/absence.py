@@ -1,7 +1,7 @@
 """When a reader ends itself, so that a new one looks for a camera that this one does not find.
 
-A process may never find it: libcamera's camera manager looks through the system when it is made, and lives as long as
-any camera is open; the unit's ``DeviceAllow=`` is resolved when the unit starts, perhaps before the driver was there.
+A process may never find it: libcamera's camera manager looks through the system when it is made, and picamera2 keeps
+the one it has; the unit's ``DeviceAllow=`` is resolved when the unit starts, perhaps before the driver was there.
 So the reader ends after a minute, then after two, four, eight and then every fifteen minutes; a small file keeps the
 count. Another lane's camera that works is worth more: beside it the first end comes after a quarter of an hour, and
 only while nobody is before it.

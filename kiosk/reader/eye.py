@@ -7,9 +7,9 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 from hardware import OURS, Camera, CameraSettings, Decoder, Found, Frame, HardwareError, Hint, PartInUse, Picture, Seen
 from hardware.exposure import DARKEST, Bracket, Lamp, brightness
@@ -39,6 +39,10 @@ ADVICE = {
     "frozen": "each frame is the same picture: look at the ribbon cable, then at the power supply",
 }
 """What a technician should look at."""
+OPTICS_ADVICE = {
+    "few": "hold codes nearer (distance_cm), or take another module: MOUNTING.md",
+    "lens": "set lens_mm in its [[camera]] to the focal length of its lens",
+}
 
 log = logging.getLogger("reader")
 
@@ -127,7 +131,7 @@ class Eye:
         self._failures = 0
         self._stuck = self._gives_none = False
         self._module_px: float | None = None
-        self._few_pixels = False
+        self._optics = ""
         self._away_since: float | None = None
         self._stirred_at = clock()
         self._core_lost = False
@@ -162,7 +166,7 @@ class Eye:
             frame_age_s=round(self._clock() - self._frame_at, 3),
             light=self._light and not self.why,
             module_px=self._module_px,
-            few_pixels=self._few_pixels,
+            optics=self._optics,
             hint=self._hint.value if self._hint and not self.why and not self._fault else "",
         )
 
@@ -300,7 +304,7 @@ class Eye:
         try:
             about = dict(camera.describe())
             log.info("camera=open lane=%s about=%s", self.settings.lane, json.dumps(about))
-            self._measure(about.get("module_px"))
+            self._measure(about)
             while not self._stop.is_set():
                 self.look(camera)
         except HardwareError:
@@ -322,15 +326,18 @@ class Eye:
         self._away_since = None
         return camera
 
-    def _measure(self, module_px: float | None) -> None:
-        """Keep how many pixels a module has; a technician should hear of too few where they are set up."""
-        self._module_px = module_px
-        self._few_pixels = module_px is not None and module_px < FEW_PIXELS
-        if self._few_pixels:
+    def _measure(self, about: Mapping[str, Any]) -> None:
+        """Keep how many pixels a module has; a technician should hear of too few where the camera is set up."""
+        self._module_px = about.get("module_px")
+        if self._module_px is not None:
+            self._optics = "few" if self._module_px < FEW_PIXELS else ""
+        else:
+            self._optics = "lens" if about.get("lens_mm", 0.0) is None else ""
+        if self._optics:
             log.warning(
-                "camera=few_pixels lane=%s module_px=%g needs=%g distance_cm=%g do=%r",
-                self.settings.lane, module_px, FEW_PIXELS, self.settings.distance_cm,
-                "hold codes nearer (distance_cm), or take another module: MOUNTING.md",
+                "camera=%s lane=%s module_px=%s needs=%g distance_cm=%g do=%r",
+                "few_pixels" if self._optics == "few" else "lens_unknown", self.settings.lane, self._module_px,
+                FEW_PIXELS, self.settings.distance_cm, OPTICS_ADVICE[self._optics],
             )  # fmt: skip
 
     def _failed(self, why: str) -> None:

@@ -21,6 +21,7 @@ def address() -> Iterator[str]:
     """The address in the terminal of a running aid, its camera simulated, its card 4 cm behind the focus."""
     camera = open_for_focus(CameraSettings(lane="entry", part="simulated", frame_us=15_000))
     aid, keys, over = Aid(camera, QrDecoder(), 25.0), Keys(), threading.Event()
+    aid.expected_px = 1.74  # the longest words
     server = FocusServer("127.0.0.1", 0, create_page(aid, "entry", keys, lambda: 800.0))
 
     def look() -> None:

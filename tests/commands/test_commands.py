@@ -233,9 +233,11 @@ def test_check_says_how_many_pixels_a_module_has_and_when_they_are_too_few() -> 
                      camera_ok=True, decode_ms=2.14, module_px=3.59)  # fmt: skip
     assert frames_of(lane) == "fine, 2.1 ms a frame, 3.6 pixels a module"
     assert not list(pixels_of(lane))
-    [found] = pixels_of(msgspec.structs.replace(lane, module_px=2.08, few_pixels=True))
+    [found] = pixels_of(msgspec.structs.replace(lane, module_px=2.08, optics="few"))
     assert (found.ok, found.text) == (False, "in: 2.1 camera pixels a module, 2.5 are needed")
     assert "MOUNTING.md" in found.do
+    [found] = pixels_of(msgspec.structs.replace(lane, module_px=None, optics="lens"))
+    assert not found.ok and "set lens_mm" in found.do
 
 
 def test_check_asks_for_the_ports_of_several_cameras_and_not_for_that_of_one() -> None:

@@ -319,8 +319,8 @@ def test_the_page_shows_the_figures_in_words(client: FlaskClient, aid: Aid, lang
     ("px", "zh", "en"),
     [
         (None, "–", "–"),
-        (3.59, "25 厘米处 3.6 像素", "3.6 at 25 cm"),
-        (1.74, "25 厘米处只有 1.7 像素，至少要 2.5：离近些或换摄像头", "only 1.7 at 25 cm, 2.5 are needed"),
+        (3.59, "25厘米处3.6像素", "3.6 at 25 cm"),
+        (1.74, "25厘米处只有1.7像素，至少要2.5：离近些或换摄像头", "only 1.7 at 25 cm, 2.5 are needed"),
     ],
 )
 def test_the_page_says_how_many_pixels_there_should_be(

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from kiosk.core.peers import NOTE_EVERY_S, NOTES, CameraNotes, Peers
-from kiosk.verbs import STARTING, ReaderState
+from kiosk.verbs import STARTING, Ending, ReaderState
 from sync.terms import CAMERA_FAULTS
 
 
@@ -96,6 +96,19 @@ def test_a_fault_outlasts_the_restart_of_the_reader_until_there_is_a_picture(cor
     assert core.after(0.0) == ""
     core.hears(why=STARTING, run="three")
     assert core.after(0.0) == ""
+
+
+def test_a_reader_that_ends_to_look_for_its_camera_is_no_restart_and_the_fault_goes_on(core: Core) -> None:
+    for run in ("one", "two", "three", "four", "five"):
+        core.hears(why="no camera at cam1. Here: imx219 at cam0", run=run)
+        assert core.after(1.0) == "camera"
+        core.peers.reader_ends(Ending(run=run, why="camera", lane="in"))
+        assert core.after(1.0) == "camera"
+        core.hears(why=STARTING, run=f"after {run}")
+        assert core.after(1.0) == "camera"
+        core.peers.reader_ends(Ending(run=f"after {run}", why="camera", lane="in"))
+    assert core.peers.restarts("in") == ()
+    assert not core.peers.restarts_worth_telling()
 
 
 def test_a_camera_that_hangs_keeps_no_lamp_lit(core: Core) -> None:

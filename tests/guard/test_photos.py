@@ -132,11 +132,14 @@ def test_the_details_say_what_share_of_the_frames_is_looked_at(stage: Stage, pag
 
 
 def test_the_details_say_how_many_pixels_a_module_has_and_when_they_are_too_few(stage: Stage, page: Page) -> None:
-    stage.state.lanes = [lane_state(module_px=1.74, few_pixels=True), lane_state("out", module_px=3.59)]
+    stage.state.lanes = [lane_state(module_px=1.74, optics="few"), lane_state("out", module_px=3.59)]
     shown = page.text("/details", "en")
     assert "1.7 · too few: hold codes nearer, or another camera" in shown and shown.count("too few") == 1
     assert "3.6" in shown
     assert "太少：离近些或换摄像头" in page.text("/details")
+    stage.state.lanes = [lane_state(optics="lens"), lane_state("out", optics="a word of later")]
+    shown = page.text("/details", "en")
+    assert shown.count("— · lens_mm is not set") == 1
 
 
 # --- photos -----------------------------------------------------------------------------------------------------------

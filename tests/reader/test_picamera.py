@@ -242,7 +242,15 @@ def test_a_module_whose_lens_nobody_named_gets_no_mode_and_tells_no_pixels(
     library.cameras, library.offers_in_mode = [{"Model": model, "Id": "x"}], WHOLE
     camera = opened()
     assert library.made[0].asked["sensor"] == {}
-    assert camera.describe()["module_px"] is None
+    assert (camera.describe()["module_px"], camera.describe()["lens_mm"]) == (None, None)
+
+
+def test_a_lens_that_was_screwed_on_counts(library: type[Picamera2]) -> None:
+    library.cameras = [{"Model": "imx477", "Id": "x"}]
+    library.offers_in_mode = OFFERED | {"ScalerCrop": ((0, 0, 64, 64), (0, 440, 4056, 2160), (0, 440, 4056, 2160))}
+    camera = opened(lens_mm=6.0)
+    assert library.made[0].asked["sensor"] == {"output_size": (2028, 1080), "bit_depth": 12}
+    assert camera.describe()["module_px"] == pytest.approx(3.6, abs=0.01)
 
 
 def test_no_frame_in_time_is_said_and_the_waiting_job_is_withdrawn(library: type[Picamera2]) -> None:

@@ -388,6 +388,37 @@ def test_a_camera_that_stops_is_closed_and_opened_again() -> None:
     assert second.closed == 1
 
 
+@pytest.mark.parametrize(
+    ("about", "optics", "said"),
+    [
+        ({"module_px": 3.59, "lens_mm": 4.74}, "", ""),
+        ({"module_px": 1.74, "lens_mm": 2.75}, "few", "camera=few_pixels lane=in module_px=1.74 needs=2.5"),
+        ({"module_px": None, "lens_mm": None}, "lens", "camera=lens_unknown lane=in"),
+        ({"module_px": None, "lens_mm": 4.74}, "", ""),
+        ({}, "", ""),
+    ],
+)
+def test_a_camera_that_has_too_few_pixels_says_so_at_the_start(
+    about: dict[str, Any], optics: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Described(Strip):
+        def describe(self) -> dict[str, Any]:
+            return about
+
+    class Watching(Script):
+        def decode(self, luma: Picture) -> list[Found]:
+            seen.set()
+            return []
+
+    clock, seen = Clock(), threading.Event()
+    eye = eye_on(Watching(), Core(), clock, lambda _: Described(clock))
+    eye.start()
+    assert seen.wait(10)
+    eye.close()
+    assert (eye.state().module_px, eye.state().optics) == (about.get("module_px"), optics)
+    assert (said in caplog.text) if said else ("needs=" not in caplog.text)
+
+
 def test_the_watchdog_age_grows_when_an_opened_camera_gives_nothing_but_not_when_there_is_none() -> None:
     clock = Clock()
     eye = eye_on(Script(), Core(), clock, lambda _: Strip(clock))
