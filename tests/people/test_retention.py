@@ -415,6 +415,7 @@ def test_a_resident_is_told_every_clock_with_its_last_day_where_that_is_known(wo
 STAYS = {
     "compound", "counter", "signing_key", "gate", "device", "enrolment", "signed_change", "guard", "journal", "desk",
     "cursor_ahead", "past_life", "rules", "staff", "staff_compound", "setting", "area",  # the centre's own
+    "ended_session",  # a hash, until the session would have ended by itself: the next sign-out drops it
     "dwelling", "coverage", "erasure",  # houses, numbers and certificates without a person in them
     "credential",  # numbers only; deleted passes leave tombstones, which `prune` drops
 }  # fmt: skip

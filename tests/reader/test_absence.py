@@ -13,7 +13,7 @@ from hardware.reading.decoder import QrDecoder
 from kiosk.channel import Verb
 from kiosk.reader.absence import LONGEST_S, QUIET_S, SHARED_FIRST_S, SHARED_LONGEST_S, Search, Sighting
 from kiosk.reader.process import Reader
-from kiosk.verbs import ENDING, Ending, Nothing
+from kiosk.verbs import ENDING, READER_STATE, Ending, LampState, Nothing
 
 
 def away(seconds: float, lane: str = "exit") -> Sighting:
@@ -85,7 +85,7 @@ class Core:
     def ask(self, verb: Verb[Any, Any], question: Any, timeout: float | None = None) -> Any:
         if verb is ENDING:
             self.endings.append(question)
-        return Nothing()
+        return LampState() if verb is READER_STATE else Nothing()
 
 
 def reader_of(clock: Clock, fault: HardwareError, core: Core) -> Reader:

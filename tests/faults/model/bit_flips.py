@@ -114,13 +114,7 @@ def broken_by_flip(image: Path, place: Path, bit: int) -> Iterator[str]:
 
 
 def _started(folder: Path) -> Bench:
-    bench = Bench.__new__(Bench)
-    bench.__dict__.update(
-        folder=folder, time=Time(NOON_MS + 600_000), parts={}, _told=lambda line: None,
-        _directions={"entry": "in"}, _mode="pulse", _inputs=(),
-    )  # fmt: skip
-    bench.start()
-    return bench
+    return Bench(folder, now=Time(NOON_MS + 600_000))
 
 
 def _people_come(bench: Bench) -> Iterator[str]:
