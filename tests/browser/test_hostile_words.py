@@ -67,7 +67,7 @@ def pages(town: Town, objects: dict[str, str], done: households.Submitted) -> li
 @pytest.mark.parametrize(
     "words",
     [
-        pytest.param(MARKUP, id="markup"),
+        pytest.param(MARKUP, id="markup", marks=pytest.mark.slow),
         pytest.param(SQL, id="sql", marks=pytest.mark.slow),
         pytest.param(FORMULA, id="formula", marks=pytest.mark.slow),
     ],

@@ -168,7 +168,8 @@ def officer_of(story: Story, browser: Any, opened: list[Any], language: str, sha
     return made
 
 
-@pytest.mark.parametrize("language", ["zh", pytest.param("en", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["zh", "en"])
 def test_from_the_poster_to_the_barrier(browser: Any, story: Story, opened: list[Any], language: str) -> None:
     def resident(screen: str = "phone") -> Resident:
         made = Resident(browser, story, screen, language)

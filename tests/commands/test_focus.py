@@ -190,6 +190,7 @@ def test_a_search_moves_the_lens_and_leaves_it_where_it_is_sharp() -> None:
     assert "distance_cm = 3" in in_words(figures, "entry")
 
 
+@pytest.mark.slow
 def test_a_search_before_an_empty_lane_leaves_the_lens_where_it_was() -> None:
     aid = aid_on(picture=np.full((360, 640), 90, np.uint8))
     aid.search()

@@ -86,6 +86,7 @@ def test_frames_that_say_nothing_alone_say_the_text_together(seed: int) -> None:
     assert all(told(read) == [PASS] and read.frames > 1 for read in reads)
 
 
+@pytest.mark.slow
 def test_no_decoder_of_single_frames_reads_the_night_and_a_watch_does() -> None:
     fused = 0
     for seed in range(5):

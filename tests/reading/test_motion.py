@@ -171,7 +171,7 @@ def test_somebody_there_from_the_first_frame_on_does_not_leave_noise_behind_for_
     assert all(gate.lasts(HOLD_S - 0.1))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(
     sigma=sigmas,
     seed=seeds,

@@ -8,7 +8,7 @@ from tests.faults.model.bit_flips import run
 
 
 def test_a_flipped_bit_opens_to_nobody_and_locks_nobody_out() -> None:
-    tally = run(seed=1, flips=48)
+    tally = run(seed=1, flips=24)
     assert tally.held == tally.tried, tally.notes
 
 
