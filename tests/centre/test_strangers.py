@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
 
 def status(port: int, path: str, source: str) -> int:
     """What somebody gets who asks again when turned away, as a browser does."""
-    for _ in range(1000):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE, source_address=(source, 0))
         with contextlib.closing(connection), contextlib.suppress(ConnectionError, http.client.RemoteDisconnected):
             connection.request("GET", path)
