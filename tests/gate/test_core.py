@@ -44,10 +44,12 @@ from tests.fixtures.gate_parts import (
     NOON_MS,
     PIN,
     Bench,
+    account,
     credential,
     kept_tries,
     read_events,
     row_of,
+    rules,
     signed,
     statement,
     text_of,
@@ -178,6 +180,37 @@ def test_a_reader_gone_bad_speaks_for_nobody_and_writes_no_lines_into_the_log(
     (decided,) = [event for event in read_events(core.bench.journal) if event.kind == "decided"]
     assert decided.source == "camera"
     assert "\n" not in caplog.text.strip()
+
+
+ORDERS = {
+    "rules that the root signed": msgspec.json.encode(rules(99, passback_s=0)).decode(),
+    "an account that the root signed": msgspec.json.encode(account("Mallory", "supervisor", revision=99)).decode(),
+    "a withdrawal that the root signed": msgspec.json.encode(
+        signed("withdrawal", DEVICE, WithdrawalBody(GATE, DEVICE, NOON_MS), 99)
+    ).decode(),
+    "an enrolment code": "9VZR-GGVH-AS9P-1P67-000G-40R4-0M30-E209",
+    "a configuration": '[[lane]]\nname = "entry"\nlock = "maglock"\n[policy]\nenforcement = "introduce"',
+    "a network": "WIFI:T:WPA;S=free;P=12345678;H:true;;",
+    "an address": "http://127.0.0.1:8080/act/open?lane=entry",
+    "a command": "$(systemctl reboot); `id` | sh\x00\x1b]0;owned\x07",
+    "a template": "{{ config }} ${jndi:ldap://x/a} %s%n ../../../etc/passwd' OR 1=1; --",
+    "the longest code there is": "7" * 7_089,
+}
+
+
+@pytest.mark.parametrize("text", ORDERS.values(), ids=ORDERS)
+def test_a_code_that_gives_orders_is_not_a_pass_and_changes_nothing(core: Here, text: str, tmp_path: Path) -> None:
+    def kept() -> dict[str, bytes]:
+        """Every file of the gate but its journal, which has the refusal."""
+        files = (path for path in tmp_path.rglob("*") if path.is_file() and "journal" not in str(path))
+        return {str(path): path.read_bytes() for path in files}
+
+    files, vouched = kept(), core.bench.mirror.vouched
+    shown = core.present(text)
+    assert files
+    assert (shown.outcome, shown.reason) == ("deny", "not_a_pass")
+    assert core.bench.mirror.vouched is vouched and kept() == files
+    assert core.bench.parts["entry"].rises == 0 and core.present().outcome == "grant"
 
 
 def test_each_socket_accepts_its_own_verbs_and_nobody_elses(core: Here) -> None:
