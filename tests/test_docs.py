@@ -44,7 +44,7 @@ def blocks(document: str) -> list[str]:
 def named_paths(document: str) -> set[str]:
     """What stands in backticks and is a folder or a file of ours, with or without the way to it."""
     prose = re.sub(r"```.*?```", "", (ROOT / document).read_text("utf-8"), flags=re.DOTALL)
-    quoted = re.findall(r"`([\w./-]+)`", prose)
+    quoted = re.findall(r"`([\w./-]+)(?:::\w+)?`", prose)
     ours = rf"({'|'.join(FOLDERS)})/.*|[^/].*\.(py|md|html)|[^/].*/"
     return {path for path in quoted if re.fullmatch(ours, path)}
 
@@ -89,6 +89,18 @@ def test_every_command_of_the_readme_is_one_the_program_lists(program: str) -> N
     listed = set(re.findall(r"^  ([a-z][a-z-]+) ", told.stdout, re.M))
     assert commands
     assert commands <= listed
+
+
+def test_each_line_about_a_compromised_part_names_tests_that_are_here() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    section = readme.partition("## What a compromised part can do, and cannot\n")[2].partition("\n## ")[0]
+    lines = re.findall(r"^- \*\*.*?(?=^- \*\*|^$|\Z)", section, re.DOTALL | re.M)
+    assert len(lines) >= 10
+    for line in lines:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", line)
+        assert named, f"no test is named: {line}"
+        for path, test in named:
+            assert re.search(rf"^def {test}\(", (ROOT / path).read_text("utf-8"), re.M), f"{path} has no {test}"
 
 
 def test_the_glossary_has_its_words() -> None:
