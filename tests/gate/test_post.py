@@ -237,3 +237,20 @@ def test_the_oldest_session_ends_when_there_are_too_many(yard: Yard) -> None:
     with pytest.raises(Refused):
         yard.post.who(tokens[0])
     assert yard.post.who(tokens[1]) and yard.post.who(tokens[-1])
+
+
+WITHDRAWN = Account("2", "Zhao", "supervisor", None, pin_withdrawn=True)
+
+
+def test_a_pin_withdrawn_after_a_theft_ends_its_sessions_and_no_others(yard: Yard) -> None:
+    hers, his = yard.sign_in("Zhao"), yard.sign_in("Lin")
+    yard.accounts["zhao"] = WITHDRAWN
+    with pytest.raises(Refused, match="not_signed_in"):
+        yard.post.who(hers)
+    assert yard.post.who(his).name == "Lin" and yard.sign_in("Lin")
+
+
+@pytest.mark.parametrize("name", ["Zhao", "Lin", "Sealed", "Nobody"])
+def test_while_pins_are_withdrawn_every_wrong_one_is_told_so_whatever_the_name(yard: Yard, name: str) -> None:
+    yard.accounts["zhao"] = WITHDRAWN
+    assert yard.refusal(name) == "pins_withdrawn"

@@ -24,8 +24,8 @@ from kiosk.verbs import Session, SignIn
 SESSION_S = 12 * 3600
 MAX_SESSIONS = 64
 _LONGEST_NAME = 64
-_CHECKED_AT_ONCE = 2
-"""Each check takes 16 MiB, and all the core has is 256."""
+CHECKED_AT_ONCE = 2
+"""Each check takes 64 MiB for a verifier made today, and all the core has is 256."""
 
 log = logging.getLogger("post")
 
@@ -41,7 +41,7 @@ class _Held(msgspec.Struct):
 
 
 class GuardSessions:
-    """Sessions and tries of this gate. Thread-safe; checking a PIN takes about a tenth of a second and holds no lock.
+    """Sessions and tries of this gate. Thread-safe; checking a PIN takes up to about a second and holds no lock.
 
     ``accounts`` gives the accounts in force now: an account that was withdrawn, or that has another PIN, ends its
     sessions at once.
@@ -55,11 +55,12 @@ class GuardSessions:
         self._tries = Tries(kept, monotonic)
         self._sessions: dict[bytes, _Held] = {}
         self._lock = threading.Lock()
-        self._checking = threading.Semaphore(_CHECKED_AT_ONCE)
+        self._checking = threading.Semaphore(CHECKED_AT_ONCE)
 
     def sign_in(self, asked: SignIn) -> Session:
-        """A session for a guard whose PIN is right. Raises Refused: ``no_accounts``, ``wrong_pin`` or
-        ``locked_out:SECONDS`` (:mod:`kiosk.core.guards.tries`)."""
+        """A session for a guard whose PIN is right. Raises Refused: ``no_accounts``, ``wrong_pin``, or
+        ``locked_out:SECONDS`` (:mod:`kiosk.core.guards.tries`). While any PIN here is withdrawn a wrong one is refused
+        as ``pins_withdrawn``, whatever the name: names cannot be told apart by it."""
         accounts = self._accounts()
         if not accounts:
             raise Refused("no_accounts")
@@ -75,7 +76,7 @@ class GuardSessions:
             right = _matches(verifier or other, asked.pin)
         if not right or not verifier:
             log.warning("sign_in=refused address=%r", address)
-            raise Refused("wrong_pin")
+            raise Refused("pins_withdrawn" if any(held.pin_withdrawn for held in accounts.values()) else "wrong_pin")
         assert account  # noqa: S101 - only an account has a verifier
         self._tries.forgive(name, address)
         return self._begin(account)

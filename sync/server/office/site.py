@@ -18,6 +18,7 @@ from sync.server.gates import boards, events, fleet, guards, troubles
 from sync.server.office import rule_form
 from sync.server.passes import compounds, passes
 from sync.server.views import Route, language, local, or_again, page_number
+from sync.terms import GuardRole
 
 _AWAY_MS = 10 * 60_000
 """A gate asks at least every few minutes; one that has not for so long is out of contact."""
@@ -144,7 +145,7 @@ class Site:
         return {"found": guards.list_guards(self._centre, compound.compound_id), "roles": guards.ROLES}
 
     def _add_guard(self, compound: Compound) -> Any:
-        role = cast(guards.GuardRole, request.form.get("role", ""))
+        role = cast(GuardRole, request.form.get("role", ""))
         name, pin = request.form.get("name", "").strip(), request.form.get("pin", "")
         guards.add_guard(self._centre, compound.compound_id, name, role, pin, g.staff.account)
         return redirect(request.path)
