@@ -76,6 +76,18 @@ def test_whatever_is_wrong_the_answer_is_the_same(yard: Yard, name: str, pin: st
     assert yard.refusal(name, pin) == "wrong_pin"
 
 
+def test_a_pin_is_checked_behind_whatever_opens_a_lane(yard: Yard) -> None:
+    def niceness() -> dict[str, int]:
+        stats = {path.parent.name: path.read_text() for path in Path("/proc/self/task").glob("*/stat")}
+        return {thread: int(stat.rpartition(")")[2].split()[16]) for thread, stat in stats.items()}
+
+    before = niceness()
+    yard.sign_in()
+    begun = [nice for thread, nice in niceness().items() if thread not in before]
+    assert begun.count(10) == 1, "one checks the PIN"
+    assert set(begun) <= {0, 10}, "another writes what is kept"
+
+
 def test_without_accounts_nobody_can_sign_in_and_is_told_why(yard: Yard) -> None:
     yard.accounts = {}
     assert yard.refusal() == "no_accounts"
