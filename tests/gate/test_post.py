@@ -8,7 +8,7 @@ import nacl.pwhash
 import pytest
 
 from kiosk.channel import Refused
-from kiosk.core.guards.post import MAX_SESSIONS, SESSION_S, GuardSessions
+from kiosk.core.guards.post import MAX_SESSIONS, SESSION_S, GuardSessions, stand_in
 from kiosk.core.guards.tries import HOUR_S, OF_A_NAME, OF_AN_ADDRESS, PAUSE_S, PLACES_OF_A_NAME
 from kiosk.core.vouching import Account
 from kiosk.verbs import SignIn
@@ -86,6 +86,18 @@ def test_a_pin_is_checked_behind_whatever_opens_a_lane(yard: Yard) -> None:
     begun = [nice for thread, nice in niceness().items() if thread not in before]
     assert begun.count(10) == 1, "one checks the PIN"
     assert set(begun) <= {0, 10}, "another writes what is kept"
+
+
+def test_a_name_without_a_pin_takes_as_long_as_any_other_of_them_does() -> None:
+    """Older verifiers are checked faster. Which one stands in for a name is fixed, and nobody can reckon it."""
+    old, new = Account("1", "Lin", "guard", b"old"), Account("2", "Zhao", "guard", b"new")
+    names = [f"nobody{number}" for number in range(64)]
+
+    def standing_in(secret: bytes) -> list[bytes]:
+        return [stand_in([old, new, Account("3", "Sealed", "guard", None)], name, secret) for name in names]
+
+    first = standing_in(b"1")
+    assert set(first) == {b"old", b"new"} and standing_in(b"1") == first and standing_in(b"2") != first
 
 
 def test_without_accounts_nobody_can_sign_in_and_is_told_why(yard: Yard) -> None:
