@@ -106,13 +106,16 @@ class CodeKeyBody(msgspec.Struct, frozen=True):
 
 class AccountBody(msgspec.Struct, frozen=True):
     """``account``, item the account's id: a guard of this compound. ``verifier`` is the Argon2id hash of the PIN
-    (libsodium's text form), sealed for each gate's core by its id, so that only the core can test a PIN."""
+    (libsodium's text form), sealed for each gate's core by its id, so that only the core can test a PIN. A gate
+    at which the account does not work has none. ``pin_withdrawn``: no gate has one, since one that had it was stolen.
+    """
 
     account: str
     name: str
     role: GuardRole
     active: bool
     verifier: dict[str, bytes]
+    pin_withdrawn: bool = False
 
 
 class StageFrom(msgspec.Struct, frozen=True):

@@ -48,12 +48,14 @@ class Anchor(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A guard of this compound; ``verifier`` is the Argon2id text of the PIN, None if it was not sealed for us."""
+    """A guard of this compound; ``verifier`` is the Argon2id text of the PIN, None if it was not sealed for us.
+    ``pin_withdrawn``: a gate that had it was stolen, and there is no new PIN yet."""
 
     account: str
     name: str
     role: GuardRole
     verifier: bytes | None
+    pin_withdrawn: bool = False
 
 
 class Vouched(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +184,8 @@ class Vouching:
                 key = self._unseal(body.sealed)
                 return replace(so_far, code_keys={**so_far.code_keys, body.scope: key}) if key else so_far
             case AccountBody(active=True):
-                account = Account(body.account, body.name, body.role, self._unseal(body.verifier))
+                verifier = self._unseal(body.verifier)
+                account = Account(body.account, body.name, body.role, verifier, body.pin_withdrawn)
                 return replace(so_far, accounts={**so_far.accounts, body.name.lower(): account})
             case CompoundBody():
                 return replace(so_far, compound=body)

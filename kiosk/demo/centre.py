@@ -67,10 +67,10 @@ class Centre:
     def _command(self) -> list[str]:
         return [sys.executable, "-m", "sync.server", "--state", str(self._folder)]
 
-    def say(self, *args: str, stdin: str = "") -> Any:
+    def say(self, *args: str) -> Any:
         """One command with ``--json``; what it printed. Raises DemoError with what it said."""
         done = subprocess.run(  # noqa: S603 - our own program with our own arguments
-            [*self._command, *args, "--json"], input=stdin, capture_output=True, text=True, check=False
+            [*self._command, *args, "--json"], capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise DemoError(f"sync.server {' '.join(args[:2])}: {done.stderr.strip()}")

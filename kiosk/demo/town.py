@@ -6,7 +6,6 @@ Everything at the centre is done through its command line, as an officer would.
 from __future__ import annotations
 
 import contextlib
-import secrets
 import socket
 import subprocess
 import sys
@@ -46,7 +45,7 @@ class Town:
     def __init__(self, folder: Path):
         self.folder = folder
         self.centre = Centre(folder / "centre")
-        self.pins = {name: _pin() for name in (GUARD, SUPERVISOR)}
+        self.pins: dict[str, str] = {}
         self.passes: dict[str, str] = {}
         self.pictures = folder / "passes"
         self.outputs = folder / "simulated" / "outputs.jsonl"
@@ -89,7 +88,7 @@ class Town:
         say("add-compound", "翠湖花园", "Cuihu Garden", "--id", str(ELSEWHERE))
         self.code = say("add-gate", str(COMPOUND), "东门")["enrolment_code"]
         for name, role in ((GUARD, "guard"), (SUPERVISOR, "supervisor")):
-            say("add-guard", str(COMPOUND), name, "--role", role, "--pin-stdin", stdin=self.pins[name] + "\n")
+            self.pins[name] = say("add-guard", str(COMPOUND), name, "--role", role, "--draw")["pin"]
 
     def _issue(self) -> None:
         self.pictures.mkdir(exist_ok=True)
@@ -238,10 +237,6 @@ def forged(text: str) -> str:
     signature = SigningKey.generate().sign(MAGIC.encode() + body).signature
     coded: bytes = base45.b45encode(body + signature)
     return MAGIC + coded.decode("ascii")
-
-
-def _pin() -> str:
-    return f"{secrets.randbelow(900_000) + 100_000}"
 
 
 def _day(offset: int) -> str:

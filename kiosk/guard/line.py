@@ -19,8 +19,9 @@ A = TypeVar("A")
 CLIENTS = 4
 """Questions to the core at a time: one hung answer must not keep another guard from opening."""
 DOORS = 2
-"""Sign-ins at a time, over connections of their own: a PIN takes a tenth of a second to check, and strangers who try
-must not keep a guard from opening. The core checks as many at once."""
+"""Sign-ins at a time, over connections of their own: a PIN takes about a second to check on a slow board, and strangers
+who try must not keep a guard from opening. The core checks as many at once."""
+DOOR_S = 12.0
 CORE_S = 4.0
 READER_S = 20.0
 READER_TURN_S = 5.0
@@ -62,7 +63,7 @@ class CoreLine:
         self._stopped: Counter[bytes] = Counter()
         self._screens = Client(core, SCREEN_S)
         self._clients = _Clients(core, CLIENTS)
-        self._doors = _Clients(core, DOORS)
+        self._doors = _Clients(core, DOORS, DOOR_S)
 
     def ask(self, verb: Verb[Q, A], question: Q) -> A:
         return self._clients.ask(verb, question)
@@ -111,11 +112,11 @@ class CoreLine:
 class _Clients:
     """Some connections, each with one question at a time; anyone more waits."""
 
-    def __init__(self, path: Path | str, count: int):
+    def __init__(self, path: Path | str, count: int, timeout_s: float = CORE_S):
         self._free: queue.LifoQueue[Client] = queue.LifoQueue()
         self._count = count
         for _ in range(count):
-            self._free.put(Client(path, CORE_S))
+            self._free.put(Client(path, timeout_s))
 
     def ask(self, verb: Verb[Q, A], question: Q) -> A:
         client = self._free.get()

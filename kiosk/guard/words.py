@@ -380,7 +380,16 @@ PARTS: dict[str, Pair] = {
 """Parts that may be simulated. The core names them with their lane: ``camera in``."""
 
 ERRORS: dict[str, Pair] = {
-    "wrong_pin": ("姓名或密码不对。", "Name or PIN is wrong."),
+    "wrong_pin": (
+        "姓名或密码不对，或者这个账号不能在本门用。",
+        "Name or PIN is wrong, or the account is not for this gate.",
+    ),
+    "pins_withdrawn": (
+        "姓名或密码不对。因为有一台门口设备被偷，一些保安的旧密码已经作废。还没拿到新密码的，请找主管或物业要。"
+        "墙上的按钮照样能开门。",
+        "Name or PIN is wrong. A gate was stolen, so some PINs were withdrawn. If you have no new one yet, ask your "
+        "supervisor or the property office. The wired button still opens.",
+    ),
     "locked_out": (
         "错了太多次，{wait}后再试。墙上的按钮照样能开门。",
         "Too many tries. Wait {wait}; the wired button works.",

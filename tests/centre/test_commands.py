@@ -22,6 +22,9 @@ from nacl.public import PrivateKey
 
 from sync.protocol import Enrolled, EnrolRequest, read_enrolment_code
 from sync.server.__main__ import main
+from sync.server.centre.settings import Settings
+from sync.server.gates import fleet
+from sync.server.opening import open_centre
 
 PIN = "493817"
 
@@ -109,6 +112,46 @@ def test_every_place_of_a_backup_begins_anew_with_one_command(shell: Shell) -> N
 def test_a_pin_asked_at_the_prompt_is_not_shown(shell: Shell) -> None:
     result = shell.run("add-guard", "7", "李强", given=f"{PIN}\n{PIN}\n")
     assert result.exit_code == 0 and PIN not in result.output
+
+
+def test_guards_get_drawn_pins_and_their_gates(shell: Shell) -> None:
+    shell.json("add-gate", "7", "东门")
+    drawn = shell.json("add-guard", "7", "赵敏", "--role", "supervisor", "--gate", "东门", "--draw")
+    assert (drawn["guard"]["gates"], len(drawn["pin"]), drawn["pin"].isdigit()) == (["g1"], 8, True)
+    assert shell.json("new-pin", "7", "赵敏")["pin"] != drawn["pin"]
+    assert "8 to 12 digits" in shell.fails("new-pin", "7", "赵敏", "--pin-stdin", given=f"{PIN}\n")
+    assert shell.json("guard-gates", "7", "a1")["gates"] == []
+    assert [(g["name"], g["pin"]) for g in shell.json("guards", "7")] == [("赵敏", "good")]
+    assert "There is no guard '李四'" in shell.fails("new-pin", "7", "李四")
+
+
+def test_a_theft_is_reported_once_with_what_was_done_and_what_remains(shell: Shell) -> None:
+    shell.json("add-gate", "7", "东门")
+    assert "no such device" in shell.fails("report-theft", "7", "东门", "--yes")
+    enrolled(shell)
+    shell.json("add-guard", "7", "赵敏", "--draw")
+    seen = shell.run("report-theft", "7", "东门", "--dry-run")
+    assert "would be done" in seen.output and shell.json("gates", "7")[0]["state"] == "active"
+    asked = shell.run("report-theft", "7", "东门", given="n\n")
+    assert asked.exit_code == 1 and shell.json("gates", "7")[0]["state"] == "active"
+    done = shell.run("report-theft", "7", "东门", "--yes")
+    for told in ("devices withdrawn: d", "changed: yes", "赵敏 (a1)", "30 days of passages", "dwellings", "token",
+                 "new PIN: in person", "police"):  # fmt: skip
+        assert told in done.output, told
+    assert shell.json("gates", "7")[0]["state"] == "withdrawn"
+    again = shell.json("report-theft", "7", "东门", "--yes")
+    assert (again["devices"], again["guards"], again["code_key_changed"]) == ([], [], False)
+    assert "nothing is left to do" in shell.run("report-theft", "7", "东门").output
+    assert "NO PIN: a gate was stolen" in shell.run("guards", "7").output
+
+
+def enrolled(shell: Shell) -> None:
+    """Make a device of the east gate, as its API would."""
+    centre = open_centre(Settings(state=shell.state, watch=False))
+    secret = read_enrolment_code(fleet.new_code(centre, 7, "g1", "test").enrolment_code)[1]
+    fleet.enrol(centre, EnrolRequest(v=1, secret=secret, token_hash=bytes(32),
+                                     box_public=bytes(PrivateKey.generate().public_key)))  # fmt: skip
+    centre.close()
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ ROWS: dict[str, Row] = {
     "office.gates": ("gates", "gate_change", "compound"),
     "office.gate_code": (None, "gate_change", "compound"),
     "office.gate_withdraw": (None, "gate_change", "compound"),
+    "office.gate_theft": ("gate_change", "gate_change", "compound"),
     "office.gate_events": ("events", None, "compound"),
     "office.events": ("events", None, "compound"),
     "office.guards": ("guards", "guards", "compound"),

@@ -8,7 +8,7 @@ import nacl.pwhash
 import pytest
 
 from kiosk.channel import Refused
-from kiosk.core.guards.post import MAX_SESSIONS, SESSION_S, GuardSessions
+from kiosk.core.guards.post import MAX_SESSIONS, SESSION_S, GuardSessions, stand_in
 from kiosk.core.guards.tries import HOUR_S, OF_A_NAME, OF_AN_ADDRESS, PAUSE_S, PLACES_OF_A_NAME
 from kiosk.core.vouching import Account
 from kiosk.verbs import SignIn
@@ -74,6 +74,30 @@ def test_a_guard_signs_in_by_name_and_pin(yard: Yard, name: str) -> None:
 )
 def test_whatever_is_wrong_the_answer_is_the_same(yard: Yard, name: str, pin: str) -> None:
     assert yard.refusal(name, pin) == "wrong_pin"
+
+
+def test_a_pin_is_checked_behind_whatever_opens_a_lane(yard: Yard) -> None:
+    def niceness() -> dict[str, int]:
+        stats = {path.parent.name: path.read_text() for path in Path("/proc/self/task").glob("*/stat")}
+        return {thread: int(stat.rpartition(")")[2].split()[16]) for thread, stat in stats.items()}
+
+    before = niceness()
+    yard.sign_in()
+    begun = [nice for thread, nice in niceness().items() if thread not in before]
+    assert begun.count(10) == 1, "one checks the PIN"
+    assert set(begun) <= {0, 10}, "another writes what is kept"
+
+
+def test_a_name_without_a_pin_takes_as_long_as_any_other_of_them_does() -> None:
+    """Older verifiers are checked faster. Which one stands in for a name is fixed, and nobody can reckon it."""
+    old, new = Account("1", "Lin", "guard", b"old"), Account("2", "Zhao", "guard", b"new")
+    names = [f"nobody{number}" for number in range(64)]
+
+    def standing_in(secret: bytes) -> list[bytes]:
+        return [stand_in([old, new, Account("3", "Sealed", "guard", None)], name, secret) for name in names]
+
+    first = standing_in(b"1")
+    assert set(first) == {b"old", b"new"} and standing_in(b"1") == first and standing_in(b"2") != first
 
 
 def test_without_accounts_nobody_can_sign_in_and_is_told_why(yard: Yard) -> None:
@@ -237,3 +261,20 @@ def test_the_oldest_session_ends_when_there_are_too_many(yard: Yard) -> None:
     with pytest.raises(Refused):
         yard.post.who(tokens[0])
     assert yard.post.who(tokens[1]) and yard.post.who(tokens[-1])
+
+
+WITHDRAWN = Account("2", "Zhao", "supervisor", None, pin_withdrawn=True)
+
+
+def test_a_pin_withdrawn_after_a_theft_ends_its_sessions_and_no_others(yard: Yard) -> None:
+    hers, his = yard.sign_in("Zhao"), yard.sign_in("Lin")
+    yard.accounts["zhao"] = WITHDRAWN
+    with pytest.raises(Refused, match="not_signed_in"):
+        yard.post.who(hers)
+    assert yard.post.who(his).name == "Lin" and yard.sign_in("Lin")
+
+
+@pytest.mark.parametrize("name", ["Zhao", "Lin", "Sealed", "Nobody"])
+def test_while_pins_are_withdrawn_every_wrong_one_is_told_so_whatever_the_name(yard: Yard, name: str) -> None:
+    yard.accounts["zhao"] = WITHDRAWN
+    assert yard.refusal(name) == "pins_withdrawn"

@@ -12,7 +12,9 @@ import msgspec
 import pytest
 
 from kiosk.config import Config, parse
+from kiosk.core.guards.post import CHECKED_AT_ONCE
 from kiosk.reader.caps import DATA_BYTES, HANG_S
+from sync.server.centre.settings import Settings
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 SERVICES = ("core", "reader", "guard", "sync")
@@ -141,6 +143,21 @@ def test_core_has_no_network_and_no_device_but_pins() -> None:
     assert unit["PrivateNetwork"] == ["yes"]
     assert unit["RestrictAddressFamilies"] == ["AF_UNIX"]
     assert unit["DeviceAllow"] == ["char-gpiochip rw"]
+
+
+@pytest.mark.parametrize("service", ["core", "sync"])
+def test_keys_journal_and_token_lie_in_a_folder_of_their_owner_alone(service: str) -> None:
+    unit = settings(f"-{service}.service")
+    assert unit["StateDirectory"] == [f"gate-kiosk/{service}"] and unit["StateDirectoryMode"] == ["0700"]
+    assert unit["User"] == unit["Group"] == [f"gate-{service}"]
+    others = [settings(f"-{other}.service")["User"] for other in SERVICES if other != service]
+    assert unit["User"] not in others
+
+
+def test_two_pins_are_checked_at_once_within_the_cores_memory(tmp_path: Path) -> None:
+    """48 MB is what a core takes at rest (measured); half of it more is left over."""
+    most = int(settings("-core.service")["MemoryMax"][0].removesuffix("M")) << 20
+    assert CHECKED_AT_ONCE * Settings(state=tmp_path).pin_memory_bytes + (48 << 20) * 3 // 2 <= most
 
 
 def test_reader_has_cameras_and_no_network_and_no_state() -> None:

@@ -207,6 +207,10 @@ guard = _of_compound(
     _text("role"),
     Column("active", Boolean, nullable=False),
     _bytes("sealed_verifier"),
+    _text("gates", ""),  # ids of the gates at which it works, comma-separated; empty: all
+    _text("held_at", ""),  # ids of the devices that ever had the verifier of its present PIN; *: any
+    _text("stolen_gate", ""),  # the gate by whose theft the PIN was withdrawn; empty: it is good
+    _number("pin_digits", 0),  # how many the PIN has at least; 0: not known
     keys=("account",),
     extra=(UniqueConstraint("compound_id", "name"),),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -311,19 +312,25 @@ def authenticate(centre: Centre, compound_id: int, device_id: str, token: str) -
 # What only the cores of a compound's gates may read
 
 
-def seal_for_gates(writing: Writing, secret: bytes) -> dict[str, bytes]:
-    """A secret in one sealed box for the core of each gate that is enrolled now."""
-    found = writing.conn.execute(
-        text("SELECT gate_id, box_public FROM device WHERE compound_id = :c AND state = 'active'"),
-        {"c": writing.compound_id},
-    )
-    return {gate_id: bytes(SealedBox(PublicKey(box)).encrypt(secret)) for gate_id, box in found}
+def seal_for_gates(writing: Writing, secret: bytes, only: Collection[str] = ()) -> dict[str, bytes]:
+    """A secret in one sealed box for the core of each gate that is enrolled now; where some are named, of those."""
+    found = _enrolled_now(writing, only)
+    return {row.gate_id: bytes(SealedBox(PublicKey(row.box_public)).encrypt(secret)) for row in found}
+
+
+def _enrolled_now(writing: Writing, only: Collection[str] = ()) -> list[Any]:
+    """Devices in service, at the named gates or at all."""
+    columns = tables.device.c
+    mine = (columns.compound_id == writing.compound_id, columns.state == "active")
+    found = writing.conn.execute(select(columns.gate_id, columns.device_id, columns.box_public).where(*mine))
+    return [row for row in found if not only or row.gate_id in only]
 
 
 def publish_sealed(writing: Writing, centre: Centre) -> None:
     """Publish the code key and every guard account anew, for the gates enrolled now."""
     publish_code_key(writing, centre.vault.unseal(writing.compound.sealed_code_key))
-    for guard in writing.conn.execute(select(tables.guard).where(tables.guard.c.compound_id == writing.compound_id)):
+    guards = select(tables.guard).where(tables.guard.c.compound_id == writing.compound_id)
+    for guard in writing.conn.execute(guards).all():
         publish_guard(writing, guard, centre.vault.unseal(guard.sealed_verifier))
 
 
@@ -333,31 +340,47 @@ def publish_code_key(writing: Writing, key: bytes) -> None:
 
 
 def publish_guard(writing: Writing, guard: Any, verifier: bytes) -> None:
-    """``guard`` has the columns of the table."""
-    body = AccountBody(guard.account, guard.name, guard.role, bool(guard.active), seal_for_gates(writing, verifier))
+    """``guard`` has the columns of the table. Its verifier goes to the gates at which the account works, to none while
+    it is stopped or its PIN withdrawn; where it went is remembered."""
+    works, gates = guard.active and not guard.stolen_gate, guard.gates.split(",") if guard.gates else ()
+    sealed = seal_for_gates(writing, verifier, gates) if works else {}
+    now_at = {row.device_id for row in _enrolled_now(writing, gates)} if works else set()
+    held_at = ",".join(sorted({*filter(None, guard.held_at.split(",")), *now_at}))
+    if held_at != guard.held_at:
+        columns = tables.guard.c
+        mine = (columns.compound_id == writing.compound_id, columns.account == guard.account)
+        writing.conn.execute(update(tables.guard).where(*mine).values(held_at=held_at))
+    body = AccountBody(guard.account, guard.name, guard.role, bool(guard.active), sealed, bool(guard.stolen_gate))
     writing.sign("account", guard.account, body)
 
 
 def withdraw(centre: Centre, compound_id: int, gate_id: str, by: str) -> str:
-    """Withdraw the device of a gate: a signed order to wipe, and a new code key, since it held the old one. Phone
-    passes show other digits from now on: their pages fetch the new secret. The device's id.
+    """Withdraw the device of a gate that is in good hands (broken, given back). After a theft: ``theft.py``. The
+    device's id.
 
     Raises NoSuchThing where the gate has no device.
     """
     with centre.writing(compound_id, by) as writing:
         gate = _with_device(writing, gate_id)
-        writing.conn.execute(
-            update(tables.device)
-            .where(tables.device.c.compound_id == compound_id, tables.device.c.device_id == gate.device)
-            .values(state="withdrawn", withdrawn_ms=writing.now_ms)
-        )
-        code_key = secrets.token_bytes(32)
-        writing.conn.execute(
-            update(tables.compound)
-            .where(tables.compound.c.compound_id == compound_id)
-            .values(sealed_code_key=centre.vault.seal(code_key))
-        )
-        publish_code_key(writing, code_key)
-        writing.sign("withdrawal", gate.device, WithdrawalBody(gate_id, gate.device, writing.now_ms), must=True)
+        withdraw_device(writing, gate_id, gate.device)
+        change_code_key(writing, centre)
         writing.audit("withdraw", f"{gate_id}/{gate.device}")
     return gate.device
+
+
+def withdraw_device(writing: Writing, gate_id: str, device: str) -> None:
+    """A signed order to wipe, and nothing sealed for it from now on."""
+    columns = tables.device.c
+    mine = (columns.compound_id == writing.compound_id, columns.device_id == device)
+    ended = {"state": "withdrawn", "withdrawn_ms": writing.now_ms}
+    writing.conn.execute(update(tables.device).where(*mine).values(ended))
+    writing.sign("withdrawal", device, WithdrawalBody(gate_id, device, writing.now_ms), must=True)
+
+
+def change_code_key(writing: Writing, centre: Centre) -> None:
+    """A new code key, since a withdrawn device held the old one. Phone passes show other digits from now on: their
+    pages fetch the new secret within five minutes, and when they are looked at."""
+    key = secrets.token_bytes(32)
+    mine = tables.compound.c.compound_id == writing.compound_id
+    writing.conn.execute(update(tables.compound).where(mine).values(sealed_code_key=centre.vault.seal(key)))
+    publish_code_key(writing, key)

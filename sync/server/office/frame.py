@@ -25,6 +25,7 @@ from sync.server.office.accounts import Accounts, Me
 from sync.server.office.areas import Areas
 from sync.server.office.collection import Collection
 from sync.server.office.dwellings import Dwellings
+from sync.server.office.guards import GuardPages
 from sync.server.office.passes import Desk
 from sync.server.office.poster import Poster
 from sync.server.office.record import RecordPages
@@ -121,8 +122,8 @@ class Office:
     def rooms(self) -> tuple[Route, ...]:
         """Every page behind the sign-in."""
         rooms = (
-            Review, Collection, Dwellings, Registers, Desk, Site, Poster, TownPages, TownSettings, Accounts, Areas,
-            Retention, RecordPages,
+            Review, Collection, Dwellings, Registers, Desk, Site, GuardPages, Poster, TownPages, TownSettings,
+            Accounts, Areas, Retention, RecordPages,
         )  # fmt: skip
         return tuple(route for room in rooms for route in room(self._centre).routes())
 

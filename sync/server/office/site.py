@@ -1,12 +1,12 @@
-"""The pages of a compound's gates, their events, its guards and its rules."""
+"""The pages of a compound's gates, their events, and its rules."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from flask import abort, g, redirect, render_template, request, url_for
+from flask import g, redirect, render_template, request, url_for
 
 from sync.protocol import Event
 from sync.server import words
@@ -14,7 +14,7 @@ from sync.server.centre import audit
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
-from sync.server.gates import boards, events, fleet, guards, troubles
+from sync.server.gates import boards, events, fleet, troubles
 from sync.server.office import rule_form
 from sync.server.passes import compounds, passes
 from sync.server.views import Route, language, local, or_again, page_number
@@ -40,7 +40,7 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Site:
-    """Views over gates, events, guards and rules. Each is given the compound of its address."""
+    """Views over gates, events and rules. Each is given the compound of its address."""
 
     def __init__(self, centre: Centre):
         self._centre = centre
@@ -53,8 +53,6 @@ class Site:
             Route("gates/<gate_id>/withdraw", self.gate_withdraw, ("POST",), "gate_change"),
             Route("gates/<gate_id>/events", self.gate_events, read, "events"),
             Route("events", self.events, read, "events"),
-            Route("guards", self.guards, post, "guards"),
-            Route("guards/<account>", self.guard, ("POST",), "guards"),
             Route("rules", self.rules, post, "rules"),
         )
 
@@ -131,34 +129,6 @@ class Site:
             troubles=found_troubles[:50], counts={what: count for what, count in counts.items() if count},
             kinds_known=_family("event"), outcomes_known=_family("outcome"),
         )  # fmt: skip
-
-    # Guards
-
-    def guards(self, compound: Compound) -> Any:
-        """Guard accounts."""
-        if request.method == "POST":
-            return or_again(lambda: self._add_guard(compound), "office/guards.html", lambda: self._guards(compound))
-        return render_template("office/guards.html", form={}, **self._guards(compound))
-
-    def _guards(self, compound: Compound) -> dict[str, Any]:
-        return {"found": guards.list_guards(self._centre, compound.compound_id), "roles": guards.ROLES}
-
-    def _add_guard(self, compound: Compound) -> Any:
-        role = cast(guards.GuardRole, request.form.get("role", ""))
-        name, pin = request.form.get("name", "").strip(), request.form.get("pin", "")
-        guards.add_guard(self._centre, compound.compound_id, name, role, pin, g.staff.account)
-        return redirect(request.path)
-
-    def guard(self, compound: Compound, account: str) -> Any:
-        """A new PIN, or stopped, or let in again."""
-        what, by = request.form.get("do", ""), g.staff.account
-        if what == "pin":
-            guards.change_guard(self._centre, compound.compound_id, account, by, pin=request.form.get("pin", ""))
-        elif what in ("stop", "let_in"):
-            guards.change_guard(self._centre, compound.compound_id, account, by, active=what == "let_in")
-        else:
-            abort(400)
-        return redirect(url_for("office.guards", compound_id=compound.compound_id))
 
     # Rules
 

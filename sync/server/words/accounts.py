@@ -295,6 +295,8 @@ WORDS: Mapping[str, Pair] = {
     "did.withdraw": ("收回设备", "withdrew a device"),
     "did.add-guard": ("新增保安", "new guard"),
     "did.change-guard": ("更改保安", "changed a guard"),
+    "did.new-pin": ("换保安的PIN", "gave a guard a new PIN"),
+    "did.report-theft": ("办理设备被偷", "reported a gate stolen"),
     "did.erase": ("删除到期内容", "deleted what was due"),
     "did.add-staff": ("新建账号", "new account"),
     "did.change-staff": ("更改账号", "changed an account"),

@@ -91,7 +91,75 @@ WORDS: Mapping[str, Pair] = {
     "role.guard": ("保安", "guard"),
     "role.supervisor": ("主管", "supervisor"),
     "role.technician": ("技术员", "technician"),
-    "pin": ("PIN（6至12位数字）", "PIN (6 to 12 digits)"),
+    "pin": ("PIN（不填就由系统抽一个）", "PIN (empty: one is drawn)"),
+    "pin_hint": (
+        "PIN：保安至少6位，主管和技术员至少8位，最多12位。不填就由系统抽一个，只显示一次，这样最安全。",
+        "PINs: at least 6 digits for guards, 8 for supervisors and technicians, at most 12. Leave it empty and one is "
+        "drawn and shown once: that is safest.",
+    ),
+    "pin_is": (
+        "新PIN只显示这一次，请当面或打电话告诉本人：",
+        "The new PIN, shown this once. Tell it in person or by phone:",
+    ),
+    "pin_once": (
+        "这一页关掉就看不到了。旧PIN马上作废，已登录的也退出。",
+        "It is not shown again once this page is closed. The old PIN ends at once, and so do its sessions.",
+    ),
+    "pin_wanting.withdrawn": (
+        "门口设备被偷，下面这些人的PIN已作废，登录不了，请给他们新PIN：",
+        "A gate was stolen: these PINs were withdrawn, and they cannot sign in. Give them new ones:",
+    ),
+    "pin_wanting.short": (
+        "主管和技术员的PIN现在要8位。下面这些人的可能不到8位，请换：",
+        "Supervisors and technicians now need 8 digits. These PINs may have fewer; please give new ones:",
+    ),
+    "pin_wanting.old": (
+        "下面这些人的PIN还是旧的保护方式，设备被偷时容易被试出来，有空请换：",
+        "These PINs are kept in the older way, and are easier to guess from a stolen gate. Renew them when you can:",
+    ),
+    "pin_state.withdrawn": ("PIN已作废", "PIN withdrawn"),
+    "pin_state.short": ("PIN太短", "PIN too short"),
+    "pin_state.old": ("PIN该换了", "PIN to renew"),
+    "guard_gates": ("在哪些门口", "Works at"),
+    "guard_gates_all": ("所有门口", "every gate"),
+    "guard_gates_change": ("换门口", "Change gates"),
+    "guard_gates_hint": (
+        "一个都不勾：所有门口，新门口也算。没勾的门口不保存这个人的PIN校验值。",
+        "None ticked: every gate, new ones too. A gate that is not ticked keeps nothing of this person's PIN.",
+    ),
+    "theft": ("设备被偷", "Stolen"),
+    "theft_ask": ("设备被偷了？", "Was it stolen?"),
+    "theft_hint": (
+        "先收回设备还不够：卡上有保安PIN的校验值。下一页一次办完。",
+        "Withdrawing is not enough: verifiers of guards' PINs are on its card. The next page does all of it at once.",
+    ),
+    "theft_go": ("办理被偷", "Report it stolen"),
+    "theft_intro": (
+        "下面几件事一次办完，要么全办，要么不办。PIN作废的保安会退出登录，拿到新PIN前登录不了；墙上的按钮照样能开门。",
+        "All of this is done together, or not at all. Guards whose PIN is withdrawn are signed out, and need a new one "
+        "to sign in; the wired button still opens.",
+    ),
+    "theft_present": ("被偷的是现在登记的设备", "Stolen was the device that is enrolled now"),
+    "theft_before": ("已经换了新设备，被偷的是原来那台", "A new device is in its place; stolen was the one before"),
+    "theft_devices": (
+        "收回设备：{n}台。它再联网时会清除自己。",
+        "Devices withdrawn: {n}. Each wipes itself should it come back.",
+    ),
+    "theft_key": (
+        "更换手机码的密钥。手机联网后自动换好。",
+        "The key of phone codes is changed. Phones fetch theirs by themselves.",
+    ),
+    "theft_key_before": ("手机码的密钥之前已经换过。", "The key of phone codes had been changed before."),
+    "theft_pins": ("在所有门口作废这些人的PIN：", "PINs withdrawn at every gate:"),
+    "theft_pins_none": ("没有", "nobody's"),
+    "theft_yes": ("确认被偷，马上办理", "Yes, it was stolen: do it now"),
+    "theft_done": ("已经办好：", "Done:"),
+    "theft_nothing": (
+        "没有要办的了：设备已收回，卡上的PIN已作废。",
+        "Nothing is left to do: the device is withdrawn, and so are its PINs.",
+    ),
+    "theft_card": ("小偷能从卡上读到什么", "What a thief can read on its card"),
+    "theft_remains": ("还要人来做的", "What remains for people to do"),
     "new_pin": ("换PIN", "New PIN"),
     "stop": ("停用", "Stop"),
     "let_in": ("启用", "Let in again"),
