@@ -7,9 +7,8 @@ source "$(dirname "$0")/words.sh"
 source "$(dirname "$0")/pose.sh"
 
 start_centre() {
-  python3 -m venv /opt/centre
-  cp -r /mnt/share/project /root/centre-source
-  /opt/centre/bin/pip install --quiet --disable-pip-version-check "/root/centre-source[centre]"
+  cp -r /mnt/share/project /opt/centre
+  /opt/centre/setup.sh centre
   cp "$ENTRY/centre.service" /etc/systemd/system/gate-centre.service
   centre add-compound 翠湖花园 "Cuihu Garden"
   systemctl --quiet enable --now gate-centre
