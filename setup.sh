@@ -55,7 +55,7 @@ step() {
   say "    ($((SECONDS - began)) s)"
 }
 
-# --- what all three need ---------------------------------------------------------------------------------------------
+# --- what all of them need ---------------------------------------------------------------------------------------------
 
 as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
@@ -132,12 +132,14 @@ python_packages() {
 
 # requirements ARGS: writes the files anew with a tool that stands in them, too.
 requirements() {
+  step "Debian packages" packages "${CENTRE_PACKAGES[@]}"
   python_fits
   TOOL=$(mktemp -d)
   trap 'rm -rf "$TOOL"' EXIT
   "$PYTHON" -m venv "$TOOL"
   fetch "$TOOL" "$REQUIREMENTS/tool.txt"
-  "$TOOL/bin/python" "$HERE/tests/install/requirements.py" "$@"
+  "$TOOL/bin/python" "$HERE/tests/install/requirements.py" "$@" || exit 1 # it said why
+  say "Look at what changed: git diff systemd/requirements"
 }
 
 # --- test and demo: a virtual environment beside the code ------------------------------------------------------------
@@ -533,8 +535,10 @@ build_release() {
   touch "$release/whole"
 }
 
-# Keeps the release in force and the one before it.
+# Keeps the release in force and the one before it. What was refused or cut off is not one of them.
 remove_old_releases() {
+  local release
+  for release in "$OPT"/releases/*; do [[ -e $release/whole ]] || rm -rf "$release"; done
   find "$OPT/releases" -mindepth 1 -maxdepth 1 -printf '%T@ %p\n' | sort -rn | tail -n +3 | cut -d' ' -f2- |
     while read -r old; do [[ $old == "$(readlink "$OPT/current")" ]] || rm -rf "$old"; done
 }

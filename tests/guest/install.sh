@@ -65,4 +65,11 @@ second_run() { setup --enrol "$code" | tee /tmp/second && tail -n 1 /tmp/second 
 expect "a second run says: unchanged" "" second_run
 expect "  changes no file" "" is "$(tree)" "$tree_before"
 expect "  restarts no service" "" is "$(started)" "$started_before"
+
+changed_package() {
+  sed -i '/^flask==/,/--hash/ s/sha256:..../sha256:0000/' /root/gate-kiosk/systemd/requirements/device.txt
+  ! setup >/tmp/refused 2>&1 && tail -n 1 /tmp/refused | grep -q 'REFUSED.*What ran before still runs'
+}
+expect "a package with another hash is refused" "" changed_package
+expect "  and no service is restarted" "" is "$(started)" "$started_before"
 for service in "${SERVICES[@]}"; do journalctl --no-pager -o cat -n 6 -u "$service"; done

@@ -179,6 +179,18 @@ def files(uv: Uv, upgrades: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield f"{name}.txt", rendered(uv.lock(versions, extras=extras))
 
 
+def hashes(text: str) -> dict[str, str]:
+    """Of one of our files: the hash of each file it names."""
+    names = re.findall(r"^# (\S+\.(?:whl|tar\.gz))$", text, re.M)
+    return dict(zip(names, re.findall(r"--hash=sha256:(\S+)", text), strict=True))
+
+
+def exchanged(before: str, after: str) -> list[str]:
+    """The files that have another hash under the same name. An index never exchanges a file: somebody did."""
+    known = hashes(before)
+    return sorted(name for name, now in hashes(after).items() if known.get(name, now) != now)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./setup.sh requirements", epilog="Other arguments go to uv pip compile.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions that pyproject.toml allows")
@@ -195,7 +207,9 @@ def main() -> None:
             sys.exit(f"requirements: {unfit}. Bound it in pyproject.toml, and run this again; nothing was written")
         except subprocess.CalledProcessError:
             sys.exit("requirements: uv found no versions, see above; nothing was written")
-    FOLDER.mkdir(exist_ok=True)
+    before = {name: (FOLDER / name).read_text("utf-8") for name in written if (FOLDER / name).exists()}
+    if strange := sorted({file for name, text in before.items() for file in exchanged(text, written[name])}):
+        sys.exit(f"requirements: other hashes than before for {', '.join(strange)}: an alarm. Nothing was written")
     for name, text in written.items():
         (FOLDER / name).write_text(text, "utf-8")
 

@@ -178,6 +178,7 @@ def test_a_run_that_changes_nothing_or_is_killed_leaves_the_code_in_force(gate: 
     backend.write_text(BACKEND, "utf-8")
     assert gate.code()[0] == 0
     assert gate.runs() == "second\n" and gate.current != first
+    assert gate.whole() == [True, True] and first.exists(), "the one before it is kept, and nothing half made"
 
 
 def test_a_package_with_another_hash_is_refused_before_it_runs_and_the_gate_stays(gate: Gate) -> None:

@@ -14,7 +14,17 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
-from tests.install.requirements import PLACES, RANKS, SETS, SOURCES, TOOL, Unfit, build_requirements, rendered
+from tests.install.requirements import (
+    PLACES,
+    RANKS,
+    SETS,
+    SOURCES,
+    TOOL,
+    Unfit,
+    build_requirements,
+    exchanged,
+    rendered,
+)
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "systemd/requirements"
@@ -100,7 +110,7 @@ def test_what_two_files_name_is_the_same_in_both() -> None:
 
 
 def wheel(name: str) -> dict[str, Any]:
-    return {"url": f"https://index.example/{name}", "hashes": {"sha256": f"{name}'s hash"}}
+    return {"url": f"https://index.example/{name}", "hashes": {"sha256": f"{name}'s"}}
 
 
 def lock(*wheels: str, name: str = "fast", **more: Any) -> dict[str, Any]:
@@ -134,7 +144,7 @@ def test_a_wheel_made_for_one_python_is_taken_before_one_for_many() -> None:
 
 def test_names_and_hashes_stand_in_the_same_order() -> None:
     text = rendered(lock(*reversed(ABI3)))
-    assert re.findall(r"--hash=sha256:(\S+)'s hash", text) == named(text)
+    assert re.findall(r"--hash=sha256:(\S+)'s", text) == named(text)
 
 
 def test_a_package_without_a_wheel_for_one_place_is_refused_by_name() -> None:
@@ -143,6 +153,13 @@ def test_a_package_without_a_wheel_for_one_place_is_refused_by_name() -> None:
     with pytest.raises(Unfit):
         rendered(lock())
     assert "# sdnotify-1.0.tar.gz" in rendered(lock(name="sdnotify"))
+
+
+def test_a_renewal_tells_a_file_that_was_exchanged_from_a_new_one() -> None:
+    before = rendered(lock(*ABI3))
+    assert exchanged(before, before) == exchanged("", before) == []
+    assert exchanged(before, rendered(lock(*ABI3, "fast-1.0-cp313-cp313-manylinux_2_28_aarch64.whl"))) == []
+    assert exchanged(before, before.replace(f"{ABI3[1]}'s", "another")) == [ABI3[1]]
 
 
 def test_a_package_for_some_places_keeps_its_condition_and_one_for_none_is_left_out() -> None:
@@ -166,6 +183,14 @@ def from_setup(script: str, **variables: str) -> str:
 def test_setup_knows_the_places_that_the_files_are_for() -> None:
     listed = re.findall(r"'(\d)\.(\d+) (\w+)'", from_setup("declare -f python_fits"))
     assert [((int(major), int(minor)), machine) for major, minor, machine in listed] == list(PLACES)
+
+
+def test_another_python_is_refused_before_anything_is_fetched_for_it(tmp_path: Path) -> None:
+    python = tmp_path / "python3"
+    python.write_text("#!/bin/sh\necho 3.12 x86_64\n", "utf-8")
+    python.chmod(0o755)
+    said = from_setup(f"PYTHON={python}; (python_fits) 2>&1 || echo refused")
+    assert "is Python 3.12 on x86_64, and nobody checked our packages for it" in said and said.endswith("refused\n")
 
 
 def test_what_apt_installed_is_left_to_apt_and_nothing_else(tmp_path: Path) -> None:
