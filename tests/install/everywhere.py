@@ -69,7 +69,7 @@ def main() -> int:
             outcomes.append(fetched(place, Path(folder)))
     for major, minor in PYTHONS:
         python = shutil.which(f"python{major}.{minor}")
-        if python is None:
+        if python is None or subprocess.run([python, "-V"], capture_output=True, check=False).returncode:
             print(f"Python {major}.{minor} is not here: not installed with it")
             continue
         for name in SETS:
