@@ -123,7 +123,7 @@ def rendered(lock: Mapping[str, Any]) -> str:
         lock: as uv writes it, by PEP 751: ``packages``, each with ``name``, ``version``, ``wheels``, ``sdist``.
     """
     packages = sorted(lock["packages"], key=lambda package: package["name"])
-    sources = "".join(f"--no-binary {name}\n" for name in SOURCES if any(one["name"] == name for one in packages))
+    sources = "".join(f"--no-binary {name}\n" for name in SOURCES)  # in each: of two files the last one's options hold
     return HEAD + sources + "".join(map(entry, packages))
 
 

@@ -46,9 +46,13 @@ class Entry:
     hashes: tuple[str, ...]
 
 
+OPTIONS = ["--require-hashes", "--only-binary :all:", *(f"--no-binary {name}" for name in SOURCES)]
+"""The same in each file: where pip is given two, the options of the last one hold for both."""
+
+
 def entries(name: str) -> dict[str, Entry]:
     head, _, body = (FOLDER / f"{name}.txt").read_text("utf-8").partition("\n\n")
-    assert {"--require-hashes", "--only-binary :all:"} <= set(head.splitlines())
+    assert [line for line in head.splitlines() if not line.startswith("#")] == OPTIONS
     found = {}
     for block in body.rstrip("\n").split("\n\n"):
         match = ENTRY.fullmatch(block + "\n")
