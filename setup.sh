@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs and starts what the first word names: the demo, the tests, or a gate. See ./setup.sh --help
+# Installs and starts what the first word names: the demo, the tests, a centre or a gate. See ./setup.sh --help
 set -Eeuo pipefail
 trap 'printf "setup: line %s failed: %s\n" "$LINENO" "$BASH_COMMAND" >&2' ERR
 
@@ -17,6 +17,9 @@ Usage:
               [--yes]        makes this Raspberry Pi a gate; a second run changes nothing
   ./setup.sh board [--simulated]
                              says whether this machine can be a gate; changes nothing, needs no root
+  ./setup.sh centre          makes .venv with all that a centre needs
+  ./setup.sh requirements [--upgrade] [--upgrade-package NAME]
+                             writes systemd/requirements: which Python packages all of these install
 
   --enrol CODE     one-time code of this gate, from the centre
   --centre URL     address of the centre, e.g. https://centre.example.org
@@ -34,6 +37,7 @@ TEXT
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PYTHON=/usr/bin/python3 # Debian's: another python3 may come first on PATH
+REQUIREMENTS=$HERE/systemd/requirements
 PIP_QUIET=(-qq --disable-pip-version-check --no-input) # errors only
 
 # --- saying what happens ---------------------------------------------------------------------------------------------
@@ -51,7 +55,7 @@ step() {
   say "    ($((SECONDS - began)) s)"
 }
 
-# --- what all three need ---------------------------------------------------------------------------------------------
+# --- what all of them need ---------------------------------------------------------------------------------------------
 
 as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
@@ -79,36 +83,99 @@ packages() {
 }
 CHANGED=()
 
-python_is_new_enough() {
-  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-    die "$PYTHON must be Python 3.11 or newer: this needs Debian 12 or 13, or Raspberry Pi OS bookworm or later"
+# --- Python packages: those that systemd/requirements names, each file by its hash -------------------------------------
+
+python_fits() {
+  local found needed="this needs Debian 12 or 13, or Raspberry Pi OS bookworm or trixie, on x86_64 or aarch64"
+  found=$("$PYTHON" -c 'import platform as p; print(p.python_version().rpartition(".")[0], p.machine())' 2>/dev/null) ||
+    die "there is no $PYTHON: $needed"
+  case $found in
+    '3.11 x86_64' | '3.11 aarch64' | '3.13 x86_64' | '3.13 aarch64') ;;
+    *) die "$PYTHON is Python ${found/ / on }, and nobody checked our packages for it: $needed" ;;
+  esac
+}
+
+# fetch VENV FILE...: installs what these files of requirements name. pip looks at the hash of each file before it
+# opens it, and installs nothing when one is wrong.
+untouched='Nothing was installed.'
+fetch() {
+  local venv=$1 file files=() said
+  shift
+  for file; do files+=(-r "$file"); done
+  # Sources, too, are built by what stands there, not by what pip would fetch for it.
+  if said=$("$venv/bin/python" -m pip install "${PIP_QUIET[@]}" --require-hashes --no-build-isolation --use-pep517 \
+    "${files[@]}" 2>&1); then return; fi
+  printf '%s\n' "$said" >&2
+  case $said in
+    *'DO NOT MATCH THE HASHES'*)
+      die "REFUSED, and nothing of it ran: a Python package is not the one that this version was made with, see above." \
+        "$untouched Try another network or package index (pip config list)." \
+        "If it is refused there too, stop and tell us: somebody may have changed the package"
+      ;;
+    *)
+      die "pip did not get every Python package, see above. $untouched Is the network there, and has the package index" \
+        "of this machine (pip config list) these versions?"
+      ;;
+  esac
+}
+
+# python_packages VENV SOURCE FILE...: what the files name, then our own program, which may need nothing else.
+python_packages() {
+  local venv=$1 source=$2
+  shift 2
+  fetch "$venv" "$REQUIREMENTS/build.txt"
+  fetch "$venv" "$@"
+  PIP_CONFIG_FILE=/dev/null "$venv/bin/python" -m pip --isolated install "${PIP_QUIET[@]}" --no-index \
+    --no-build-isolation ${EDITABLE:+"$EDITABLE"} "$source" ||
+    die "our own program could not be installed, see above. $untouched If a package is missing: ./setup.sh requirements"
+}
+
+# requirements ARGS: writes the files anew with a tool that stands in them, too.
+requirements() {
+  step "Debian packages" packages "${CENTRE_PACKAGES[@]}"
+  python_fits
+  TOOL=$(mktemp -d)
+  trap 'rm -rf "$TOOL"' EXIT
+  "$PYTHON" -m venv "$TOOL"
+  fetch "$TOOL" "$REQUIREMENTS/tool.txt"
+  "$TOOL/bin/python" "$HERE/tests/install/requirements.py" "$@" || exit 1 # it said why
+  say "Look at what changed: git diff systemd/requirements"
 }
 
 # --- test and demo: a virtual environment beside the code ------------------------------------------------------------
 
-# developer_venv EXTRAS: .venv with the project as editable; made anew only when its description has changed.
+# developer_venv EXTRAS FILE...: .venv with the project as editable; made anew only when its description has changed.
 developer_venv() {
   local extras=$1 stamp=$HERE/.venv/stamp want
-  python_is_new_enough
-  want="$extras $("$PYTHON" --version) $(sha256sum <"$HERE/pyproject.toml")"
+  shift
+  python_fits
+  want="$extras $("$PYTHON" --version) $(cat "$HERE/pyproject.toml" "$REQUIREMENTS"/*.txt | sha256sum)"
   # The tests' extras hold all that the demo needs.
   if [[ -f $stamp && ($(<"$stamp") == "$want" || $(<"$stamp") == "device,centre,test ${want#* }") ]]; then
     say "    unchanged"
     return
   fi
   "$PYTHON" -m venv --clear "$HERE/.venv"
-  "$HERE/.venv/bin/python" -m pip install "${PIP_QUIET[@]}" -e "${HERE}[$extras]" || die "pip failed, see above"
+  EDITABLE=--editable python_packages "$HERE/.venv" "${HERE}[$extras]" "${@/#/$REQUIREMENTS/}"
   printf '%s' "$want" >"$stamp"
 }
 
-DEMO_PACKAGES=(ca-certificates python3 python3-venv libzbar0)
+CENTRE_PACKAGES=(ca-certificates python3 python3-venv)
+DEMO_PACKAGES=("${CENTRE_PACKAGES[@]}" libzbar0)
 TEST_PACKAGES=("${DEMO_PACKAGES[@]}" git shellcheck systemd chromium-headless-shell fonts-noto-cjk ghostscript postgresql)
 
 demo() {
   step "Debian packages" packages "${DEMO_PACKAGES[@]}"
-  step "Python packages in .venv" developer_venv device,centre
+  step "Python packages in .venv" developer_venv device,centre device.txt centre.txt
   cd "$HERE"
   exec .venv/bin/python -m kiosk demo "$@"
+}
+
+centre() {
+  [[ $# -eq 0 ]] || wrong "centre: unknown argument $1"
+  step "Debian packages" packages "${CENTRE_PACKAGES[@]}"
+  step "Python packages in .venv" developer_venv centre centre.txt
+  say "Next: .venv/bin/python -m sync.server --help"
 }
 
 # check NAME COMMAND...: one cheap check; a red one is remembered, so that the others still have their say.
@@ -127,7 +194,7 @@ RED=()
 
 test_everything() {
   step "Debian packages" packages "${TEST_PACKAGES[@]}"
-  step "Python packages in .venv" developer_venv device,centre,test
+  step "Python packages in .venv" developer_venv device,centre,test test.txt
   cd "$HERE"
   PATH=$HERE/.venv/bin:$PATH
   if [[ ${1:-} == --long ]]; then
@@ -307,7 +374,7 @@ tell_versions() {
 board() {
   read_gate_arguments "$@"
   step "This machine" machine_fits
-  python_is_new_enough
+  python_fits
   [[ -n ${GIVEN[simulated]} ]] || step "Versions" tell_versions
   say "This machine can be a gate."
 }
@@ -400,8 +467,8 @@ release_name() {
   ) | sha256sum | cut -c1-12
 }
 
-# The versions that apt installed, as pip constraints.
-constraints() {
+# What apt installed of its own, as name==version.
+installed_by_apt() {
   "$PYTHON" - "${APTS_OWN[@]}" <<'PY'
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -414,12 +481,22 @@ for name in sys.argv[1:]:
 PY
 }
 
+# left_to_pip FILE APT: the file of requirements without the packages that apt installed.
+left_to_pip() {
+  awk '
+    FILENAME == ARGV[1] { sub(/==.*/, ""); apt[tolower($0)]; next }
+    /^[a-z]/ { split($0, name, "=="); left_out = name[1] in apt }
+    !left_out
+    !/\\$/ { left_out = 0 }
+  ' "$2" "$1"
+}
+
 # pip must have left alone what apt installed: a second numpy would not fit apt's picamera2.
 nothing_is_shadowed() {
   local name found
   for name in "${APTS_OWN[@]}"; do
     found=$(find "$1/venv/lib" -maxdepth 4 -iname "$name-*.dist-info" -print -quit)
-    [[ -z $found ]] || ! grep -qi "^$name==" "$1/constraints.txt" || die "pip installed its own $name beside apt's: $found"
+    [[ -z $found ]] || ! grep -qi "^$name==" "$1/apt.txt" || die "pip installed its own $name beside apt's: $found"
   done
 }
 
@@ -434,31 +511,34 @@ code() {
   [[ -f $release/whole ]] || build_release "$release"
   ln -sfn "$release" "$OPT/current.new"
   mv -T "$OPT/current.new" "$OPT/current"
+  sync -f "$OPT"
   say "    $OPT/current is ${release##*/}"
   CHANGED+=(code)
   remove_old_releases
 }
 
 build_release() {
-  local release=$1
+  local release=$1 untouched='What ran before still runs.'
   rm -rf "$release"
   mkdir -p "$release/source"
   # A copy: building leaves traces that do not belong into a working tree.
   (cd "$HERE" && cp -r pyproject.toml LICENSE kiosk hardware sync "$release/source/")
   cp -r "$HERE/systemd" "$release/"
-  constraints >"$release/constraints.txt"
+  installed_by_apt >"$release/apt.txt"
+  left_to_pip "$REQUIREMENTS/device.txt" "$release/apt.txt" >"$release/requirements.txt"
   "$PYTHON" -m venv --system-site-packages "$release/venv"
-  "$release/venv/bin/python" -m pip install "${PIP_QUIET[@]}" --prefer-binary \
-    --constraint "$release/constraints.txt" "$release/source[device]" ||
-    die "pip failed, see above; what ran before still runs"
+  python_packages "$release/venv" "$release/source[device]" "$release/requirements.txt"
   nothing_is_shadowed "$release"
   "$release/venv/bin/python" -P -m kiosk --help >/dev/null || die "the new code does not start; what ran before still runs"
   rm -rf "$release/source"
+  sync -f "$release" # or a power cut could leave empty files behind the mark
   touch "$release/whole"
 }
 
-# Keeps the release in force and the one before it.
+# Keeps the release in force and the one before it. What was refused or cut off is not one of them.
 remove_old_releases() {
+  local release
+  for release in "$OPT"/releases/*; do [[ -e $release/whole ]] || rm -rf "$release"; done
   find "$OPT/releases" -mindepth 1 -maxdepth 1 -printf '%T@ %p\n' | sort -rn | tail -n +3 | cut -d' ' -f2- |
     while read -r old; do [[ $old == "$(readlink "$OPT/current")" ]] || rm -rf "$old"; done
 }
@@ -653,7 +733,7 @@ gate() {
   read_gate_arguments "$@"
   gate_is_possible
   step "This machine" machine_fits
-  python_is_new_enough
+  python_fits
   ask_before_acting
   step "Debian packages" gate_packages
   step "Users and folders" users_and_folders
@@ -669,11 +749,15 @@ gate() {
   if [[ ${#CHANGED[@]} -eq 0 ]]; then say "Done: unchanged."; else say "Done: the gate is installed and runs."; fi
 }
 
+[[ ${BASH_SOURCE[0]} == "$0" ]] || return 0 # sourced: a test tries single functions
+
 case ${1:-} in
   demo) shift && demo "$@" ;;
   test) shift && test_everything "$@" ;;
   gate) shift && gate "$@" ;;
   board) shift && board "$@" ;;
+  centre) shift && centre "$@" ;;
+  requirements) shift && requirements "$@" ;;
   -h | --help) usage ;;
   '') usage >&2 && exit 2 ;;
   *) wrong "unknown command $1" ;;

@@ -7,9 +7,8 @@ source "$(dirname "$0")/words.sh"
 source "$(dirname "$0")/pose.sh"
 
 start_centre() {
-  python3 -m venv /opt/centre
-  cp -r /mnt/share/project /root/centre-source
-  /opt/centre/bin/pip install --quiet --disable-pip-version-check "/root/centre-source[centre]"
+  cp -r /mnt/share/project /opt/centre
+  /opt/centre/setup.sh centre
   cp "$ENTRY/centre.service" /etc/systemd/system/gate-centre.service
   centre add-compound 翠湖花园 "Cuihu Garden"
   systemctl --quiet enable --now gate-centre
@@ -66,4 +65,14 @@ second_run() { setup --enrol "$code" | tee /tmp/second && tail -n 1 /tmp/second 
 expect "a second run says: unchanged" "" second_run
 expect "  changes no file" "" is "$(tree)" "$tree_before"
 expect "  restarts no service" "" is "$(started)" "$started_before"
+
+changed_package() {
+  local list=/root/gate-kiosk/systemd/requirements/device.txt
+  sed -i.right '/^flask==/,/--hash/ s/sha256:..../sha256:0000/' "$list"
+  setup >/tmp/refused 2>&1 || true
+  mv "$list.right" "$list"
+  tail -n 1 /tmp/refused | grep -q 'REFUSED.*What ran before still runs'
+}
+expect "a package with another hash is refused" "" changed_package
+expect "  and no service is restarted" "" is "$(started)" "$started_before"
 for service in "${SERVICES[@]}"; do journalctl --no-pager -o cat -n 6 -u "$service"; done

@@ -31,7 +31,7 @@ all_active() {
   for service in "${SERVICES[@]}"; do systemctl --quiet is-active "$service" || return 1; done
 }
 
-centre() { /opt/centre/bin/python -m sync.server --state "$CENTRE_STATE" "$@"; }
+centre() { /opt/centre/.venv/bin/python -m sync.server --state "$CENTRE_STATE" "$@"; }
 
 kiosk() { PYTHONDONTWRITEBYTECODE=1 /opt/gate-kiosk/current/venv/bin/python -P -m kiosk "$@"; }
 

@@ -46,7 +46,7 @@ def test_shellcheck_has_nothing_to_say() -> None:
 def test_help_names_every_command_and_option_and_exits_0() -> None:
     said = setup("--help")
     assert said.returncode == 0
-    commands = ("demo", "test", "gate", "board")
+    commands = ("demo", "test", "gate", "board", "centre", "requirements")
     options = ("--enrol", "--centre", "--ca", "--config", "--screen", "--simulated", "--yes", "--long")
     for word in (*commands, *options):
         assert word in said.stdout
@@ -59,6 +59,7 @@ def test_help_names_every_command_and_option_and_exits_0() -> None:
         (("gaet",), "unknown command gaet"),
         (("gate", "--enroll", "X"), "gate: unknown argument --enroll"),
         (("gate", "--enrol"), "gate: --enrol needs a value"),
+        (("centre", "--port"), "centre: unknown argument --port"),
         (("gate", "--yes", "--centre"), "gate: --centre needs a value"),
     ],
 )
