@@ -18,6 +18,7 @@ from sync.protocol import API
 from sync.server.centre.settings import Settings
 from sync.server.centre.writing import Centre
 from sync.server.gates.api import GateApi, refuse
+from sync.server.gates.limits import Recognised
 from sync.server.gates.presence import Presence, Watch
 from sync.server.office.frame import Office
 from sync.server.opening import open_centre
@@ -69,7 +70,8 @@ def create_app(settings: Settings) -> Flask:
         # every form carries, bound to a SameSite cookie, is what protects it.
         WTF_CSRF_SSL_STRICT=False,
     )
-    api = GateApi(centre, presence).blueprint()
+    gates = GateApi(centre, presence)
+    api = gates.blueprint()
     CSRFProtect(app).exempt(api)  # gates send a token in a header, which no other site can make a browser send
     app.register_blueprint(api)
     app.register_blueprint(Office(centre).blueprint())
@@ -77,7 +79,7 @@ def create_app(settings: Settings) -> Flask:
     for kind in (HTTPException, OperationalError):
         app.register_error_handler(kind, _explain)
     watch = Watch(centre, presence)
-    app.extensions.update(centre=centre, presence=presence, watch=watch)
+    app.extensions.update(centre=centre, presence=presence, watch=watch, recognised=gates.recognised)
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
     if settings.watch:
@@ -100,6 +102,10 @@ def _explain(error: Exception) -> ResponseReturnValue:
 
 def centre_of(app: Flask) -> Centre:
     return cast(Centre, app.extensions["centre"])
+
+
+def recognised_of(app: Flask) -> Recognised:
+    return cast(Recognised, app.extensions["recognised"])
 
 
 def close_app(app: Flask) -> None:
