@@ -18,7 +18,6 @@ from sync.protocol import API
 from sync.server.centre.settings import Settings
 from sync.server.centre.writing import Centre
 from sync.server.gates.api import GateApi, refuse
-from sync.server.gates.limits import Recognised
 from sync.server.gates.presence import Presence, Watch
 from sync.server.office.frame import Office
 from sync.server.opening import open_centre
@@ -79,7 +78,7 @@ def create_app(settings: Settings) -> Flask:
     for kind in (HTTPException, OperationalError):
         app.register_error_handler(kind, _explain)
     watch = Watch(centre, presence)
-    app.extensions.update(centre=centre, presence=presence, watch=watch, recognised=gates.recognised)
+    app.extensions.update(centre=centre, presence=presence, watch=watch, gates=gates)
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
     if settings.watch:
@@ -104,8 +103,8 @@ def centre_of(app: Flask) -> Centre:
     return cast(Centre, app.extensions["centre"])
 
 
-def recognised_of(app: Flask) -> Recognised:
-    return cast(Recognised, app.extensions["recognised"])
+def gates_of(app: Flask) -> GateApi:
+    return cast(GateApi, app.extensions["gates"])
 
 
 def close_app(app: Flask) -> None:

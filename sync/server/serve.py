@@ -22,7 +22,7 @@ from gevent.threadpool import ThreadPool
 
 from sync.places import ServingLimits, Turns, origin_of
 from sync.protocol import API
-from sync.server.app import MOST_BODY_BYTES, centre_of, close_app, create_app, recognised_of
+from sync.server.app import MOST_BODY_BYTES, centre_of, close_app, create_app, gates_of
 from sync.server.centre.settings import Settings
 from sync.server.gates.api import mark_of
 from sync.server.gates.limits import AT_ONCE, Recognised
@@ -123,7 +123,7 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None]
     papers = tls_of(*(tls or ("", "")), ("--tls-cert", "--tls-key"))
     app = create_app(settings)
     try:
-        server = listen(Threads(app, settings, recognised_of(app)), host, port, _limits(settings), papers)
+        server = listen(Threads(app, settings, gates_of(app).recognised), host, port, _limits(settings), papers)
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, _stop, server, app)
         gevent.spawn(ready, server.port)

@@ -91,7 +91,7 @@ def _read(kind: type[Message]) -> Message:
 class GateApi:
     """The views of one centre."""
 
-    def __init__(self, centre: Centre, presence: Presence, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, centre: Centre, presence: Presence):
         self._centre = centre
         self._presence = presence
         self._snapshots = Snapshots(centre)
@@ -100,7 +100,7 @@ class GateApi:
         self._streams = threading.Semaphore(centre.settings.streams)
         self._open: defaultdict[tuple[int, str], list[_Stream]] = defaultdict(list)
         self._open_lock = threading.Lock()
-        self._limits = DeviceLimits(clock)
+        self.limits = DeviceLimits(lambda: centre.now_ms() / 1000)
         self.recognised = Recognised()
 
     def blueprint(self) -> Blueprint:
@@ -139,14 +139,14 @@ class GateApi:
             if device is None:
                 return refuse(401, "unknown_device", "This gate is not enrolled here.")
             self._presence.seen(device, self._centre.now_ms())
-            with self._limits.one(_whose(device)) as wait_s:
+            with self.limits.one(_whose(device)) as wait_s:
                 return _slow_down(wait_s) if wait_s else view(device, *args, **kwargs)
 
         return known
 
     def _spend(self, device: fleet.Device, kind: Kind, amount: float = 1) -> None:
         """Raises _Refused where the device has not so much left."""
-        wait_s = self._limits.spend(_whose(device), kind, amount)
+        wait_s = self.limits.spend(_whose(device), kind, amount)
         if wait_s:
             raise _Refused(_slow_down(wait_s))
 
@@ -257,15 +257,16 @@ class GateApi:
             return refuse(404, "no_such_snapshot", "This snapshot no longer exists; ask for the newest.")
         self._spend(device, "downloads")
         whose, what = _whose(device), "downloads"
-        wait_s = self._limits.enter(whose, what, DOWNLOADS_AT_ONCE)
+        wait_s = self.limits.enter(whose, what, DOWNLOADS_AT_ONCE)
         if wait_s:
             return _slow_down(wait_s)
         try:
             answer = send_file(path, mimetype="application/vnd.sqlite3", conditional=True, etag=name)
         except BaseException:
-            self._limits.leave(whose, what)
+            self.limits.leave(whose, what)
             raise
-        answer.call_on_close(lambda: self._limits.leave(whose, what))
+        answer.direct_passthrough = False  # else nobody tells us that it was closed
+        answer.call_on_close(lambda: self.limits.leave(whose, what))
         return answer
 
     def wake(self, device: fleet.Device) -> Response:

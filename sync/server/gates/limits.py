@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,9 +50,9 @@ class _Account(NamedTuple):
 
 
 class DeviceLimits:
-    """What each device has left. Thread-safe; ``clock`` in seconds."""
+    """What each device has left. Thread-safe; ``clock`` in seconds, and it may be set back."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, clock: Callable[[], float]):
         self._clock = clock
         self._lock = threading.Lock()
         self._accounts: dict[tuple[Whose, Kind], _Account] = {}
@@ -66,7 +65,7 @@ class DeviceLimits:
         with self._lock:
             now = self._clock()
             account = self._accounts.pop((whose, kind), _Account(budget.most, now))
-            left = min(budget.most, account.left + (now - account.at) * budget.a_second)
+            left = min(budget.most, account.left + max(0.0, now - account.at) * budget.a_second)
             enough = left >= amount
             self._accounts[whose, kind] = _Account(left - amount if enough else left, now)
             if len(self._accounts) > _MOST_REMEMBERED * len(BUDGETS):
