@@ -85,6 +85,7 @@ class _Handler(WSGIHandler):  # type: ignore[misc]
 
     connection: Connection
     rfile: Any
+    close_connection: bool
 
     def __init__(self, sock: Any, address: Any, server: _Listener):
         sock.settimeout(server.limits.send_seconds)

@@ -29,7 +29,7 @@ def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
     app.extensions["screens"] = screen.Screens(core)
     for part in (frame, live_list, acts, looks, present, screen):
         app.register_blueprint(part.routes)
-    app.wsgi_app = InTurn(app.wsgi_app, signed_in)  # type: ignore[method-assign]
+    app.wsgi_app = InTurn(app.wsgi_app, signed_in)  # type: ignore[method-assign, assignment]
     return app
 
 

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import http.client
 import queue
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -332,6 +333,7 @@ def test_bodies_under_way_are_kept_up_to_a_sum_and_the_greediest_address_makes_r
     one.sendall(bytes(90_000))
     assert one.recv(100).startswith(b"HTTP/1.1 200")
     assert ("/whole", bytes(90_000)) in site.asked
+    assert select.select(greedy, [], [], PATIENCE)[0]
     for connection in (one, *greedy):
         connection.close()
 
