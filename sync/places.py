@@ -15,6 +15,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from gevent.event import Event
@@ -48,6 +49,7 @@ class ServingLimits:
     """Open streams, beside the connections and whatever their addresses."""
 
 
+@lru_cache(4096)
 def origin_of(address: str) -> str:
     """What counts as one stranger: an IPv4 address, or the /64 of an IPv6 address. A text that is no address stands
     for itself."""

@@ -4,7 +4,8 @@
 
 The centre is asked for the office's sign-in page and a residents' form, from the attackers' own first address and from
 another, and by a gate for its list. The attack: so many slow heads, as many slow bodies, and so many requests a second,
-half of them with invented tokens of gates; first from one address, then from ten.
+half of them with invented tokens of gates; first from one address, then from ten. Last, one enrolled gate does as much
+with its own token: it asks for its list, the snapshot and streams of wake-ups from ten addresses.
 
 At the gate a guard signs in and opens (a tap until the relay moves), and passes are presented to the core; sockets,
 processes and journal are real, parts are simulated. The attacks: slow heads and bodies of ten addresses; twelve
@@ -136,9 +137,9 @@ def rounds(
 # --- the centre -------------------------------------------------------------------------------------------------------
 
 
-def enrolled(centre: Centre) -> dict[str, str]:
+def enrolled(centre: Centre, name: str) -> dict[str, str]:
     """The head of a gate's requests."""
-    code = fleet.add_gate(centre.office, COMPOUND, "东门", "bench").enrolment_code
+    code = fleet.add_gate(centre.office, COMPOUND, name, "bench").enrolment_code
     token = base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
     request = EnrolRequest(
         v=1,
@@ -161,7 +162,7 @@ def attack_centre(count: int, slow: int, rate: int, folder: Path) -> Times:
         return [Attack("slow", sources, slow), pages, tokens]
 
     try:
-        gate = enrolled(centre)
+        gate, other = enrolled(centre, "东门"), enrolled(centre, "西门")["Authorization"]
         asked = {
             "sign-in page": ("/sign-in", OTHER, {}),
             "sign-in page, attackers' address": ("/sign-in", TEN[0], {}),
@@ -170,7 +171,9 @@ def attack_centre(count: int, slow: int, rate: int, folder: Path) -> Times:
             "a gate's question": ("/api/v1/snapshot", GATE, gate),
         }
         questions = {name: (0.1, lambda what=what: ask(centre.port, *what)) for name, what in asked.items()}
-        states = {"idle": [], "one address": attack(TEN[:1]), "ten addresses": attack(TEN)}
+        asks = ("feed?epoch=e&after=0", "snapshot", "wake")
+        device = [Attack("flood", TEN, 0, rate, f"/api/v1/{path}", other) for path in asks]
+        states = {"idle": [], "one address": attack(TEN[:1]), "ten addresses": attack(TEN), "one gate": device}
         return rounds(count, centre.port, lambda _: states, questions)
     finally:
         centre.close()

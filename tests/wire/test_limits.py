@@ -13,6 +13,7 @@ import pytest
 from sync.protocol import CHAIN_START, Event, EventUpload, SnapshotHead
 from sync.server.app import gates_of
 from sync.server.gates.limits import AT_ONCE, BUDGETS, DOWNLOADS_AT_ONCE, STREAMS, DeviceLimits, Kind, Recognised
+from sync.server.views import client_network
 from tests.fixtures.centre import Gate, World, code_of
 
 WHOSE, OTHER = (7, "d1"), (7, "d2")
@@ -147,6 +148,16 @@ def test_a_third_stream_of_a_device_ends_its_oldest_and_no_other_gates(world: Wo
         answer.close()
 
 
+def test_one_device_cannot_hold_all_the_streams(tmp_path: Path) -> None:
+    world = World(tmp_path / "centre", streams=20)
+    gate, other = world.gate().enrol(), world.gate(name="西门").enrol()
+    answers = [gate.get("/wake") for _ in range(20)]
+    answers.append(other.get("/wake"))
+    assert answers[-1].status_code == 200
+    for answer in answers:
+        answer.close()
+
+
 def test_a_device_has_so_many_downloads_at_a_time(world: World) -> None:
     gate = world.gate().enrol()
     name = msgspec.json.decode(gate.get("/snapshot").data, type=SnapshotHead).name
@@ -164,3 +175,8 @@ def test_strangers_who_say_to_be_gates_take_no_gates_appointment(tmp_path: Path)
     full = World(tmp_path / "centre", at_once=0)
     stranger = full.client.get("/api/v1/feed", headers={"Authorization": "Gate 7.d1.wrong"})
     assert stranger.status_code == 401
+
+
+def test_people_behind_ipv4_are_told_apart_where_the_centre_listens_on_ipv6(world: World) -> None:
+    with world.app.test_request_context(environ_base={"REMOTE_ADDR": "::ffff:10.1.2.3"}):
+        assert client_network() == "10.1.2.3"
