@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import gevent
 from flask import Flask
 from gevent.event import Event
 
+from kiosk.__main__ import PAGE_NICE
 from kiosk.guard.app import SHARE, STRANGERS, InTurn
 from kiosk.guard.doors import SESSION_COOKIE, SignedIn
 from tests.fixtures.browsers.guard_stage import Stage
+from tests.fixtures.processes.device import Device
 
 
 class Desk:
@@ -81,3 +85,11 @@ def test_one_who_signs_in_and_out_is_known_meanwhile(app: Flask, stage: Stage) -
     stage.sessions.clear()
     assert client.get("/").status_code == 303
     assert not post.signed_in.knows(token)
+
+
+def test_the_pages_process_lets_the_core_go_first(tmp_path: Path) -> None:
+    device = Device(tmp_path)
+    with device.running("guard") as processes:
+        pages, ours = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (processes["guard"][0], 0))
+    assert pages == min(19, ours + PAGE_NICE)
+    device.remove_sockets()
