@@ -34,8 +34,8 @@ PEOPLE, GATES = 32, 24
 SHARE = 8
 """Requests of one address that are worked on at a time."""
 PER_ADDRESS, CONNECTIONS = 256, 2048
-HELD_BYTES = 256 << 20
 """A whole compound may stand behind one address."""
+HELD_BYTES = 256 << 20
 STOP_S = 3.0
 _AT_ONCE = 256 << 10
 """So much of an answer is taken from the application in one go."""
@@ -96,7 +96,7 @@ class Threads:
         )
         with turns.of(who, environ["serving.gone"]):  # not while the answer is taken: one who is slow would hold it
             (status, headers), pieces = pool.apply(call.begin)
-        if environ["PATH_INFO"] == f"{API}/wake":
+        if environ["PATH_INFO"] == f"{API}/wake" and status.startswith("200"):
             pool = self._streams
         try:
             start(status, headers)

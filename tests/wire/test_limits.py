@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import gevent
 import msgspec
 import pytest
 
 from sync.protocol import CHAIN_START, Event, EventUpload, SnapshotHead
 from sync.server.app import gates_of
+from sync.server.centre.settings import Settings
 from sync.server.gates.limits import AT_ONCE, BUDGETS, DOWNLOADS_AT_ONCE, STREAMS, DeviceLimits, Kind, Recognised
+from sync.server.serve import Threads
 from sync.server.views import client_network
 from tests.fixtures.centre import Gate, World, code_of
 
@@ -180,3 +184,28 @@ def test_strangers_who_say_to_be_gates_take_no_gates_appointment(tmp_path: Path)
 def test_people_behind_ipv4_are_told_apart_where_the_centre_listens_on_ipv6(world: World) -> None:
     with world.app.test_request_context(environ_base={"REMOTE_ADDR": "::ffff:10.1.2.3"}):
         assert client_network() == "10.1.2.3"
+
+
+def test_a_stream_that_is_refused_waits_for_none_that_is_open() -> None:
+    over = threading.Event()
+
+    def comments() -> Iterator[bytes]:
+        yield b": open\n\n"
+        over.wait(20)
+
+    def answer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        is_open = environ["REMOTE_ADDR"] == "127.0.0.1"
+        start("200 OK" if is_open else "429 Too Many Requests", [])
+        return comments() if is_open else [b"later"]
+
+    threads = Threads(answer, Settings(state=Path(), streams=1), Recognised())
+
+    def ask(address: str) -> bytes:
+        environ = {"REMOTE_ADDR": address, "PATH_INFO": "/api/v1/wake", "serving.gone": lambda: False}
+        return b"".join(threads(environ, lambda *_: None))
+
+    opened = gevent.spawn(ask, "127.0.0.1")
+    gevent.sleep(0)
+    assert gevent.spawn(ask, "127.0.0.2").get(timeout=10) == b"later"
+    over.set()
+    assert opened.get(timeout=10) == b": open\n\n"
