@@ -179,6 +179,7 @@ def test_strangers_who_say_to_be_gates_take_no_gates_appointment(tmp_path: Path)
     full = World(tmp_path / "centre", at_once=0)
     stranger = full.client.get("/api/v1/feed", headers={"Authorization": "Gate 7.d1.wrong"})
     assert stranger.status_code == 401
+    assert full.client.post("/api/v1/enrol", data=b"{}").status_code == 400
 
 
 def test_people_behind_ipv4_are_told_apart_where_the_centre_listens_on_ipv6(world: World) -> None:

@@ -49,6 +49,8 @@ from sync.server.gates.snapshot import Snapshots
 
 _JSON = "application/json"
 _NONCE_BYTES = 16
+_ENROL_AT_ONCE = 4
+"""Beside the gates' own: anyone may say to be a new gate."""
 _WRONG_CODES = 10
 _WRONG_CODES_WINDOW_S = 600
 
@@ -95,7 +97,7 @@ class GateApi:
         self._centre = centre
         self._presence = presence
         self._snapshots = Snapshots(centre)
-        self._admission = Admission(centre.settings.at_once)
+        self._gates, self._newcomers = Admission(centre.settings.at_once), Admission(_ENROL_AT_ONCE)
         self._codes = Tries(_WRONG_CODES, _WRONG_CODES_WINDOW_S)
         self._streams = threading.Semaphore(centre.settings.streams)
         self._open: defaultdict[tuple[int, str], list[_Stream]] = defaultdict(list)
@@ -106,29 +108,29 @@ class GateApi:
     def blueprint(self) -> Blueprint:
         found = Blueprint("api", __name__, url_prefix=API)
         for rule, method, view in (
-            ("/enrol", "POST", self._shed(self.enrol)),
-            ("/feed", "GET", self._known(self._shed(self.feed))),
-            ("/ahead", "POST", self._known(self._shed(self.ahead))),
-            ("/snapshot", "GET", self._known(self._shed(self.snapshot))),
-            ("/snapshot/<name>", "GET", self._known(self._shed(self.snapshot_file))),
+            ("/enrol", "POST", self._shed(self._newcomers, self.enrol)),
+            ("/feed", "GET", self._known(self._shed(self._gates, self.feed))),
+            ("/ahead", "POST", self._known(self._shed(self._gates, self.ahead))),
+            ("/snapshot", "GET", self._known(self._shed(self._gates, self.snapshot))),
+            ("/snapshot/<name>", "GET", self._known(self._shed(self._gates, self.snapshot_file))),
             ("/wake", "GET", self._known(self.wake)),
-            ("/events", "POST", self._known(self._shed(self.events))),
-            ("/time", "POST", self._known(self._shed(self.time))),
+            ("/events", "POST", self._known(self._shed(self._gates, self.events))),
+            ("/time", "POST", self._known(self._shed(self._gates, self.time))),
         ):
             found.add_url_rule(rule, rule.split("/")[1] + "_file" * ("<" in rule), _refusing(view), methods=[method])
         return found
 
-    def _shed(self, view: View) -> View:
+    def _shed(self, admission: Admission, view: View) -> View:
         @wraps(view)
         def shed(*args: Any, **kwargs: Any) -> Response:
-            wait_s = self._admission.enter()
+            wait_s = admission.enter()
             if wait_s is not None:
                 return refuse(503, "busy", "The centre is busy; come again later.", wait_s)
             began = time.monotonic()
             try:
                 return view(*args, **kwargs)
             finally:
-                self._admission.leave(time.monotonic() - began)
+                admission.leave(time.monotonic() - began)
 
         return shed
 
