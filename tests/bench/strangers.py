@@ -312,6 +312,13 @@ def missed(found: Times) -> list[str]:
     return words
 
 
+def noise(found: Times) -> str:
+    """How much two halves of the idle rounds differ, where nobody attacks: no ratio is better known than that."""
+    times = found.get(("a pass is presented", "idle"), [])
+    halves = [percentile(half, 0.99) for half in (times[::2], times[1::2]) if half]
+    return f"p99 of a pass at an idle gate, one half to the other: {max(halves) / min(halves):.2f}" if halves else ""
+
+
 def table(title: str, found: Times) -> Table:
     states = list(dict.fromkeys(state for _, state in found))
     made = Table(f"{title}: ms, median / p99 / longest (times)", *states)
@@ -341,7 +348,7 @@ def main() -> int:
         for name, site in (("centre", attack_centre), ("gate", attack_gate)):
             if name in asked.sites:
                 found = site(asked.rounds, asked.slow, asked.rate, Path(folder))
-                console.print(table(name, found))
+                console.print(table(name, found), noise(found))
                 wrong += missed(found)
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     console.print(*wrong or ["every aim was met"], f"(load {load} on {os.cpu_count()} processors)", sep="\n")
