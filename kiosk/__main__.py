@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -193,6 +193,10 @@ FRAME_AGE_S = 8.0
 watchdog or its own (:func:`kiosk.reader.caps.hold_off_end`) ends it ten seconds later."""
 
 
+PAGE_NICE = 10
+"""The core goes first: whatever strangers make the page do, a pass is read as fast as before."""
+
+
 @main.command()
 @_config_option
 def guard(config: Config) -> None:
@@ -209,6 +213,8 @@ def guard(config: Config) -> None:
     from sync.serving import ServeError, serve, tls_of
 
     log_to_stdout()
+    with suppress(OSError):  # a unit may not, and has its CPUWeight= instead
+        os.nice(PAGE_NICE)
     service = Service()
     service.on_signals()
     passes = Path(config.simulated.passes) if config.simulated.passes else None

@@ -2,11 +2,12 @@
 
 A request is read whole, head and body, before the application sees it, so a client that drips holds nothing but its own
 connection. Each request has one deadline for its head (and one for the handshake of TLS before it), and one from the
-head to the end of the answer; only a stream of events has none. Where an address, or the server, has no place left, the
-connection that has made the least of its own is hung up for the newcomer: an honest one ends its request in a moment.
+head to the end of the answer; only a stream of events has none. Where there is no place left, the connection that has
+made the least of its own is hung up for the newcomer (:mod:`sync.places`): an honest one ends its request in a moment.
 
 The deadline hangs up the socket instead of raising: the reader of that moment gets the end of the file. A head or body
-that ends so is no request.
+that ends so is no request. Nor is one that two readers could take for different ones (RFC 9112 §11.2): a body's length
+is its Content-Length, once and in digits. Between two pieces of work of one client the others get their turn.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import re
 import socket
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import gevent
 import gevent.socket
@@ -29,135 +30,62 @@ import gevent.ssl
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from sync.places import ANSWER_PIECE, Connection, Places, ServingLimits
+
 log = logging.getLogger("serving")
 
 BACKLOG = 1024
 _PIECE = 64 << 10
 _IN_MEMORY = 256 << 10
 """A body beyond lies in a temporary file: five hundred that drip must not fill the memory."""
-_LEAST_RATE = 4 << 10
-"""Bytes a second below which a body that is being sent makes room for others."""
 _ANSWER_RATE = 50 << 10
 """Bytes a second at which a long answer gets more time."""
+_HEAD_BYTES = 32 << 10
+_DROPPED_BYTES = 32 << 20
+"""A body that is too large is let come and dropped, so that its sender hears why; one that is larger still is not."""
+_TOLD_EVERY_S = 60.0
+_USUAL = ServingLimits()
+_REQUEST = re.compile(r"[A-Z]{1,20} [^\x00-\x20\x7f]+ HTTP/1\.[01]\r?\n")
+_FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*\r?\n")
 
 
 class ServeError(Exception):
     """The page cannot be served; the text says why and what to change."""
 
 
-@dataclass(frozen=True)
-class ServingLimits:
-    head_seconds: float = 10.0
-    """From the first moment of waiting for a request to the last line of its head; as long again for a handshake."""
-    exchange_seconds: float = 40.0
-    """From the head to the end of the answer (a 4 MB photo over poor wireless); a long answer gets more."""
-    send_seconds: float = 20.0
-    """For the peer to take one piece of an answer."""
-    grace_seconds: float = 0.5
-    """So long a connection is let be: an honest head or the next piece of a body comes within it."""
-    body_bytes: int = 8 << 20
-    per_address: int = 24
-    connections: int = 240
+class _NoRequest(ValueError):
+    """What came is not a request that we read. ``status`` is the answer to it."""
 
-
-State = Literal["head", "body", "answer"]
-
-
-class _Connection:
-    """What one connection is doing, since when (seconds), and how many bytes of a body came."""
-
-    def __init__(self, peer: str, sock: Any):
-        self.peer = peer
-        self.sock = sock
-        self.begin("head")
-
-    def begin(self, state: State) -> None:
-        self.state: State = state
-        self.since = time.monotonic()
-        self.received = 0
-
-    def spare(self, grace_s: float) -> float | None:
-        """How well it can be spared, more for more; None: not at all."""
-        lasted = time.monotonic() - self.since
-        if self.state == "answer" or lasted < grace_s:
-            return None
-        return lasted if self.state == "head" or self.received < _LEAST_RATE * lasted else None
-
-
-class _Places:
-    """The open connections of each address, and which of them makes room for another."""
-
-    def __init__(self, limits: ServingLimits):
-        self._limits = limits
-        self._open: dict[str, set[_Connection]] = {}
-        self._count = 0
-
-    @contextlib.contextmanager
-    def place(self, peer: str, sock: Any) -> Iterator[_Connection | None]:
-        """A place for a connection; None where nobody can be spared for it."""
-        if not self._has_room(peer):
-            yield None
-            return
-        connection = _Connection(peer, sock)
-        self._open.setdefault(peer, set()).add(connection)
-        self._count += 1
-        try:
-            yield connection
-        finally:
-            self._give_back(connection)
-
-    def end(self) -> None:
-        """Hang up on everybody who waits to ask something."""
-        for one in [one for ours in self._open.values() for one in ours if one.state == "head"]:
-            _hang_up(one.sock)
-
-    def _give_back(self, connection: _Connection) -> None:
-        ours = self._open.get(connection.peer, set())
-        if connection in ours:
-            ours.remove(connection)
-            self._count -= 1
-        if not ours:
-            self._open.pop(connection.peer, None)
-
-    def _has_room(self, peer: str) -> bool:
-        ours = self._open.get(peer, set())
-        if len(ours) >= self._limits.per_address and not self._spare(ours):
-            return False
-        if self._count < self._limits.connections:
-            return True
-        crowded = sorted(self._open.values(), key=len, reverse=True)
-        return any(self._spare(theirs) for theirs in crowded if len(theirs) > len(ours))
-
-    def _spare(self, among: set[_Connection]) -> bool:
-        """Hang up on the one of these that can best be spared."""
-        grace_s = self._limits.grace_seconds
-        spares = [(spare, one) for one in among if (spare := one.spare(grace_s)) is not None]
-        if not spares:
-            return False
-        _, one = max(spares, key=lambda pair: pair[0])
-        _hang_up(one.sock)
-        self._give_back(one)
-        return True
+    def __init__(self, status: str, why: str):
+        super().__init__(why)
+        self.status = status
 
 
 class _Head:
-    """The lines of a request's head; whether the empty one that ends it came."""
+    """The lines of a request's head; whether the empty one that ends it came. Raises _NoRequest."""
 
     def __init__(self, file: Any):
         self._file = file
+        self._left = _HEAD_BYTES
         self.whole = False
 
     def readline(self, size: int = -1) -> bytes:
-        line: bytes = self._file.readline(size)
+        line: bytes = self._file.readline(self._left + 1)
+        self._left -= len(line)
+        if self._left < 0:
+            raise _NoRequest("431 Request Header Fields Too Large", "the head is too large")
         self.whole = line in (b"\r\n", b"\n")
+        if line and not self.whole and not _FIELD.fullmatch(line):
+            raise _NoRequest("400 Bad Request", "a line of the head is not a field")
         return line
 
 
 class _Handler(WSGIHandler):  # type: ignore[misc]
     """One connection."""
 
-    connection: _Connection
+    connection: Connection
     rfile: Any
+    close_connection: bool
 
     def __init__(self, sock: Any, address: Any, server: _Listener):
         sock.settimeout(server.limits.send_seconds)
@@ -173,55 +101,89 @@ class _Handler(WSGIHandler):  # type: ignore[misc]
         self.connection.begin("head")
         self._hang_up_in(self._limits.head_seconds)
         try:
+            gevent.sleep(0)  # one who sends request after request never lets us wait for him
             return super().handle_one_request()
         finally:
             self._timer.kill(block=False)
 
     def read_request(self, raw_requestline: str) -> Any:
-        """Raises ValueError for a head that was cut off: a deadline must not turn half a request into a whole one."""
+        """Raises _NoRequest for a head that was cut off (a deadline must not turn half a request into a whole one), and
+        for one in which others might read another request."""
+        if not _REQUEST.fullmatch(raw_requestline):
+            raise _NoRequest("400 Bad Request", "the first line is not a request")
         plain, head = self.rfile, _Head(self.rfile)
         self.rfile = head
         try:
             read = super().read_request(raw_requestline)
         finally:
             self.rfile = plain
-        if not (raw_requestline.endswith("\n") and head.whole):
-            raise ValueError("the head was cut off")
+        if not head.whole:
+            raise _NoRequest("400 Bad Request", "the head was cut off")
+        self._check_length()
         return read
+
+    def _check_length(self) -> None:
+        if "Transfer-Encoding" in self.headers:
+            raise _NoRequest("411 Length Required", "a body without its length")
+        lengths = self.headers.get_all("Content-Length", [])
+        if len(lengths) > 1 or not all(length.isascii() and length.isdigit() for length in lengths):
+            raise _NoRequest("400 Bad Request", "a length that is not one number")
+
+    def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
+        status = ex.status if isinstance(ex, _NoRequest) else "400 Bad Request"
+        self.log_error("")
+        return status[:3], f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
 
     def handle_one_response(self) -> None:
         self._hang_up_in(self._limits.exchange_seconds)
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
-            self._take_body(body)
-            self.environ["wsgi.input"] = body
-            self.environ["wsgi.input_terminated"] = True
-            self.connection.begin("answer")
-            super().handle_one_response()
+            try:
+                self._take_body(body)
+                self.environ["wsgi.input"] = body
+                self.environ["wsgi.input_terminated"] = True
+                self.environ["serving.gone"] = lambda: self.connection.gone
+                self.connection.begin("answer")
+                super().handle_one_response()
+            finally:
+                self.server.places.release(self.connection)
 
     def _take_body(self, body: IO[bytes]) -> None:
         """The whole body. Of one that is too large only its size is told: the application has the words for that. One
-        that was cut off raises ConnectionError."""
+        that was cut off raises OSError."""
         self.connection.begin("body")
-        chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
-        told = None if chunked else (self.content_length or 0)
-        fits = (told or 0) <= self._limits.body_bytes
-        while fits and (piece := self.wsgi_input.read(_PIECE)):
-            self.connection.received += body.write(piece)
-            fits = self.connection.received <= self._limits.body_bytes
-        if not fits:
-            self.close_connection = True
-            body.truncate(0)
-        elif told is not None and self.connection.received < told:
-            raise ConnectionError("the body was cut off")
-        if told is None:
-            self.environ["CONTENT_LENGTH"] = str(self.connection.received)
+        told = self.content_length or 0
+        fits = told <= self._limits.body_bytes
+        self.close_connection = self.close_connection or not fits
+        if told > _DROPPED_BYTES:
+            self.wsgi_input.position = told  # not even read
+            return
+        while piece := self.wsgi_input.read(_PIECE):
+            self.connection.received += len(piece)
+            if fits:
+                body.write(piece)
+                self.server.places.hold(self.connection, len(piece))
+            gevent.sleep(0)
+            if self.connection.gone:
+                raise ConnectionAbortedError("hung up on")
         body.seek(0)
+
+    def _sendall(self, data: bytes | bytearray) -> None:
+        """Piece by piece, so that one who does not take them can be told from one who does so slowly."""
+        state = self.connection.state
+        for start in range(0, len(data), ANSWER_PIECE):
+            if state != "stream":
+                self.connection.begin("taking")
+            super()._sendall(memoryview(data)[start : start + ANSWER_PIECE])
+        if state != "stream":
+            self.connection.begin("answer")
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """A stream of events lasts, a long answer gets more time."""
         told = {name.lower(): value for name, value in headers}
         if told.get("content-type", "").startswith("text/event-stream"):
             self._timer.kill(block=False)
+            self.close_connection = True
+            self.server.places.streams(self.connection)
         elif (size := int(told.get("content-length", "0"))) > _ANSWER_RATE:
             self._hang_up_in(self._limits.exchange_seconds + size / _ANSWER_RATE)
         return super().start_response(status, headers, exc_info)
@@ -229,7 +191,7 @@ class _Handler(WSGIHandler):  # type: ignore[misc]
     def _hang_up_in(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.kill(block=False)
-        self._timer = gevent.spawn_later(seconds, _hang_up, self.socket)
+        self._timer = gevent.spawn_later(seconds, self.connection.hang_up)
 
     def handle_error(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, OSError):
@@ -239,8 +201,10 @@ class _Handler(WSGIHandler):  # type: ignore[misc]
         super().handle_error(kind, error, trace)
 
     def log_error(self, msg: str, *args: Any) -> None:
-        # Not the message: it quotes what the peer sent.
-        log.info("serving=bad_request from=%s", self.client_address[0])
+        # Not the message: it quotes what the peer sent. And seldom: a flood must not fill a card.
+        if time.monotonic() - self.server.told_at >= _TOLD_EVERY_S:
+            self.server.told_at = time.monotonic()
+            log.info("serving=bad_request from=%s", self.client_address[0])
 
 
 class _Listener(WSGIServer):  # type: ignore[misc]
@@ -259,7 +223,8 @@ class _Listener(WSGIServer):  # type: ignore[misc]
         )
         self.limits = limits
         self._tls = tls
-        self.places = _Places(limits)
+        self.places = Places(limits)
+        self.told_at = -_TOLD_EVERY_S
 
     def handle(self, sock: Any, address: Any) -> None:
         with self.places.place(address[0], sock) as connection:
@@ -270,16 +235,16 @@ class _Listener(WSGIServer):  # type: ignore[misc]
             else:
                 self._serve_tls(self._tls, connection, sock, address)
 
-    def _serve(self, connection: _Connection, sock: Any, address: Any) -> None:
+    def _serve(self, connection: Connection, sock: Any, address: Any) -> None:
         handler = _Handler(sock, address, self)
         handler.connection = connection
         handler.handle()
 
-    def _serve_tls(self, tls: ssl.SSLContext, connection: _Connection, plain: Any, address: Any) -> None:
+    def _serve_tls(self, tls: ssl.SSLContext, connection: Connection, plain: Any, address: Any) -> None:
         plain.settimeout(self.limits.send_seconds)
         with contextlib.closing(tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)) as sock:
             connection.sock = sock
-            timer = gevent.spawn_later(self.limits.head_seconds, _hang_up, sock)
+            timer = gevent.spawn_later(self.limits.head_seconds, connection.hang_up)
             try:
                 sock.do_handshake()
             except OSError:
@@ -287,12 +252,6 @@ class _Listener(WSGIServer):  # type: ignore[misc]
             finally:
                 timer.kill(block=False)
             self._serve(connection, sock, address)
-
-
-def _hang_up(sock: Any) -> None:
-    # The connection beneath: shutting down a TLS socket would take the encryption from under its reader.
-    with contextlib.suppress(OSError, AttributeError):
-        sock._sock.shutdown(socket.SHUT_RDWR)
 
 
 class PageServer:
@@ -316,7 +275,7 @@ def serve(
     app: Callable[..., Any],
     host: str,
     port: int,
-    limits: ServingLimits = ServingLimits(),
+    limits: ServingLimits = _USUAL,
     tls: ssl.SSLContext | None = None,
 ) -> PageServer:
     """Listen now, serve with :meth:`PageServer.serve_forever`. Raises ServeError where the address cannot be had."""
@@ -335,6 +294,7 @@ def tls_of(cert: str, key: str, names: tuple[str, str]) -> ssl.SSLContext | None
         return None
     context: ssl.SSLContext = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
     for name, path in zip(names, (cert, key), strict=True):
         try:
             Path(path).read_bytes()

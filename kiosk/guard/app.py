@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from kiosk.guard import acts, frame, live_list, looks, present, screen
-from kiosk.guard.line import CoreLine, GuardSettings
+from flask import Flask, Request
+
+from kiosk.guard import acts, doors, frame, live_list, looks, present, screen
+from kiosk.guard.line import DOORS, CoreLine, GuardSettings
 from kiosk.guard.live import Live
+from sync.places import Turns, origin_of
+
+STRANGERS, SHARE = 2 * DOORS, 2
+"""Requests of strangers that are worked on at a time, and of one address: while some wait for their PINs to be checked,
+others get a page."""
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
@@ -14,8 +24,32 @@ def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = present.MAX_REQUEST
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.extensions["post"] = frame.Post(core, settings, Live(core))
+    signed_in = doors.SignedIn()
+    app.extensions["post"] = frame.Post(core, settings, Live(core), signed_in)
     app.extensions["screens"] = screen.Screens(core)
     for part in (frame, live_list, acts, looks, present, screen):
         app.register_blueprint(part.routes)
+    app.wsgi_app = InTurn(app.wsgi_app, signed_in)  # type: ignore[method-assign, assignment]
     return app
+
+
+class InTurn:
+    """Strangers are worked on a few at a time, in turns by address. Guards who signed in, and the lane's screen on this
+    very device, never wait for them."""
+
+    def __init__(self, app: Application, signed_in: doors.SignedIn):
+        self._app = app
+        self._signed_in = signed_in
+        self._turns = Turns(STRANGERS, SHARE)
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request(environ)
+        token = request.cookies.get(doors.SESSION_COOKIE, "")
+        if self._signed_in.knows(token) or doors.is_this_machine(request):
+            return self._app(environ, start)
+        with self._turns.of(origin_of(request.remote_addr or ""), environ.get("serving.gone", _never)):
+            return self._app(environ, start)
+
+
+def _never() -> bool:
+    return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import threading
 from urllib.parse import urlsplit
 
 from flask import Request, Response
@@ -19,6 +20,35 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+
+_REMEMBERED = 256
+
+
+class SignedIn:
+    """Which sessions the core knew when it was last asked. It says whose request is worked on first, never who may: of
+    that the core is asked each time. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._marks: dict[bytes, None] = {}
+
+    def note(self, session_token: str, known: bool) -> None:
+        """What the core says of this session."""
+        mark = _mark(session_token)
+        with self._lock:
+            self._marks.pop(mark, None)
+            if known:
+                self._marks[mark] = None
+            if len(self._marks) > _REMEMBERED:
+                del self._marks[next(iter(self._marks))]
+
+    def knows(self, session_token: str) -> bool:
+        return _mark(session_token) in self._marks
+
+
+def _mark(session_token: str) -> bytes:
+    return hashlib.sha256(session_token.encode("utf-8", "replace")).digest()
 
 
 def form_token(session_token: str) -> str:

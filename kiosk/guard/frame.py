@@ -35,6 +35,7 @@ class Post:
     core: CoreLine
     settings: GuardSettings
     live: Live
+    signed_in: doors.SignedIn
 
 
 def post() -> Post:
@@ -63,10 +64,23 @@ def receive() -> AnyResponse | None:
     token = request.cookies.get(doors.SESSION_COOKIE, "")
     if not token:
         return to_sign_in("")
-    g.session = post().core.ask(verbs.WHO, verbs.Token(token))
+    g.session = _session(token)
     if request.method == "POST" and not doors.token_is_good(token, request.form.get("form_token", "")):
         abort(403)
     return None
+
+
+def _session(token: str) -> Session:
+    """The guard behind a cookie. One that the core has not known yet is asked about where strangers are."""
+    core, signed_in = post().core, post().signed_in
+    ask = core.ask if signed_in.knows(token) else core.ask_at_the_door
+    try:
+        session = ask(verbs.WHO, verbs.Token(token))
+    except Refused:
+        signed_in.note(token, False)
+        raise
+    signed_in.note(token, True)
+    return session
 
 
 @routes.after_app_request
@@ -188,9 +202,10 @@ def sign_in() -> Answer:
         return _sign_in_page(request.args.get("why", ""), 200)
     name, pin = request.form.get("name", "").strip(), request.form.get("pin", "")
     try:
-        session = post().core.sign_in(verbs.SignIn(name, pin, request.remote_addr or ""))
+        session = post().core.ask_at_the_door(verbs.SIGN_IN, verbs.SignIn(name, pin, request.remote_addr or ""))
     except Refused as no:
         return _sign_in_page(str(no), 403, name)
+    post().signed_in.note(session.token, True)
     response = redirect(url_for("live_list.index"), 303)
     response.set_cookie(
         doors.SESSION_COOKIE,

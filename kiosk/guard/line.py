@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kiosk.channel import Client, HungUp, Refused, Verb
-from kiosk.verbs import SIGN_IN, STATE, GateState, Nothing, Session, SignIn
+from kiosk.verbs import STATE, GateState, Nothing
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -19,8 +19,9 @@ A = TypeVar("A")
 CLIENTS = 4
 """Questions to the core at a time: one hung answer must not keep another guard from opening."""
 DOORS = 2
-"""Sign-ins at a time, over connections of their own: a PIN takes about a second to check on a slow board, and strangers
-who try must not keep a guard from opening. The core checks as many at once."""
+"""Questions of strangers at a time, over connections of their own: a PIN takes about a second to check on a slow board,
+and strangers who try, or who invent sessions, must not keep a guard from opening. The core checks as many PINs at once.
+"""
 DOOR_S = 12.0
 CORE_S = 4.0
 READER_S = 20.0
@@ -68,9 +69,9 @@ class CoreLine:
     def ask(self, verb: Verb[Q, A], question: Q) -> A:
         return self._clients.ask(verb, question)
 
-    def sign_in(self, asked: SignIn) -> Session:
-        """A session; raises Refused as the core says."""
-        return self._doors.ask(SIGN_IN, asked)
+    def ask_at_the_door(self, verb: Verb[Q, A], question: Q) -> A:
+        """For those who are not signed in, or not known to be."""
+        return self._doors.ask(verb, question)
 
     def ask_reader(self, verb: Verb[Q, A], question: Q, picture: bytes) -> A:
         """As the core is asked, about a picture. Raises Refused ``busy`` while another is being read, and

@@ -173,6 +173,12 @@ class Agent:
             self._line_works()
 
     def _failed(self, job: _Job, err: Exception) -> None:
+        if isinstance(err, WireError) and err.code == "slow_down":
+            # No fault, and nothing that the other jobs have to wait for: what was not taken is asked again.
+            log.info("%s=slowed_down retry_after_s=%s", job.name, err.retry_after_s)
+            job.due = self._clock() + job.backoff.next_s(err.retry_after_s)
+            self._line_works()
+            return
         if isinstance(err, WireError) and err.code in _OF_THE_LINE:
             self._line_failed(err)
             job.due, job.waits_for_line = self._line_until, True

@@ -52,7 +52,7 @@ _CHUNK = 64 * 1024
 _MAX_LINE = 4096
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which Python's ssl does not name
 
-Why = Literal["offline", "tls", "refused", "busy", "not_the_centre", "not_understood", "restored"]
+Why = Literal["offline", "tls", "refused", "busy", "slow_down", "not_the_centre", "not_understood", "restored"]
 T = TypeVar("T")
 
 
@@ -285,6 +285,8 @@ class Wire:
 
     def _refusal(self, answer: requests.Response) -> WireError:
         status = answer.status_code
+        if status == 429 and self._is_slow_down(answer):
+            return WireError("slow_down", "this gate asked more than its share", _retry_after(answer), status=status)
         if status in (429, 502, 503, 504):
             return WireError("busy", f"the centre is busy ({status})", _retry_after(answer), status=status)
         if not _is_json(answer):
@@ -294,6 +296,13 @@ class Wire:
         except WireError as err:
             return err
         return WireError("refused", f"{said.code}: {said.text}"[:200], None, said.code, status)
+
+    def _is_slow_down(self, answer: requests.Response) -> bool:
+        """Whether the centre itself says so of this gate, and not a proxy of everybody."""
+        try:
+            return self._read(answer, Refusal).code == "slow_down"
+        except WireError:
+            return False
 
     def _read(self, answer: requests.Response, kind: type[T]) -> T:
         if not _is_json(answer):

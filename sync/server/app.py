@@ -69,7 +69,8 @@ def create_app(settings: Settings) -> Flask:
         # every form carries, bound to a SameSite cookie, is what protects it.
         WTF_CSRF_SSL_STRICT=False,
     )
-    api = GateApi(centre, presence).blueprint()
+    gates = GateApi(centre, presence)
+    api = gates.blueprint()
     CSRFProtect(app).exempt(api)  # gates send a token in a header, which no other site can make a browser send
     app.register_blueprint(api)
     app.register_blueprint(Office(centre).blueprint())
@@ -77,7 +78,7 @@ def create_app(settings: Settings) -> Flask:
     for kind in (HTTPException, OperationalError):
         app.register_error_handler(kind, _explain)
     watch = Watch(centre, presence)
-    app.extensions.update(centre=centre, presence=presence, watch=watch)
+    app.extensions.update(centre=centre, presence=presence, watch=watch, gates=gates)
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
     if settings.watch:
@@ -100,6 +101,10 @@ def _explain(error: Exception) -> ResponseReturnValue:
 
 def centre_of(app: Flask) -> Centre:
     return cast(Centre, app.extensions["centre"])
+
+
+def gates_of(app: Flask) -> GateApi:
+    return cast(GateApi, app.extensions["gates"])
 
 
 def close_app(app: Flask) -> None:

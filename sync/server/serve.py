@@ -2,7 +2,9 @@
 a whole request is worked on by a thread.
 
 There are three sets of threads, so that none of the three can keep the others out: people's pages, gates' requests,
-and gates' streams, each of which waits in a thread of its own. Among people no address takes more than its share.
+and gates' streams, each of which waits in a thread of its own. People have their turns by address, gates by device: a
+whole town's gates may come from one address, and one device from many. Anyone who says to be a gate waits among people
+until the token has proven it.
 """
 
 from __future__ import annotations
@@ -10,21 +12,21 @@ from __future__ import annotations
 import logging
 import resource
 import signal
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import gevent
 from flask import Flask
-from gevent.lock import BoundedSemaphore
 from gevent.threadpool import ThreadPool
 
+from sync.places import ServingLimits, Turns, origin_of
 from sync.protocol import API
-from sync.server.app import MOST_BODY_BYTES, centre_of, close_app, create_app
+from sync.server.app import MOST_BODY_BYTES, centre_of, close_app, create_app, gates_of
 from sync.server.centre.settings import Settings
-from sync.serving import PageServer, ServeError, ServingLimits, tls_of
+from sync.server.gates.api import mark_of
+from sync.server.gates.limits import AT_ONCE, Recognised
+from sync.serving import PageServer, ServeError, tls_of
 from sync.serving import serve as listen
 
 PEOPLE, GATES = 32, 24
@@ -33,34 +35,13 @@ SHARE = 8
 """Requests of one address that are worked on at a time."""
 PER_ADDRESS, CONNECTIONS = 256, 2048
 """A whole compound may stand behind one address."""
+HELD_BYTES = 256 << 20
 STOP_S = 3.0
 _AT_ONCE = 256 << 10
 """So much of an answer is taken from the application in one go."""
 _FILES = 8192
 
 Answer = tuple[str, list[tuple[str, str]]]
-
-
-class _Shares:
-    """How many requests of each address are worked on."""
-
-    def __init__(self, most: int):
-        self._most = most
-        self._of: dict[str, BoundedSemaphore] = {}
-        self._waiting: defaultdict[str, int] = defaultdict(int)
-
-    @contextmanager
-    def of(self, peer: str) -> Iterator[None]:
-        """The block is one of this address, when its turn comes."""
-        share = self._of.setdefault(peer, BoundedSemaphore(self._most))
-        self._waiting[peer] += 1
-        try:
-            with share:
-                yield
-        finally:
-            self._waiting[peer] -= 1
-            if not self._waiting[peer]:
-                del self._waiting[peer], self._of[peer]
 
 
 @dataclass
@@ -96,34 +77,40 @@ class _Call:
 class Threads:
     """A WSGI application for greenlets that has another one work in threads."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], streams: int):
+    def __init__(self, app: Callable[..., Iterable[bytes]], settings: Settings, recognised: Recognised):
         self._app = app
+        self._proxies = settings.proxies
+        self._recognised = recognised
         self._people, self._gates = ThreadPool(PEOPLE), ThreadPool(GATES)
-        self._streams = ThreadPool(streams)
-        self._shares = _Shares(SHARE)
+        self._streams = ThreadPool(settings.streams)
+        self._peoples_turns, self._gates_turns = Turns(PEOPLE, SHARE), Turns(GATES, AT_ONCE)
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterator[bytes]:
         environ["wsgi.multithread"] = True
         call = _Call(self._app, environ)
-        path = environ["PATH_INFO"]
-        if path == f"{API}/wake":
-            yield from _answer(call, self._streams, start)
-        elif path.startswith(API):
-            yield from _answer(call, self._gates, start)
-        else:
-            with self._shares.of(environ["REMOTE_ADDR"]):
-                yield from _answer(call, self._people, start)
+        gate = self._recognised.whose(mark_of(environ.get("HTTP_AUTHORIZATION", "")))
+        who, turns, pool = (
+            (self._origin(environ), self._peoples_turns, self._people)
+            if gate is None or not environ["PATH_INFO"].startswith(API)
+            else ("{}.{}".format(*gate), self._gates_turns, self._gates)
+        )
+        with turns.of(who, environ["serving.gone"]):  # not while the answer is taken: one who is slow would hold it
+            (status, headers), pieces = pool.apply(call.begin)
+        if environ["PATH_INFO"] == f"{API}/wake" and status.startswith("200"):
+            pool = self._streams
+        try:
+            start(status, headers)
+            while pieces:
+                yield from pieces
+                pieces = pool.apply(call.take)
+        finally:
+            pool.apply(call.close)
 
-
-def _answer(call: _Call, pool: ThreadPool, start: Callable[..., Any]) -> Iterator[bytes]:
-    (status, headers), pieces = pool.apply(call.begin)
-    try:
-        start(status, headers)
-        while pieces:
-            yield from pieces
-            pieces = pool.apply(call.take)
-    finally:
-        pool.apply(call.close)
+    def _origin(self, environ: dict[str, Any]) -> str:
+        """The nearest address that is not one of our own proxies."""
+        named = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        through = self._proxies and len(named) >= self._proxies
+        return origin_of(named[-self._proxies].strip() if through else environ["REMOTE_ADDR"])
 
 
 def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None], tls: tuple[str, str] | None) -> None:
@@ -136,7 +123,7 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None]
     papers = tls_of(*(tls or ("", "")), ("--tls-cert", "--tls-key"))
     app = create_app(settings)
     try:
-        server = listen(Threads(app, settings.streams), host, port, _limits(settings), papers)
+        server = listen(Threads(app, settings, gates_of(app).recognised), host, port, _limits(settings), papers)
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, _stop, server, app)
         gevent.spawn(ready, server.port)
@@ -152,12 +139,13 @@ def _stop(server: PageServer, app: Flask) -> None:
 
 def _limits(settings: Settings) -> ServingLimits:
     """Behind a proxy all people have its address, and it is for the proxy to keep slow ones off."""
-    most = CONNECTIONS + settings.streams
     return ServingLimits(
         exchange_seconds=60,
         body_bytes=MOST_BODY_BYTES,
-        per_address=most if settings.proxies else PER_ADDRESS,
-        connections=most,
+        held_bytes=HELD_BYTES,
+        per_address=CONNECTIONS if settings.proxies else PER_ADDRESS,
+        connections=CONNECTIONS,
+        streams=settings.streams,
     )
 
 

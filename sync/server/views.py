@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from flask import g, render_template, request
 from werkzeug.datastructures import MultiDict
 
+from sync.places import origin_of
 from sync.server import words
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.staff import roles
@@ -59,12 +59,8 @@ def sent_number(sent: MultiDict[str, str], name: str, otherwise: int = 0) -> int
 
 
 def client_network() -> str:
-    """Who asks, for counting: an IPv6 customer has a whole /64 of addresses, and is one."""
-    try:
-        address = ip_address(request.remote_addr or "")
-    except ValueError:
-        return ""
-    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
+    """Who asks, for counting."""
+    return origin_of(request.remote_addr or "")
 
 
 def zone() -> ZoneInfo:

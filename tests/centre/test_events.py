@@ -198,9 +198,10 @@ def test_who_comes_too_many_gets_appointments_one_after_another() -> None:
 
 
 def test_a_full_centre_says_503_and_when_to_come_again(tmp_path: Path) -> None:
-    world = World(tmp_path / "centre", at_once=0)
+    gate = World(tmp_path / "centre").gate().enrol()
+    world = gate.world = World(tmp_path / "centre", at_once=0)
     try:
-        answer = world.client.get("/api/v1/feed")
+        answer = gate.ask()
         assert (answer.status_code, code_of(answer)) == (503, "busy")
         assert int(answer.headers["Retry-After"]) >= 1
     finally:

@@ -49,7 +49,7 @@ def test_strangers_who_sign_in_keep_no_guard_from_acting(core: Core, tmp_path: P
     signed_in: list[str] = []
 
     def try_pin(number: int) -> None:
-        signed_in.append(line.sign_in(verbs.SignIn(f"stranger {number}", "1234", "")).name)
+        signed_in.append(line.ask_at_the_door(verbs.SIGN_IN, verbs.SignIn(f"stranger {number}", "1234", "")).name)
 
     strangers = [threading.Thread(target=try_pin, args=(number,), daemon=True) for number in range(STRANGERS)]
     for stranger in strangers:

@@ -110,6 +110,32 @@ def test_caught_up_is_said_once_and_not_kept_for_a_core_that_was_away(
     assert not any(told.caught_up for told in gate.core.told)
 
 
+def test_gate_that_is_told_to_slow_down_waits_follows_its_list_and_loses_nothing(
+    tmp_path: Path, app: Flask, gates: list[Gate]
+) -> None:
+    gate = enrolled(gates, tmp_path, app)
+    gate.run(10)
+    slowed = Response(
+        '{"v":1,"code":"slow_down","text":""}', 429, {"Retry-After": "100"}, content_type="application/json"
+    )
+
+    def full(environ: dict[str, str], start_response: object) -> object:
+        return (slowed if environ["PATH_INFO"].endswith("/events") else app.wsgi_app)(environ, start_response)  # type: ignore[arg-type]
+
+    gate.adapter.app = full  # type: ignore[assignment]
+    gate.core.happen(500)
+    gate.run(10)
+    issue(centre_of(app))
+    gate.agent.wake()
+    gate.adapter.seen.clear()
+    gate.run(80)
+    assert asked(gate)["events"] == 0 and asked(gate)["feed"] >= 1
+    assert gate.core.told[-1].list_changed or gate.core.told[-1].centre_ok
+    gate.adapter.app = app.wsgi_app
+    gate.run(60)
+    assert gate.core.acked == {"j1": 500}
+
+
 def test_line_that_comes_back_is_used_at_once(tmp_path: Path, app: Flask, gates: list[Gate]) -> None:
     gate = enrolled(gates, tmp_path, app)
     gate.run(10)
@@ -309,6 +335,9 @@ def test_answer_that_drips_is_cut_off() -> None:
         (Response("", 204), "not_the_centre"),
         (Response("", 500), "not_the_centre"),
         (Response("", 504), "busy"),
+        (Response("<html>", 429, content_type="text/html"), "busy"),
+        (Response('{"v":1,"code":"other","text":"y"}', 429, content_type="application/json"), "busy"),
+        (Response('{"v":1,"code":"slow_down","text":"y"}', 429, content_type="application/json"), "slow_down"),
         (Response("", 503, headers={"Retry-After": "-5"}), "busy"),
         (Response("", 503, headers={"Retry-After": "99999999999"}), "busy"),
     ],

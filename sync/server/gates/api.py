@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, TypeVar
@@ -13,9 +15,11 @@ from flask import Blueprint, Response, request, send_file
 from sqlalchemy import Connection
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from sync.places import origin_of
 from sync.protocol import (
     API,
     HEAD,
+    MAX_BATCH,
     MAX_PAGE,
     VERSION,
     AheadProof,
@@ -39,11 +43,14 @@ from sync.server.centre.places import get_compound
 from sync.server.centre.writing import Centre
 from sync.server.gates import fleet, restored
 from sync.server.gates.events import take_events
+from sync.server.gates.limits import DOWNLOADS_AT_ONCE, STREAMS, DeviceLimits, Kind, Recognised
 from sync.server.gates.presence import Presence
 from sync.server.gates.snapshot import Snapshots
 
 _JSON = "application/json"
 _NONCE_BYTES = 16
+_ENROL_AT_ONCE = 4
+"""Beside the gates' own: anyone may say to be a new gate."""
 _WRONG_CODES = 10
 _WRONG_CODES_WINDOW_S = 600
 
@@ -90,36 +97,40 @@ class GateApi:
         self._centre = centre
         self._presence = presence
         self._snapshots = Snapshots(centre)
-        self._admission = Admission(centre.settings.at_once)
+        self._gates, self._newcomers = Admission(centre.settings.at_once), Admission(_ENROL_AT_ONCE)
         self._codes = Tries(_WRONG_CODES, _WRONG_CODES_WINDOW_S)
         self._streams = threading.Semaphore(centre.settings.streams)
+        self._open: defaultdict[tuple[int, str], list[_Stream]] = defaultdict(list)
+        self._open_lock = threading.Lock()
+        self.limits = DeviceLimits(lambda: centre.now_ms() / 1000)
+        self.recognised = Recognised()
 
     def blueprint(self) -> Blueprint:
         found = Blueprint("api", __name__, url_prefix=API)
         for rule, method, view in (
-            ("/enrol", "POST", self._shed(self.enrol)),
-            ("/feed", "GET", self._shed(self._known(self.feed))),
-            ("/ahead", "POST", self._shed(self._known(self.ahead))),
-            ("/snapshot", "GET", self._shed(self._known(self.snapshot))),
-            ("/snapshot/<name>", "GET", self._shed(self._known(self.snapshot_file))),
+            ("/enrol", "POST", self._shed(self._newcomers, self.enrol)),
+            ("/feed", "GET", self._known(self._shed(self._gates, self.feed))),
+            ("/ahead", "POST", self._known(self._shed(self._gates, self.ahead))),
+            ("/snapshot", "GET", self._known(self._shed(self._gates, self.snapshot))),
+            ("/snapshot/<name>", "GET", self._known(self._shed(self._gates, self.snapshot_file))),
             ("/wake", "GET", self._known(self.wake)),
-            ("/events", "POST", self._shed(self._known(self.events))),
-            ("/time", "POST", self._shed(self._known(self.time))),
+            ("/events", "POST", self._known(self._shed(self._gates, self.events))),
+            ("/time", "POST", self._known(self._shed(self._gates, self.time))),
         ):
             found.add_url_rule(rule, rule.split("/")[1] + "_file" * ("<" in rule), _refusing(view), methods=[method])
         return found
 
-    def _shed(self, view: View) -> View:
+    def _shed(self, admission: Admission, view: View) -> View:
         @wraps(view)
         def shed(*args: Any, **kwargs: Any) -> Response:
-            wait_s = self._admission.enter()
+            wait_s = admission.enter()
             if wait_s is not None:
                 return refuse(503, "busy", "The centre is busy; come again later.", wait_s)
             began = time.monotonic()
             try:
                 return view(*args, **kwargs)
             finally:
-                self._admission.leave(time.monotonic() - began)
+                admission.leave(time.monotonic() - began)
 
         return shed
 
@@ -130,12 +141,26 @@ class GateApi:
             if device is None:
                 return refuse(401, "unknown_device", "This gate is not enrolled here.")
             self._presence.seen(device, self._centre.now_ms())
-            return view(device, *args, **kwargs)
+            with self.limits.one(_whose(device)) as wait_s:
+                return _slow_down(wait_s) if wait_s else view(device, *args, **kwargs)
 
         return known
 
+    def _spend(self, device: fleet.Device, kind: Kind, amount: float = 1) -> None:
+        """Raises _Refused where the device has not so much left."""
+        wait_s = self.limits.spend(_whose(device), kind, amount)
+        if wait_s:
+            raise _Refused(_slow_down(wait_s))
+
     def _who(self) -> fleet.Device | None:
-        scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
+        said = request.headers.get("Authorization", "")
+        device = self._authenticated(said)
+        if device is not None:
+            self.recognised.note(mark_of(said), _whose(device))
+        return device
+
+    def _authenticated(self, said: str) -> fleet.Device | None:
+        scheme, _, rest = said.partition(" ")
         compound, _, rest = rest.partition(".")
         device_id, _, token = rest.partition(".")
         if scheme != "Gate" or not (compound.isascii() and compound.isdigit() and len(compound) <= 8):
@@ -144,7 +169,7 @@ class GateApi:
 
     def enrol(self) -> Response:
         """PROTOCOL §4."""
-        address = request.remote_addr or ""
+        address = origin_of(request.remote_addr or "")
         wait_s = self._codes.wait_s(address)
         if wait_s:
             return refuse(429, "too_many_tries", "Too many wrong codes from this address; wait.", wait_s)
@@ -232,21 +257,46 @@ class GateApi:
         path = self._snapshots.file(device.compound, name)
         if path is None:
             return refuse(404, "no_such_snapshot", "This snapshot no longer exists; ask for the newest.")
-        return send_file(path, mimetype="application/vnd.sqlite3", conditional=True, etag=name)
+        self._spend(device, "downloads")
+        whose, what = _whose(device), "downloads"
+        wait_s = self.limits.enter(whose, what, DOWNLOADS_AT_ONCE)
+        if wait_s:
+            return _slow_down(wait_s)
+        try:
+            answer = send_file(path, mimetype="application/vnd.sqlite3", conditional=True, etag=name)
+        except BaseException:
+            self.limits.leave(whose, what)
+            raise
+        answer.direct_passthrough = False  # else nobody tells us that it was closed
+        answer.call_on_close(lambda: self.limits.leave(whose, what))
+        return answer
 
     def wake(self, device: fleet.Device) -> Response:
-        """Server-sent events; the first is the revision now."""
+        """Server-sent events; the first is the revision now. One more than a device may have ends its oldest."""
+        self._spend(device, "streams")
         if not self._streams.acquire(blocking=False):
             return refuse(503, "busy", "Too many open streams; poll instead.", 60)
-        stream = _Stream(self._wakes(device.compound), self._streams.release)
+        stream = _Stream(lambda over: self._wakes(device.compound, over), lambda: self._close(_whose(device), stream))
+        with self._open_lock:
+            mine = self._open[_whose(device)]
+            mine.append(stream)
+            for oldest in mine[:-STREAMS]:
+                oldest.over = True
         return Response(stream, content_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
-    def _wakes(self, compound_id: int) -> Iterator[str]:
+    def _close(self, whose: tuple[int, str], stream: _Stream) -> None:
+        self._streams.release()
+        with self._open_lock:
+            self._open[whose].remove(stream)
+            if not self._open[whose]:
+                del self._open[whose]
+
+    def _wakes(self, compound_id: int, over: Callable[[], bool]) -> Iterator[str]:
         known: int | None = None
         wakes, comment_s = self._centre.wakes, self._centre.settings.comment_every_s
         with self._centre.store.read() as conn:
             wakes.tell(compound_id, get_compound(conn, compound_id).revision)
-        while not wakes.closed:
+        while not (wakes.closed or over()):
             newest = wakes.wait(compound_id, known, comment_s)
             if newest == known:
                 yield ": still here\n\n"
@@ -256,7 +306,9 @@ class GateApi:
 
     def events(self, device: fleet.Device) -> Response:
         """PROTOCOL §6. A withdrawn device may still hand in what it saw."""
+        self._spend(device, "bytes", request.content_length or 0)
         upload = _read(EventUpload)
+        self._spend(device, "rows", min(len(upload.events), MAX_BATCH))
         try:
             return _say(EventReceipt(VERSION, take_events(self._centre, device, upload, request.remote_addr or "")))
         except ProtocolError as err:
@@ -275,10 +327,12 @@ class GateApi:
 
 
 class _Stream:
-    """A response's body that gives its place back however it ends, even if it never began."""
+    """A response's body that gives its place back however it ends, even if it never began. Once ``over`` is set it ends
+    with its next event or comment."""
 
-    def __init__(self, parts: Iterator[str], done: Callable[[], None]):
-        self._parts = parts
+    def __init__(self, parts: Callable[[Callable[[], bool]], Iterator[str]], done: Callable[[], None]):
+        self.over = False
+        self._parts = parts(lambda: self.over)
         self._done: Callable[[], None] | None = done
 
     def __iter__(self) -> Iterator[str]:
@@ -289,6 +343,19 @@ class _Stream:
         done, self._done = self._done, None
         if done is not None:
             done()
+
+
+def mark_of(authorization: str) -> bytes:
+    """What stands for a gate's token where the token itself must not be kept."""
+    return hashlib.sha256(authorization.encode("utf-8", "replace")).digest()
+
+
+def _whose(device: fleet.Device) -> tuple[int, str]:
+    return device.compound, device.device
+
+
+def _slow_down(wait_s: int) -> Response:
+    return refuse(429, "slow_down", "This gate asks more than its share; come again later.", wait_s)
 
 
 def _refusing(view: View) -> View:
