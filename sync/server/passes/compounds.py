@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from nacl.signing import SigningKey
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 
 from sync.credential import KIND_NUMBERS
 from sync.protocol import CodeKeyBody, CompoundBody, KeyBody, Rules, Window
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound, all_compounds, all_places, get_compound
-from sync.server.centre.writing import Centre, Writing
+from sync.server.centre.writing import FIRST_ORDER, Centre, Writing
 
 MAX_SCOPE = (1 << 24) - 1
 _EPOCH_BYTES = 8
@@ -29,7 +29,7 @@ _PAST_NUMBERS = 1000
 
 def add_compound(centre: Centre, name_zh: str, name_en: str, timezone: str, compound_id: int | None, by: str,
                  wide: bool = False) -> Compound:  # fmt: skip
-    """A new compound with root key, first signing key, code key and default rules, published as revisions 1 … 4; or,
+    """A new compound with root key, first signing key, code key and default rules, published as revisions 1 … 5; or,
     ``wide``, a wider scope, which has all of that and no gates of its own.
 
     Raises CentreError for a name or number already taken, or an unknown timezone.
@@ -44,6 +44,7 @@ def add_compound(centre: Centre, name_zh: str, name_en: str, timezone: str, comp
         writing.sign("code_key", str(compound_id), CodeKeyBody(compound_id, {}))
         writing.sign("setting", "compound", CompoundBody(name_zh=name_zh, name_en=name_en, timezone=timezone))
         writing.sign("rule", "rules", Rules())
+        writing.order_epoch(FIRST_ORDER)
         writing.audit("add-compound", str(compound_id))
         revision = writing.publish(centre.vault)
         made = get_compound(conn, compound_id)
@@ -304,15 +305,20 @@ def _json(value: Any) -> str:
 def begin_epoch(centre: Centre, compound_id: int, by: str) -> Compound:
     """A new epoch, after a backup was restored: every gate takes a snapshot, and nothing signed or numbered since the
     backup can be mistaken for what comes now. Revisions and serials jump far above what any gate has reported. Numbers
-    that people read (passes, households) jump by a thousand: none that was printed since is given twice."""
+    that people read (passes, households) jump by a thousand: none that was printed since is given twice.
+
+    Its order is the centre's clock in milliseconds, or one more than the highest that is known here or that a gate has
+    proven. So it comes after an epoch that began since the backup was made, even where the clock was put back since.
+    """
     epoch = secrets.token_hex(_EPOCH_BYTES)
     with centre.writing(compound_id, by, even_stopped=True) as writing:
         conn, values = writing.conn, {"compound": compound_id, "far": _FAR_ABOVE, "past": _PAST_NUMBERS}
         conn.execute(
             update(tables.compound)
             .where(tables.compound.c.compound_id == compound_id)
-            .values(epoch=epoch, revision=_highest(writing) + _FAR_ABOVE, restored_ms=0)
+            .values(revision=_highest(writing) + _FAR_ABOVE, restored_ms=0)
         )
+        order = max(writing.now_ms, _highest_order(writing) + 1)
         for known in ("cursor_ahead", "past_life"):
             conn.execute(text(f"DELETE FROM {known} WHERE compound_id = :compound"), values)  # noqa: S608 (constants)
         conn.execute(
@@ -327,7 +333,7 @@ def begin_epoch(centre: Centre, compound_id: int, by: str) -> Compound:
             values,
         )
         conn.execute(text("UPDATE credential SET revision = 0 WHERE compound_id = :compound"), values)
-        writing.begin_epoch(epoch)
+        writing.begin_epoch(epoch, order)
         writing.audit("begin-epoch", epoch)
     return read_compound(centre, compound_id)
 
@@ -340,3 +346,9 @@ def _highest(writing: Writing) -> int:
     )
     found: int = writing.conn.execute(seen, {"compound": writing.compound_id}).scalar_one()
     return max(found, writing.compound.revision)
+
+
+def _highest_order(writing: Writing) -> int:
+    columns = tables.cursor_ahead.c
+    proven = select(func.max(columns.epoch_order)).where(columns.compound_id == writing.compound_id, columns.proven)
+    return max(writing.compound.epoch_order, writing.conn.execute(proven).scalar() or 0)
