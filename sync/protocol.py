@@ -133,6 +133,11 @@ class Window(msgspec.Struct, frozen=True):
     days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
 
 
+EXTENSION_HOURS = 400 * 24
+"""The office extends by 400 days at most in one go; that much a card of any age may be extended, unless the compound
+says otherwise."""
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """``rule``, item ``rules``: everything a compound decides for itself."""
 
@@ -159,6 +164,17 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How long a refer waits for the guard before it is a deny."""
     override_budget: int = 10
     """Overrides of one guard in 12 hours before the supervisor is told; they still open."""
+    extension_hours: dict[str, int] = msgspec.field(
+        default_factory=lambda: dict.fromkeys(
+            ("resident", "household_staff", "property_staff", "shop", "official", "vehicle"), EXTENSION_HOURS
+        )
+    )
+    """By kind: how long after the end that is signed in it a credential may be good because the list says so. A kind
+    that is not named (visitors, contractors): not at all. The root does not sign the list's rows."""
+
+    def honoured_ms(self, kind: str, signed_until_ms: int) -> int:
+        """The latest end (UTC milliseconds) that a list may give to a credential, by the end that is signed in it."""
+        return signed_until_ms + self.extension_hours.get(kind, 0) * 3_600_000
 
 
 class CompoundBody(msgspec.Struct, frozen=True, kw_only=True):
