@@ -156,7 +156,7 @@ WORDS: Mapping[str, Pair] = {
     "until_hint": ("不填为30天", "empty: 30 days"),
     "expired_hint": (
         "这张证已到期，闸口不再放行。延期后一般原卡照用，访客证要换新证。",
-        "This pass has ended and opens nothing. Extend it, and most cards are good again; a visitor's needs a new code.",
+        "This pass has ended and opens nothing. Extend it, and the card is good again; a visitor's needs a new code.",
     ),
     "not_yet_hint": ("还没到生效日，闸口还不放行。", "Its first day has not come; it opens nothing yet."),
     "revoke_ask": ("注销后不能恢复，要用只能另办。", "For good: it cannot be taken back, only issued anew."),
