@@ -302,7 +302,7 @@ def _put_rules(writing: Writing, rules: Rules) -> int:
 class PromiseBroken(CentreError):
     """Gates would refuse passes of this kind for part of the time that was promised."""
 
-    def __init__(self, kind: str, days: int):
+    def __init__(self, *, kind: str, days: int):
         super().__init__(
             f"有证已延期得更久：至少要{days}天，或先给这些证换新。",
             f"Some passes of the kind {kind} are extended further: it takes at least {days} days, or new credentials "
@@ -317,7 +317,7 @@ def _check_promises(writing: Writing, rules: Rules) -> None:
         hours = rules.extension_hours.get(kind, 0)
         needed = -(-_longest_extension_ms(writing, kind) // HOUR_MS) if hours < held else 0
         if needed > hours:
-            raise PromiseBroken(kind, -(-needed // 24))
+            raise PromiseBroken(kind=kind, days=-(-needed // 24))
 
 
 def _longest_extension_ms(writing: Writing, kind: str) -> int:
