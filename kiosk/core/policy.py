@@ -167,8 +167,10 @@ def _not_yet_valid(case: _Case) -> Outcome | None:
 
 
 def _expired(case: _Case) -> Outcome | None:
-    until = case.row.valid_until_ms if case.row else case.credential.valid_until_ms
-    now = case.now
+    shown, now = case.credential, case.now
+    # The row is not signed: it may end a pass at any time, and extend it as far as the root-signed rule goes.
+    honoured = case.rules.honoured_ms(shown.kind, shown.valid_until_ms)
+    until = min(case.row.valid_until_ms, honoured) if case.row else shown.valid_until_ms
     if until <= (now.utc_ms if now.judged and now.signed else now.floor_ms):
         return "deny"
     # A clock that no signature stands behind may be far ahead: it refuses nobody, and asks the guard within limits.

@@ -27,7 +27,7 @@ from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.core.lanes.repeats import REPEAT_S
 from kiosk.demo.record import StoryRecord
-from kiosk.demo.town import COMPOUND, GUARD, Town
+from kiosk.demo.town import COMPOUND, GUARD, Town, day
 from kiosk.demo_passes import draw
 from kiosk.reader.pictures import load_picture
 from kiosk.together import wait_until
@@ -236,7 +236,7 @@ class Story:
         self.until_no_repeat()
         self.expect("revoked at the centre: red at the gate", "deny revoked", lambda: _said(self.hold_card("lost")))
         self.note("from the command at the centre to the gate's list", f"{took:.2f} s")
-        self.list_moves(lambda: say("extend", self.town.passes["expired"], "--until", "2099-12-31"))
+        self.list_moves(lambda: say("extend", self.town.passes["expired"], "--until", day(300)))
         self.until_no_repeat()
         self.expect("extended at the centre: the old card opens", "grant ok",
                     lambda: _said(self.hold_card("expired")))  # fmt: skip

@@ -101,7 +101,7 @@ class Town:
         issue("visitor", "访客卡", "Visitor's card", "--kind", "visitor", "--holder", "陈晨", "--active")
         issue("revoked", "已挂失的卡", "Lost and revoked", "--holder", "李娜", "--dwelling", "5-1-302", "--active")
         self.centre.say("revoke", self.passes["revoked"])
-        ended = ("--from", _day(-3), "--until", _day(-1))
+        ended = ("--from", day(-3), "--until", day(-1))
         issue("expired", "已到期的卡", "Expired", "--holder", "刘洋", "--dwelling", "6-1-101", "--active", *ended)
         issue("printed", "未领取的卡", "Printed, not collected", "--holder", "黄磊", "--dwelling", "7-3-204")
         issue("foreign", "别的小区的卡", "Another compound's", "--holder", "周杰", "--active", of=ELSEWHERE)
@@ -239,5 +239,6 @@ def forged(text: str) -> str:
     return MAGIC + coded.decode("ascii")
 
 
-def _day(offset: int) -> str:
+def day(offset: int) -> str:
+    """The date so many days from today, as the centre's commands read it."""
     return (datetime.now().astimezone() + timedelta(days=offset)).date().isoformat()

@@ -48,6 +48,8 @@ def test_an_officers_day(officer: Officer, town: Town) -> None:
     button(page, "hand_over").click()
     page.fill("input[name=until]", "2028-12-31")
     button(page, "extend").click()
+    officer.picture("2-pass-too-long")
+    button(page, "extend_reissue").click()
     found = passes.get_pass(town.centre, number)
     assert (found.state, found.valid_until_ms) == ("active", passes.read_time("2028-12-31", "Asia/Shanghai", True))
     page.click("details.stop summary")

@@ -53,7 +53,8 @@ def add_scope(shell: Shell, centre: Centre, name_zh: str, name_en: str, scope: i
 def _compound(made: Compound) -> dict[str, Any]:
     return {
         "compound": made.compound_id, "name_zh": made.name_zh, "name_en": made.name_en, "timezone": made.timezone,
-        "epoch": made.epoch, "revision": made.revision, "root_public": base64.b64encode(made.root_public).decode(),
+        "epoch": made.epoch, "epoch_order": made.epoch_order, "revision": made.revision,
+        "root_public": base64.b64encode(made.root_public).decode(),
     }  # fmt: skip
 
 
