@@ -312,6 +312,7 @@ def test_a_new_epoch_comes_after_the_lost_one_though_the_clock_says_the_same(tow
     core.close()
 
 
+@pytest.mark.slow
 def test_of_two_epochs_begun_from_one_backup_a_gate_stays_in_the_later_one(town: Town) -> None:
     """The clock of the second machine is behind, so it has to be told before its epoch counts."""
     gate, _ = lose_an_epoch(town)
