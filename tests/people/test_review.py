@@ -393,8 +393,9 @@ def test_each_stands_where_its_state_puts_it_and_is_counted(world: World, room: 
     apply(world.centre, 8)
     where = {name: queue(world, only=name) for name in review.FILTERS}
     assert where == {
-        "waiting": [clean, ids[4]], "warned": [ids[4]], "clean": [clean], "correct": [ids[0]], "observe": [ids[1]],
-        "addition": [], "objection": [], "quarantine": [ids[3]], "not_here": [ids[2]],
+        "waiting": [clean, ids[4]], "warned": [ids[4]], "clean": [clean], "doubtful": [],
+        "correct": [ids[0]], "observe": [ids[1]], "addition": [], "objection": [],
+        "quarantine": [ids[3]], "not_here": [ids[2]],
     }  # fmt: skip
     with world.centre.store.read() as conn:
         assert review.counts(conn, 7) == {name: len(found) for name, found in where.items()}

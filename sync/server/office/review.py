@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre, Writing
-from sync.server.people.deciding import case, review
+from sync.server.people.deciding import case, doubtful, review
 from sync.server.people.deciding.case import Case, Decision
 from sync.server.people.households import households, notices, record
 from sync.server.people.households.households import local_day
@@ -40,6 +40,7 @@ class Review:
         return (
             Route("review", self.review, read, "people"),
             Route("review/clean", self.approve_clean, post, "review"),
+            Route("review/doubtful", self.doubtful, post, "review"),
             Route("review/calls", self.call_list, post, "people", "review"),
             Route("review/calls/numbers", self.call_numbers, ("POST",), "reveal"),
             Route(f"households/{_HOUSEHOLD}", self.case, post, "people", "review"),
@@ -182,6 +183,23 @@ class Review:
         )
         return page, 409 if wrong else 200
 
+    # Those that may be bulk
+
+    def doubtful(self, compound: Compound) -> Any:
+        """See them together, tick, and act on all that are ticked at once."""
+        form, wrong, ticked = request.form, "", [int(one) for one in request.form.getlist("household") if _is_id(one)]
+        act = next((one for one in doubtful.ACTS if one == form.get("do")), None)
+        if request.method == "POST" and not (act and ticked and "sure" in form):
+            wrong = "review_doubtful_tick"
+        elif act:
+            done = doubtful.act_on(self._centre, compound.compound_id, ticked, act, g.staff.account)
+            return redirect(_address("office.doubtful", compound, **msgspec.structs.asdict(done)))
+        with self._centre.store.read() as conn:
+            found = doubtful.find_doubtful(conn, compound.compound_id)
+        before = {name: request.args.get(name, type=int) for name in ("did", "left")}
+        page = render_template("office/doubtful.html", found=found, ticked=ticked, wrong=wrong, **before)
+        return page, 409 if wrong else 200
+
     # Calling those who were sent back
 
     def call_list(self, compound: Compound) -> Any:
@@ -219,6 +237,10 @@ class Review:
                 shown = record.reveal_in(writing, self._centre.vault, line.household_id, wanted, "call")
                 numbers[line.household_id] = shown.number
         return render_template("office/calls.html", **listed | {"numbers": numbers})
+
+
+def _is_id(words: str) -> bool:
+    return words.isascii() and words.isdigit() and len(words) < 16
 
 
 def _chosen(order: review.Order) -> review.ReviewFilter:
