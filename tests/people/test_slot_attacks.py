@@ -193,9 +193,10 @@ def test_a_browser_of_its_own_for_each_form_does_not_book_the_desk_out(world: Wo
     assert words.say("zh", "form_slot_later") in last.done(), "whom no place is left for is told so"
 
 
-def doubtful_ones(world: World) -> list[doubtful.DoubtfulEntry]:
+def doubtful_ones(world: World) -> list[int]:
     with world.centre.store.read() as conn:
-        return doubtful.find_doubtful(conn, 7)
+        found = doubtful.find_doubtful(conn, 7)
+    return [one.household_id for entries in found.values() for one in entries]
 
 
 # Nobody learns anything
@@ -353,6 +354,18 @@ def test_the_office_takes_their_times_back_together(world: World, bulk: Office) 
     assert [(one.by, one.about) for one in record] == [("zhang", "2 of 3")]
 
 
+def test_one_tick_stands_for_all_of_a_kind_that_were_on_the_page(world: World, bulk: Office) -> None:
+    page = bulk.get("/c/7/review/doubtful").text
+    as_of = re.search(r'name="as_of" value="(\d+)"', page)
+    assert as_of and re.findall(r'name="kind" value="(\w+)"', page) == ["applied_again", "together"]
+    world.now_ms += 1
+    Browser(world).sign(form("13700137000", "1-1-101"))
+    sent = {"kind": "together", "as_of": as_of[1], "do": "reject", "sure": "1"}
+    assert bulk.post("/c/7/review/doubtful", **sent).location == "/c/7/review/doubtful?did=3&left=0"
+    states = [one.state for one in everyone(world)]
+    assert states == ["not_here", "not_here", "not_here", "applied", "applied"]
+
+
 def test_the_office_rejects_them_together_and_each_phone_hears_once(world: World, bulk: Office) -> None:
     done = doubtful.act_on(world.centre, 7, [1, 2, 3, 4], "reject", "zhang")
     assert done == doubtful.Done(did=4, left=0)
@@ -395,7 +408,9 @@ def test_a_code_makes_a_slot_firm_and_a_full_day_makes_room_for_it(codes: World,
     small_desk(codes)
     for number in range(PLACES):
         Browser(codes).sign(strange(number, PLACES))
+    Browser(codes).sign(strange(PLACES, PLACES))
     assert free(codes) == 0 and {one.doubt for one in everyone(codes)} == {GIVES_WAY}
+    assert [one.signs for one in everyone(codes)][:2] == ["together,unverified", "unverified"]
     mine = Browser(codes, "198.51.100.9")
     mine.sign(form("13900139000", "7-2-701"))
     assert not household(codes, mine.number()).desk_id
@@ -473,6 +488,31 @@ def test_a_code_nobody_sent_in_time_is_never_sent(codes: World, tmp_path: Any) -
     mine.post(f"{mine.home()}/code", do="send")
     codes.now_ms += phone_code.LASTS_MS
     assert sent_codes(codes, tmp_path) == []
+
+
+def test_a_program_that_follows_sends_what_comes_meanwhile_and_codes_first(codes: World, tmp_path: Any) -> None:
+    mine = Browser(codes)
+    for _ in range(2):
+        mine.sign(form("13900139000", "7-2-701"))
+    rounds: list[int] = []
+
+    def wait() -> bool:
+        rounds.append(told(codes, "code"))
+        mine.post(f"{mine.home()}/code", do="send")
+        return len(rounds) > 1
+
+    program, letters = tmp_path / "send", tmp_path / "sent"
+    program.write_text(f"#!/bin/sh\ncat >> {letters}\necho >> {letters}\n")
+    program.chmod(0o700)
+    report = notices.follow(codes.centre, str(program), wait)
+    kinds = [json.loads(line)["kind"] for line in letters.read_text().splitlines() if line]
+    assert (report.sent, kinds, rounds) == (2, ["applied_again", "code"], [0, 1])
+    with codes.centre.writing(7, "test") as writing:
+        home = households.get_household(writing.conn, 7, 1)
+        notices.queue(writing, codes.centre.vault, home, "correct", ("请更正", "Please correct"))
+        notices.queue_code(writing, codes.centre.vault, home)
+    with codes.centre.store.read() as conn:
+        assert [one.kind for one in notices.due(conn, 7, codes.now_ms)] == ["code", "correct"]
 
 
 def test_who_holds_the_telephone_is_led_to_what_it_applied_for(codes: World) -> None:

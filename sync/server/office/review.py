@@ -186,18 +186,24 @@ class Review:
     # Those that may be bulk
 
     def doubtful(self, compound: Compound) -> Any:
-        """See them together, tick, and act on all that are ticked at once."""
-        form, wrong, ticked = request.form, "", [int(one) for one in request.form.getlist("household") if _is_id(one)]
+        """See them together, tick some or all of a kind, and act on them at once. A tick for all is one for those that
+        were on the page."""
+        form, wrong = request.form, ""
         act = next((one for one in doubtful.ACTS if one == form.get("do")), None)
-        if request.method == "POST" and not (act and ticked and "sure" in form):
-            wrong = "review_doubtful_tick"
-        elif act:
-            done = doubtful.act_on(self._centre, compound.compound_id, ticked, act, g.staff.account)
-            return redirect(_address("office.doubtful", compound, **msgspec.structs.asdict(done)))
         with self._centre.store.read() as conn:
             found = doubtful.find_doubtful(conn, compound.compound_id)
-        before = {name: request.args.get(name, type=int) for name in ("did", "left")}
-        page = render_template("office/doubtful.html", found=found, ticked=ticked, wrong=wrong, **before)
+        ticked, kinds, as_of_ms = _ticked(), form.getlist("kind"), sent_number(form, "as_of")
+        of_kinds = [one for kind in kinds for one in found.get(kind, ()) if one.submitted_ms <= as_of_ms]
+        chosen = [*ticked, *(one.household_id for one in of_kinds)]
+        if request.method == "POST" and not (act and chosen and "sure" in form):
+            wrong = "review_doubtful_tick"
+        elif act:
+            done = doubtful.act_on(self._centre, compound.compound_id, chosen, act, g.staff.account)
+            return redirect(_address("office.doubtful", compound, **msgspec.structs.asdict(done)))
+        page = render_template(
+            "office/doubtful.html", found=found, ticked=ticked, kinds=kinds, wrong=wrong,
+            as_of_ms=self._centre.now_ms(), **{name: request.args.get(name, type=int) for name in ("did", "left")},
+        )  # fmt: skip
         return page, 409 if wrong else 200
 
     # Calling those who were sent back
@@ -239,8 +245,10 @@ class Review:
         return render_template("office/calls.html", **listed | {"numbers": numbers})
 
 
-def _is_id(words: str) -> bool:
-    return words.isascii() and words.isdigit() and len(words) < 16
+def _ticked() -> list[int]:
+    """Households ticked one by one; an invalid number is nobody's."""
+    sent = request.form.getlist("household")
+    return [int(one) for one in sent if one.isascii() and one.isdigit() and len(one) < len(str(case.LARGEST_ID))]
 
 
 def _chosen(order: review.Order) -> review.ReviewFilter:

@@ -139,7 +139,7 @@ WORDS: Mapping[str, Pair] = {
         "among them: flat shares, somebody who helps neighbours. Tick those you act on together.",
     ),
     "review_doubtful_none": ("没有疑似批量的申请。", "No application is doubtful."),
-    "review_doubtful_all": ("全选", "All of these"),
+    "review_doubtful_all": ("这{n}份全选", "All {n} of these"),
     "review_doubtful_sure": ("我看过勾选的申请", "I have looked at the ticked ones"),
     "review_doubtful_tick": ("请勾选申请，并确认看过。", "Tick applications, and that you have looked at them."),
     "review_doubtful_release": ("收回领证时间，继续审核", "Take their times back, keep them waiting"),
@@ -149,7 +149,7 @@ WORDS: Mapping[str, Pair] = {
         "Each page says why, and lets them object; one message goes to each phone.",
     ),
     "review_doubtful_did": ("已处理", "Done:"),
-    "review_doubtful_left": ("期间已变，未动", "changed meanwhile, left alone:"),
+    "review_doubtful_left": ("期间已有变化，未动", "changed meanwhile, left alone:"),
     "review_doubtful_told": (
         "同一手机号或同一套房的申请太多，没能核实。如果您住在这里，请在本页说明，或带证件到物业。",
         "Too many applications came for one phone or dwelling, and this one could not be confirmed. If you live here, "

@@ -127,8 +127,8 @@ _STATE: Mapping[str, Pair] = {
         "This one needs no time. The office looks at it and tells you; then come whenever the desk is open.",
     ),
     "status_no_time_why": (
-        "这台手机已经提交过好几份申请。",
-        "This phone has sent several applications already.",
+        "这台手机或电脑已经提交过好几份申请，所以这一份由物业先看。",
+        "This phone or computer has sent several applications already, so the office looks at this one first.",
     ),
     "status_released": (
         "那天的时间约满了，您的时间已让给别人。申请照常审核。请另选一个时间；没有合适的，审核通过后直接来物业领证。",

@@ -36,6 +36,11 @@ class DoubtfulEntry(msgspec.Struct, frozen=True, kw_only=True):
     submitted_ms: int
     slot_ms: int
 
+    @property
+    def shown(self) -> list[str]:
+        """What speaks against it, as the office reads it: an unconfirmed telephone alone is nothing."""
+        return [sign for sign in self.signs if sign != "unverified"]
+
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
     """How many were acted on; ``left``: were decided or corrected meanwhile."""
@@ -44,19 +49,20 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     left: int
 
 
-def find_doubtful(conn: Connection, compound_id: int) -> list[DoubtfulEntry]:
-    """Those of one kind, telephone, browser and dwelling beside each other; at most 500."""
+def find_doubtful(conn: Connection, compound_id: int) -> dict[str, list[DoubtfulEntry]]:
+    """By the gravest sign, those of one telephone, browser and dwelling beside each other; at most 500."""
     lead = and_(_p.compound_id == _h.compound_id, _p.household_id == _h.household_id, _p.place == 0)
     same = [_h[name] for name in DoubtfulEntry.__struct_fields__ if name in _h]
     wanted = (
         select(*same, _p.name).join(tables.person, lead, isouter=True)
         .where(_h.compound_id == compound_id, DOUBTFUL)
-        .order_by(_h.signs, _h.phone_mark, _h.browser_mark, _h.dwelling, _h.household_id).limit(MOST_LISTED)
+        .order_by(_h.phone_mark, _h.browser_mark, _h.dwelling, _h.household_id).limit(MOST_LISTED)
     )  # fmt: skip
-    return [
-        DoubtfulEntry(**dict(row) | {"name": row["name"] or "", "signs": tuple(row["signs"].split(","))})
-        for row in conn.execute(wanted).mappings()
-    ]
+    found: dict[str, list[DoubtfulEntry]] = {sign: [] for sign in doubts.SIGNS}
+    for row in conn.execute(wanted).mappings():
+        signs = tuple(row["signs"].split(","))
+        found[signs[0]].append(DoubtfulEntry(**dict(row) | {"name": row["name"] or "", "signs": signs}))
+    return {sign: entries for sign, entries in found.items() if entries}
 
 
 def act_on(centre: Centre, compound_id: int, household_ids: Sequence[int], act: Act, by: str) -> Done:

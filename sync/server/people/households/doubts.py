@@ -153,8 +153,9 @@ def _home(row: Any) -> ColumnElement[bool]:
 
 
 def _mark_together(writing: Writing, row: Any) -> None:
-    """The others of the dwelling and address, who came when nothing spoke against them yet."""
+    """The others of the dwelling and address, who came when this did not speak against them yet."""
     others = (_h.compound_id == writing.compound_id, _home(row), _h.address_mark == row.address_mark)
-    unseen = (_h.state == "applied", _h.decided_ms == 0, _h.verified_ms == 0, _h.doubt == slots.FIRM)
-    marked = {"doubt": slots.GIVES_WAY, "signs": "together"}
-    writing.conn.execute(update(tables.household).where(*others, *unseen).values(**marked))
+    unseen = (_h.state == "applied", _h.decided_ms == 0, _h.verified_ms == 0)
+    for before, after in (("", "together"), ("unverified", "together,unverified")):
+        marked = update(tables.household).where(*others, *unseen, _h.signs == before)
+        writing.conn.execute(marked.values(doubt=slots.GIVES_WAY, signs=after))

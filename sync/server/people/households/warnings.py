@@ -22,9 +22,10 @@ from sync.server.people.households.areas import UNDECIDED, Area, list_areas, tou
 from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, USUAL_MOST_PEOPLE, read_count
 
 WARNINGS = (
-    "same_doc", "same_doc_elsewhere", "travel", "contact", "unwell", "quarantine", "many_people", "found_not_here",
+    "same_doc", "same_doc_elsewhere", "travel", "contact", "unwell", "quarantine", "applied_again", "phone_many",
+    "dwelling_many", "browser_many", "together", "many_people", "found_not_here",
     "found_vacant", "other_household", "arrived_lately", "not_in_register", "no_adult", "paper", "phone_often",
-    "slot_past", "applied_again", "phone_many", "dwelling_many", "browser_many", "together",
+    "slot_past",
 )  # fmt: skip
 """Every code, the gravest first."""
 LIVE = (*UNDECIDED, "approved")
