@@ -48,6 +48,7 @@ ROWS: dict[str, Row] = {
     "office.case": ("people", "review", "compound"),
     "office.reveal_number": (None, "reveal", "compound"),
     "office.approve_clean": ("review", "review", "compound"),
+    "office.doubtful": ("review", "review", "compound"),
     "office.call_list": ("people", "review", "compound"),
     "office.call_numbers": (None, "reveal", "compound"),
     # the collection desk, printing, desks, paper
@@ -141,6 +142,7 @@ ROWS: dict[str, Row] = {
     "residents.form_review": (None, None, "open"),
     "residents.form_letter": (None, None, "open"),
     "residents.household": (None, None, "open"),
+    "residents.household_code": (None, None, "open"),
     "residents.household_slot": (None, None, "open"),
     "residents.household_cancel": (None, None, "open"),
     "residents.household_moved": (None, None, "open"),

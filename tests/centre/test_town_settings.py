@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync.server.centre import audit
-from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, PUBLIC_URL, read_count, read_setting
+from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, PUBLIC_URL, SMS_CODES, read_count, read_setting
 from sync.server.staff import sign_in
 from tests.fixtures.centre import World
 from tests.fixtures.office import PASSWORD, Office
@@ -52,3 +52,21 @@ def test_what_cannot_be_is_said_and_stays_in_the_form(world: World, town: Office
     answer = town.post("/settings", page="/settings", public_url=url, most_people=most)
     assert answer.status_code == 409 and 'role="alert"' in answer.text
     assert kept(world) == ("", 8)
+
+
+@pytest.mark.parametrize(("wrote", "kept_as"), [("600", 600), ("", 0), ("0", 0), ("0600", 600)])
+def test_codes_to_telephones_are_sent_only_where_the_town_says_how_many(
+    world: World, town: Office, wrote: str, kept_as: int
+) -> None:
+    assert town.post("/settings", page="/settings", public_url="", most_people="8", sms_codes=wrote).status_code == 302
+    with world.centre.store.read() as conn:
+        assert read_count(conn, SMS_CODES, 0) == kept_as
+    assert f'name="sms_codes" inputmode="numeric" maxlength="5" value="{kept_as}"' in town.get("/settings").text
+
+
+@pytest.mark.parametrize("wrote", ["-1", "10001", "many", "1.5", "６００"])
+def test_an_invalid_number_of_codes_is_refused(world: World, town: Office, wrote: str) -> None:
+    sent = {"public_url": "", "most_people": "8", "sms_codes": wrote}
+    assert town.post("/settings", page="/settings", **sent).status_code == 409
+    with world.centre.store.read() as conn:
+        assert read_count(conn, SMS_CODES, 0) == 0

@@ -23,7 +23,7 @@ from sync.server.residents import letter
 from sync.server.staff import roles
 from tests.fixtures.centre import NOW, World
 from tests.fixtures.office import Office
-from tests.fixtures.people import add_desk, add_dwelling, application, apply, approved, family
+from tests.fixtures.people import add_desk, add_dwelling, application, apply, approved, family, neighbour
 
 ALL = frozenset(collection.CHECKS)
 DAY_MS = 86_400_000
@@ -69,7 +69,7 @@ def states(world: World, *number: str) -> list[str]:
 
 def in_slot(world: World, form: Application | None = None, at: int = 0) -> Application:
     """The form with a slot: the ``at``-th that is offered, of a desk made for it where there is none."""
-    form = form or application()
+    form = form or neighbour()
     with world.centre.store.read() as conn:
         there = slots.list_desks(conn, 7)
     if not there:

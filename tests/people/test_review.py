@@ -36,6 +36,7 @@ from tests.fixtures.people import (
     approved,
     family,
     id_number,
+    neighbour,
 )
 
 DAY_MS = 86_400_000
@@ -372,7 +373,7 @@ def test_the_soonest_slot_comes_first_and_who_has_none_comes_last(world: World) 
     without = apply(world.centre).household_id
     world.now_ms += 1
     for at_ms in (later, sooner):
-        apply(world.centre, 7, application(desk_id=desk, slot_ms=at_ms))
+        apply(world.centre, 7, neighbour(desk_id=desk, slot_ms=at_ms))
         world.now_ms += 1
     assert queue(world, order="slot") == [without + 2, without + 1, without]
     assert queue(world, order="time") == [without, without + 1, without + 2]
@@ -382,7 +383,7 @@ def test_the_soonest_slot_comes_first_and_who_has_none_comes_last(world: World) 
 
 def test_each_stands_where_its_state_puts_it_and_is_counted(world: World, room: int) -> None:
     clean = apply(world.centre, 7, application(dwelling_id=room)).household_id
-    ids = [apply(world.centre).household_id for _ in range(5)]
+    ids = [apply(world.centre, 7, neighbour()).household_id for _ in range(5)]
     decide(world, ids[0], "correct", own="x")
     decide(world, ids[1], "observe", own="x", day="2027-01-29")
     decide(world, ids[2], "not_here", own="x")
@@ -392,8 +393,9 @@ def test_each_stands_where_its_state_puts_it_and_is_counted(world: World, room: 
     apply(world.centre, 8)
     where = {name: queue(world, only=name) for name in review.FILTERS}
     assert where == {
-        "waiting": [clean, ids[4]], "warned": [ids[4]], "clean": [clean], "correct": [ids[0]], "observe": [ids[1]],
-        "addition": [], "objection": [], "quarantine": [ids[3]], "not_here": [ids[2]],
+        "waiting": [clean, ids[4]], "warned": [ids[4]], "clean": [clean], "doubtful": [],
+        "correct": [ids[0]], "observe": [ids[1]], "addition": [], "objection": [],
+        "quarantine": [ids[3]], "not_here": [ids[2]],
     }  # fmt: skip
     with world.centre.store.read() as conn:
         assert review.counts(conn, 7) == {name: len(found) for name, found in where.items()}
@@ -432,7 +434,7 @@ def test_what_is_not_there_is_not_found(world: World, term: str) -> None:
 
 
 def test_the_next_one_is_found_though_this_one_has_left_the_queue(world: World) -> None:
-    ids = [apply(world.centre).household_id for _ in range(4)]
+    ids = [apply(world.centre, 7, neighbour()).household_id for _ in range(4)]
     decide(world, ids[1], "approve")
     with world.centre.store.read() as conn:
         before, after = review.around(conn, world.centre.vault, 7, review.ReviewFilter(), ids[1])
@@ -489,7 +491,7 @@ def seen_on(page: str) -> str:
 
 
 def test_the_next_case_opens_after_a_decision(world: World, office: Office) -> None:
-    ids = [apply(world.centre).household_id for _ in range(2)]
+    ids = [apply(world.centre, 7, neighbour()).household_id for _ in range(2)]
     page = office.get(f"/c/7/households/{ids[0]}?f=waiting&by=time").text
     answer = office.post(f"/c/7/households/{ids[0]}?f=waiting&by=time", do="approve", seen=seen_on(page))
     assert answer.status_code == 302 and answer.location.startswith(f"/c/7/households/{ids[1]}?f=waiting&by=time&done=")

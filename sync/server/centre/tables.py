@@ -384,6 +384,15 @@ household = _of_compound(
     _text("collected_note", ""),
     _text("objection", ""),
     _number("ended_ms", 0),  # cancelled or moved
+    _number("doubt", 0),  # of an application nobody has looked at: 1 its place gives way, 2 it holds none (slots.py)
+    _text("signs", ""),  # why, codes, comma between
+    _text("browser_mark", ""),  # whence it was sent, until somebody decides
+    _text("address_mark", ""),
+    _number("verified_ms", 0),  # when a code sent to its telephone came back
+    _number("released_ms", 0),  # when it lost its slot to somebody else; 0 once it has another one
+    _number("code_version", 0),  # how many codes were sent to it
+    _number("code_ms", 0),  # when the last one was
+    _number("code_tries", 0),  # how often that one was guessed
     keys=("household_id",),
     extra=(
         UniqueConstraint("compound_id", "number"),
@@ -392,6 +401,7 @@ household = _of_compound(
         Index("household_state", "compound_id", "state", "submitted_ms"),
         Index("household_slot", "compound_id", "desk_id", "slot_ms"),
         Index("household_phone", "compound_id", "phone_mark"),
+        Index("household_browser", "compound_id", "browser_mark"),
     ),
 )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Callable
 from datetime import time, timedelta
 
 import click
@@ -17,6 +20,8 @@ from sync.server.people.households import households, notices
 from sync.server.people.households.slots import CollectionDesk
 from sync.server.people.keeping import erasure, retention
 from sync.server.people.registers import coverage
+
+_LOOK_EVERY_S = 2
 
 
 @command("add-dwellings")
@@ -83,9 +88,10 @@ def _minute(words: str) -> int:
 @command("send-notices")
 @click.option("--with", "program", required=True, metavar="PROGRAM",
               help="Run once for each notice, which it reads from its standard input.")  # fmt: skip
+@click.option("--follow", is_flag=True, help="Go on until it is stopped, as codes to telephones need it.")
 @click.option("--dry-run", is_flag=True, help="Only say how many are due.")
-def send_notices(shell: Shell, centre: Centre, program: str, dry_run: bool) -> None:
-    """Send what households are to be told by SMS. A timer may run it every minute.
+def send_notices(shell: Shell, centre: Centre, program: str, follow: bool, dry_run: bool) -> None:
+    """Send what households are to be told by SMS. A timer may run it every minute, or a service runs it with --follow.
 
     PROGRAM reads {"phone": …, "text": …, "kind": …, "id": …} and ends with 0 once the message is on its way; with
     another code it is tried again later, five times in all. No message is sent twice: one whose program was cut off
@@ -98,10 +104,18 @@ def send_notices(shell: Shell, centre: Centre, program: str, dry_run: bool) -> N
         due = notices.count_due(centre)
         return shell.say({"due": due}, f"{sum(due.values())} notices are due.")
     try:
-        report = notices.send_due(centre, program)
+        report = notices.follow(centre, program, _stopped()) if follow else notices.send_due(centre, program)
     except notices.NoProgram as err:
         raise click.ClickException(str(err)) from err
     return shell.say(report, f"{report.sent} sent, {report.failed} to be tried again, {report.unknown} uncertain.")
+
+
+def _stopped() -> Callable[[], bool]:
+    """Waits two seconds; true once SIGTERM or SIGINT came, so that a message that is being sent is finished first."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return lambda: stop.wait(_LOOK_EVERY_S)
 
 
 @command("count")

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre, Writing
-from sync.server.people.deciding import case, review
+from sync.server.people.deciding import case, doubtful, review
 from sync.server.people.deciding.case import Case, Decision
 from sync.server.people.households import households, notices, record
 from sync.server.people.households.households import local_day
@@ -40,6 +40,7 @@ class Review:
         return (
             Route("review", self.review, read, "people"),
             Route("review/clean", self.approve_clean, post, "review"),
+            Route("review/doubtful", self.doubtful, post, "review"),
             Route("review/calls", self.call_list, post, "people", "review"),
             Route("review/calls/numbers", self.call_numbers, ("POST",), "reveal"),
             Route(f"households/{_HOUSEHOLD}", self.case, post, "people", "review"),
@@ -182,6 +183,29 @@ class Review:
         )
         return page, 409 if wrong else 200
 
+    # Those that may be bulk
+
+    def doubtful(self, compound: Compound) -> Any:
+        """See them together, tick some or all of a kind, and act on them at once. A tick for all is one for those that
+        were on the page."""
+        form, wrong = request.form, ""
+        act = next((one for one in doubtful.ACTS if one == form.get("do")), None)
+        with self._centre.store.read() as conn:
+            found = doubtful.find_doubtful(conn, compound.compound_id)
+        ticked, kinds, as_of_ms = _ticked(), form.getlist("kind"), sent_number(form, "as_of")
+        of_kinds = [one for kind in kinds for one in found.get(kind, ()) if one.submitted_ms <= as_of_ms]
+        chosen = [*ticked, *(one.household_id for one in of_kinds)]
+        if request.method == "POST" and not (act and chosen and "sure" in form):
+            wrong = "review_doubtful_tick"
+        elif act:
+            done = doubtful.act_on(self._centre, compound.compound_id, chosen, act, g.staff.account)
+            return redirect(_address("office.doubtful", compound, **msgspec.structs.asdict(done)))
+        page = render_template(
+            "office/doubtful.html", found=found, ticked=ticked, kinds=kinds, wrong=wrong,
+            as_of_ms=self._centre.now_ms(), **{name: request.args.get(name, type=int) for name in ("did", "left")},
+        )  # fmt: skip
+        return page, 409 if wrong else 200
+
     # Calling those who were sent back
 
     def call_list(self, compound: Compound) -> Any:
@@ -219,6 +243,12 @@ class Review:
                 shown = record.reveal_in(writing, self._centre.vault, line.household_id, wanted, "call")
                 numbers[line.household_id] = shown.number
         return render_template("office/calls.html", **listed | {"numbers": numbers})
+
+
+def _ticked() -> list[int]:
+    """Households ticked one by one; an invalid number is nobody's."""
+    sent = request.form.getlist("household")
+    return [int(one) for one in sent if one.isascii() and one.isdigit() and len(one) < len(str(case.LARGEST_ID))]
 
 
 def _chosen(order: review.Order) -> review.ReviewFilter:

@@ -1,5 +1,5 @@
-"""What the town has set for all its compounds, by name: ``public_url``, ``measure_end``, ``dwelling_most_people``, and
-``keep``, the periods of retention."""
+"""What the town has set for all its compounds, by name: ``public_url``, ``measure_end``, ``dwelling_most_people``,
+``sms_codes_an_hour``, and ``keep``, the periods of retention."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ PUBLIC_URL = "public_url"
 MEASURE_END = "measure_end"
 DWELLING_MOST_PEOPLE = "dwelling_most_people"
 USUAL_MOST_PEOPLE = 8
+SMS_CODES = "sms_codes_an_hour"
+"""How many codes to telephones may be sent in an hour, in all; not set: none, and nobody is asked for one."""
 _PEOPLE = range(2, 51)
+_MOST_CODES = 10_000
 _LONGEST_URL = 100
 
 
@@ -52,6 +55,14 @@ def put_most_people(centre: Centre, words: str, by: str) -> None:
             f"请填{_PEOPLE.start}到{_PEOPLE.stop - 1}。", f"A number from {_PEOPLE.start} to {_PEOPLE.stop - 1}."
         )
     _put(centre, DWELLING_MOST_PEOPLE, str(number), by)
+
+
+def put_sms_codes(centre: Centre, words: str, by: str) -> None:
+    """How many codes may be sent in an hour; empty or 0: none. Raises CentreError."""
+    number = words.strip() or "0"
+    if not (number.isascii() and number.isdigit() and len(number) < 6 and int(number) <= _MOST_CODES):
+        raise CentreError(f"请填0到{_MOST_CODES}。", f"A number from 0 to {_MOST_CODES}.")
+    _put(centre, SMS_CODES, str(int(number)) if int(number) else "", by)
 
 
 def _put(centre: Centre, name: str, value: str, by: str) -> None:

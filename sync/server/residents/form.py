@@ -15,7 +15,7 @@ from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
 from sync.server.passes import card
 from sync.server.people import identity
-from sync.server.people.households import drafts, households, slots
+from sync.server.people.households import doubts, drafts, households, phone_code, slots
 from sync.server.people.households.application import Applicant, Application
 from sync.server.people.households.drafts import Draft
 from sync.server.people.households.households import Household
@@ -25,8 +25,9 @@ from sync.server.residents.steps import Steps
 from sync.server.views import OpenRoute, client_network, language, local
 from sync.server.words import say
 
-MOST_DRAFTS = 300
-"""Drafts an address may begin in an hour: a whole compound may share one."""
+MOST_DRAFTS = 3000
+"""Drafts an address may begin in an hour: a whole compound may share one, and on its first day 2,000 households apply
+in two hours, some of them twice."""
 MOST_WRONG = 30
 MOST_WRONG_FOR_ONE = 10
 MOST_WRONG_OF_ALL = 200
@@ -179,12 +180,14 @@ class Form:
             signed = tables.household.c.sealed_signature
             mine = (tables.household.c.compound_id == compound_id,
                     tables.household.c.household_id == found.household_id)  # fmt: skip
+            asks_code = phone_code.is_asked(conn, found)
             unsigned = not conn.execute(select(signed).where(*mine)).scalar_one()
         code = card.draw(address)
         return render_template(
             "residents/done.html", found=found, home=letter.home_path(compound_id, draft.link), address=address,
             slot=local(found.slot_ms) if found.desk_id else "", place=place, sign_at_desk=unsigned,
-            code=code.svg(), code_rows=" ".join(code.rows),
+            code=code.svg(), code_rows=" ".join(code.rows), link=draft.link, asks_code=asks_code,
+            may_choose=doubts.may_choose(found.signs),
         )  # fmt: skip
 
     def find_state(self, compound: Compound) -> Any:

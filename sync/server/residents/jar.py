@@ -1,8 +1,10 @@
-"""The cookie in which a browser keeps the token of its draft, one for each compound."""
+"""The cookie in which a browser keeps the token of its draft, one for each compound, and by what it is known again."""
 
 from __future__ import annotations
 
-from flask import current_app, request
+import secrets
+
+from flask import current_app, request, session
 from werkzeug.wrappers import Response
 
 from sync.server.people.households.drafts import KEPT_MS
@@ -11,6 +13,12 @@ from sync.server.people.households.drafts import KEPT_MS
 def token(compound_id: int) -> str:
     """Empty where this browser has none."""
     return request.cookies.get(_name(compound_id), "")
+
+
+def browser() -> str:
+    """By what this browser is known when it applies again: a word in the signed cookie of the session. Whoever empties
+    the cookie is another browser, so it is one sign among others."""
+    return str(session.setdefault("browser", secrets.token_urlsafe(12)))
 
 
 def keep(response: Response, compound_id: int, secret: str) -> Response:
@@ -24,6 +32,7 @@ def keep(response: Response, compound_id: int, secret: str) -> Response:
 
 def empty(response: Response, compound_id: int) -> Response:
     """Idempotent."""
+    session.pop("browser", None)
     response.delete_cookie(_name(compound_id), path=_path(compound_id), httponly=True, samesite="Lax")
     return response
 

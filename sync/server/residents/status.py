@@ -18,7 +18,7 @@ from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre, Writing
 from sync.server.passes import card, passes
 from sync.server.people.households import application as form
-from sync.server.people.households import changes, households, phone_pass, slots, visitors
+from sync.server.people.households import changes, doubts, households, notices, phone_code, phone_pass, slots, visitors
 from sync.server.people.households.application import Applicant
 from sync.server.people.households.households import Household
 from sync.server.people.households.visitors import Visitor
@@ -47,6 +47,7 @@ class Status:
         return (
             OpenRoute(home, self.household, read),
             OpenRoute(f"{home}/slot", self.household_slot, post),
+            OpenRoute(f"{home}/code", self.household_code, post),
             OpenRoute(f"{home}/cancel", self.household_cancel, post),
             OpenRoute(f"{home}/moved", self.household_moved, post),
             OpenRoute(f"{home}/object", self.household_object, post),
@@ -111,6 +112,7 @@ class Status:
             desk, names = _desk(conn, household), changes.names_of(conn, household)
             coming = visitors.coming(visitors.visitors_of(conn, household), self._today(compound))
             address = letter.public_address(conn, letter.home_path(compound.compound_id, link))
+            asks_code = phone_code.is_asked(conn, household)
         now_ms, approved = self._centre.now_ms(), household.state == "approved"
         page = render_template(
             "residents/status.html", household=household, link=link, deeds=changes.deeds(household), mine=mine,
@@ -119,7 +121,7 @@ class Status:
             waiting=[p.name for p in people if approved and not p.pass_id]
             + [v.plate for v in vehicles if approved and not v.pass_id],
             shown=lambda one: passes.shown_state(one, now_ms), observed=household.observed_until_ms > now_ms,
-            done=_done(), **_drawn(address),
+            done=_done(), asks_code=asks_code, may_choose=doubts.may_choose(household.signs), **_drawn(address),
         )  # fmt: skip
         return _private(page)
 
@@ -135,7 +137,7 @@ class Status:
             desk_id, at_ms = letter.read_slot(request.form.get("slot", ""))
             if not desk_id:
                 raise CentreError("请选择一个时间。", "Please choose a time.")
-            changes.change_slot(writing, household, desk_id, at_ms)
+            changes.change_slot(writing, self._centre.vault, household, desk_id, at_ms)
 
         def more(household: Household) -> dict[str, Any]:
             chosen = request.form.get("slot") or letter.slot_value(household.desk_id, household.slot_ms)
@@ -145,6 +147,58 @@ class Status:
             return {"days": letter.days(free, desks, ZoneInfo(compound.timezone), chosen), "chosen": chosen}
 
         return self._deed(compound, link, "slot", act, more)
+
+    def household_code(self, compound: Compound, link: str) -> Any:
+        """Have a code sent to the household's telephone, and confirm it. Nothing hangs on it but the slot."""
+        with self._centre.store.read() as conn:
+            household = self._whose(conn, compound, link)
+            asked = phone_code.is_asked(conn, household)
+        if not asked:
+            return redirect(_home(compound, link))
+        trouble, sent = "", request.form.get("do") == "send"
+        if request.method == "POST":
+            answers: list[Any] = []
+            act = self._send_code if sent else self._check_code
+            try:
+                self._do(compound, link, lambda writing, mine: answers.append(act(writing, mine)))
+                if not sent and not (trouble := answers[0]):
+                    return self._confirmed(compound, link)
+            except NoSuchThing:
+                raise
+            except CentreError as error:
+                trouble = error_text(error)
+        page = render_template(
+            "residents/status_code.html", household=household, link=link, wrong=trouble, sent=sent and not trouble,
+            first=None,
+        )  # fmt: skip
+        return _private(page, 409 if trouble else 200)
+
+    def _send_code(self, writing: Writing, household: Household) -> None:
+        if phone_code.begin(writing, household.household_id):
+            notices.queue_code(writing, self._centre.vault, household)
+
+    def _check_code(self, writing: Writing, household: Household) -> str:
+        """What is wrong with it; empty: the telephone is confirmed."""
+        vault, wrote = self._centre.vault, request.form.get("code", "")[:20]
+        answer, gave_way = phone_code.check(writing, vault, household.household_id, wrote)
+        if gave_way:
+            notices.tell_released(writing, vault, gave_way)
+        return "" if answer == "right" else words.say(language(), f"status_code_{answer}")
+
+    def _confirmed(self, compound: Compound, link: str) -> Any:
+        """The page; whoever holds the telephone is led to what it applied for first, once, now that this is known."""
+        vault = self._centre.vault
+        with self._centre.store.read() as conn:
+            household = households.by_link(conn, vault, compound.compound_id, link)
+            first = households.first_of(conn, household)
+        if first is None:
+            return redirect(_home(compound, link, done="code"))
+        address = households.link_of(vault, compound.compound_id, first.household_id, first.link_version)
+        page = render_template(
+            "residents/status_code.html", household=household, link=link, wrong="", sent=False, first=first,
+            first_page=letter.home_path(compound.compound_id, address),
+        )  # fmt: skip
+        return _private(page)
 
     def household_cancel(self, compound: Compound, link: str) -> Any:
         """The household wants no passes after all."""

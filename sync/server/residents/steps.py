@@ -19,12 +19,13 @@ from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
 from sync.server.people import identity
 from sync.server.people.households import application as form
-from sync.server.people.households import drafts, households, slots
+from sync.server.people.households import doubts, drafts, households, slots
 from sync.server.people.households.application import Applicant, Application, FieldMistake
+from sync.server.people.households.doubts import Origin
 from sync.server.people.households.drafts import Draft
 from sync.server.residents import answers, fields, jar, letter
 from sync.server.residents.answers import StepRequest
-from sync.server.views import OpenRoute, error_text, language
+from sync.server.views import OpenRoute, client_network, error_text, language
 
 STEPS = ("where", "residence", "travel", "family", "review", "letter")
 """In this order; each has a page ``form_…`` and a template. A co-resident's is ``person``, reached from ``family``."""
@@ -135,10 +136,18 @@ class Steps:
         compound_id = asked.compound.compound_id
         token = jar.token(compound_id)
         try:
-            done = drafts.submit(self._centre, compound_id, token, answers.taking(asked))
+            done = drafts.submit(self._centre, compound_id, token, answers.taking(asked), self._origin())
         except CentreError as error:
             return self._not_submitted(asked, error)
         return jar.keep(redirect(_url("entry" if done is None else "done", asked.compound)), compound_id, token)
+
+    def _origin(self) -> Origin:
+        """Which browser and address sends this, as nobody can read it back."""
+        browser, address = (
+            self._centre.vault.mark(f"form-{what}", said).hex()
+            for what, said in (("browser", jar.browser()), ("address", client_network()))
+        )
+        return Origin(browser=browser, address=address)
 
     def _not_submitted(self, asked: StepRequest, error: CentreError) -> Any:
         """The page again, with what was signed and chosen; a mistake of an earlier step leads to the review."""
@@ -211,7 +220,8 @@ class Steps:
             if draft.household_id:
                 old = households.get_household(conn, compound.compound_id, draft.household_id)
                 held = old.desk_id, old.slot_ms
-            offered = slots.offer(conn, compound, wrote.building, now_ms, keep=held)
+            doubt = doubts.of_strangers(conn)
+            offered = slots.offer(conn, compound, wrote.building, now_ms, keep=held, doubt=doubt)
             desks = slots.list_desks(conn, compound.compound_id)
         if held[0] and held not in ((one.desk_id, one.at_ms) for one in offered):
             offered.append(slots.Slot(desk_id=held[0], at_ms=held[1], left=1))

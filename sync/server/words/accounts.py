@@ -72,6 +72,16 @@ WORDS: Mapping[str, Pair] = {
     "settings.most_people": ("一户超过多少人要多看一眼", "People in a dwelling worth a second look"),
     "settings.most_people.hint": ("超过时审核页会提醒，不会自动拒绝。",
                                   "Beyond it the reviewer is warned; nothing is refused."),
+    "settings.sms_codes": ("每小时最多发多少条手机验证码", "Codes by SMS in an hour, at most"),
+    "settings.sms_codes.hint": (
+        "填0不发。要先有发短信的程序一直运行（send-notices --follow）。确认过手机号的住户，领证时间不会被收回。",
+        "0: none. A program that sends SMS must be running (send-notices --follow). Nobody takes the time of a "
+        "household whose phone is confirmed.",
+    ),
+    "did.slot-released": ("领证时间让给别人", "slot went to somebody else"),
+    "did.doubtful-release": ("批量收回领证时间", "took times back together"),
+    "did.doubtful-reject": ("批量记为不在此居住", "noted together: not living here"),
+    "did.phone-confirmed": ("手机号已验证", "telephone confirmed"),
     "did.office-phone": ("改了物业电话", "changed the office's telephone"),
     "did.set-town": ("改了全镇设置", "changed a town setting"),
     "areas.title": ("疫情地区", "Epidemic areas"),

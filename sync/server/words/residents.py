@@ -56,10 +56,11 @@ _PRIVACY: Mapping[str, Pair] = {
     "privacy_what": ("收集哪些", "What we ask"),
     "privacy_what_long": (
         "住址、姓名、证件号、手机号、户籍地、来本地的时间和方式、近15天去过的地方、健康情况、车牌、承诺书签名。"
-        "每一项旁边写着为什么要填。",
+        "每一项旁边写着为什么要填。为防有人批量占号，审核前还留着浏览器和网络的加密记号。",
         "Dwelling, name, document number, mobile, registered residence, when and how you arrived, places of the "
         "last 15 "
-        "days, health, number plate, and your signature. Beside each stands why we ask.",
+        "days, health, number plate, and your signature. Beside each stands why we ask. Against forms sent in bulk, an "
+        "encrypted mark of browser and network is kept until the office has looked.",
     ),
     "privacy_who": ("谁能看到", "Who sees it"),
     "privacy_who_short": (
@@ -321,6 +322,7 @@ _LAST: Mapping[str, Pair] = {
         "will tell you.",
     ),
     "form_slot_later": ("时间另行通知", "The time will be told"),
+    "form_slot_needless": ("不用约时间", "No time needed"),
     "form_weekday.1": ("周一", "Mon"),
     "form_weekday.2": ("周二", "Tue"),
     "form_weekday.3": ("周三", "Wed"),

@@ -29,6 +29,19 @@ NOTICES: Mapping[str, Pair] = {
         "{number}: the added passes are ready at the property office.",
     ),
     "dropped": ("{number} 新增的一项没有发证：{why}", "{number}: one that you added gets no pass. {why}"),
+    "slot_released": (
+        "{number} 的领证时间已让给别人，申请照常审核。请在申请页面另选时间，或审核通过后直接到物业领证。",
+        "{number}: your time to collect went to somebody else. Your application stands. Choose another time on your "
+        "page, or come without one once it is approved.",
+    ),
+    "applied_again": (
+        "有人用您的手机号又为同一套房提交了申请。以{number}为准，您不用再做什么。",
+        "Somebody applied again with your number for the same dwelling. {number} stands; there is nothing to do.",
+    ),
+    "code": (
+        "验证码{code}，10分钟内有效。请勿告诉任何人；不是您要的，请不用理会。",
+        "Your code is {code}, good for 10 minutes. Tell it to nobody. If you did not ask for it, do nothing.",
+    ),
     "page": (" 查看：{page}", " See {page}"),
 }
 """Short messages; what stands in braces is filled in when they are written."""
@@ -38,6 +51,7 @@ WORDS: Mapping[str, Pair] = {
     "review_filter.waiting": ("待审核", "Waiting"),
     "review_filter.warned": ("有提醒", "With warnings"),
     "review_filter.clean": ("无提醒", "Clean"),
+    "review_filter.doubtful": ("疑似批量", "Doubtful"),
     "review_filter.correct": ("已退回更正", "Sent back"),
     "review_filter.observe": ("观察中", "Not before a date"),
     "review_filter.addition": ("新增待发证", "Additions"),
@@ -99,6 +113,50 @@ WORDS: Mapping[str, Pair] = {
         "Came to town within 15 days, yet says it was here all the time",
     ),
     "review_warning.not_in_register": ("房屋册里没有这个房号", "The room is not in the register"),
+    "review_warning.applied_again": (
+        "同一手机号为同一套房又申请了一次，不占名额",
+        "The same phone applied again for the same dwelling; it takes no place",
+    ),
+    "review_warning.phone_many": ("同一手机号的申请太多，不占名额", "Too many from one phone; it takes no place"),
+    "review_warning.dwelling_many": (
+        "同一套房待审核的申请太多，不占名额",
+        "Too many wait for one dwelling; it takes no place",
+    ),
+    "review_warning.browser_many": ("同一台手机提交太多，没排时间", "Too many from one browser; it has no time"),
+    "review_warning.together": (
+        "同一网络为同一套房提交了几户，名额可收回",
+        "Several for one dwelling from one network; its place may be taken back",
+    ),
+    "review_short.applied_again": ("重复申请", "applied again"),
+    "review_short.phone_many": ("号码太多户", "phone too often"),
+    "review_short.dwelling_many": ("同房太多", "room too often"),
+    "review_short.browser_many": ("同机太多", "browser too often"),
+    "review_short.together": ("同网同房", "same network"),
+    "review_doubtful_title": ("疑似批量提交的申请", "Applications that may be bulk"),
+    "review_doubtful_hint": (
+        "系统没有拒绝任何一份。人工核对前，它们不占或可让出领证时间。可能有诚实的人：合租、替邻居填表。勾选后一起处理。",
+        "None was refused. Until somebody looks, they take no time from others, or give it up. Honest people may be "
+        "among them: flat shares, somebody who helps neighbours. Tick those you act on together.",
+    ),
+    "review_doubtful_none": ("没有疑似批量的申请。", "No application is doubtful."),
+    "review_doubtful_all": ("这{n}份全选", "All {n} of these"),
+    "review_doubtful_sure": ("我看过勾选的申请", "I have looked at the ticked ones"),
+    "review_doubtful_tick": ("请勾选申请，并确认看过。", "Tick applications, and that you have looked at them."),
+    "review_doubtful_release": ("收回领证时间，继续审核", "Take their times back, keep them waiting"),
+    "review_doubtful_reject": ("一起记为不在此居住", "Note them together as not living here"),
+    "review_doubtful_reject_hint": (
+        "每户的页面会说明原因，可以提出异议；每个手机号只发一条短信。",
+        "Each page says why, and lets them object; one message goes to each phone.",
+    ),
+    "review_doubtful_did": ("已处理", "Done:"),
+    "review_doubtful_left": ("期间已有变化，未动", "changed meanwhile, left alone:"),
+    "review_doubtful_told": (
+        "同一手机号或同一套房的申请太多，没能核实。如果您住在这里，请在本页说明，或带证件到物业。",
+        "Too many applications came for one phone or dwelling, and this one could not be confirmed. If you live here, "
+        "say so on this page, or bring your ID to the office.",
+    ),
+    "review_doubtful_look": ("一起处理", "Act on them together"),
+    "review_doubtful_why": ("原因", "Why"),
     "review_warning.no_adult": ("没有成年人", "No adult among them"),
     "review_warning.paper": ("证件号无法自动核对，请看原件", "The number cannot be checked: look at the paper"),
     "review_warning.phone_often": ("同一手机号用于多户", "One phone for many households"),

@@ -122,6 +122,47 @@ _STATE: Mapping[str, Pair] = {
     "status_send": ("提交", "Send"),
     "status_slot": ("领证时间", "When to collect"),
     "status_no_slot": ("还没有约领证时间。", "No time to collect is chosen yet."),
+    "status_no_time": (
+        "这一份不用约时间。物业审核后会通知您，接到通知后随时可以来领证。",
+        "This one needs no time. The office looks at it and tells you; then come whenever the desk is open.",
+    ),
+    "status_no_time_why": (
+        "这台手机或电脑已经提交过好几份申请，所以这一份由物业先看。",
+        "This phone or computer has sent several applications already, so the office looks at this one first.",
+    ),
+    "status_released": (
+        "那天的时间约满了，您的时间已让给别人。申请照常审核。请另选一个时间；没有合适的，审核通过后直接来物业领证。",
+        "That day ran full, and your time went to somebody else. Your application stands. Choose another time; if none "
+        "suits you, come without one once it is approved.",
+    ),
+    "status_once": (
+        "以前已经用这个手机号为这套房申请过？以先前那份为准，不用再填，请用当时的网址。网址丢了，带身份证到物业，当场换新的。",
+        "Did you apply for this dwelling with this number before? That application stands; go on with its page. If you "
+        "lost the address, bring your ID to the desk and get a new one.",
+    ),
+    "status_code_title": ("确认手机号", "Confirm your phone"),
+    "status_code_why": (
+        "确认后，别人占不了您的领证时间。不确认也可以领证。",
+        "Once it is confirmed, nobody can take your time to collect. You get your passes without it, too.",
+    ),
+    "status_code_send": ("发验证码到 {phone}", "Send a code to {phone}"),
+    "status_code_sent": ("验证码已发，10分钟内有效。", "A code is on its way. It is good for 10 minutes."),
+    "status_code": ("6位验证码", "The 6 digits"),
+    "status_code_wrong": ("验证码不对，请再看一遍短信。", "That is not the code. Please look at the message again."),
+    "status_code_over": ("这个验证码已失效，请重新发一个。", "That code has ended. Please have another one sent."),
+    "status_code_desk": (
+        "没收到短信？不用管它，申请照常审核。要现在确认，带身份证到物业。",
+        "No message? You can leave it: your application goes on all the same. To settle it now, bring your ID to the "
+        "desk.",
+    ),
+    "status_code_do": ("确认", "Confirm"),
+    "status_code_right": ("手机号已确认。", "Your phone is confirmed."),
+    "status_code_first": (
+        "这个手机号已为这套房申请过，编号{number}。一份就够了，不用的那份请在它的页面上取消。",
+        "This phone has applied for this dwelling already: {number}. One is enough: cancel the other on its page.",
+    ),
+    "status_code_first_open": ("打开先前的申请", "Open the first application"),
+    "status_done.code": ("手机号已确认。", "Your phone is confirmed."),
     "status_slot_later": (
         "快到日子的时候，再到这里选领证时间。",
         "Choose a time to collect here when that day is near.",
@@ -313,6 +354,8 @@ _RECORD: Mapping[str, Pair] = {
     "status_what.renew-link": ("更换本页网址", "changed the address of this page"),
     "status_what.dwelling-joined": ("核对房号", "matched the dwelling"),
     "status_what.slot": ("改领证时间", "changed the time to collect"),
+    "status_what.slot-released": ("领证时间让给别人", "the time to collect went to somebody else"),
+    "status_what.phone-confirmed": ("确认手机号", "confirmed the phone"),
     "status_what.slot-lost": ("领证时间取消", "the time to collect was withdrawn"),
     "status_what.sheet-lost": ("打印的证作废重印", "made printed cards anew"),
     "status_what.household-cancelled": ("取消申请", "cancelled the application"),

@@ -309,5 +309,5 @@ def expected(conn: Connection, compound_id: int, from_ms: int, until_ms: int, de
 def _slot(conn: Connection, compound_id: int, from_ms: int, until_ms: int, desk_id: int) -> tuple[Any, ...]:
     desks = [desk_id] if desk_id else [desk.desk_id for desk in slots.list_desks(conn, compound_id)]
     return (
-        _h.desk_id.in_(desks), _h.slot_ms >= from_ms, _h.slot_ms < until_ms, _h.state.in_(slots.HELD_STATES)
+        _h.desk_id.in_(desks), _h.slot_ms >= from_ms, _h.slot_ms < until_ms, *slots.holds_place()
     )  # fmt: skip

@@ -105,7 +105,7 @@ def loads(conn: Connection, compound_id: int, today: date, now_ms: int) -> list[
     """Every desk, those that are closed for good last."""
     counted = (
         select(_h.desk_id, func.count())
-        .where(_h.compound_id == compound_id, _h.slot_ms > now_ms, *_waiting())
+        .where(_h.compound_id == compound_id, _h.slot_ms > now_ms, *_waiting(), *slots.holds_place())
         .group_by(_h.desk_id)
     )
     taken = {row[0]: row[1] for row in conn.execute(counted)}
@@ -160,14 +160,14 @@ def impossible(conn: Connection, compound: Compound, desk: CollectionDesk, now_m
     """Households with a coming slot at this desk that it would not have as it is wanted now; where a quarter of an hour
     becomes too small for all, those who came last. The first is lost first."""
     wanted = (
-        select(_h.household_id, _h.slot_ms)
+        select(_h.household_id, _h.slot_ms, _h.doubt)
         .where(_h.compound_id == compound.compound_id, _h.desk_id == desk.desk_id, _h.slot_ms > now_ms,
                *_waiting())
         .order_by(_h.slot_ms, _h.household_id)
     )  # fmt: skip
     zone, held, lost = ZoneInfo(compound.timezone), Counter[int](), []
-    for household_id, slot_ms in conn.execute(wanted):
-        held[slot_ms] += 1
+    for household_id, slot_ms, doubt in conn.execute(wanted):
+        held[slot_ms] += doubt < slots.NO_PLACE
         if not slots.has_quarter(desk, zone, slot_ms) or held[slot_ms] > desk.capacity:
             lost.append(household_id)
     return lost

@@ -18,11 +18,14 @@ from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Centre, Writing
 from sync.server.people import identity
 from sync.server.people.deciding.case import pass_end
+from sync.server.people.deciding.doubtful import BULK, DOUBTFUL
 from sync.server.people.dwellings.dwellings import match
 from sync.server.people.households import households, notices
 from sync.server.people.households.warnings import find_warnings
 
-Filter = Literal["waiting", "warned", "clean", "correct", "observe", "addition", "objection", "quarantine", "not_here"]
+Filter = Literal[
+    "waiting", "warned", "clean", "doubtful", "correct", "observe", "addition", "objection", "quarantine", "not_here"
+]
 FILTERS: tuple[Filter, ...] = get_args(Filter)
 _OF_APPROVED: tuple[Filter, ...] = ("addition", "quarantine")
 Order = Literal["slot", "time"]
@@ -85,10 +88,11 @@ _lead = (
     .order_by(_p.place, _p.person_id).limit(1).scalar_subquery()
 )  # fmt: skip
 _ONLY: dict[Filter, ColumnElement[bool]] = {
-    "waiting": _h.state == "applied",
-    "warned": and_(_h.state == "applied", _h.warnings != ""),
+    "waiting": and_(_h.state == "applied", ~BULK),
+    "warned": and_(_h.state == "applied", _h.warnings != "", ~BULK),
     # who was told to wait and then changed the form is looked at by somebody, whatever the form says now
     "clean": and_(_h.state == "applied", _h.warnings == "", _h.not_before_ms == 0),
+    "doubtful": DOUBTFUL,
     "correct": _h.state == "correct",
     "observe": _h.state == "observe",
     "addition": _h.state == "approved",
@@ -138,12 +142,15 @@ def counts(conn: Connection, compound_id: int) -> dict[Filter, int]:
     """How many stand in each."""
     mine = _h.compound_id == compound_id
     undecided = _h.state.in_(("applied", "correct", "observe", "not_here"))
-    signs = ((_h.warnings != "").label("warned"), (_h.objection != "").label("objected"))
-    each = select(_h.state, *signs).where(mine, undecided).subquery().c
-    together = select(each.state, each.warned, each.objected, func.count()).group_by(*each)
+    marks = ((_h.warnings != "").label("warned"), (_h.objection != "").label("objected"),
+             DOUBTFUL.label("doubtful"), BULK.label("bulk"))  # fmt: skip
+    each = select(_h.state, *marks).where(mine, undecided).subquery().c
+    columns = (each.state, each.warned, each.objected, each.doubtful, each.bulk)
+    together = select(*columns, func.count()).group_by(*columns)
     found = dict.fromkeys(FILTERS, 0)
-    for state, warned, objected, number in conn.execute(together):
-        for name in _standing(state, bool(warned), bool(objected)):
+    for state, warned, objected, doubtful, bulk, number in conn.execute(together):
+        found["doubtful"] += number if doubtful else 0
+        for name in _standing(state, bool(warned), bool(objected)) if not (doubtful and bulk) else ():
             found[name] += number
     for name in _OF_APPROVED:
         which = select(func.count()).select_from(tables.household).where(_only(compound_id, name))

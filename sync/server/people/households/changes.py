@@ -17,7 +17,7 @@ from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes import passes
 from sync.server.passes.passes import Pass
 from sync.server.people import identity
-from sync.server.people.households import households, phone_pass, slots
+from sync.server.people.households import doubts, households, notices, phone_pass, slots
 from sync.server.people.households.application import (
     MOST_PEOPLE,
     MOST_VEHICLES,
@@ -40,7 +40,7 @@ def deeds(household: Household) -> tuple[str, ...]:
     """What the household may do in its state: ``correct``, ``slot``, ``cancel``, ``object``, ``lost``, ``plate``,
     ``person``, ``visitor``, ``moved``."""
     if household.state in households.OPEN_STATES:
-        return ("correct", "slot", "cancel")
+        return ("correct", "slot", "cancel") if doubts.may_choose(household.signs) else ("correct", "cancel")
     if household.stage == "approved":
         return ("slot", "plate", "person", "cancel")
     if household.stage == "collected":
@@ -77,7 +77,8 @@ def free_slots(conn: Connection, household: Household, compound: Compound, now_m
     here = (home.compound_id == household.compound_id, home.dwelling_id == household.dwelling_id)
     building = conn.execute(select(home.building).where(*here)).scalar() or ""
     keep = (household.desk_id, household.slot_ms)
-    found = slots.offer(conn, compound, building, now_ms, household.source == "paper", keep)
+    doubt = doubts.of_strangers(conn) if household.doubt else slots.FIRM
+    found = slots.offer(conn, compound, building, now_ms, household.source == "paper", keep, doubt)
     return [slot for slot in found if slot.at_ms >= household.not_before_ms]
 
 
@@ -86,11 +87,13 @@ def slot_stands(household: Household) -> bool:
     return household.desk_id > 0 and household.slot_ms >= household.not_before_ms
 
 
-def change_slot(writing: Writing, household: Household, desk_id: int, at_ms: int) -> None:
-    """Another time to collect. Raises CentreError where it was taken meanwhile."""
+def change_slot(writing: Writing, vault: Vault, household: Household, desk_id: int, at_ms: int) -> None:
+    """Another time to collect; who gives way to it is told. Raises CentreError where it was taken meanwhile."""
     must_be_able(household, "slot")
     offered = free_slots(writing.conn, household, writing.compound, writing.now_ms)
-    slots.book(writing, household.household_id, desk_id, at_ms, offered)
+    gave_way = slots.book(writing, household.household_id, desk_id, at_ms, offered)
+    if gave_way:
+        notices.tell_released(writing, vault, gave_way)
     writing.audit("slot", household.number, household.household_id)
 
 

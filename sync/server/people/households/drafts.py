@@ -16,8 +16,9 @@ from sync.server.centre import tables
 from sync.server.centre.errors import NoSuchThing
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Centre, Writing
-from sync.server.people.households import households
+from sync.server.people.households import households, notices
 from sync.server.people.households.application import Application
+from sync.server.people.households.doubts import Origin
 
 KEPT_MS = 30 * 86_400_000
 """A draft nobody has touched for this long is no longer found."""
@@ -81,7 +82,7 @@ def change(centre: Centre, compound_id: int, token: str, act: Act) -> Draft | No
         return draft
 
 
-def submit(centre: Centre, compound_id: int, token: str, act: Act) -> Draft | None:
+def submit(centre: Centre, compound_id: int, token: str, act: Act, origin: Origin = households.NOWHERE) -> Draft | None:
     """Submit a draft after ``act`` has put in what was written last, and leave the stub; all of it or nothing.
 
     Submitting it again gives the same stub. None where there is no draft. Raises what ``households.submit`` raises.
@@ -91,7 +92,8 @@ def submit(centre: Centre, compound_id: int, token: str, act: Act) -> Draft | No
         if draft is None or draft.submitted:
             return draft
         act(writing.conn, draft.application)
-        done = households.submit_in(writing, centre, draft.application, draft.household_id)
+        done = households.submit_in(writing, centre, draft.application, draft.household_id, origin)
+        notices.tell_others(writing, centre.vault, done)
         stub = Draft(application=Application(), link=done.link, submitted=True)
         _put(writing, centre.vault, token, stub)
         return stub

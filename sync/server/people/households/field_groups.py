@@ -125,7 +125,8 @@ FIELDS: tuple[Field, ...] = (
     *_of("household", ADVICE, "told", "warnings"),
     *_of("household", BOOKKEEPING, "state", "source", "language", "submitted_ms", "decided_ms", "decided_by",
          "not_before_ms", "evidence", "desk_id", "slot_ms", "letter_version", "letter_signed_ms", "observed_until_ms",
-         "printed_ms", "collected_ms", "collected_by", "collected_note", "objection", "ended_ms"),
+         "printed_ms", "collected_ms", "collected_by", "collected_note", "objection", "ended_ms", "doubt", "signs",
+         "browser_mark", "address_mark", "verified_ms", "released_ms", "code_version", "code_ms", "code_tries"),
     *_of("vehicle", KEY, "compound_id", "household_id", "vehicle_id", "pass_id"),
     *_of("vehicle", VEHICLE, "plate"),
 )  # fmt: skip

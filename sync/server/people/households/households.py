@@ -26,7 +26,7 @@ from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes import passes
 from sync.server.people import identity
-from sync.server.people.households import slots
+from sync.server.people.households import doubts, slots
 from sync.server.people.households.application import (
     Applicant,
     Application,
@@ -37,6 +37,7 @@ from sync.server.people.households.application import (
     check,
     read_form,
 )
+from sync.server.people.households.doubts import Origin
 from sync.server.people.households.field_groups import ANSWERS, Answers
 from sync.server.people.households.warnings import find_warnings
 
@@ -44,6 +45,7 @@ OPEN_STATES = ("applied", "correct", "observe")
 """Waiting for the office or for the household; its form may still be changed."""
 LIVE_STATES = (*OPEN_STATES, "approved")
 _LINK_BYTES = 16
+NOWHERE = Origin()
 
 
 class Household(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +80,10 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
     collected_note: str
     objection: str
     ended_ms: int
+    doubt: int
+    signs: str
+    verified_ms: int
+    released_ms: int
 
     @property
     def stage(self) -> str:
@@ -114,11 +120,15 @@ class Incomplete(CentreError):
 
 
 class Submitted(msgspec.Struct, frozen=True, kw_only=True):
-    """What the applicant takes away: the number, and the secret part of the address of the household's own page."""
+    """What the applicant takes away: the number, and the secret part of the address of the household's own page.
+    ``gave_way`` lost its slot to this one, ``repeats`` is what stands already for its telephone and dwelling: both are
+    to be told, by ``notices.tell_others``; 0: none."""
 
     household_id: int
     number: str
     link: str
+    gave_way: int = 0
+    repeats: int = 0
 
 
 # Submitting, and correcting
@@ -138,8 +148,9 @@ def submit(centre: Centre, compound_id: int, application: Application, by: str, 
         return submit_in(writing, centre, application, household_id)
 
 
-def submit_in(writing: Writing, centre: Centre, application: Application, household_id: int = 0) -> Submitted:
-    """Do what ``submit`` does, inside a transaction that does more."""
+def submit_in(writing: Writing, centre: Centre, application: Application, household_id: int = 0,
+              origin: Origin = NOWHERE) -> Submitted:  # fmt: skip
+    """Do what ``submit`` does, inside a transaction that does more, for a form that was sent from somewhere."""
     today = local_day(writing.compound, writing.now_ms)
     if mistakes := check(application, today):
         raise Incomplete(mistakes)
@@ -152,12 +163,17 @@ def submit_in(writing: Writing, centre: Centre, application: Application, househ
     if old is not None:
         _forget_people(writing, household_id)
     _put_people(writing, centre.vault, form, household_id)
-    _put_slot(writing, application, household_id, old)
+    if origin != NOWHERE:
+        set_state(writing, household_id, browser_mark=origin.browser, address_mark=origin.address)
+    signs = doubts.look(writing, household_id)
+    gave_way = _put_slot(writing, application, household_id, old, signs)
     set_state(writing, household_id, state="applied", warnings=",".join(find_warnings(writing, household_id)))
     number = household_number(writing.compound_id, household_id)
     writing.audit("correct" if old else "apply", number, household_id)
     link = link_of(centre.vault, writing.compound_id, household_id, old.link_version if old else 1)
-    return Submitted(household_id=household_id, number=number, link=link)
+    again = old is None and "applied_again" in signs
+    repeats = doubts.first_of(writing.conn, writing.compound_id, household_id) if again else 0
+    return Submitted(household_id=household_id, number=number, link=link, gave_way=gave_way, repeats=repeats)
 
 
 def household_number(compound_id: int, household_id: int) -> str:
@@ -279,16 +295,20 @@ def add_vehicle(writing: Writing, household_id: int, plate: str) -> int:
     return vehicle_id
 
 
-def _put_slot(writing: Writing, application: Application, household_id: int, old: Household | None) -> None:
-    """A slot stands unless another one is chosen."""
+def _put_slot(writing: Writing, application: Application, household_id: int, old: Household | None,
+              signs: Sequence[doubts.Sign]) -> int:  # fmt: skip
+    """A slot stands unless another one is chosen; a browser that applied too often gets none. Who gave way."""
     keep = (old.desk_id, old.slot_ms) if old else (0, 0)
     wanted = (application.desk_id, application.slot_ms)
+    if not doubts.may_choose(",".join(signs)):
+        return slots.book(writing, household_id, 0, 0, ())
     if not application.desk_id or wanted == keep:
-        return
+        return slots.make_room(writing, household_id)
     offered = slots.offer_one(
-        writing.conn, writing.compound, application.building, writing.now_ms, wanted, application.paper, keep
-    )
-    slots.book(writing, household_id, *wanted, offered)
+        writing.conn, writing.compound, application.building, writing.now_ms, wanted, application.paper, keep,
+        doubts.of_strangers(writing.conn),
+    )  # fmt: skip
+    return slots.book(writing, household_id, *wanted, offered)
 
 
 # The household's own link
@@ -331,6 +351,12 @@ def _one(conn: Connection, *which: Any) -> Household:
     if row is None:
         raise NoSuchThing(en="There is no such household.")
     return Household(**row)
+
+
+def first_of(conn: Connection, household: Household) -> Household | None:
+    """The first open application of the same telephone and dwelling, if it is not this one."""
+    found = doubts.first_of(conn, household.compound_id, household.household_id)
+    return get_household(conn, household.compound_id, found) if found else None
 
 
 def people_of(conn: Connection, compound_id: int, household_id: int) -> list[Person]:
@@ -405,7 +431,7 @@ def decide(writing: Writing, household_id: int, state: str, told: str = "", not_
     household = _must_be(writing, household_id, (*OPEN_STATES, "not_here"))
     set_state(
         writing, household_id, state=state, told=told, not_before_ms=not_before_ms, decided_ms=writing.now_ms,
-        decided_by=writing.by, evidence=evidence or household.evidence,
+        decided_by=writing.by, evidence=evidence or household.evidence, **doubts.settled(),
     )  # fmt: skip
     writing.audit(f"decide-{state}", household.number, household_id)
     return get_household(writing.conn, writing.compound_id, household_id)
@@ -417,7 +443,7 @@ def approve(writing: Writing, centre: Centre, household_id: int, until_ms: int =
     household = _must_be(writing, household_id, (*OPEN_STATES, "not_here"))
     set_state(
         writing, household_id, state="approved", told="", not_before_ms=0, decided_ms=writing.now_ms,
-        decided_by=writing.by, evidence=evidence or household.evidence,
+        decided_by=writing.by, evidence=evidence or household.evidence, **doubts.settled(),
     )  # fmt: skip
     writing.audit("decide-approved", household.number, household_id)
     issue_missing(writing, centre, household_id, until_ms)
@@ -477,7 +503,7 @@ def end(writing: Writing, household_id: int, state: str) -> None:
     """``cancelled`` (before passes were collected) or ``moved``: every pass is revoked, the slot is free again."""
     household = _must_be(writing, household_id, (*LIVE_STATES, "not_here"))
     _each_live_pass(writing, household_id, lambda number: passes.revoke_in(writing, number))
-    set_state(writing, household_id, state=state, ended_ms=writing.now_ms, desk_id=0, slot_ms=0)
+    set_state(writing, household_id, state=state, ended_ms=writing.now_ms, desk_id=0, slot_ms=0, **doubts.settled())
     writing.audit(f"household-{state}", household.number, household_id)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 import subprocess
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -21,7 +22,8 @@ from sync.server.centre import tables
 from sync.server.centre.places import Compound, all_compounds
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Centre, Writing
-from sync.server.people.households.households import Household, link_of
+from sync.server.people.households import phone_code
+from sync.server.people.households.households import Household, Submitted, get_household, link_of
 from sync.server.people.households.slots import get_desk
 from sync.server.people.town_setting import PUBLIC_URL, read_setting
 from sync.server.words.pairs import Language, Pair, pick
@@ -32,6 +34,8 @@ PAUSES_MS = (0, 60_000, 600_000, 3_600_000, 6 * 3_600_000)
 PATIENCE_S = 60
 BATCH = 500
 _LONGEST = 300
+_DAY_MS = 86_400_000
+_IN_BETWEEN = 20
 
 _n, _h = tables.notice.c, tables.household.c
 Outcome = Literal["sent", "failed", "unknown"]
@@ -97,6 +101,45 @@ def tell_decision(writing: Writing, vault: Vault, household: Household) -> None:
         queue(writing, vault, household, household.state, words)
 
 
+def tell_others(writing: Writing, vault: Vault, done: Submitted) -> None:
+    """Tell those whom an application concerns beside its own household."""
+    if done.gave_way:
+        tell_released(writing, vault, done.gave_way)
+    if done.repeats:
+        _tell_applied_again(writing, vault, get_household(writing.conn, writing.compound_id, done.repeats))
+
+
+def tell_released(writing: Writing, vault: Vault, household_id: int) -> None:
+    """Tell a household that its slot went to somebody else, and that its application stands."""
+    household = get_household(writing.conn, writing.compound_id, household_id)
+    _queue_rarely(writing, vault, household, "slot_released")
+
+
+def _tell_applied_again(writing: Writing, vault: Vault, first: Household) -> None:
+    """Tell the telephone itself, and nobody who only knows its number, that it has applied already, and where."""
+    _queue_rarely(writing, vault, first, "applied_again")
+
+
+def _queue_rarely(writing: Writing, vault: Vault, household: Household, kind: str) -> None:
+    """At most one of a kind to a telephone in a day: whoever sends forms in bulk makes others pay for no messages."""
+    mine = (_h.compound_id == household.compound_id, _h.household_id == household.household_id)
+    phone = select(_h.phone_mark).where(*mine).scalar_subquery()
+    same = (_h.compound_id == _n.compound_id) & (_h.household_id == _n.household_id)
+    lately = (
+        select(_n.notice_id).join(tables.household, same)
+        .where(_n.compound_id == household.compound_id, _n.kind == kind, _n.at_ms > writing.now_ms - _DAY_MS)
+        .where(_h.phone_mark == phone).limit(1)
+    )  # fmt: skip
+    if writing.conn.execute(lately).first() is None:
+        zh, en = NOTICES[kind]
+        queue(writing, vault, household, kind, (zh.format(number=household.number), en.format(number=household.number)))
+
+
+def queue_code(writing: Writing, vault: Vault, household: Household) -> None:
+    """Send a household the code that counts now; it is put into the text only when that is sent."""
+    queue(writing, vault, household, phone_code.KIND, NOTICES["code"])
+
+
 def tell_additions(writing: Writing, vault: Vault, household: Household) -> None:
     """Tell a household that passes for those it added lie ready."""
     zh, en = NOTICES["addition"]
@@ -141,13 +184,15 @@ def _short(text: str) -> str:
 
 
 def due(conn: Connection, compound_id: int, now_ms: int, at_most: int = BATCH) -> list[DueMessage]:
-    """What is to be sent now, the oldest first."""
+    """What is to be sent now, the oldest first, but codes before all: somebody waits for them. One that would come when
+    it is no longer good is never sent."""
     first = (_n.tries == 0,)
     later = [(_n.tries == tries) & (_n.tried_ms <= now_ms - pause) for tries, pause in enumerate(PAUSES_MS) if tries]
     wanted = (
         select(_n.compound_id, _n.notice_id, _n.kind, _n.tries)
         .where(_n.compound_id == compound_id, _n.sent_ms == 0, or_(*first, *later))
-        .order_by(_n.at_ms, _n.notice_id).limit(at_most)
+        .where((_n.kind != phone_code.KIND) | (_n.at_ms > now_ms - phone_code.LASTS_MS))
+        .order_by(_n.kind != phone_code.KIND, _n.at_ms, _n.notice_id).limit(at_most)
     )  # fmt: skip
     return [DueMessage(**row) for row in conn.execute(wanted).mappings()]
 
@@ -162,20 +207,34 @@ def count_due(centre: Centre) -> dict[str, int]:
     return found
 
 
-def send_due(centre: Centre, program: str) -> Report:
-    """Run the program once for each notice that is due, and write down what came of it. Safe to run twice at a time.
+def send_due(centre: Centre, program: str, at_most: int = BATCH) -> Report:
+    """Run the program once for each notice that is due, at most so many in a compound, and write down what came of it.
+    Safe to run twice at a time.
 
     Raises NoProgram.
     """
     report = Report()
+    now_ms = centre.now_ms()
     with centre.store.read() as conn:
-        waiting = [one for compound in all_compounds(conn) for one in due(conn, compound.compound_id, centre.now_ms())]
-    for notice in waiting:
+        waiting = [one for home in all_compounds(conn) for one in due(conn, home.compound_id, now_ms, at_most)]
+    for notice in sorted(waiting, key=lambda one: one.kind != phone_code.KIND):
         message = _take(centre, notice)
         if message is not None:
             outcome = _run(centre, notice, program, message)
             setattr(report, outcome, getattr(report, outcome) + 1)
     return report
+
+
+def follow(centre: Centre, program: str, wait: Callable[[], bool]) -> Report:
+    """Send what is due again and again until ``wait`` says that it is enough. Little at a time, so that nobody's code
+    waits behind hundreds of other notices. Raises NoProgram."""
+    whole = Report()
+    while True:
+        done = send_due(centre, program, _IN_BETWEEN)
+        for name in Report.__struct_fields__:
+            setattr(whole, name, getattr(whole, name) + getattr(done, name))
+        if wait():
+            return whole
 
 
 def _take(centre: Centre, notice: DueMessage) -> Message | None:
@@ -186,13 +245,22 @@ def _take(centre: Centre, notice: DueMessage) -> Message | None:
         marked = {"sent_ms": centre.now_ms(), "tried_ms": centre.now_ms(), "tries": notice.tries + 1}
         if not conn.execute(taken.values(**marked)).rowcount:
             return None
-        wanted = select(_n.words, _n.sealed_phone, _h.household_id, _h.language, _h.number, _h.link_version).join(
+        columns = (_h.household_id, _h.language, _h.number, _h.link_version, _h.code_version)
+        wanted = select(_n.words, _n.sealed_phone, *columns).join(
             tables.household, (_h.compound_id == _n.compound_id) & (_h.household_id == _n.household_id)
         )
         row = conn.execute(wanted.where(*mine)).one()
-        text = row.words + _where(conn, centre.vault, notice.compound_id, row)
+        text = _whole(conn, centre.vault, notice, row)
     phone = centre.vault.unseal_text(row.sealed_phone)
     return Message(phone=phone, text=text, kind=notice.kind, id=f"{notice.compound_id}-{notice.notice_id}")
+
+
+def _whole(conn: Connection, vault: Vault, notice: DueMessage, row: Any) -> str:
+    """The text with what does not lie open in the database: the code, or the address of the household's page."""
+    if notice.kind != phone_code.KIND:
+        return str(row.words + _where(conn, vault, notice.compound_id, row))
+    code = phone_code.code_of(vault, notice.compound_id, row.household_id, row.code_version)
+    return str(row.words.replace("{code}", code))
 
 
 def _of(notice: DueMessage) -> tuple[Any, ...]:
@@ -236,5 +304,5 @@ def _give_back(centre: Centre, notice: DueMessage, values: dict[str, int]) -> No
 
 def count_given_up(conn: Connection, compound_id: int) -> int:
     """Notices that failed at their last try."""
-    given_up = (_n.compound_id == compound_id, _n.sent_ms == 0, _n.tries >= len(PAUSES_MS))
+    given_up = (_n.compound_id == compound_id, _n.sent_ms == 0, _n.tries >= len(PAUSES_MS), _n.kind != phone_code.KIND)
     return conn.execute(select(func.count()).select_from(tables.notice).where(*given_up)).scalar_one()

@@ -22,7 +22,8 @@ from sync.server.people.households.areas import UNDECIDED, Area, list_areas, tou
 from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, USUAL_MOST_PEOPLE, read_count
 
 WARNINGS = (
-    "same_doc", "same_doc_elsewhere", "travel", "contact", "unwell", "quarantine", "many_people", "found_not_here",
+    "same_doc", "same_doc_elsewhere", "travel", "contact", "unwell", "quarantine", "applied_again", "phone_many",
+    "dwelling_many", "browser_many", "together", "many_people", "found_not_here",
     "found_vacant", "other_household", "arrived_lately", "not_in_register", "no_adult", "paper", "phone_often",
     "slot_past",
 )  # fmt: skip
@@ -70,6 +71,7 @@ def look(conn: Connection, compound: Compound, household_id: int, now_ms: int) -
     found = [
         *_documents(conn, home, people), *_travel(conn, home, people, today), *_health(people),
         *_dwelling(conn, home, len(people)), *_papers(people, today), *_telephone(conn, home), *_slot(home, now_ms),
+        *(Concern(code=sign) for sign in home.signs.split(",") if sign in WARNINGS),
     ]  # fmt: skip
     return sorted(found, key=lambda concern: WARNINGS.index(concern.code))
 
