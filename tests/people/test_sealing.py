@@ -301,7 +301,7 @@ class Dying(store.Store):
         event.listen(self._engine, "before_cursor_execute", self._count)
     def _count(self, conn, cursor, statement, *rest):
         global left
-        left -= statement.startswith(sys.argv[2])
+        left -= f"{statement}$".startswith(sys.argv[2])
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 import sync.server.opening
@@ -314,8 +314,8 @@ open_centre(Settings(state=Path(sys.argv[1]), watch=False))
     ("statement", "after"),
     [
         pytest.param("ALTER TABLE", 9, marks=pytest.mark.slow),  # while the words are put aside
-        ("UPDATE", 210),  # in the second page
-        pytest.param("DELETE FROM unsealed", 450, marks=pytest.mark.slow),  # all is sealed and the file written anew
+        ("UPDATE", 4),  # in the page after the records of deeds
+        pytest.param("DELETE FROM unsealed$", 0, marks=pytest.mark.slow),  # all is sealed and the file written anew
     ],
 )  # fmt: skip
 def test_a_centre_killed_while_it_seals_goes_on_where_it_was(tmp_path: Path, statement: str, after: int) -> None:
@@ -327,6 +327,6 @@ def test_a_centre_killed_while_it_seals_goes_on_where_it_was(tmp_path: Path, sta
         with sqlite3.connect(settings.state / "centre.db") as db:
             waiting = db.execute("SELECT count(*) FROM unsealed").fetchone()[0]
         db.close()
-        assert 200 < waiting < 430, "one page is sealed, the one in which it died is not"
+        assert 0 < waiting < 430, "some pages are sealed, the one in which it died is not"
     must_be_whole(settings, 430)
     assert raw_found((*OLD_WORDS, "旧用途7"), raw(settings.state)) == set()

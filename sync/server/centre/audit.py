@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Table, insert, select
 
 from sync.server.centre import tables
-from sync.server.centre.sealing import open_words, vault_of
+from sync.server.centre.sealing import RowValues, open_words, vault_of
 from sync.server.centre.writing import Centre
 
 PAGE_ROWS = 100
@@ -85,12 +85,12 @@ def _find(
     order = (columns.at_ms.desc(), columns.audit_id)
     with centre.store.read() as conn:
         found = conn.execute(wanted.order_by(*order).limit(PAGE_ROWS + 1).offset((page - 1) * PAGE_ROWS)).mappings()
-        records = [Record(**{name: row[name] for name in names}, **(open_why(conn, row) if sealed else {}))
+        records = [Record(**{name: row[name] for name in names} | (open_why(conn, row) if sealed else {}))
                    for row in found]  # fmt: skip
     return records[:PAGE_ROWS], len(records) > PAGE_ROWS
 
 
-def open_why(conn: Connection, row: Mapping[str, Any]) -> dict[str, str]:
+def open_why(conn: Connection, row: RowValues) -> dict[str, str]:
     """``why`` of a row with ``compound_id``, ``audit_id`` and ``sealed_why``."""
     return open_words(vault_of(conn), tables.audit, row, "why")
 

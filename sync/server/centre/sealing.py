@@ -15,6 +15,8 @@ from sqlalchemy import Connection, Table
 
 from sync.server.centre.vault import Vault
 
+RowValues = Mapping[Any, Any]
+"""Columns of a row by their names, as a dict or as the database gives it."""
 _BEFORE = "sealed_"
 _USUAL = 64
 _LEAST = {
@@ -30,26 +32,26 @@ def vault_of(conn: Connection) -> Vault:
     return cast(Vault, conn.get_execution_options()["vault"])
 
 
-def seal(vault: Vault, table: Table, row: Mapping[str, Any], column: str, secret: bytes) -> bytes:
+def seal(vault: Vault, table: Table, row: RowValues, column: str, secret: bytes) -> bytes:
     """Seal a value of a sealed column; of ``row`` only the key is read. Empty for an empty one."""
     least = 0 if column in _AS_LONG_AS_IT_IS else _LEAST.get(column, _USUAL)
     return vault.seal_at(_place(table, row, column), secret, least) if secret else b""
 
 
-def unseal(vault: Vault, table: Table, row: Mapping[str, Any], column: str) -> bytes:
+def unseal(vault: Vault, table: Table, row: RowValues, column: str) -> bytes:
     """Raises VaultError for what was not sealed there."""
     sealed = row[column]
     return vault.unseal_at(_place(table, row, column), sealed) if sealed else b""
 
 
-def seal_words(vault: Vault, table: Table, row: Mapping[str, Any], **words: str) -> dict[str, bytes]:
+def seal_words(vault: Vault, table: Table, row: RowValues, **words: str) -> dict[str, bytes]:
     """``told="…"`` becomes the value of the column ``sealed_told``."""
     return {
         f"{_BEFORE}{name}": seal(vault, table, row, f"{_BEFORE}{name}", text.encode()) for name, text in words.items()
     }
 
 
-def open_words(vault: Vault, table: Table, row: Mapping[str, Any], *names: str) -> dict[str, str]:
+def open_words(vault: Vault, table: Table, row: RowValues, *names: str) -> dict[str, str]:
     """``told`` out of the column ``sealed_told``. Raises VaultError."""
     return {name: unseal(vault, table, row, f"{_BEFORE}{name}").decode() for name in names}
 
@@ -61,6 +63,6 @@ def key_of(table: Table) -> tuple[str, ...]:
     return (*names, "household_id") if "household_id" in table.c and "household_id" not in names else names
 
 
-def _place(table: Table, row: Mapping[str, Any], column: str) -> str:
+def _place(table: Table, row: RowValues, column: str) -> str:
     parts = (row[name] for name in key_of(table))
     return "/".join((table.name, column, *(part.hex() if isinstance(part, bytes) else str(part) for part in parts)))

@@ -106,7 +106,8 @@ class Store:
                 return True
             cursor = conn.connection.cursor()
             cursor.execute("VACUUM")
-            return cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+            busy: int = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            return not busy
 
     def alone(self, conn: Connection) -> None:
         """Let no other upgrade run until this transaction ends; on SQLite none does."""

@@ -75,7 +75,9 @@ def _put_aside(compound_id: int) -> None:
             ])  # fmt: skip
 
 
-def _pages(compound_id: int, table: str, keys: tuple[str, ...], columns: tuple[str, ...]) -> Iterator[list[dict]]:
+def _pages(
+    compound_id: int, table: str, keys: tuple[str, ...], columns: tuple[str, ...]
+) -> Iterator[list[dict[str, object]]]:
     """Rows of a compound in pages, by their keys."""
     names = ", ".join((*keys, *columns))
     after: tuple[object, ...] | None = None
@@ -102,9 +104,9 @@ def _stays(compound_id: int) -> dict[int, list[list[str]]]:
     return found
 
 
-def _words(row: dict, columns: tuple[str, ...], stays: dict[int, list[list[str]]]) -> dict[str, object]:
+def _words(row: dict[str, object], columns: tuple[str, ...], stays: dict[int, list[list[str]]]) -> dict[str, object]:
     words: dict[str, object] = {name: row[name] for name in columns}
-    return words | ({"stays": stays.get(row["person_id"], [])} if "person_id" in row else {})
+    return words | ({"stays": stays.get(int(str(row["person_id"])), [])} if "person_id" in row else {})
 
 
 def _key(value: object) -> object:

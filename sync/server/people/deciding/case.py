@@ -164,7 +164,7 @@ def _earlier(conn: Connection, household: Household) -> list[Earlier]:
     return [_line(conn, row, same.get(row["household_id"], ())) for row in conn.execute(wanted).mappings()]
 
 
-def _line(conn: Connection, row: Mapping[str, Any], same_people: Sequence[str]) -> Earlier:
+def _line(conn: Connection, row: sealing.RowValues, same_people: Sequence[str]) -> Earlier:
     clear = {name: row[name] for name in Earlier.__struct_fields__ if name in row}
     told = sealing.open_words(sealing.vault_of(conn), tables.household, row, "told")
     return Earlier(
@@ -191,7 +191,7 @@ def _history(conn: Connection, household: Household) -> list[Step]:
     return [_step(conn, row) for row in conn.execute(wanted).mappings()]
 
 
-def _step(conn: Connection, row: Mapping[str, Any]) -> Step:
+def _step(conn: Connection, row: sealing.RowValues) -> Step:
     return Step(at_ms=row["at_ms"], by=row["by"], what=row["what"], **audit.open_why(conn, row))
 
 

@@ -6,7 +6,7 @@ Stored warnings are those of the last look; what decides is looked at again in t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, fu
 
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError
-from sync.server.centre.sealing import open_words
+from sync.server.centre.sealing import RowValues, open_words
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Centre, Writing
 from sync.server.people import identity
@@ -188,7 +188,7 @@ def _lines(conn: Connection, vault: Vault, compound_id: int, chosen: ReviewFilte
     return select(*same, _lead.label("name"), *counted).where(_h.compound_id == compound_id, which)
 
 
-def _line(vault: Vault, row: Mapping[str, Any]) -> ReviewEntry:
+def _line(vault: Vault, row: RowValues) -> ReviewEntry:
     clear = {name: row[name] for name in ReviewEntry.__struct_fields__ if name in row}
     words = open_words(vault, tables.household, row, "warnings", "told", "objection")
     warnings = tuple(code for code in words["warnings"].split(",") if code)

@@ -344,7 +344,7 @@ def _one(conn: Connection, *which: Any) -> Household:
     if row is None:
         raise NoSuchThing(en="There is no such household.")
     clear = {name: row[name] for name in Household.__struct_fields__ if name in of}
-    return Household(**clear, **sealing.open_words(vault_of(conn), tables.household, row, *SEALED_WORDS))
+    return Household(**clear | sealing.open_words(vault_of(conn), tables.household, row, *SEALED_WORDS))
 
 
 def people_of(conn: Connection, compound_id: int, household_id: int) -> list[Person]:

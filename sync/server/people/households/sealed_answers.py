@@ -7,13 +7,14 @@ away or who is ill. Somebody with more than two or three stays has a longer one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import msgspec
 
 from sync.server.centre import sealing, tables
+from sync.server.centre.sealing import RowValues
 from sync.server.centre.vault import Vault
 from sync.server.people.households.application import Applicant, Journey
 from sync.server.people.households.field_groups import ANSWERS, BIRTH, TRAVEL
@@ -50,7 +51,7 @@ def _born(today: date, years: int) -> str:
     return f"{today.year - years:04d}{today.isoformat()[4:]}"
 
 
-def seal_answers(vault: Vault, keys: Mapping[str, Any], said: Mapping[str, str], stays: Sequence[Journey],
+def seal_answers(vault: Vault, keys: RowValues, said: Mapping[str, str], stays: Sequence[Journey],
                  today: date) -> dict[str, Any]:  # fmt: skip
     """The columns of a person's row. ``keys`` are ``KEYS``, ``said`` the answers."""
     travel = _Travel(
@@ -63,12 +64,12 @@ def seal_answers(vault: Vault, keys: Mapping[str, Any], said: Mapping[str, str],
     }
 
 
-def open_birth(vault: Vault, row: Mapping[str, Any]) -> str:
+def open_birth(vault: Vault, row: RowValues) -> str:
     """Empty where it is not known. Raises VaultError."""
     return sealing.unseal(vault, tables.person, row, BIRTH).decode()
 
 
-def open_travel(vault: Vault, row: Mapping[str, Any]) -> tuple[dict[str, str], list[Journey]]:
+def open_travel(vault: Vault, row: RowValues) -> tuple[dict[str, str], list[Journey]]:
     """Question → answer, all of ``TRAVELLED``, and the stays; empty where they were erased. Raises VaultError."""
     opened = sealing.unseal(vault, tables.person, row, TRAVEL)
     found = _decode(opened) if opened else _Travel({}, [])
@@ -79,12 +80,12 @@ def _journey(stay: Sequence[str]) -> Journey:
     return Journey(**dict(zip(Journey.__struct_fields__, stay, strict=False)))
 
 
-def open_answers(vault: Vault, row: Mapping[str, Any]) -> dict[str, str]:
+def open_answers(vault: Vault, row: RowValues) -> dict[str, str]:
     """Question → answer, of all that stand sealed. Raises VaultError."""
     return {"birth": open_birth(vault, row), **open_travel(vault, row)[0]}
 
 
-def stays_of(vault: Vault, rows: Iterator[Mapping[str, Any]]) -> dict[int, list[Journey]]:
+def stays_of(vault: Vault, rows: Iterable[RowValues]) -> dict[int, list[Journey]]:
     """Person → stays, of those who were away."""
     return {row["person_id"]: stays for row in rows if (stays := open_travel(vault, row)[1])}
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from sync.server.centre import tables
 from sync.server.centre.places import Compound
-from sync.server.centre.sealing import open_words, seal_words, vault_of
+from sync.server.centre.sealing import RowValues, open_words, seal_words, vault_of
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Writing
 from sync.server.people.households.application import JOURNEY_DAYS, Journey
@@ -78,7 +78,7 @@ def look(conn: Connection, compound: Compound, household_id: int, now_ms: int) -
     return sorted(found, key=lambda concern: WARNINGS.index(concern.code))
 
 
-class _Someone(msgspec.Struct, frozen=True):
+class _Someone(msgspec.Struct, frozen=True, kw_only=True):
     """What counts of a person here."""
 
     person_id: int
@@ -90,9 +90,12 @@ class _Someone(msgspec.Struct, frozen=True):
     stays: Sequence[Journey]
 
 
-def _someone(vault: Vault, row: Mapping[str, Any]) -> _Someone:
-    clear = (row[name] for name in ("person_id", "doc_kind", "doc_mark", "doc_masked"))
-    return _Someone(*clear, open_birth(vault, row), *open_travel(vault, row))
+def _someone(vault: Vault, row: RowValues) -> _Someone:
+    said, stays = open_travel(vault, row)
+    return _Someone(
+        person_id=row["person_id"], doc_kind=row["doc_kind"], doc_mark=row["doc_mark"], doc_masked=row["doc_masked"],
+        birth=open_birth(vault, row), said=said, stays=stays,
+    )  # fmt: skip
 
 
 def _day(compound: Compound, now_ms: int) -> date:

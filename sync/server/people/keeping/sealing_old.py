@@ -9,12 +9,13 @@ Copies made before (backups, PostgreSQL's archived log) hold the words as they w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, exists, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, exists, insert, select, tuple_, update
 
 from sync.server.centre import sealing, tables
 from sync.server.centre.places import get_compound
@@ -22,9 +23,10 @@ from sync.server.centre.store import Store
 from sync.server.centre.vault import Vault, VaultError
 from sync.server.people import identity
 from sync.server.people.households.application import Journey
-from sync.server.people.households.sealed_answers import seal_answers
+from sync.server.people.households.field_groups import TRAVEL
+from sync.server.people.households.sealed_answers import TRAVELLED, seal_answers
 
-PAGE = 200
+PAGE = 500
 _REWRITE = "rewrite"
 """In ``unsealed.of``: everything is sealed, and the file is still to be written anew."""
 _u, _c = tables.unsealed.c, tables.compound.c
@@ -72,66 +74,73 @@ def _waits(store: Store) -> bool:
 
 
 def _seal_page(store: Store, vault: Vault, now_ms: int) -> int:
-    """How many rows were sealed; 0: none waits."""
+    """How many rows were sealed, all of one table and compound; 0: none waits."""
     if not _waits(store):
         return 0
     with store.write() as conn:
         store.alone(conn)
-        wanted = select(tables.unsealed).where(_u.of != _REWRITE).order_by(_u.compound_id, _u.of, _u.row)
-        rows = conn.execute(wanted.limit(PAGE)).mappings().all()
-        if not rows:
+        wanted = select(_u.compound_id, _u.of).where(_u.of != _REWRITE).order_by(_u.compound_id, _u.of)
+        first = conn.execute(wanted.limit(1)).first()
+        if first is None:
             return 0
         _must_be_its_key(conn, vault)
-        for waiting in rows:
-            _seal_row(conn, vault, waiting, now_ms)
-            mine = (_u.compound_id == waiting["compound_id"], _u.of == waiting["of"], _u.row == waiting["row"])
-            conn.execute(delete(tables.unsealed).where(*mine))
-        left = {"compound_id": rows[0]["compound_id"], "of": _REWRITE, "row": "", "words": ""}
+        here = (_u.compound_id == first.compound_id, _u.of == first.of)
+        waiting = conn.execute(select(_u.row, _u.words).where(*here).order_by(_u.row).limit(PAGE)).all()
+        _seal_rows(conn, vault, _OLD[first.of], first.compound_id, {one.row: one.words for one in waiting}, now_ms)
+        conn.execute(delete(tables.unsealed).where(*here, _u.row <= waiting[-1].row))
         if not conn.execute(select(exists(select(_u.of).where(_u.of == _REWRITE)))).scalar_one():
-            conn.execute(tables.unsealed.insert().values(left))
-        return len(rows)
+            left = {"compound_id": first.compound_id, "of": _REWRITE, "row": "", "words": ""}
+            conn.execute(insert(tables.unsealed).values(left))
+        return len(waiting)
 
 
 def _must_be_its_key(conn: Connection, vault: Vault) -> None:
     vault.unseal(conn.execute(select(_c.sealed_root_seed).order_by(_c.compound_id).limit(1)).scalar_one())
 
 
-def _seal_row(conn: Connection, vault: Vault, waiting: Mapping[str, Any], now_ms: int) -> None:
-    old = _OLD[waiting["of"]]
-    key = {"compound_id": waiting["compound_id"], **_key(old, waiting["row"])}
-    mine = [old.table.c[name] == value for name, value in key.items()]
-    row = conn.execute(select(old.table).where(*mine)).mappings().first()
-    if row is None:
-        return
-    words = msgspec.json.decode(waiting["words"])
-    if old.table is tables.person:
-        values = _person(conn, vault, row, words, now_ms)
-    else:
-        values = sealing.seal_words(vault, old.table, key, **words)
-    values |= {column: _bound(vault, old.table, row, column) for column in old.full}
-    if "phone_masked" in row:
-        values |= _masks(vault, old.table, {**row, **values})
-    if values:
-        conn.execute(update(old.table).where(*mine).values(**values))
-
-
-def _key(old: _OldTable, row: str) -> dict[str, Any]:
-    found = dict(zip(old.keys, msgspec.json.decode(row), strict=True))
-    return {name: bytes.fromhex(value) if name.endswith("_mark") else value for name, value in found.items()}
-
-
-def _person(conn: Connection, vault: Vault, row: Mapping[str, Any], words: Mapping[str, Any],
-            now_ms: int) -> dict[str, Any]:  # fmt: skip
-    zone = ZoneInfo(get_compound(conn, row["compound_id"]).timezone)
-    stays = [Journey(**dict(zip(Journey.__struct_fields__, stay, strict=True))) for stay in words["stays"]]
+def _seal_rows(conn: Connection, vault: Vault, old: _OldTable, compound_id: int, waiting: Mapping[str, str],
+               now_ms: int) -> None:  # fmt: skip
+    zone = ZoneInfo(get_compound(conn, compound_id).timezone)
     today = datetime.fromtimestamp(now_ms / 1000, zone).date()
+    said = {_key(old, row): msgspec.json.decode(words) for row, words in waiting.items()}
+    columns = [old.table.c[name] for name in old.keys]
+    mine = old.table.c.compound_id == compound_id
+    rows = conn.execute(select(old.table).where(mine, tuple_(*columns).in_(list(said)))).mappings().all()
+    changed = []
+    for row in rows:
+        key = tuple(row[name] for name in old.keys)
+        at = {f"of_{name}": value for name, value in zip(old.keys, key, strict=True)}
+        changed.append(_sealed(vault, old, row, said[key], today) | at)
+    if changed:
+        this = (column == bindparam(f"of_{column.name}") for column in columns)
+        conn.execute(update(old.table).where(mine, *this), changed)
+
+
+def _key(old: _OldTable, row: str) -> tuple[Any, ...]:
+    found = zip(old.keys, msgspec.json.decode(row), strict=True)
+    return tuple(bytes.fromhex(value) if name.endswith("_mark") else value for name, value in found)
+
+
+def _sealed(vault: Vault, old: _OldTable, row: sealing.RowValues, said: Mapping[str, Any],
+            today: date) -> dict[str, Any]:  # fmt: skip
+    """What changes in a row; of every row of a table the same columns."""
+    values: dict[str, Any] = {column: _bound(vault, old.table, row, column) for column in old.full}
+    if old.table is tables.person:
+        values |= _person(vault, row, said, today)
+    else:
+        values |= sealing.seal_words(vault, old.table, row, **said)
+    return values | _masks(vault, old.table, {**row, **values})
+
+
+def _person(vault: Vault, row: sealing.RowValues, words: Mapping[str, Any], today: date) -> dict[str, Any]:
+    stays = [Journey(**dict(zip(Journey.__struct_fields__, stay, strict=True))) for stay in words["stays"]]
     said = {name: value for name, value in words.items() if name != "stays"}
-    if not any(value for name, value in said.items() if name != "birth") and not stays:  # erased already
-        return seal_answers(vault, row, said, stays, today) | {"sealed_travel": b""}
-    return seal_answers(vault, row, said, stays, today)
+    sealed = seal_answers(vault, row, said, stays, today)
+    erased = not stays and not any(said[name] for name in TRAVELLED)
+    return sealed | ({TRAVEL: b""} if erased else {})
 
 
-def _bound(vault: Vault, table: Table, row: Mapping[str, Any], column: str) -> bytes:
+def _bound(vault: Vault, table: Table, row: sealing.RowValues, column: str) -> bytes:
     """What was sealed already, bound to its place; damaged as it is where it was damaged."""
     try:
         return sealing.seal(vault, table, row, column, vault.unseal(row[column])) if row[column] else b""
@@ -139,13 +148,13 @@ def _bound(vault: Vault, table: Table, row: Mapping[str, Any], column: str) -> b
         return bytes(row[column])
 
 
-def _masks(vault: Vault, table: Table, row: Mapping[str, Any]) -> dict[str, str]:
-    """Masks as they are made now; those whose number was erased stay."""
-    made = {"phone": identity.mask_phone, "doc": identity.mask}
+def _masks(vault: Vault, table: Table, row: sealing.RowValues) -> dict[str, str]:
+    """Masks as they are made now; those whose number was erased, or is damaged, stay."""
     found = {}
-    for name in (one for one in made if row.get(f"sealed_{one}")):
-        try:
-            found[f"{name}_masked"] = made[name](sealing.open_words(vault, table, row, name)[name])
-        except VaultError:
-            continue
+    for name, made in (("phone", identity.mask_phone), ("doc", identity.mask)):
+        if f"{name}_masked" in row:
+            found[f"{name}_masked"] = row[f"{name}_masked"]
+            with suppress(VaultError):
+                number = sealing.open_words(vault, table, row, name)[name]
+                found[f"{name}_masked"] = made(number) if number else row[f"{name}_masked"]
     return found

@@ -146,7 +146,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     down: bool = False
     defaults: Mapping[str, str] = {}
     answers: tuple[str, ...] = ()
-    opens: Callable[[Vault, Mapping[str, Any]], Mapping[str, str]] = lambda vault, row: {}
+    opens: Callable[[Vault, sealing.RowValues], dict[str, str]] = lambda vault, row: {}
 
     def hidden(self, whole: bool) -> dict[str, ColumnElement[Any]]:
         """Columns beside ``shown``: the key, what is opened in every row, and full numbers if ``whole``."""
@@ -154,9 +154,9 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
         names = (*sealing.key_of(self.owner), *self.answers, *full)
         return {name: self.owner.c[name] for name in names if name not in self.shown}
 
-    def made(self, vault: Vault, row: Mapping[str, Any]) -> Row:
+    def made(self, vault: Vault, row: sealing.RowValues) -> Row:
         """Raises VaultError."""
-        return self.row(**{name: row[name] for name in self.shown}, **self.opens(vault, row))
+        return self.row(**{name: row[name] for name in self.shown} | self.opens(vault, row))
 
     @property
     def key(self) -> ColumnElement[Any]:
@@ -247,7 +247,7 @@ _AGE = case(
 )  # fmt: skip
 
 
-def _open_person(vault: Vault, row: Mapping[str, Any]) -> dict[str, str]:
+def _open_person(vault: Vault, row: sealing.RowValues) -> dict[str, str]:
     opened = open_answers(vault, row)
     return {name: opened[name] for name in exported_of_person() if name in opened}
 
