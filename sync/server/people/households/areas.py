@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from sync.server.centre import audit, tables
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.places import all_compounds
-from sync.server.centre.sealing import vault_of
+from sync.server.centre.sealing import open_words, vault_of
 from sync.server.centre.writing import Centre
 from sync.server.people.households.application import Journey
 from sync.server.people.households.field_groups import TRAVEL
@@ -23,6 +23,8 @@ from sync.server.people.households.sealed_answers import KEYS, open_travel
 UNDECIDED = ("applied", "correct", "observe")
 _LONGEST = 30
 _PAGE = 500
+Travel = tuple[int, Mapping[str, str], Sequence[Journey]]
+"""A person's household, answers about travel and health, and stays."""
 _ENDINGS = (
     "维吾尔自治区", "壮族自治区", "回族自治区", "特别行政区", "自治区", "自治州", "自治县", "地区", "省", "市",
     "区", "县", "盟",
@@ -119,25 +121,44 @@ def remove_area(centre: Centre, area_id: int, by: str) -> None:
 
 
 def count_undecided(conn: Connection, areas: Iterable[Area]) -> dict[int, int]:
-    """Area → applications without a decision in which somebody was there at the time, in all compounds."""
+    """Area → applications without a decision in which somebody was there at the time, in all compounds. Only those that
+    are marked with ``travel`` are opened whole, as they were marked when they came or when the list last changed."""
     listed = list(areas)
     counted: dict[int, set[tuple[int, int]]] = {area.area_id: set() for area in listed}
     for compound in all_compounds(conn):
-        for household_id, _, stays in travels(conn, compound.compound_id):
+        for household_id, _, stays in _travels(conn, compound.compound_id, _marked(conn, compound.compound_id)):
             for area in touches(listed, stays):
                 counted[area.area_id].add((compound.compound_id, household_id))
     return {area_id: len(homes) for area_id, homes in counted.items()}
 
 
-def travels(conn: Connection, compound_id: int) -> Iterator[tuple[int, Mapping[str, str], Sequence[Journey]]]:
-    """Household, answers and stays of everybody in an application without a decision, opened page by page."""
-    of, household, vault = tables.person.c, tables.household.c, vault_of(conn)
-    waiting = select(household.household_id).where(household.compound_id == compound_id, household.state.in_(UNDECIDED))
-    wanted = select(*(of[name] for name in (*KEYS, TRAVEL))).where(
-        of.compound_id == compound_id, of.household_id.in_(waiting)
+def _marked(conn: Connection, compound_id: int) -> list[int]:
+    of, vault = tables.household.c, vault_of(conn)
+    wanted = select(of.compound_id, of.household_id, of.sealed_warnings).where(
+        *_waiting(compound_id), of.sealed_warnings != b""
     )
-    rows = conn.execute(wanted, execution_options={"yield_per": _PAGE}).mappings()
-    return ((row["household_id"], *open_travel(vault, row)) for row in rows)
+    rows = conn.execute(wanted).mappings()
+    opened = ((row["household_id"], open_words(vault, tables.household, row, "warnings")["warnings"]) for row in rows)
+    return [household_id for household_id, codes in opened if "travel" in codes.split(",")]
+
+
+def travels_undecided(conn: Connection, compound_id: int) -> Iterator[Travel]:
+    """Of everybody in an application without a decision, opened page by page."""
+    waiting = select(tables.household.c.household_id).where(*_waiting(compound_id))
+    return _travels(conn, compound_id, conn.execute(waiting).scalars().all())
+
+
+def _waiting(compound_id: int) -> tuple[ColumnElement[bool], ...]:
+    of = tables.household.c
+    return of.compound_id == compound_id, of.state.in_(UNDECIDED)
+
+
+def _travels(conn: Connection, compound_id: int, household_ids: Sequence[int]) -> Iterator[Travel]:
+    of, vault = tables.person.c, vault_of(conn)
+    for at in range(0, len(household_ids), _PAGE):
+        mine = (of.compound_id == compound_id, of.household_id.in_(household_ids[at : at + _PAGE]))
+        for row in conn.execute(select(*(of[name] for name in (*KEYS, TRAVEL))).where(*mine)).mappings():
+            yield row["household_id"], *open_travel(vault, row)
 
 
 def _get(conn: Connection, area_id: int) -> Area:

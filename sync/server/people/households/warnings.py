@@ -20,7 +20,7 @@ from sync.server.centre.sealing import RowValues, open_words, seal_words, vault_
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Writing
 from sync.server.people.households.application import JOURNEY_DAYS, Journey
-from sync.server.people.households.areas import UNDECIDED, Area, list_areas, touches, travels
+from sync.server.people.households.areas import UNDECIDED, Area, list_areas, touches, travels_undecided
 from sync.server.people.households.sealed_answers import open_birth, open_travel
 from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, USUAL_MOST_PEOPLE, read_count
 
@@ -223,9 +223,8 @@ def refresh(writing: Writing) -> int:
     areas, today, vault = list_areas(conn), _day(writing.compound, writing.now_ms), vault_of(conn)
     waiting = (_h.compound_id == compound_id, _h.state.in_(UNDECIDED))
     wanted = select(_h.compound_id, _h.household_id, _h.sealed_warnings).where(*waiting)
-    touched = {
-        household_id for household_id, said, stays in travels(conn, compound_id) if _touched(areas, stays, said, today)
-    }
+    travelled = travels_undecided(conn, compound_id)
+    touched = {home for home, said, stays in travelled if _touched(areas, stays, said, today)}
     changed = 0
     for row in conn.execute(wanted).mappings().all():
         stored = open_words(vault, tables.household, row, "warnings")["warnings"]
