@@ -320,6 +320,22 @@ def test_an_export_is_masked_as_filtered_and_says_what_it_is(world: World, offic
         assert piece in told
 
 
+@pytest.mark.parametrize(
+    ("ticked", "births"),
+    [
+        ({}, ["1980", "1980", "2018", "1955"]),
+        ({"whole": "1"}, ["1980-01-02", "1980-01-02", "2018-05-06", "1955-05-05"]),
+    ],
+)
+def test_beside_masked_numbers_stands_the_year_of_birth_and_beside_full_ones_the_day(
+    world: World, office: Office, ticked: dict[str, str], births: list[str]
+) -> None:
+    settle(world)
+    above, rows = table_of(sheet_of(take(office, **ticked)))
+    assert [row["出生日期"] for row in rows] == births
+    assert any("出生只写年份" in line for line in above) == (not ticked)
+
+
 def test_full_numbers_need_their_tick_and_are_there_then(world: World, office: Office) -> None:
     settle(world)
     _, rows = table_of(sheet_of(take(office, query="?relation=tenant", whole="1")))

@@ -351,12 +351,13 @@ def _sheet(compound: Compound, name: Name, at: At, asked: RegisterFilter, purpos
     told = [f"{_t(f'registers_facet.{facet}')}{colon}{_option(facet, code)}" for facet, code in picked.items()]
     told += [asked.term] if asked.term else []
     told += [_t("registers_by_number")] if asked.marks else []
+    masked = "registers_masked_residents" if name == "residents" else "registers_masked"
     lines = (
         ("compound", compound.name_en if language() == "en" else compound.name_zh), ("as_of", local(at.now_ms)),
         ("by", f"{g.staff.name} ({g.staff.account})"),
         ("why", f"{words.coded(language(), 'registers_why', purpose.code)} · {purpose.words}"),
         ("chosen", " · ".join(told) or _t("registers_all")),
-        ("numbers", _t("registers_whole" if purpose.whole else "registers_masked")),
+        ("numbers", _t("registers_whole" if purpose.whole else masked)),
     )  # fmt: skip
     columns = _WRITTEN[name]
     return RegisterSheet(

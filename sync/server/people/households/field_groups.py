@@ -56,7 +56,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 SEALED = Kept("sealed")
 MARKED = Kept("mark", "a keyed hash: finds a sealed number that is known in full, says nothing without the key")
-MASKED = Kept("clear", "masked: more than 10,000 numbers are left, whatever else stands in clear")
+MASKED = Kept("clear", "masked: more than 10,000 identity numbers are left; of a telephone number four places show")
 SEARCHED = Kept("clear", "found, filtered, sorted or counted by")
 AT_GATES = Kept("clear", "found by, and every gate of the compound holds it")
 COARSE = Kept("clear", "an age band in place of the day of birth, to filter and count by")
