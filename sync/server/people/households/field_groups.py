@@ -61,6 +61,7 @@ SEARCHED = Kept("clear", "found, filtered, sorted or counted by")
 AT_GATES = Kept("clear", "found by, and every gate of the compound holds it")
 COARSE = Kept("clear", "an age band in place of the day of birth, to filter and count by")
 OURS = Kept("clear", "no answer of anybody's: a key, a state, a time or an account of the centre's own")
+ORDERED = Kept("clear", "until when the office lets a household wait or stay at home: sorted by, and gates know of it")
 PURPOSE = Kept("clear", "what the office looked for and why; the households in it read that on their pages")
 
 BIRTH, TRAVEL = "sealed_birth", "sealed_travel"
@@ -152,8 +153,9 @@ FIELDS: tuple[Field, ...] = (
     *_of("household", ADVICE, SEALED, "sealed_told", "sealed_warnings"),
     *_of("household", BOOKKEEPING, SEALED, "sealed_evidence", "sealed_collected_note", "sealed_objection"),
     *_of("household", BOOKKEEPING, OURS, "state", "source", "language", "submitted_ms", "decided_ms", "decided_by",
-         "not_before_ms", "desk_id", "slot_ms", "letter_version", "letter_signed_ms", "observed_until_ms",
-         "printed_ms", "collected_ms", "collected_by", "ended_ms"),
+         "desk_id", "slot_ms", "letter_version", "letter_signed_ms", "printed_ms", "collected_ms", "collected_by",
+         "ended_ms"),
+    *_of("household", BOOKKEEPING, ORDERED, "not_before_ms", "observed_until_ms"),
     *_of("vehicle", KEY, OURS, "compound_id", "household_id", "vehicle_id", "pass_id"),
     *_of("vehicle", VEHICLE, AT_GATES, "plate"),
 )  # fmt: skip
