@@ -12,12 +12,14 @@ from sync.server.centre.store import Store, sqlite_url
 from sync.server.centre.vault import open_vault
 from sync.server.centre.writing import Centre
 from sync.server.passes.scopes import heed
+from sync.server.people.keeping.sealing_old import seal_old
 
 DATABASE = "centre.db"
 
 
 def open_centre(settings: Settings) -> Centre:
-    """The centre in a state folder, made if there is none, brought to the newest version.
+    """The centre in a state folder, made if there is none, brought to the newest version: first the tables, then, with
+    the key, what an older version did not seal.
 
     Raises StoreError or VaultError, in words for the person who runs it.
     """
@@ -29,6 +31,7 @@ def open_centre(settings: Settings) -> Centre:
     try:
         vault = open_vault(settings.state, new=store.is_new() if settings.database_url else not path.stat().st_size)
         store.upgrade()
+        seal_old(store, vault, settings.clock())
     except BaseException:
         store.close()
         raise

@@ -56,7 +56,7 @@ EXPORT_ROWS = 10_000
 _WARM, _TIMES = 3, 25
 _REVERSE = "office.dwellings_missing"
 _QUERIES = {
-    "office.residents": ("q=王", "q=鄂A", "sort=birth&down=1", "stage=applied&page=3", "page=40"),
+    "office.residents": ("q=王", "q=鄂A", "sort=age&down=1", "stage=applied&page=3", "page=40"),
     "office.vehicles": ("q=鄂A1", "page=20"), "office.applications": ("stage=applied", "q=3-"),
     "office.passes": ("q=3-", "page=50"), "office.dwellings": ("building=3",), "office.events": ("page=30",),
     "office.record": ("page=50",), "office.review": ("page=2",), "office.dwellings_idle": ("page=2",),
@@ -239,7 +239,7 @@ class Bench:
         """One of everything in the compound, by the names that variables of addresses have."""
         here, applied = self.compound, tables.household.c.state == "applied"
         household = self.one(select(tables.household.c.household_id).where(
-            tables.household.c.compound_id == here, applied, tables.household.c.warnings != ""
+            tables.household.c.compound_id == here, applied, tables.household.c.sealed_warnings != b""
         ).limit(1))  # fmt: skip
         found = {
             "compound_id": here, "household_id": household, "person_id": self._of(tables.person, household),

@@ -15,7 +15,7 @@ from sync.server.people.households import households
 from sync.server.people.households.application import Journey
 from tests.fixtures.browsers.officer_browser import Officer, Town
 from tests.fixtures.office import furnish
-from tests.fixtures.people import add_desk, applicant, application, apply
+from tests.fixtures.people import add_desk, applicant, application, apply, write_over
 
 MARKUP = "\"'><img src=x onerror=a()><script>a()</script>"
 SQL = "x'); DROP TABLE person;--"
@@ -43,11 +43,12 @@ def fill(town: Town, words: str) -> households.Submitted:
         households.set_state(writing, done.household_id, objection=words, collected_note=words, collected_by=words)
         everything = (
             (tables.pass_, {"label": words, "dwelling": words}), (tables.gate, {"neighbour_zh": words}),
-            (tables.audit, {"about": words, "why": words}), (tables.export, {"chosen": words, "why": words}),
-            (tables.visit, {"note": words}),
+            (tables.audit, {"about": words}), (tables.export, {"chosen": words, "why": words}),
         )  # fmt: skip
         for table, values in everything:
             writing.conn.execute(update(table).where(table.c.compound_id == 7).values(values))
+        write_over(writing.conn, tables.audit, why=words)
+        write_over(writing.conn, tables.visit, note=words)
     return done
 
 

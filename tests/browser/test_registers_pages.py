@@ -120,7 +120,7 @@ def test_tables_are_searched_filtered_sorted_and_taken_away(officer: Officer, se
     page.wait_for_url("**m=*")
     assert page.locator("tbody tr").count() == 1 and "13800000003" not in page.url + page.content()
     officer.picture("registers-4-by-number")
-    officer.go("/c/7/residents?sort=birth&down=1&size=25&page=2")
+    officer.go("/c/7/residents?sort=age&down=1&size=25&page=2")
     officer.picture("registers-5-page")
     officer.go("/c/7/residents?q=nobody")
     officer.picture("registers-6-none")

@@ -16,7 +16,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 from flask import url_for
-from sqlalchemy import delete
+from sqlalchemy import delete, select
+from sqlalchemy.engine import make_url
 
 pytest.importorskip("psycopg", reason="the Python package psycopg is not installed")
 
@@ -26,7 +27,8 @@ from sync.server.app import close_app
 from sync.server.centre import feed, tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.settings import Settings
-from sync.server.centre.store import StoreError
+from sync.server.centre.store import Store, StoreError
+from sync.server.centre.vault import open_vault
 from sync.server.opening import open_centre
 from sync.server.passes import compounds, passes
 from sync.server.people.households import households, slots
@@ -37,6 +39,7 @@ from tests.fixtures.centre import NOW, Gate, World
 from tests.fixtures.office import Office, furnish
 from tests.fixtures.people import add_desk, apply, neighbour
 from tests.fixtures.postgres import Server, find_programs
+from tests.fixtures.settled import OLD_DOC, OLD_WORDS, Planted, old_database, raw_found
 from tests.people import (
     test_areas,
     test_collection,
@@ -186,6 +189,41 @@ def test_every_page_is_made_here_too(world: World) -> None:
                 assert answer.status_code < 500, f"{path}: {answer.text[:300]}"
                 made += answer.status_code == 200
     assert made > 50
+
+
+# What the database shows without its key
+
+
+def test_nothing_that_is_sealed_is_in_a_dump(server: Server, world: World) -> None:
+    planted = Planted(world)
+    planted.write()
+    dump = server.dump(_READY)
+    assert raw_found(["独孤求", "3-2-501"], dump) == {"独孤求", "3-2-501"}, "what stands in clear is found"
+    assert raw_found({word for words in planted.held.values() for word in words}, dump) == set()
+
+
+@pytest.mark.slow
+def test_an_older_database_is_sealed_here_too_and_its_files_are_clean(server: Server, tmp_path: Path) -> None:
+    url, state = server.database(), tmp_path / "centre"
+    name = str(make_url(url).database)
+    state.mkdir()
+    store = Store(url)
+    old_database(store, open_vault(state, new=True), records=250)
+    store.close()
+    assert raw_found(OLD_WORDS, server.dump(name)) == raw_found(OLD_WORDS, server.files()) == set(OLD_WORDS)
+    centre = _open(url, state)
+    with centre.store.read() as conn:
+        home = households.get_household(conn, 7, 1)
+        wrote = households.read_application(conn, centre.vault, home).people[0]
+        assert conn.execute(select(tables.unsealed)).all() == []
+    assert (home.told, wrote.health, wrote.journeys[0].district, wrote.doc_number) == (
+        "旧话告知",
+        "cough",
+        "旧区",
+        OLD_DOC,
+    )
+    centre.close()
+    assert raw_found(OLD_WORDS, server.dump(name)) == raw_found(OLD_WORDS, server.files()) == set()
 
 
 # Several programs at once

@@ -252,7 +252,7 @@ def test_nobodys_record_can_be_reached_from_the_numbers(world: World) -> None:
     shown = office.get("/town").text
     assert not [
         secret
-        for secret in ("张伟", "张小宝", "3-2-501", "138****", people.id_number(1, "19790102"))
+        for secret in ("张伟", "张小宝", "3-2-501", "******8000", people.id_number(1, "19790102"))
         if secret in shown
     ]
     assert not re.findall(r'href="/c/\d+/(?:residents|households|applications)', shown)

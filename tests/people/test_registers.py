@@ -21,6 +21,7 @@ from sync.server.people.registers.registers import At, Name, RegisterFilter
 from tests.fixtures import people
 from tests.fixtures.centre import World
 from tests.fixtures.office import Office
+from tests.fixtures.people import opened
 
 PLATE = "粤BD12345"
 
@@ -238,8 +239,8 @@ def page_of(office: Office, path: str) -> str:
 def test_pages_hold_no_full_number(world: World, office: Office) -> None:
     settle(world)
     with world.centre.store.read() as conn:
-        sealed = conn.execute(select(tables.person.c.sealed_doc, tables.person.c.sealed_phone)).all()
-    full = [world.centre.vault.unseal_text(cell) for row in sealed for cell in row if cell]
+        numbers = [opened(conn, tables.person, name) for name in ("doc", "phone")]
+    full = [number for found in numbers for number in found if number]
     for name in registers.NAMES:
         for language in ("zh", "en"):
             shown = page_of(office, f"/c/7/{name}?there=any&lang={language}")
@@ -313,10 +314,26 @@ def test_an_export_is_masked_as_filtered_and_says_what_it_is(world: World, offic
     settle(world)
     above, rows = table_of(sheet_of(take(office, query="?relation=family")))
     assert [row["姓名"] for row in rows] == ["李芳", "张小宝"]
-    assert all("*" in row["证件号码"] for row in rows) and rows[0]["手机"] == "139****9000"
+    assert all("*" in row["证件号码"] for row in rows) and rows[0]["手机"] == "1******9000"
     told = "\n".join(above)
     for piece in ("翠湖", "2027-01-15", "wang", "上门核对 · 核对3号楼租户", "关系：家属", "打码"):
         assert piece in told
+
+
+@pytest.mark.parametrize(
+    ("ticked", "births"),
+    [
+        ({}, ["1980", "1980", "2018", "1955"]),
+        ({"whole": "1"}, ["1980-01-02", "1980-01-02", "2018-05-06", "1955-05-05"]),
+    ],
+)
+def test_beside_masked_numbers_stands_the_year_of_birth_and_beside_full_ones_the_day(
+    world: World, office: Office, ticked: dict[str, str], births: list[str]
+) -> None:
+    settle(world)
+    above, rows = table_of(sheet_of(take(office, **ticked)))
+    assert [row["出生日期"] for row in rows] == births
+    assert any("出生只写年份" in line for line in above) == (not ticked)
 
 
 def test_full_numbers_need_their_tick_and_are_there_then(world: World, office: Office) -> None:
@@ -337,7 +354,7 @@ def test_an_export_is_recorded_with_who_when_why_and_whose_records(world: World,
             ("wang", world.now_ms, "residents", "visit: 核对3号楼租户", False, 4)
         ]
         assert [len(exports.of_household(conn, 7, household)) for household in (2, 3, 4, 11)] == [1, 1, 0, 0]
-        noted = conn.execute(select(tables.audit.c.why).where(tables.audit.c.what == "export")).scalars().all()
+        noted = opened(conn, tables.audit, "why", tables.audit.c.what == "export")
     assert noted == ["visit: 核对3号楼租户"] * 2
 
 

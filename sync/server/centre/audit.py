@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Table, insert, select
 
 from sync.server.centre import tables
+from sync.server.centre.sealing import RowValues, open_words, vault_of
 from sync.server.centre.writing import Centre
 
 PAGE_ROWS = 100
@@ -74,7 +75,8 @@ def _find(
 ) -> tuple[list[Record], bool]:
     columns = table.c
     names = [name for name in Record.__struct_fields__ if name in columns]
-    wanted = select(*(columns[name] for name in names)).where(*where)
+    sealed = [columns[name] for name in ("compound_id", "audit_id", "sealed_why") if "sealed_why" in columns]
+    wanted = select(*(columns[name] for name in names), *sealed).where(*where)
     for value, condition in (
         (chosen.by, columns.by == chosen.by), (chosen.what, columns.what == chosen.what),
         (chosen.from_ms, columns.at_ms >= chosen.from_ms), (chosen.until_ms, columns.at_ms < chosen.until_ms),
@@ -83,8 +85,14 @@ def _find(
     order = (columns.at_ms.desc(), columns.audit_id)
     with centre.store.read() as conn:
         found = conn.execute(wanted.order_by(*order).limit(PAGE_ROWS + 1).offset((page - 1) * PAGE_ROWS)).mappings()
-        records = [Record(**row) for row in found]
+        records = [Record(**{name: row[name] for name in names} | (open_why(conn, row) if sealed else {}))
+                   for row in found]  # fmt: skip
     return records[:PAGE_ROWS], len(records) > PAGE_ROWS
+
+
+def open_why(conn: Connection, row: RowValues) -> dict[str, str]:
+    """``why`` of a row with ``compound_id``, ``audit_id`` and ``sealed_why``."""
+    return open_words(vault_of(conn), tables.audit, row, "why")
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):

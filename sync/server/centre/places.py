@@ -35,6 +35,8 @@ class Compound(msgspec.Struct, frozen=True, kw_only=True):
     """1: no compound but a wider scope (scopes.py)."""
     life: str = ""
     """Which run of the centre gives the revisions now (gates/restored.py)."""
+    ages_day: str = ""
+    """The day on which the age bands of its people were last true (people/registers/ages.py)."""
     restored_ms: int = 0
     """Since when nothing is changed here, until a new epoch begins (gates/restored.py); 0: not so."""
 

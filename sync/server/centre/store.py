@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
+from sync.server.centre.vault import Vault
 from sync.server.migrations import HEAD
 
 _BUSY_TIMEOUT_MS = 15_000
@@ -40,18 +41,25 @@ class Store:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         self._writer = self._engine.execution_options(writing=True)
+        self._vault: Vault | None = None
         self._turn = threading.Lock()  # SQLite lets one write at a time; a lock queues fairly, its busy wait does not
+
+    def give(self, vault: Vault) -> None:
+        """Let connections know the vault with which sealed columns are opened (sealing.py)."""
+        self._vault = vault
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A writing transaction: committed at the end, rolled back by any exception."""
         with self._turn, self._writer.begin() as conn:
+            conn.execution_options(vault=self._vault)
             yield conn
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A reading transaction: everything in it is of one moment."""
         with self._engine.connect() as conn:
+            conn.execution_options(vault=self._vault)
             if self.dialect == "postgresql":
                 conn.execution_options(isolation_level="REPEATABLE READ")
             with conn.begin():
@@ -76,8 +84,7 @@ class Store:
                 if _version(conn) == HEAD:
                     return
             with self.write() as conn:
-                if self.dialect == "postgresql":
-                    conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADING})
+                self.alone(conn)
                 _run_migrations(conn)
 
     def scrub(self) -> None:
@@ -86,6 +93,26 @@ class Store:
         if self.dialect == "sqlite":
             with self._turn, self._engine.connect() as conn:
                 conn.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def rewrite(self, names: Sequence[str]) -> bool:
+        """Write the database anew, on PostgreSQL these tables of it, so that nothing deleted is left in freed pages or
+        the write-ahead log. False where another program was reading just then, and the log could not be emptied."""
+        far = self.dialect != "sqlite"
+        with self._turn, self._engine.connect() as conn:
+            if far:
+                conn.execution_options(isolation_level="AUTOCOMMIT")
+                for name in names:
+                    conn.exec_driver_sql(f'VACUUM FULL "{name}"')
+                return True
+            cursor = conn.connection.cursor()
+            cursor.execute("VACUUM")
+            busy: int = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            return not busy
+
+    def alone(self, conn: Connection) -> None:
+        """Let no other upgrade run until this transaction ends; on SQLite none does."""
+        if self.dialect == "postgresql":
+            conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADING})
 
     def close(self) -> None:
         """Idempotent."""

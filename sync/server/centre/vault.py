@@ -1,5 +1,8 @@
 """Secrets at rest: sealed under a key in a file outside the database.
 
+What people say of themselves is bound to its place besides (``seal_at``): table, column and row are signed along, so
+that a value put into another row opens nowhere. Short answers are padded, so that their length tells nothing.
+
 The file ``centre.key`` (32 bytes, mode 0600) opens root seeds, signing seeds, code keys and PIN verifiers. **A copy of
 the database without it is worth little, and a database whose key is lost is worth nothing**: no pass can be signed, no
 gate told anything it would believe, and every gate must be enrolled anew with a new root key. Keep a copy of the file
@@ -13,10 +16,17 @@ import hmac
 import os
 from pathlib import Path
 
+from nacl.bindings import (
+    crypto_aead_xchacha20poly1305_ietf_decrypt,
+    crypto_aead_xchacha20poly1305_ietf_encrypt,
+    crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+)
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
 KEY_FILE = "centre.key"
+_NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+_END = b"\x80"  # ISO/IEC 7816-4: padding begins with this byte, zeros follow
 
 
 class VaultError(Exception):
@@ -29,6 +39,7 @@ class Vault:
     def __init__(self, key: bytes):
         self._key = key
         self._box = SecretBox(key)
+        self._bound_key = hmac.new(key, b"bound-to-its-place", hashlib.sha256).digest()
 
     def seal(self, secret: bytes) -> bytes:
         return bytes(self._box.encrypt(secret))
@@ -39,6 +50,23 @@ class Vault:
             return self._box.decrypt(sealed)
         except (CryptoError, ValueError) as err:
             raise VaultError(f"{KEY_FILE} is not the key this database was sealed with") from err
+
+    def seal_at(self, place: str, secret: bytes, least: int = 0) -> bytes:
+        """Seal what opens at this place alone (XChaCha20-Poly1305, the place as its associated data). ``least``: padded
+        to that many bytes, and longer values to twice, four times … as many; 0: as long as it is."""
+        nonce = os.urandom(_NONCE)
+        padded = _padded(secret, least)
+        return nonce + crypto_aead_xchacha20poly1305_ietf_encrypt(padded, place.encode(), nonce, self._bound_key)
+
+    def unseal_at(self, place: str, sealed: bytes) -> bytes:
+        """Raises VaultError when another key sealed it, or it was changed or moved from another place."""
+        try:
+            padded = crypto_aead_xchacha20poly1305_ietf_decrypt(
+                sealed[_NONCE:], place.encode(), sealed[:_NONCE], self._bound_key
+            )
+        except (CryptoError, ValueError, TypeError) as err:
+            raise VaultError(f"what stands at {place} was not sealed there with {KEY_FILE}") from err
+        return padded.rstrip(b"\0")[:-1]
 
     def seal_text(self, words: str) -> bytes:
         """Empty for an empty text."""
@@ -59,6 +87,13 @@ class Vault:
     def derive(self, purpose: str) -> str:
         """A secret text for one purpose (session cookies), the same at every start."""
         return hmac.new(self._key, purpose.encode(), hashlib.sha256).hexdigest()
+
+
+def _padded(secret: bytes, least: int) -> bytes:
+    size = least or 1
+    while size <= len(secret):
+        size *= 2
+    return (secret + _END).ljust(size if least else 0, b"\0")
 
 
 def open_vault(folder: Path, new: bool) -> Vault:

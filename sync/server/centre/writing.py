@@ -13,6 +13,7 @@ from sync.protocol import EPOCH, EpochBody
 from sync.server.centre import feed, tables
 from sync.server.centre.errors import Stopped
 from sync.server.centre.places import Compound, get_compound
+from sync.server.centre.sealing import seal_words, vault_of
 from sync.server.centre.settings import Settings
 from sync.server.centre.store import Store
 from sync.server.centre.vault import Vault
@@ -76,9 +77,10 @@ class Writing:
         """Record who did what about which object, and whose record that is; never a secret."""
         row = {
             "compound_id": self.compound_id, "audit_id": secrets.token_hex(8), "at_ms": self.now_ms, "by": self.by,
-            "what": what, "about": about, "household": household, "why": why,
+            "what": what, "about": about, "household": household,
         }  # fmt: skip
-        self.conn.execute(insert(tables.audit).values(row))
+        sealed = seal_words(vault_of(self.conn), tables.audit, row, why=why)
+        self.conn.execute(insert(tables.audit).values(row | sealed))
 
     def publish(self, vault: Vault) -> int | None:
         """Number and sign everything; the compound's new revision, None where nothing of the feed changed."""
@@ -95,6 +97,7 @@ class Centre:
         self.settings = settings
         self.store = store
         self.vault = vault
+        store.give(vault)
         self.wakes = Wakes()
         self._living: set[int] = set()
         self.listeners: list[Callable[[int], None]] = []

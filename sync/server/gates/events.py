@@ -20,6 +20,7 @@ from sync.protocol import (
     ProtocolError,
 )
 from sync.server.centre import tables
+from sync.server.centre.sealing import seal_words, vault_of
 from sync.server.centre.writing import Centre
 from sync.server.gates import branches
 from sync.server.gates.branches import Batch, Branch
@@ -159,8 +160,9 @@ class _Taking:
 
     def _report(self, what: str, name: str, about: str, why: str = "") -> None:
         row = {"compound_id": self._device.compound, "audit_id": secrets.token_hex(8), "at_ms": self._now_ms,
-               "by": self._device.device, "what": what, "about": f"{name}/{about}", "why": why}  # fmt: skip
-        self._conn.execute(insert(tables.audit), row)
+               "by": self._device.device, "what": what, "about": f"{name}/{about}"}  # fmt: skip
+        sealed = seal_words(vault_of(self._conn), tables.audit, row, why=why)
+        self._conn.execute(insert(tables.audit), row | sealed)
 
     def _advance(self, name: str, batch: Batch, breaks: int) -> None:
         columns = tables.journal.c

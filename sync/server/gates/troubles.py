@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, Select, Table, select
 
 from sync.protocol import Event
+from sync.server.centre.audit import open_why
 from sync.server.centre.tables import audit, device, event, gate, unreadable_event
 from sync.server.centre.writing import Centre
 from sync.server.gates.events import read_event
@@ -73,7 +74,7 @@ def _reported(conn: Connection, compound_id: int, gate_id: str | None) -> list[T
         first, _, last = where.partition(" … ")
         found.append(Trouble(
             what=_REPORTED[row.what], gate_name=row.gate_name, at_ms=row.at_ms, journal_id=journal_id, seq=int(first),
-            count=int(last) - int(first) + 1 if last else 1, why=row.why,
+            count=int(last) - int(first) + 1 if last else 1, **open_why(conn, row._mapping),
         ))  # fmt: skip
     return found
 

@@ -17,7 +17,7 @@ from sync.server.centre.writing import Centre
 from sync.server.office.attached import attached
 from sync.server.people.home import get_home
 from sync.server.people.households.households import local_day
-from sync.server.people.registers import exports, registers
+from sync.server.people.registers import ages, exports, registers
 from sync.server.people.registers.exports import RegisterSheet
 from sync.server.people.registers.registers import ANY, SIZES, At, Name, Register, RegisterFilter
 from sync.server.staff import roles
@@ -47,7 +47,7 @@ _WRITTEN: Mapping[Name, tuple[str, ...]] = {
 }  # fmt: skip
 """Columns of the file."""
 _SORTS = {"document": "doc_masked", "phone": "phone_masked", "pass": "pass_state", "submitted": "submitted_ms",
-          "slot": "slot_ms", "sex_age": "birth"}  # fmt: skip
+          "slot": "slot_ms", "sex_age": "age"}  # fmt: skip
 _FIRST_IS_MOST = ("submitted_ms", "slot_ms", "people", "vehicles")
 """What is sorted the other way at the first tap: who taps "submitted" wants the newest."""
 
@@ -120,7 +120,9 @@ class Registers:
         now_ms = self._centre.now_ms()
         with self._centre.store.read() as conn:
             home = get_home(conn)
-        return At(compound_id=compound.compound_id, now_ms=now_ms, today=local_day(compound, now_ms), home=home)
+        today = local_day(compound, now_ms)
+        ages.bring_up_to_date(self._centre, compound, today)
+        return At(compound_id=compound.compound_id, now_ms=now_ms, today=today, home=home)
 
     def _sought(self, compound: Compound, name: Name) -> Query:
         """What the search form asks for. A full number goes into the address as its keyed hash only."""
@@ -312,7 +314,8 @@ def _when(utc_ms: int) -> str:
 
 
 def _say(at: At, row: Any, column: str, whole: Mapping[str, str] | None = None) -> str | int:
-    """A cell in words. ``whole``: full numbers, in place of the masked ones."""
+    """A cell in words. ``whole``: full numbers, in place of the masked ones, and the day of birth in place of its year:
+    with the day, few numbers are left that a mask can mean."""
     if column in _CODED:
         return words.coded(language(), f"registers_{_CODED[column]}", getattr(row, column))
     if column in _MADE:
@@ -324,12 +327,13 @@ def _say(at: At, row: Any, column: str, whole: Mapping[str, str] | None = None) 
 _CODED = {"relation": "relation", "kind": "kind", "known": "known", "stage": "stage", "pass_state": "pass",
           "energy": "energy", "source": "source", "doc_kind": "doc"}  # fmt: skip
 _MADE: Mapping[str, Callable[[At, Any, Mapping[str, str]], str | int]] = {
+    "birth": lambda at, row, whole: row.birth if whole else row.birth[:4],
     "age": lambda at, row, whole: _age(at, row.birth),
     "sex": lambda at, row, whole: words.coded(language(), "registers_sex", row.sex),
     "sex_age": lambda at, row, whole: f"{words.coded(language(), 'registers_sex', row.sex)} {_age(at, row.birth)}",
     "document": lambda at, row, whole: f"{words.coded(language(), 'registers_doc', row.doc_kind)} {row.doc_masked}",
-    "doc_number": lambda at, row, whole: whole.get("sealed_doc", row.doc_masked),
-    "phone": lambda at, row, whole: whole.get("sealed_phone", row.phone_masked),
+    "doc_number": lambda at, row, whole: whole.get("doc", row.doc_masked),
+    "phone": lambda at, row, whole: whole.get("phone", row.phone_masked),
     "residence": lambda at, row, whole: f"{row.province} {row.city}".strip(),
     "warned": lambda at, row, whole: words.coded(language(), "registers_warned", "yes") if row.warned == "yes" else "",
     "pass": lambda at, row, whole: words.coded(language(), "registers_pass", row.pass_state),
@@ -347,12 +351,13 @@ def _sheet(compound: Compound, name: Name, at: At, asked: RegisterFilter, purpos
     told = [f"{_t(f'registers_facet.{facet}')}{colon}{_option(facet, code)}" for facet, code in picked.items()]
     told += [asked.term] if asked.term else []
     told += [_t("registers_by_number")] if asked.marks else []
+    masked = "registers_masked_residents" if name == "residents" else "registers_masked"
     lines = (
         ("compound", compound.name_en if language() == "en" else compound.name_zh), ("as_of", local(at.now_ms)),
         ("by", f"{g.staff.name} ({g.staff.account})"),
         ("why", f"{words.coded(language(), 'registers_why', purpose.code)} · {purpose.words}"),
         ("chosen", " · ".join(told) or _t("registers_all")),
-        ("numbers", _t("registers_whole" if purpose.whole else "registers_masked")),
+        ("numbers", _t("registers_whole" if purpose.whole else masked)),
     )  # fmt: skip
     columns = _WRITTEN[name]
     return RegisterSheet(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 from sqlalchemy import delete, insert, select
 
-from sync.server.centre import tables
+from sync.server.centre import sealing, tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Writing
@@ -62,8 +62,9 @@ def keep(writing: Writing, vault: Vault, what: str, body: bytes) -> str:
     writing.conn.execute(delete(tables.upload).where(*old))
     ticket = secrets.token_urlsafe(24)
     row = {"compound_id": writing.compound_id, "upload_mark": vault.mark("upload", ticket), "what": what,
-           "at_ms": writing.now_ms, "sealed_rows": vault.seal(body)}  # fmt: skip
-    writing.conn.execute(insert(tables.upload).values(row))
+           "at_ms": writing.now_ms}  # fmt: skip
+    sealed = sealing.seal(vault, tables.upload, row, "sealed_rows", body)
+    writing.conn.execute(insert(tables.upload).values(row | {"sealed_rows": sealed}))
     return ticket
 
 
@@ -71,11 +72,11 @@ def take(writing: Writing, vault: Vault, what: str, ticket: str) -> bytes:
     """What was kept, once. Raises CentreError where it is too old or was taken already."""
     mine = (_u.compound_id == writing.compound_id, _u.upload_mark == vault.mark("upload", ticket), _u.what == what,
             _u.at_ms > writing.now_ms - KEPT_MS)  # fmt: skip
-    sealed = writing.conn.execute(select(_u.sealed_rows).where(*mine)).scalar()
-    if sealed is None:
+    row = writing.conn.execute(select(tables.upload).where(*mine)).mappings().first()
+    if row is None:
         raise CentreError(
             "这份预览已经导入过，或超过一小时了。请重新上传。",
             "This preview was taken over already, or is older than an hour. Send the file again.",
         )
     writing.conn.execute(delete(tables.upload).where(*mine))
-    return vault.unseal(sealed)
+    return sealing.unseal(vault, tables.upload, row, "sealed_rows")

@@ -168,6 +168,10 @@ WORDS: Mapping[str, Pair] = {
     "registers_download": ("生成并下载", "Make and download"),
     "registers_before": ("最近的导出", "Latest exports"),
     "registers_masked": ("证件号、手机号已打码", "document and phone numbers are masked"),
+    "registers_masked_residents": (
+        "证件号、手机号已打码，出生只写年份",
+        "document and phone numbers are masked; of births, the year",
+    ),
     "registers_whole": ("含完整证件号、手机号，请妥善保管", "with full document and phone numbers: keep it safe"),
     "registers_why.visit": ("上门核对", "Visits"),
     "registers_why.collection": ("安排领证", "Handing out passes"),

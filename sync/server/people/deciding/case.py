@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Table, delete, select
 
-from sync.server.centre import tables
+from sync.server.centre import audit, sealing, tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound
 from sync.server.centre.vault import Vault
@@ -42,6 +42,7 @@ _DRAWN = re.compile(r"[ML0-9 ]+")
 
 _MEMBERS: Mapping[str, Table] = {"person": tables.person, "vehicle": tables.vehicle}
 _h, _p, _a = tables.household.c, tables.person.c, tables.audit.c
+_STEP = (_a.compound_id, _a.audit_id, _a.at_ms, _a.by, _a.what, _a.sealed_why)
 
 
 class Earlier(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,8 +140,9 @@ def read_case(conn: Connection, vault: Vault, compound: Compound, household_id: 
 
 def _signature(conn: Connection, vault: Vault, household: Household) -> str:
     """Only what can be a path of straight strokes."""
-    sealed = conn.execute(select(_h.sealed_signature).where(*_is(household))).scalar_one()
-    drawn = vault.unseal_text(sealed)
+    wanted = select(_h.compound_id, _h.household_id, _h.sealed_signature).where(*_is(household))
+    row = conn.execute(wanted).mappings().one()
+    drawn = sealing.open_words(vault, tables.household, row, "signature")["signature"]
     return drawn if _DRAWN.fullmatch(drawn) else ""
 
 
@@ -153,17 +155,21 @@ def _earlier(conn: Connection, household: Household) -> list[Earlier]:
     same = _same_people(conn, household)
     here = _h.dwelling_id == household.dwelling_id if household.dwelling_id else _h.dwelling == household.dwelling
     wanted = (
-        select(_h.household_id, _h.number, _h.state, _h.collected_ms, _h.dwelling, _h.submitted_ms, _h.told,
-               here.label("same_dwelling"))
+        select(_h.compound_id, _h.household_id, _h.number, _h.state, _h.collected_ms, _h.dwelling, _h.submitted_ms,
+               _h.sealed_told, here.label("same_dwelling"))
         .where(_h.compound_id == household.compound_id, _h.household_id != household.household_id,
                here | _h.household_id.in_(same))
         .order_by(_h.submitted_ms.desc(), _h.household_id.desc()).limit(MOST_EARLIER)
     )  # fmt: skip
-    return [
-        Earlier(**dict(row) | {"same_dwelling": bool(row["same_dwelling"]),
-                               "same_people": tuple(same.get(row["household_id"], ()))})
-        for row in conn.execute(wanted).mappings()
-    ]  # fmt: skip
+    return [_line(conn, row, same.get(row["household_id"], ())) for row in conn.execute(wanted).mappings()]
+
+
+def _line(conn: Connection, row: sealing.RowValues, same_people: Sequence[str]) -> Earlier:
+    clear = {name: row[name] for name in Earlier.__struct_fields__ if name in row}
+    told = sealing.open_words(sealing.vault_of(conn), tables.household, row, "told")
+    return Earlier(
+        **clear | told | {"same_dwelling": bool(row["same_dwelling"]), "same_people": tuple(same_people)}
+    )  # fmt: skip
 
 
 def _same_people(conn: Connection, household: Household) -> dict[int, list[str]]:
@@ -181,8 +187,12 @@ def _same_people(conn: Connection, household: Household) -> dict[int, list[str]]
 
 def _history(conn: Connection, household: Household) -> list[Step]:
     mine = (_a.compound_id == household.compound_id, _a.household == household.household_id)
-    wanted = select(_a.at_ms, _a.by, _a.what, _a.why).where(*mine).order_by(_a.at_ms.desc(), _a.audit_id).limit(30)
-    return [Step(**row) for row in conn.execute(wanted).mappings()]
+    wanted = select(*_STEP).where(*mine).order_by(_a.at_ms.desc(), _a.audit_id).limit(30)
+    return [_step(conn, row) for row in conn.execute(wanted).mappings()]
+
+
+def _step(conn: Connection, row: sealing.RowValues) -> Step:
+    return Step(at_ms=row["at_ms"], by=row["by"], what=row["what"], **audit.open_why(conn, row))
 
 
 def read_evidence(written: str) -> tuple[tuple[str, ...], str]:
@@ -306,11 +316,10 @@ def drop_addition(writing: Writing, centre: Centre, household_id: int, which: st
     what, _, member = which.partition("-")
     if household.state != "approved" or what not in _MEMBERS or not member.isdecimal() or len(member) > 15:
         raise CentreError("这一户没有待发的证。", "Nobody waits for a pass here.")
-    tables_of = (tables.journey, tables.person) if what == "person" else (tables.vehicle,)
     if not _has_no_pass(writing, household_id, what, int(member)):
         raise CentreError("已经发证了，请刷新再看。", "It has a pass by now.")
-    for table in tables_of:
-        writing.conn.execute(delete(table).where(*_member(writing, table, household_id, what, int(member))))
+    table = _MEMBERS[what]
+    writing.conn.execute(delete(table).where(*_member(writing, table, household_id, what, int(member))))
     _look_again(writing, household_id)
     writing.audit("drop-addition", f"{household.number} {which}", household_id, why)
     notices.tell_dropped(writing, centre.vault, household, why)
@@ -347,5 +356,5 @@ def note_called(writing: Writing, household_id: int, note: str) -> None:
 def last_calls(conn: Connection, compound_id: int, household_ids: Sequence[int]) -> dict[int, Step]:
     """Household → its last call."""
     mine = (_a.compound_id == compound_id, _a.household.in_(household_ids), _a.what == "called")
-    wanted = select(_a.household, _a.at_ms, _a.by, _a.what, _a.why).where(*mine).order_by(_a.at_ms)
-    return {row.household: Step(at_ms=row.at_ms, by=row.by, what=row.what, why=row.why) for row in conn.execute(wanted)}
+    wanted = select(_a.household, *_STEP).where(*mine).order_by(_a.at_ms)
+    return {row["household"]: _step(conn, row) for row in conn.execute(wanted).mappings()}

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, fu
 
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError
+from sync.server.centre.sealing import RowValues, open_words
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Centre, Writing
 from sync.server.people import identity
@@ -89,14 +90,14 @@ _lead = (
 )  # fmt: skip
 _ONLY: dict[Filter, ColumnElement[bool]] = {
     "waiting": and_(_h.state == "applied", ~BULK),
-    "warned": and_(_h.state == "applied", _h.warnings != "", ~BULK),
+    "warned": and_(_h.state == "applied", _h.sealed_warnings != b"", ~BULK),
     # who was told to wait and then changed the form is looked at by somebody, whatever the form says now
-    "clean": and_(_h.state == "applied", _h.warnings == "", _h.not_before_ms == 0),
+    "clean": and_(_h.state == "applied", _h.sealed_warnings == b"", _h.not_before_ms == 0),
     "doubtful": DOUBTFUL,
     "correct": _h.state == "correct",
     "observe": _h.state == "observe",
     "addition": _h.state == "approved",
-    "objection": and_(_h.state == "not_here", _h.objection != ""),
+    "objection": and_(_h.state == "not_here", _h.sealed_objection != b""),
     "quarantine": and_(_h.state == "approved", _h.observed_until_ms > 0),
     "not_here": _h.state == "not_here",
 }
@@ -119,7 +120,7 @@ def find_cases(
 ) -> tuple[list[ReviewEntry], bool]:
     """A page of the queue, and whether there are more."""
     wanted = _lines(conn, vault, compound_id, chosen).order_by(*_key(chosen)).limit(PAGE_ROWS + 1)
-    found = [_line(row) for row in conn.execute(wanted.offset((max(1, page) - 1) * PAGE_ROWS)).mappings()]
+    found = [_line(vault, row) for row in conn.execute(wanted.offset((max(1, page) - 1) * PAGE_ROWS)).mappings()]
     return found[:PAGE_ROWS], len(found) > PAGE_ROWS
 
 
@@ -133,8 +134,8 @@ def around(conn: Connection, vault: Vault, compound_id: int, chosen: ReviewFilte
     past = lines.where(tuple_(*key) < place).order_by(*(column.desc() for column in key)).limit(before)
     coming = lines.where(tuple_(*key) > place).order_by(*key).limit(after)
     return (
-        [_line(row) for row in conn.execute(past).mappings()][::-1],
-        [_line(row) for row in conn.execute(coming).mappings()],
+        [_line(vault, row) for row in conn.execute(past).mappings()][::-1],
+        [_line(vault, row) for row in conn.execute(coming).mappings()],
     )
 
 
@@ -142,9 +143,9 @@ def counts(conn: Connection, compound_id: int) -> dict[Filter, int]:
     """How many stand in each."""
     mine = _h.compound_id == compound_id
     undecided = _h.state.in_(("applied", "correct", "observe", "not_here"))
-    marks = ((_h.warnings != "").label("warned"), (_h.objection != "").label("objected"),
+    signs = ((_h.sealed_warnings != b"").label("warned"), (_h.sealed_objection != b"").label("objected"),
              DOUBTFUL.label("doubtful"), BULK.label("bulk"))  # fmt: skip
-    each = select(_h.state, *marks).where(mine, undecided).subquery().c
+    each = select(_h.state, *signs).where(mine, undecided).subquery().c
     columns = (each.state, each.warned, each.objected, each.doubtful, each.bulk)
     together = select(*columns, func.count()).group_by(*columns)
     found = dict.fromkeys(FILTERS, 0)
@@ -187,15 +188,18 @@ def _key(chosen: ReviewFilter) -> tuple[ColumnElement[int], ...]:
 
 
 def _lines(conn: Connection, vault: Vault, compound_id: int, chosen: ReviewFilter) -> Select[Any]:
-    same = [_h[name] for name in ReviewEntry.__struct_fields__ if name in _h]
+    names = [name if name in _h else f"sealed_{name}" for name in ReviewEntry.__struct_fields__]
+    same = [_h[name] for name in ("compound_id", *names) if name in _h]
     counted = (_count(tables.person).label("people"), _count(tables.vehicle).label("vehicles"))
     which = _searched(conn, vault, compound_id, chosen.term) if chosen.term else _only(compound_id, chosen.only)
     return select(*same, _lead.label("name"), *counted).where(_h.compound_id == compound_id, which)
 
 
-def _line(row: Any) -> ReviewEntry:
-    warnings = tuple(code for code in row["warnings"].split(",") if code)
-    return ReviewEntry(**dict(row) | {"name": row["name"] or "", "warnings": warnings})
+def _line(vault: Vault, row: RowValues) -> ReviewEntry:
+    clear = {name: row[name] for name in ReviewEntry.__struct_fields__ if name in row}
+    words = open_words(vault, tables.household, row, "warnings", "told", "objection")
+    warnings = tuple(code for code in words["warnings"].split(",") if code)
+    return ReviewEntry(**clear | words | {"name": row["name"] or "", "warnings": warnings})
 
 
 # Searching
@@ -249,7 +253,7 @@ def count_clean(conn: Connection, vault: Vault, compound_id: int, as_of_ms: int,
     """What would be approved together now; at most ``MOST_AT_ONCE``, the soonest slots first."""
     chosen = ReviewFilter(only="clean", order="slot")
     lines = _lines(conn, vault, compound_id, chosen).where(_h.submitted_ms <= as_of_ms)
-    found = [_line(row) for row in conn.execute(lines.order_by(*_key(chosen)).limit(sample)).mappings()]
+    found = [_line(vault, row) for row in conn.execute(lines.order_by(*_key(chosen)).limit(sample)).mappings()]
     return Clean(as_of_ms=as_of_ms, count=_how_many_clean(conn, compound_id, as_of_ms), sample=found)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, insert, literal,
 
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError
+from sync.server.centre.sealing import open_words, seal_words, vault_of
 from sync.server.centre.writing import Writing
 from sync.server.passes import passes
 from sync.server.people.dwellings.dwellings import get_dwelling
@@ -72,8 +73,9 @@ def add_visit(writing: Writing, dwelling_id: int, found: str, note: str) -> None
     if len(note) > LONGEST_NOTE or not note.isprintable():
         raise CentreError(f"备注最多{LONGEST_NOTE}个字。", f"A note has at most {LONGEST_NOTE} characters.")
     row = {"compound_id": writing.compound_id, "dwelling_id": dwelling_id, "visit_id": secrets.token_hex(8),
-           "at_ms": writing.now_ms, "by": writing.by, "found": found, "note": note}  # fmt: skip
-    writing.conn.execute(insert(tables.visit).values(row))
+           "at_ms": writing.now_ms, "by": writing.by, "found": found}  # fmt: skip
+    sealed = seal_words(vault_of(writing.conn), tables.visit, row, note=note)
+    writing.conn.execute(insert(tables.visit).values(row | sealed))
     if found != "nobody" or dwelling.found in ("", "nobody"):
         columns = tables.dwelling.c
         mine = (columns.compound_id == writing.compound_id, columns.dwelling_id == dwelling_id)
@@ -85,11 +87,15 @@ def list_visits(conn: Connection, compound_id: int, dwelling_id: int) -> list[Vi
     """Visits of a dwelling, the newest first; at most 100."""
     columns = tables.visit.c
     wanted = (
-        select(columns.at_ms, columns.by, columns.found, columns.note)
+        select(tables.visit)
         .where(columns.compound_id == compound_id, columns.dwelling_id == dwelling_id)
         .order_by(columns.at_ms.desc(), columns.visit_id).limit(100)
     )  # fmt: skip
-    return [Visit(**row) for row in conn.execute(wanted).mappings()]
+    vault = vault_of(conn)
+    return [
+        Visit(at_ms=row["at_ms"], by=row["by"], found=row["found"], **open_words(vault, tables.visit, row, "note"))
+        for row in conn.execute(wanted).mappings()
+    ]
 
 
 def list_households(conn: Connection, compound_id: int, dwelling_id: int) -> list[DwellingHousehold]:

@@ -5,19 +5,26 @@ Only travel counts. Where somebody is registered says nothing of where they have
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from sync.server.centre import audit, tables
 from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.centre.places import all_compounds
+from sync.server.centre.sealing import open_words, vault_of
 from sync.server.centre.writing import Centre
 from sync.server.people.households.application import Journey
+from sync.server.people.households.field_groups import TRAVEL
+from sync.server.people.households.sealed_answers import KEYS, open_travel
 
 UNDECIDED = ("applied", "correct", "observe")
 _LONGEST = 30
+_PAGE = 500
+Travel = tuple[int, Mapping[str, str], Sequence[Journey]]
+"""A person's household, answers about travel and health, and stays."""
 _ENDINGS = (
     "维吾尔自治区", "壮族自治区", "回族自治区", "特别行政区", "自治区", "自治州", "自治县", "地区", "省", "市",
     "区", "县", "盟",
@@ -114,25 +121,44 @@ def remove_area(centre: Centre, area_id: int, by: str) -> None:
 
 
 def count_undecided(conn: Connection, areas: Iterable[Area]) -> dict[int, int]:
-    """Area → applications without a decision in which somebody was there at the time, in all compounds."""
-    stay, household = tables.journey.c, tables.household.c
-    waiting = tables.journey.join(
-        tables.household,
-        (household.compound_id == stay.compound_id) & (household.household_id == stay.household_id),
+    """Area → applications without a decision in which somebody was there at the time, in all compounds. Only those that
+    are marked with ``travel`` are opened whole, as they were marked when they came or when the list last changed."""
+    listed = list(areas)
+    counted: dict[int, set[tuple[int, int]]] = {area.area_id: set() for area in listed}
+    for compound in all_compounds(conn):
+        for household_id, _, stays in _travels(conn, compound.compound_id, _marked(conn, compound.compound_id)):
+            for area in touches(listed, stays):
+                counted[area.area_id].add((compound.compound_id, household_id))
+    return {area_id: len(homes) for area_id, homes in counted.items()}
+
+
+def _marked(conn: Connection, compound_id: int) -> list[int]:
+    of, vault = tables.household.c, vault_of(conn)
+    wanted = select(of.compound_id, of.household_id, of.sealed_warnings).where(
+        *_waiting(compound_id), of.sealed_warnings != b""
     )
-    place = (stay.province, stay.city, stay.district)
-    undecided = household.state.in_(UNDECIDED)
-    named = [tuple(row) for row in conn.execute(select(*place).select_from(waiting).where(undecided).distinct())]
-    counted = {}
-    for area in areas:
-        there = [at for at in named if _there(area, Journey(province=at[0], city=at[1], district=at[2]))]
-        homes = select(stay.compound_id, stay.household_id).select_from(waiting).where(
-            undecided, tuple_(*place).in_(there), or_(stay.until_day == "", stay.until_day >= area.from_day),
-            *([stay.from_day <= area.until_day] if area.until_day else []),
-        )  # fmt: skip
-        found = select(func.count()).select_from(homes.distinct().subquery())
-        counted[area.area_id] = conn.execute(found).scalar_one() if there else 0
-    return counted
+    rows = conn.execute(wanted).mappings()
+    opened = ((row["household_id"], open_words(vault, tables.household, row, "warnings")["warnings"]) for row in rows)
+    return [household_id for household_id, codes in opened if "travel" in codes.split(",")]
+
+
+def travels_undecided(conn: Connection, compound_id: int) -> Iterator[Travel]:
+    """Of everybody in an application without a decision, opened page by page."""
+    waiting = select(tables.household.c.household_id).where(*_waiting(compound_id))
+    return _travels(conn, compound_id, conn.execute(waiting).scalars().all())
+
+
+def _waiting(compound_id: int) -> tuple[ColumnElement[bool], ...]:
+    of = tables.household.c
+    return of.compound_id == compound_id, of.state.in_(UNDECIDED)
+
+
+def _travels(conn: Connection, compound_id: int, household_ids: Sequence[int]) -> Iterator[Travel]:
+    of, vault = tables.person.c, vault_of(conn)
+    for at in range(0, len(household_ids), _PAGE):
+        mine = (of.compound_id == compound_id, of.household_id.in_(household_ids[at : at + _PAGE]))
+        for row in conn.execute(select(*(of[name] for name in (*KEYS, TRAVEL))).where(*mine)).mappings():
+            yield row["household_id"], *open_travel(vault, row)
 
 
 def _get(conn: Connection, area_id: int) -> Area:

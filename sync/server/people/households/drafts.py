@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
-from sync.server.centre import tables
+from sync.server.centre import sealing, tables
 from sync.server.centre.errors import NoSuchThing
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Centre, Writing
@@ -44,7 +44,7 @@ def begin(writing: Writing, vault: Vault, draft: Draft) -> str:
     """Keep a new draft; its token."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     row = {"compound_id": writing.compound_id, "draft_mark": _mark(vault, token)}
-    writing.conn.execute(insert(tables.draft).values(row | _values(writing, vault, draft)))
+    writing.conn.execute(insert(tables.draft).values(row | _values(writing, vault, token, draft)))
     return token
 
 
@@ -52,14 +52,14 @@ def read(conn: Connection, vault: Vault, compound_id: int, token: str, now_ms: i
     """The draft of a token; None where there is none in this compound, it was left alone for too long, or the
     link it began with no longer leads anywhere: people whom the household got rid of correct nothing."""
     mine = (_columns.compound_id == compound_id, _columns.draft_mark == _mark(vault, token))
-    wanted = select(_columns.sealed_body, _columns.updated_ms).where(*mine, _columns.updated_ms > now_ms - KEPT_MS)
-    row = conn.execute(wanted).first()
+    wanted = select(tables.draft).where(*mine, _columns.updated_ms > now_ms - KEPT_MS)
+    row = conn.execute(wanted).mappings().first()
     if row is None:
         return None
-    found = msgspec.json.decode(vault.unseal(row.sealed_body), type=Draft)
+    found = msgspec.json.decode(sealing.unseal(vault, tables.draft, row, "sealed_body"), type=Draft)
     if found.household_id and not _leads(conn, vault, compound_id, found):
         return None
-    return msgspec.structs.replace(found, updated_ms=row.updated_ms)
+    return msgspec.structs.replace(found, updated_ms=row["updated_ms"])
 
 
 def _leads(conn: Connection, vault: Vault, compound_id: int, correction: Draft) -> bool:
@@ -107,14 +107,13 @@ def forget(writing: Writing, vault: Vault, token: str) -> None:
 
 def _put(writing: Writing, vault: Vault, token: str, draft: Draft) -> None:
     mine = (_columns.compound_id == writing.compound_id, _columns.draft_mark == _mark(vault, token))
-    writing.conn.execute(update(tables.draft).where(*mine).values(_values(writing, vault, draft)))
+    writing.conn.execute(update(tables.draft).where(*mine).values(_values(writing, vault, token, draft)))
 
 
-def _values(writing: Writing, vault: Vault, draft: Draft) -> dict[str, object]:
-    return {
-        "household_id": draft.household_id, "sealed_body": vault.seal(msgspec.json.encode(draft)),
-        "updated_ms": writing.now_ms,
-    }  # fmt: skip
+def _values(writing: Writing, vault: Vault, token: str, draft: Draft) -> dict[str, object]:
+    row = {"compound_id": writing.compound_id, "draft_mark": _mark(vault, token), "household_id": draft.household_id}
+    body = sealing.seal(vault, tables.draft, row, "sealed_body", msgspec.json.encode(draft))
+    return {"household_id": draft.household_id, "sealed_body": body, "updated_ms": writing.now_ms}
 
 
 def _mark(vault: Vault, token: str) -> bytes:

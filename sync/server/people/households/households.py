@@ -11,17 +11,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
-from sync.server.centre import tables
+from sync.server.centre import sealing, tables
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.places import Compound
+from sync.server.centre.sealing import vault_of
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes import passes
@@ -38,7 +39,16 @@ from sync.server.people.households.application import (
     read_form,
 )
 from sync.server.people.households.doubts import Origin
-from sync.server.people.households.field_groups import ANSWERS, Answers
+from sync.server.people.households.field_groups import ANSWERS, BIRTH, TRAVEL, Answers
+from sync.server.people.households.sealed_answers import (
+    KEYS,
+    open_answers,
+    open_birth,
+    open_travel,
+    seal_answers,
+    stays_in,
+    stays_of,
+)
 from sync.server.people.households.warnings import find_warnings
 
 OPEN_STATES = ("applied", "correct", "observe")
@@ -49,7 +59,7 @@ NOWHERE = Origin()
 
 
 class Household(msgspec.Struct, frozen=True, kw_only=True):
-    """A household as its row has it, without what is sealed."""
+    """A household as its row has it, its words opened; without the telephone number and the signature."""
 
     compound_id: int
     household_id: int
@@ -91,8 +101,12 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
         return "collected" if self.state == "approved" and self.collected_ms else self.state
 
 
+SEALED_WORDS = tuple(name for name in Household.__struct_fields__ if name not in tables.household.c)
+"""What is said of a household in words: sealed in its row."""
+
+
 class Person(Answers, frozen=True, kw_only=True):  # type: ignore[misc]  # msgspec may freeze, a dataclass not
-    """A person as its row has it, without what is sealed."""
+    """A person as its row has it, answers opened; without full numbers."""
 
     person_id: int
     household_id: int
@@ -187,34 +201,37 @@ def _put_household(writing: Writing, vault: Vault, form: CheckedForm, household_
         row = new_row(vault, form, writing.compound_id, household_id, dwelling_id, writing.now_ms)
         writing.conn.execute(insert(tables.household).values(row))
     else:
-        set_state(writing, household_id, **_said(vault, form, dwelling_id, writing.now_ms))
+        keys = {"compound_id": writing.compound_id, "household_id": household_id}
+        set_state(writing, household_id, **_said(vault, form, keys, dwelling_id, writing.now_ms))
 
 
 def new_row(vault: Vault, form: CheckedForm, compound_id: int, household_id: int, dwelling_id: int,
             now_ms: int) -> dict[str, Any]:  # fmt: skip
     """The row of a household that has just applied."""
     link = link_of(vault, compound_id, household_id, 1)
-    return _said(vault, form, dwelling_id, now_ms) | {
-        "compound_id": compound_id, "household_id": household_id,
+    keys = {"compound_id": compound_id, "household_id": household_id}
+    return keys | _said(vault, form, keys, dwelling_id, now_ms) | {
         "number": household_number(compound_id, household_id), "link_mark": vault.mark("link", link),
     }  # fmt: skip
 
 
-def _said(vault: Vault, form: CheckedForm, dwelling_id: int, now_ms: int) -> dict[str, Any]:
+def _said(vault: Vault, form: CheckedForm, keys: Mapping[str, Any], dwelling_id: int,
+          now_ms: int) -> dict[str, Any]:  # fmt: skip
     """What a form says of the household itself."""
-    wrote = form.wrote
-    return _sealed_phone(vault, form.people[0].phone) | {
+    wrote, table = form.wrote, tables.household
+    words = {"letter_name": form.letter_name, "signature": wrote.signature, "told": ""}
+    return _sealed_phone(vault, table, keys, form.people[0].phone) | sealing.seal_words(vault, table, keys, **words) | {
         "state": "applied", "dwelling_id": dwelling_id, "dwelling": form.dwelling,
         "source": "paper" if wrote.paper else "online", "language": wrote.language, "submitted_ms": now_ms,
-        "letter_version": wrote.letter_version, "letter_signed_ms": now_ms, "letter_name": form.letter_name,
-        "sealed_signature": vault.seal_text(wrote.signature), "told": "",
+        "letter_version": wrote.letter_version, "letter_signed_ms": now_ms,
     }  # fmt: skip
 
 
-def _sealed_phone(vault: Vault, phone: str) -> dict[str, Any]:
+def _sealed_phone(vault: Vault, table: Table, keys: Mapping[str, Any], phone: str) -> dict[str, Any]:
     """A telephone number as a row has it: sealed, found by its hash, shown masked."""
     masked = identity.mask_phone(phone) if phone else ""
-    return {"sealed_phone": vault.seal_text(phone), "phone_mark": vault.mark("phone", phone), "phone_masked": masked}
+    sealed = sealing.seal_words(vault, table, keys, phone=phone)
+    return sealed | {"phone_mark": vault.mark("phone", phone), "phone_masked": masked}
 
 
 def _dwelling_id(writing: Writing, application: Application) -> int:
@@ -228,13 +245,13 @@ def _dwelling_id(writing: Writing, application: Application) -> int:
 
 def _forget_people(writing: Writing, household_id: int) -> None:
     """Before a corrected form is put in their place; an open household has no pass that could be lost."""
-    for table in (tables.journey, tables.person, tables.vehicle):
+    for table in (tables.person, tables.vehicle):
         mine = (table.c.compound_id == writing.compound_id, table.c.household_id == household_id)
         writing.conn.execute(delete(table).where(*mine))
 
 
 def _put_people(writing: Writing, vault: Vault, form: CheckedForm, household_id: int) -> None:
-    """People, journeys and vehicles as the form has them."""
+    """People and vehicles as the form has them."""
     first = next_number(writing.conn, writing.compound_id, "person", len(form.people))
     _add_people(writing, vault, form.people, household_id, first, 0)
     for plate in form.plates:
@@ -243,40 +260,35 @@ def _put_people(writing: Writing, vault: Vault, form: CheckedForm, household_id:
 
 def add_person(writing: Writing, vault: Vault, person: CheckedPerson, household_id: int, person_id: int,
                place: int) -> None:  # fmt: skip
-    """One person with journeys."""
+    """One person more."""
     _add_people(writing, vault, [person], household_id, person_id, place)
 
 
 def _add_people(writing: Writing, vault: Vault, added: Sequence[CheckedPerson], household_id: int, person_id: int,
                 place: int) -> None:  # fmt: skip
     """The numbers and places of the others follow the first one's."""
+    today = local_day(writing.compound, writing.now_ms)
     people: list[dict[str, Any]] = []
-    stays: list[dict[str, Any]] = []
     for at, person in enumerate(added):
         keys = {"compound_id": writing.compound_id, "household_id": household_id, "person_id": person_id + at}
-        people.append(keys | {"place": place + at} | person_row(vault, person))
-        stays += [keys | stay for stay in journey_rows(person.wrote)]
+        people.append(keys | {"place": place + at} | person_row(vault, person, keys, today))
     known = _known(writing, [row["doc_mark"] for row in people if row["doc_mark"]])
     writing.conn.execute(insert(tables.person), [row | {"known": row["doc_mark"] in known} for row in people])
-    if stays:
-        writing.conn.execute(insert(tables.journey), stays)
 
 
-def person_row(vault: Vault, person: CheckedPerson) -> dict[str, Any]:
+def person_row(vault: Vault, person: CheckedPerson, keys: Mapping[str, Any], today: date) -> dict[str, Any]:
     """What a form says of a person, sealed where it must be: all but the keys, the place and whether it was known."""
-    document = person.document
-    written = {name: getattr(person.wrote, name).strip() for name in ANSWERS}
-    return written | _sealed_phone(vault, person.phone) | {
-        "name": person.name, "doc_kind": document.kind, "sealed_doc": vault.seal_text(document.number),
-        "doc_mark": vault.mark("doc", document.text), "doc_masked": document.masked,
-        "sex": document.sex or person.wrote.sex, "birth": document.birth or person.wrote.birth,
+    document, table = person.document, tables.person
+    said = {name: getattr(person.wrote, name).strip() for name in ANSWERS} | {
+        "name": person.name, "doc_kind": document.kind, "sex": document.sex or person.wrote.sex,
+        "birth": document.birth or person.wrote.birth,
     }  # fmt: skip
-
-
-def journey_rows(applicant: Applicant) -> list[dict[str, Any]]:
-    """Somebody's stays elsewhere, without the keys."""
-    stays = applicant.journeys if applicant.stayed == "no" else []
-    return [{"seq": seq, **msgspec.structs.asdict(stay)} for seq, stay in enumerate(stays, 1)]
+    return {name: said[name] for name in ANSWERS if name in table.c} | {
+        **seal_answers(vault, keys, said, stays_in(person.wrote), today),
+        **_sealed_phone(vault, table, keys, person.phone),
+        **sealing.seal_words(vault, table, keys, doc=document.number),
+        "doc_mark": vault.mark("doc", document.text), "doc_masked": document.masked,
+    }  # fmt: skip
 
 
 def _known(writing: Writing, marks: Sequence[bytes]) -> set[bytes]:
@@ -346,11 +358,13 @@ def get_household(conn: Connection, compound_id: int, household_id: int) -> Hous
 
 
 def _one(conn: Connection, *which: Any) -> Household:
-    columns = [tables.household.c[name] for name in Household.__struct_fields__]
+    of = tables.household.c
+    columns = [of[name if name in of else f"sealed_{name}"] for name in Household.__struct_fields__]
     row = conn.execute(select(*columns).where(*which)).mappings().first()
     if row is None:
         raise NoSuchThing(en="There is no such household.")
-    return Household(**row)
+    clear = {name: row[name] for name in Household.__struct_fields__ if name in of}
+    return Household(**clear | sealing.open_words(vault_of(conn), tables.household, row, *SEALED_WORDS))
 
 
 def first_of(conn: Connection, household: Household) -> Household | None:
@@ -362,10 +376,15 @@ def first_of(conn: Connection, household: Household) -> Household | None:
 def people_of(conn: Connection, compound_id: int, household_id: int) -> list[Person]:
     """In the order of the form."""
     table = tables.person
-    columns = [table.c[name] for name in Person.__struct_fields__]
+    clear = [name for name in Person.__struct_fields__ if name in table.c]
+    columns = (table.c[name] for name in dict.fromkeys((*clear, *KEYS, BIRTH, TRAVEL)))
     mine = (table.c.compound_id == compound_id, table.c.household_id == household_id)
     found = conn.execute(select(*columns).where(*mine).order_by(table.c.place, table.c.person_id)).mappings()
-    return [Person(**{**row, "known": bool(row["known"])}) for row in found]
+    vault = vault_of(conn)
+    return [
+        Person(**{name: row[name] for name in clear} | open_answers(vault, row) | {"known": bool(row["known"])})
+        for row in found
+    ]
 
 
 def vehicles_of(conn: Connection, compound_id: int, household_id: int) -> list[Vehicle]:
@@ -376,14 +395,11 @@ def vehicles_of(conn: Connection, compound_id: int, household_id: int) -> list[V
 
 
 def journeys_of(conn: Connection, compound_id: int, household_id: int) -> dict[int, list[Journey]]:
-    """Person → stays, in the order of the form."""
-    table = tables.journey
+    """Person → stays, of those who were away, in the order of the form."""
+    table = tables.person
     mine = (table.c.compound_id == compound_id, table.c.household_id == household_id)
-    found: dict[int, list[Journey]] = {}
-    for row in conn.execute(select(table).where(*mine).order_by(table.c.person_id, table.c.seq)).mappings():
-        stay = Journey(**{name: row[name] for name in Journey.__struct_fields__})
-        found.setdefault(row["person_id"], []).append(stay)
-    return found
+    wanted = select(*(table.c[name] for name in (*KEYS, TRAVEL))).where(*mine).order_by(table.c.person_id)
+    return stays_of(vault_of(conn), conn.execute(wanted).mappings())
 
 
 def read_application(conn: Connection, vault: Vault, household: Household) -> Application:
@@ -391,15 +407,15 @@ def read_application(conn: Connection, vault: Vault, household: Household) -> Ap
     table, of = tables.person, tables.household.c
     mine = (table.c.compound_id == household.compound_id, table.c.household_id == household.household_id)
     rows = conn.execute(select(table).where(*mine).order_by(table.c.place)).mappings().all()
-    stays = journeys_of(conn, household.compound_id, household.household_id)
     mine = (of.compound_id == household.compound_id, of.household_id == household.household_id)
-    drawn = vault.unseal_text(conn.execute(select(of.sealed_signature).where(*mine)).scalar_one())
+    row = conn.execute(select(of.compound_id, of.household_id, of.sealed_signature).where(*mine)).mappings().one()
+    drawn = sealing.open_words(vault, tables.household, row, "signature")["signature"]
     home = tables.dwelling.c
     here = (home.compound_id == household.compound_id, home.dwelling_id == household.dwelling_id)
     return Application(
         dwelling_id=household.dwelling_id, dwelling=household.dwelling, language=household.language,
         building=conn.execute(select(home.building).where(*here)).scalar() or "",
-        people=[_applicant(row, vault, stays.get(row["person_id"], [])) for row in rows],
+        people=[_applicant(row, vault) for row in rows],
         plates=[vehicle.plate for vehicle in vehicles_of(conn, household.compound_id, household.household_id)],
         desk_id=household.desk_id, slot_ms=household.slot_ms, letter_version=household.letter_version,
         letter_name=household.letter_name, signature=drawn, paper=household.source == "paper",
@@ -407,19 +423,24 @@ def read_application(conn: Connection, vault: Vault, household: Household) -> Ap
     )  # fmt: skip
 
 
-def _applicant(row: Any, vault: Vault, stays: list[Journey]) -> Applicant:
+def _applicant(row: Any, vault: Vault) -> Applicant:
+    numbers = sealing.open_words(vault, tables.person, row, "doc", "phone")
+    travel, stays = open_travel(vault, row)
+    said = {name: row[name] for name in ANSWERS if name in row} | {"birth": open_birth(vault, row)} | travel
     return Applicant(
-        **{name: row[name] for name in ANSWERS}, doc_number=vault.unseal_text(row["sealed_doc"]),
-        phone=vault.unseal_text(row["sealed_phone"]), stayed="no" if stays else "yes", journeys=stays,
-    )  # fmt: skip
+        **said, doc_number=numbers["doc"], phone=numbers["phone"], stayed="no" if stays else "yes", journeys=stays
+    )
 
 
 # Deciding
 
 
 def set_state(writing: Writing, household_id: int, **values: Any) -> None:
-    """Change a household's row."""
+    """Change a household's row; words are sealed on the way."""
     columns = tables.household.c
+    keys = {"compound_id": writing.compound_id, "household_id": household_id}
+    words = {name: values.pop(name) for name in SEALED_WORDS if name in values}
+    values |= sealing.seal_words(vault_of(writing.conn), tables.household, keys, **words)
     mine = (columns.compound_id == writing.compound_id, columns.household_id == household_id)
     writing.conn.execute(update(tables.household).where(*mine).values(**values))
 

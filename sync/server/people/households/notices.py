@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection, func, insert, or_, select, update
 
-from sync.server.centre import tables
+from sync.server.centre import sealing, tables
 from sync.server.centre.places import Compound, all_compounds
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Centre, Writing
@@ -78,14 +78,16 @@ def queue(writing: Writing, vault: Vault, household: Household, kind: str, words
     """Tell a household something, in its language, once this transaction is done. ``kind`` is for the program that
     sends. Nothing is written for a household without a telephone."""
     mine = (_h.compound_id == household.compound_id, _h.household_id == household.household_id)
-    sealed = writing.conn.execute(select(_h.sealed_phone).where(*mine)).scalar_one()
-    if not sealed:
+    wanted = select(_h.compound_id, _h.household_id, _h.sealed_phone).where(*mine)
+    home = writing.conn.execute(wanted).mappings().one()
+    if not home["sealed_phone"]:
         return
+    phone = sealing.open_words(vault, tables.household, home, "phone")["phone"]
     text = f"{_signed(writing.compound, _tongue(household))}{pick(_tongue(household), words)}"
     row = {"compound_id": writing.compound_id, "household_id": household.household_id,
-           "notice_id": secrets.token_hex(8), "at_ms": writing.now_ms, "kind": kind,
-           "sealed_phone": sealed, "words": _short(text)}  # fmt: skip
-    writing.conn.execute(insert(tables.notice).values(row))
+           "notice_id": secrets.token_hex(8), "at_ms": writing.now_ms, "kind": kind}  # fmt: skip
+    sealed = sealing.seal_words(vault, tables.notice, row, phone=phone, words=_short(text))
+    writing.conn.execute(insert(tables.notice).values(row | sealed))
 
 
 def tell_decision(writing: Writing, vault: Vault, household: Household) -> None:
@@ -245,22 +247,23 @@ def _take(centre: Centre, notice: DueMessage) -> Message | None:
         marked = {"sent_ms": centre.now_ms(), "tried_ms": centre.now_ms(), "tries": notice.tries + 1}
         if not conn.execute(taken.values(**marked)).rowcount:
             return None
+        keys = (_n[name] for name in sealing.key_of(tables.notice) if name != "household_id")
         columns = (_h.household_id, _h.language, _h.number, _h.link_version, _h.code_version)
-        wanted = select(_n.words, _n.sealed_phone, *columns).join(
+        wanted = select(*keys, _n.sealed_words, _n.sealed_phone, *columns).join(
             tables.household, (_h.compound_id == _n.compound_id) & (_h.household_id == _n.household_id)
         )
         row = conn.execute(wanted.where(*mine)).one()
-        text = _whole(conn, centre.vault, notice, row)
-    phone = centre.vault.unseal_text(row.sealed_phone)
-    return Message(phone=phone, text=text, kind=notice.kind, id=f"{notice.compound_id}-{notice.notice_id}")
+        opened = sealing.open_words(centre.vault, tables.notice, row._mapping, "words", "phone")
+        text = _whole(conn, centre.vault, notice, opened["words"], row)
+    return Message(phone=opened["phone"], text=text, kind=notice.kind, id=f"{notice.compound_id}-{notice.notice_id}")
 
 
-def _whole(conn: Connection, vault: Vault, notice: DueMessage, row: Any) -> str:
+def _whole(conn: Connection, vault: Vault, notice: DueMessage, words: str, household: Any) -> str:
     """The text with what does not lie open in the database: the code, or the address of the household's page."""
     if notice.kind != phone_code.KIND:
-        return str(row.words + _where(conn, vault, notice.compound_id, row))
-    code = phone_code.code_of(vault, notice.compound_id, row.household_id, row.code_version)
-    return str(row.words.replace("{code}", code))
+        return words + _where(conn, vault, notice.compound_id, household)
+    code = phone_code.code_of(vault, notice.compound_id, household.household_id, household.code_version)
+    return words.replace("{code}", code)
 
 
 def _of(notice: DueMessage) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
-from sync.server.centre import tables
+from sync.server.centre import sealing, tables
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Centre, Writing
@@ -72,18 +72,23 @@ def reveal(
 def reveal_in(writing: Writing, vault: Vault, household_id: int, wanted: SealedNumber, why: str) -> RevealedNumber:
     """Do what ``reveal`` does, inside a transaction that does more."""
     household = get_household(writing.conn, writing.compound_id, household_id)
-    sealed = writing.conn.execute(_sealed(writing.compound_id, household_id, wanted)).scalar()
-    if sealed is None:
+    row = writing.conn.execute(_sealed(writing.compound_id, household_id, wanted)).mappings().first()
+    if row is None:
         raise NoSuchThing(en="There is no such number in this household.")
     about = f"{household.number} {wanted.what}" + (f" {wanted.person_id}" if wanted.person_id else "")
     writing.audit("reveal", about, household_id, why)
-    return RevealedNumber(what=wanted.what, person_id=wanted.person_id, number=vault.unseal_text(sealed))
+    table = tables.person if wanted.person_id else tables.household
+    number = sealing.open_words(vault, table, row, wanted.what)[wanted.what]
+    return RevealedNumber(what=wanted.what, person_id=wanted.person_id, number=number)
 
 
 def _sealed(compound_id: int, household_id: int, wanted: SealedNumber) -> Any:
     if wanted.person_id and wanted.what in ("doc", "phone"):
         mine = (_p.compound_id == compound_id, _p.household_id == household_id, _p.person_id == wanted.person_id)
-        return select(_p.sealed_doc if wanted.what == "doc" else _p.sealed_phone).where(*mine)
+        columns = (*sealing.key_of(tables.person), f"sealed_{wanted.what}")
+        return select(*(_p[name] for name in columns)).where(*mine)
     if wanted.what == "phone":
-        return select(_h.sealed_phone).where(_h.compound_id == compound_id, _h.household_id == household_id)
+        return select(_h.compound_id, _h.household_id, _h.sealed_phone).where(
+            _h.compound_id == compound_id, _h.household_id == household_id
+        )
     raise NoSuchThing(en="There is no such number in this household.")

@@ -6,7 +6,7 @@ only where they have been is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,9 +16,12 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from sync.server.centre import tables
 from sync.server.centre.places import Compound
+from sync.server.centre.sealing import RowValues, open_words, seal_words, vault_of
+from sync.server.centre.vault import Vault
 from sync.server.centre.writing import Writing
 from sync.server.people.households.application import JOURNEY_DAYS, Journey
-from sync.server.people.households.areas import UNDECIDED, Area, list_areas, touches
+from sync.server.people.households.areas import UNDECIDED, Area, list_areas, touches, travels_undecided
+from sync.server.people.households.sealed_answers import open_birth, open_travel
 from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, USUAL_MOST_PEOPLE, read_count
 
 WARNINGS = (
@@ -66,21 +69,42 @@ def look(conn: Connection, compound: Compound, household_id: int, now_ms: int) -
     if home is None:
         return []
     theirs = (_p.compound_id == compound.compound_id, _p.household_id == household_id)
-    people = conn.execute(select(tables.person).where(*theirs).order_by(_p.place, _p.person_id)).all()
+    rows = conn.execute(select(tables.person).where(*theirs).order_by(_p.place, _p.person_id)).mappings()
+    people = [_someone(vault_of(conn), row) for row in rows]
     today = _day(compound, now_ms)
     found = [
-        *_documents(conn, home, people), *_travel(conn, home, people, today), *_health(people),
+        *_documents(conn, home, people), *_travel(conn, people, today), *_health(people),
         *_dwelling(conn, home, len(people)), *_papers(people, today), *_telephone(conn, home), *_slot(home, now_ms),
         *(Concern(code=sign) for sign in home.signs.split(",") if sign in WARNINGS),
     ]  # fmt: skip
     return sorted(found, key=lambda concern: WARNINGS.index(concern.code))
 
 
+class _Someone(msgspec.Struct, frozen=True, kw_only=True):
+    """What counts of a person here."""
+
+    person_id: int
+    doc_kind: str
+    doc_mark: bytes
+    doc_masked: str
+    birth: str
+    said: Mapping[str, str]
+    stays: Sequence[Journey]
+
+
+def _someone(vault: Vault, row: RowValues) -> _Someone:
+    said, stays = open_travel(vault, row)
+    return _Someone(
+        person_id=row["person_id"], doc_kind=row["doc_kind"], doc_mark=row["doc_mark"], doc_masked=row["doc_masked"],
+        birth=open_birth(vault, row), said=said, stays=stays,
+    )  # fmt: skip
+
+
 def _day(compound: Compound, now_ms: int) -> date:
     return datetime.fromtimestamp(now_ms / 1000, ZoneInfo(compound.timezone)).date()
 
 
-def _documents(conn: Connection, home: Row[Any], people: Sequence[Row[Any]]) -> Iterator[Concern]:
+def _documents(conn: Connection, home: Row[Any], people: Sequence[_Someone]) -> Iterator[Concern]:
     """A paper that another living household has too. Of other compounds nothing is told but that there is one."""
     marks = {person.doc_mark: person.person_id for person in people if person.doc_mark}
     everywhere = select(tables.compound.c.compound_id)  # compound by compound, so that the index on the mark serves
@@ -101,54 +125,43 @@ def _documents(conn: Connection, home: Row[Any], people: Sequence[Row[Any]]) -> 
 # Where people have been
 
 
-def _travel(conn: Connection, home: Row[Any], people: Sequence[Row[Any]], today: date) -> Iterator[Concern]:
+def _travel(conn: Connection, people: Sequence[_Someone], today: date) -> Iterator[Concern]:
     areas = list_areas(conn)
-    stays = _stays(conn, tables.journey.c.compound_id == home.compound_id,
-                   tables.journey.c.household_id == home.household_id)  # fmt: skip
     for person in people:
-        told = stays.get(person.person_id, [])
-        for area in _touched(areas, told, person, today):
+        for area in _touched(areas, person.stays, person.said, today):
             days = {"from_day": area.from_day, "until_day": area.until_day}
             yield Concern(code="travel", person_id=person.person_id, shown=area.place, **days)
-        if not told and _first_day(today) < person.arrived != person.birth:
-            yield Concern(code="arrived_lately", person_id=person.person_id, shown=person.arrived)
-
-
-def _stays(conn: Connection, *which: Any) -> dict[int, list[Journey]]:
-    """Person → stays."""
-    found: dict[int, list[Journey]] = {}
-    for row in conn.execute(select(tables.journey).where(*which)).mappings():
-        stay = Journey(**{name: row[name] for name in Journey.__struct_fields__})
-        found.setdefault(row["person_id"], []).append(stay)
-    return found
+        arrived = person.said["arrived"]
+        if not person.stays and _first_day(today) < arrived != person.birth:
+            yield Concern(code="arrived_lately", person_id=person.person_id, shown=arrived)
 
 
 def _first_day(today: date) -> str:
     return (today - timedelta(days=JOURNEY_DAYS)).isoformat()
 
 
-def _touched(areas: Sequence[Area], stays: Iterable[Journey], person: Any, today: date) -> list[Area]:
+def _touched(areas: Sequence[Area], stays: Iterable[Journey], said: Mapping[str, str], today: date) -> list[Area]:
     """Areas of the last 15 days; what lies before them does not count. Arriving in these days is a stay elsewhere."""
     first = _first_day(today)
     lately = [
         msgspec.structs.replace(stay, from_day=max(stay.from_day, first)) for stay in stays if stay.until_day >= first
     ]
-    place = person.came_from.split()
-    if person.arrived >= first and len(place) > 1:
-        lately.append(Journey(province=place[0], city=place[1], from_day=first, until_day=person.arrived))
+    place = said["came_from"].split()
+    if said["arrived"] >= first and len(place) > 1:
+        lately.append(Journey(province=place[0], city=place[1], from_day=first, until_day=said["arrived"]))
     return touches(areas, lately)
 
 
 # Who they are, and where they live
 
 
-def _health(people: Iterable[Row[Any]]) -> Iterator[Concern]:
+def _health(people: Iterable[_Someone]) -> Iterator[Concern]:
     for person in people:
-        if person.contact == "yes":
+        if person.said["contact"] == "yes":
             yield Concern(code="contact", person_id=person.person_id)
-        if person.health not in ("well", ""):
-            yield Concern(code="unwell", person_id=person.person_id, shown=person.health)
-        if person.quarantine == "yes":
+        if person.said["health"] not in ("well", ""):
+            yield Concern(code="unwell", person_id=person.person_id, shown=person.said["health"])
+        if person.said["quarantine"] == "yes":
             yield Concern(code="quarantine", person_id=person.person_id)
 
 
@@ -178,7 +191,7 @@ def _neighbours(conn: Connection, home: Row[Any]) -> list[Row[Any]]:
     return list(conn.execute(wanted.order_by(_h.household_id)))
 
 
-def _papers(people: Sequence[Row[Any]], today: date) -> Iterator[Concern]:
+def _papers(people: Sequence[_Someone], today: date) -> Iterator[Concern]:
     for person in people:
         if len(person.doc_masked) != _CHECKED_PLACES:
             yield Concern(code="paper", person_id=person.person_id, shown=person.doc_kind)
@@ -205,37 +218,25 @@ def _slot(home: Row[Any], now_ms: int) -> Iterator[Concern]:
 def refresh(writing: Writing) -> int:
     """Compare every application without a decision with the town's list as it is now; how many are marked otherwise.
 
-    Three statements for any number of households, and one for each that changes.
+    What people said is opened page by page; three statements for any number of households, and one for each that
+    changes.
     """
-    areas, today = list_areas(writing.conn), _day(writing.compound, writing.now_ms)
-    waiting = (_h.compound_id == writing.compound_id, _h.state.in_(UNDECIDED))
-    homes = {row.household_id: row.warnings for row in
-             writing.conn.execute(select(_h.household_id, _h.warnings).where(*waiting))}  # fmt: skip
-    touched = _households_that_touch(writing, areas, today)
+    conn, compound_id = writing.conn, writing.compound_id
+    areas, today, vault = list_areas(conn), _day(writing.compound, writing.now_ms), vault_of(conn)
+    waiting = (_h.compound_id == compound_id, _h.state.in_(UNDECIDED))
+    wanted = select(_h.compound_id, _h.household_id, _h.sealed_warnings).where(*waiting)
+    travelled = travels_undecided(conn, compound_id)
+    touched = {home for home, said, stays in travelled if _touched(areas, stays, said, today)}
     changed = 0
-    for household_id, stored in homes.items():
-        marked = _with(stored, "travel", household_id in touched)
+    for row in conn.execute(wanted).mappings().all():
+        stored = open_words(vault, tables.household, row, "warnings")["warnings"]
+        marked = _with(stored, "travel", row["household_id"] in touched)
         if marked != stored:
-            mine = (_h.compound_id == writing.compound_id, _h.household_id == household_id)
-            writing.conn.execute(update(tables.household).where(*mine).values(warnings=marked))
+            mine = (_h.compound_id == compound_id, _h.household_id == row["household_id"])
+            sealed = seal_words(vault, tables.household, row, warnings=marked)
+            conn.execute(update(tables.household).where(*mine).values(**sealed))
             changed += 1
     return changed
-
-
-def _households_that_touch(writing: Writing, areas: Sequence[Area], today: date) -> set[int]:
-    waiting = select(_h.household_id).where(_h.compound_id == writing.compound_id, _h.state.in_(UNDECIDED))
-    of = tables.journey.c
-    stays = _stays(writing.conn, of.compound_id == writing.compound_id, of.household_id.in_(waiting))
-    somewhere = _p.person_id.in_(stays) if len(stays) < 500 else _p.person_id.is_not(None)
-    people = select(_p.household_id, _p.person_id, _p.arrived, _p.came_from).where(
-        _p.compound_id == writing.compound_id, _p.household_id.in_(waiting),
-        somewhere | (_p.arrived >= _first_day(today)),
-    )  # fmt: skip
-    return {
-        person.household_id
-        for person in writing.conn.execute(people)
-        if _touched(areas, stays.get(person.person_id, ()), person, today)
-    }
 
 
 def _with(stored: str, code: str, there: bool) -> str:

@@ -40,7 +40,7 @@ def households(writing: Writing, keys: Keys) -> Counts:
     """Households with all that hangs on them; what was recorded about them stays, without its words."""
     ids = [key.household_id for key in keys]
     counts = Counter({"pass": passes(writing, sorted(_passes_of(writing, ids)))})
-    owned = (tables.journey, tables.person, tables.vehicle, tables.visitor, tables.notice, tables.draft)
+    owned = (tables.person, tables.vehicle, tables.visitor, tables.notice, tables.draft)
     for table in (*owned, tables.household):
         counts[table.name] = _delete(writing, table, table.c.household_id.in_(ids))
     _quiet_records(writing, ids)
@@ -76,7 +76,7 @@ def _quiet_records(writing: Writing, ids: Sequence[int]) -> None:
     columns = tables.audit.c
     mine = (columns.compound_id == writing.compound_id, columns.household.in_(ids))
     told = writing.conn.execute(select(columns.about).where(*mine).distinct()).scalars().all()
-    writing.conn.execute(update(tables.audit).where(*mine, columns.why != "").values(why=""))
+    writing.conn.execute(update(tables.audit).where(*mine, columns.sealed_why != b"").values(sealed_why=b""))
     for some in _split([about for about in told if not _OF_NO_PERSON.fullmatch(about)]):
         writing.conn.execute(update(tables.audit).where(*mine, columns.about.in_(some)).values(about=""))
 
@@ -96,9 +96,8 @@ def _leave_exports(writing: Writing, ids: set[int]) -> None:
 def travel(writing: Writing, keys: Keys) -> Counts:
     """Where they were, how they felt, and what was told them of it."""
     ids = [key.household_id for key in keys]
-    gone = _delete(writing, tables.journey, tables.journey.c.household_id.in_(ids))
     _empty(writing, "travel", ids)
-    return {"travel": len(ids), "journey": gone}
+    return {"travel": len(ids)}
 
 
 def documents(writing: Writing, keys: Keys) -> Counts:

@@ -86,7 +86,7 @@ def _whole(code: str, after: str, days: int, *keys: ColumnElement[Any], at: Colu
     return Kind(code, after, days, keys, lambda writing, found: {code: deleting.rows(writing, keys, found)}, at, where)
 
 
-_home, _person, _journey = tables.household.c, tables.person.c, tables.journey.c
+_home = tables.household.c
 
 
 def _theirs(table: Table, *which: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -118,10 +118,10 @@ ALL_KINDS: tuple[Kind, ...] = (
     Kind("ended", "ended", 30, (_home.household_id,), deleting.households, _home.ended_ms,
           (_home.state.in_(_ENDED), _home.ended_ms > 0), 10),
     Kind("not_here", "decided", 30, (_home.household_id,), deleting.households, _home.decided_ms,
-          (_home.state == "not_here", _home.objection == ""), 10),
+          (_home.state == "not_here", _home.sealed_objection == b""), 10),
     Kind("travel", "decided", 30, (_home.household_id,), deleting.travel, _home.decided_ms,
           (_home.state.in_(_DECIDED), _home.decided_ms > 0,
-           or_(_theirs(tables.journey), _holds("travel")))),
+           _holds("travel"))),
     Kind("document", "measure", 30, (_home.household_id,), deleting.documents,
           where=(_holds("document"),)),
     Kind("signature", "measure", 30, (_home.household_id,), deleting.signatures,

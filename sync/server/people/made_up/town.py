@@ -24,6 +24,7 @@ from sync.protocol import CHAIN_START, EnrolRequest, EventUpload, chain, read_en
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound, get_compound
+from sync.server.centre.sealing import seal_words
 from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.gates import events, fleet
 from sync.server.gates.fleet import Device
@@ -267,7 +268,6 @@ class _Households:
         self.first = self._numbers("household", len(self.plans))
         self.rows: list[dict[str, Any]] = []
         self.people: list[dict[str, Any]] = []
-        self.stays: list[dict[str, Any]] = []
         self.vehicles: list[dict[str, Any]] = []
         self.done: list[dict[str, Any]] = []
 
@@ -277,8 +277,9 @@ class _Households:
         self._know_some()
         issued = self._issue()
         self._book()
-        for table, rows in ((tables.household, self.rows), (tables.person, self.people), (tables.journey, self.stays),
-                            (tables.vehicle, self.vehicles), (tables.audit, self.done)):  # fmt: skip
+        written = ((tables.household, self.rows), (tables.person, self.people), (tables.vehicle, self.vehicles),
+                   (tables.audit, self.done))  # fmt: skip
+        for table, rows in written:
             if rows:
                 self.writing.conn.execute(insert(table), rows)
         self._end_passes()
@@ -330,22 +331,22 @@ class _Households:
         vehicle_id = self._numbers("vehicle", sum(len(plan.form.plates) for plan in self.plans))
         for household_id, plan in enumerate(self.plans, self.first):
             form = read_form(plan.form, self.estate.day(plan.submitted_ms))
+            today = self.estate.day(self.estate.now_ms)
             dwelling_id = plan.form.dwelling_id
             row = households.new_row(self.vault, form, self.compound_id, household_id, dwelling_id, plan.submitted_ms)
-            self.rows.append(_EMPTY | row | self._outcome(plan))
+            self.rows.append(_EMPTY | row | self._outcome(plan, row))
             self._note(plan.submitted_ms, "resident", "apply", row["number"], household_id)
             for place, checked in enumerate(form.people):
                 keys = {"compound_id": self.compound_id, "household_id": household_id, "person_id": person_id}
-                person = households.person_row(self.vault, checked)
+                person = households.person_row(self.vault, checked, keys, today)
                 self.people.append(keys | {"place": place, "known": False, "pass_id": 0} | person)
-                self.stays += [keys | stay for stay in households.journey_rows(checked.wrote)]
                 person_id += 1
             for plate in form.plates:
                 self.vehicles.append({"compound_id": self.compound_id, "household_id": household_id,
                                       "vehicle_id": vehicle_id, "plate": plate, "pass_id": 0})  # fmt: skip
                 vehicle_id += 1
 
-    def _outcome(self, plan: HouseholdPlan) -> dict[str, Any]:
+    def _outcome(self, plan: HouseholdPlan, row: dict[str, Any]) -> dict[str, Any]:
         """What became of it: the columns that differ from a form just sent."""
         if plan.stage == "applied":
             return {}
@@ -356,6 +357,7 @@ class _Households:
         return {
             "state": "approved" if plan.stage == "collected" else plan.stage, "decided_ms": decided_ms,
             "decided_by": estate.by, **self._after(plan.stage, decided_ms, later_ms),
+            **seal_words(self.vault, tables.household, row, **self._words(plan.stage)),
         }  # fmt: skip
 
     def _after(self, stage: str, decided_ms: int, later_ms: int) -> dict[str, Any]:
@@ -368,17 +370,25 @@ class _Households:
                         "desk_id": 1, "slot_ms": slot_ms, **home_quarantine}  # fmt: skip
             case "approved":
                 return {"printed_ms": decided_ms + 1 if rng.random() < 0.5 else 0}
-            case "correct":
-                return {"told": rng.choice(_TOLD)}
             case "observe":
-                return {"told": "15天观察期未满，请按日期再来。", "not_before_ms": in_days}
-            case "not_here":
-                return {"objection": "我是租户，合同在房东处。" if rng.random() < 0.2 else ""}
+                return {"not_before_ms": in_days}
+            case "correct" | "not_here":
+                return {}
         return {"ended_ms": later_ms}
+
+    def _words(self, stage: str) -> dict[str, str]:
+        match stage:
+            case "correct":
+                return {"told": self.rng.choice(_TOLD)}
+            case "observe":
+                return {"told": "15天观察期未满，请按日期再来。"}
+            case "not_here":
+                return {"objection": "我是租户，合同在房东处。" if self.rng.random() < 0.2 else ""}
+        return {}
 
     def _note(self, at_ms: int, by: str, what: str, about: str, household_id: int) -> None:
         self.done.append({"compound_id": self.compound_id, "audit_id": secrets.token_hex(8), "at_ms": at_ms, "by": by,
-                          "what": what, "about": about, "household": household_id, "why": ""})  # fmt: skip
+                          "what": what, "about": about, "household": household_id})  # fmt: skip
 
     def _know_some(self) -> None:
         """The list the community had before: most of these, and some who never applied."""
@@ -472,8 +482,7 @@ class _Households:
             if home.dwelling_id not in applied and found:
                 at_ms = self.estate.at(self.estate.day(self.estate.began_ms + self.rng.randrange(DAYS) * _DAY_MS), 19)
                 visits.append({"compound_id": self.compound_id, "dwelling_id": home.dwelling_id, "at_ms": at_ms,
-                               "visit_id": secrets.token_hex(8), "by": self.estate.by, "found": found,
-                               "note": ""})  # fmt: skip
+                               "visit_id": secrets.token_hex(8), "by": self.estate.by, "found": found})  # fmt: skip
                 self._note(at_ms, self.estate.by, "visit", f"{home.name}: {found}", 0)
         if visits:
             self._put_visits(visits)
@@ -489,8 +498,9 @@ class _Households:
 
 _OFFICE_HOURS = (8.75, 9.5, 10, 11.25, 14.5, 15.75, 16.5)
 _EMPTY: dict[str, Any] = {
-    "decided_ms": 0, "decided_by": "", "told": "", "not_before_ms": 0, "desk_id": 0, "slot_ms": 0,
-    "observed_until_ms": 0, "printed_ms": 0, "collected_ms": 0, "collected_by": "", "objection": "", "ended_ms": 0,
+    "decided_ms": 0, "decided_by": "", "sealed_told": b"", "not_before_ms": 0, "desk_id": 0, "slot_ms": 0,
+    "observed_until_ms": 0, "printed_ms": 0, "collected_ms": 0, "collected_by": "", "sealed_objection": b"",
+    "ended_ms": 0,
 }  # fmt: skip
 
 

@@ -93,13 +93,13 @@ def export(
     return file
 
 
-def _lines(centre: Centre, found: Iterable[tuple[Any, dict[str, bytes]]], sheet: RegisterSheet,
+def _lines(centre: Centre, found: Iterable[tuple[Any, dict[str, str]]], sheet: RegisterSheet,
            households: set[int]) -> Iterator[Sequence[Cell]]:  # fmt: skip
-    for number, (row, sealed) in enumerate(found):
+    for number, (row, full) in enumerate(found):
         if number % _ROWS_AT_A_TIME == 0:
             centre.store.give_way()
         households.add(row.household_id)
-        yield sheet.cells(row, {name: centre.vault.unseal_text(secret) for name, secret in sealed.items()})
+        yield sheet.cells(row, full)
 
 
 def _record(centre: Centre, at: At, name: Name, asked: RegisterFilter, purpose: Purpose, rows: int,

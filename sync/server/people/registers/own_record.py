@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from sync.protocol import Event
-from sync.server.centre import tables
+from sync.server.centre import audit, tables
 from sync.server.people.households.households import Household
 from sync.server.people.registers import exports
 
@@ -102,7 +102,7 @@ def looks(conn: Connection, household: Household) -> list[Look]:
     columns = tables.audit.c
     mine = (columns.compound_id == household.compound_id, columns.household == household.household_id)
     wanted = (
-        select(columns.at_ms, columns.what, columns.by, columns.why)
+        select(columns.compound_id, columns.audit_id, columns.at_ms, columns.what, columns.by, columns.sealed_why)
         .where(*mine)
         .order_by(columns.at_ms.desc(), columns.audit_id)
         .limit(MOST_RECORDS)
@@ -110,7 +110,7 @@ def looks(conn: Connection, household: Household) -> list[Look]:
     rows = conn.execute(wanted).all()
     taken = exports.of_household(conn, household.compound_id, household.household_id, MOST_RECORDS)
     roles = _roles(conn, [row.by for row in rows] + [one.by for one in taken])
-    found = [Look(at_ms=r.at_ms, what=r.what, role=_role(roles, r.by), why=_purpose(r.what, r.why)) for r in rows]
+    found = [Look(at_ms=r.at_ms, what=r.what, role=_role(roles, r.by), why=_purpose(conn, r)) for r in rows]
     found += [
         Look(at_ms=one.at_ms, what="table", role=_role(roles, one.by), why=one.why, whole=one.whole) for one in taken
     ]
@@ -127,9 +127,9 @@ def _together(found: Sequence[Look]) -> list[Look]:
     return list(lines.values())
 
 
-def _purpose(what: str, why: str) -> str:
+def _purpose(conn: Connection, row: Any) -> str:
     """Why a number was read in full is the household's to know; the desk's own notes are not."""
-    return why if what == "reveal" else ""
+    return audit.open_why(conn, row._mapping)["why"] if row.what == "reveal" else ""
 
 
 def _roles(conn: Connection, accounts: Sequence[str]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 paged in the database.
 
 What is shown is masked. A full telephone or document number finds its person by its keyed hash and is never compared,
-kept or put into an address as it is.
+kept or put into an address as it is. Days of birth and arrival stand sealed and are opened row by row, so nothing is
+sorted or chosen by them: an age is chosen by its band (ages.py).
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from datetime import date
 from typing import Any, Literal, get_args
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, case, func, literal, or_, select
 
-from sync.server.centre import tables
+from sync.server.centre import sealing, tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.vault import Vault
 from sync.server.people import identity
 from sync.server.people.address import read_words
 from sync.server.people.home import Home
-from sync.server.people.households.field_groups import exported_of_person
+from sync.server.people.households.field_groups import BIRTH, TRAVEL, exported_of_person
 from sync.server.people.households.households import LIVE_STATES
+from sync.server.people.households.sealed_answers import AGE_BANDS, open_answers
 
 Name = Literal["residents", "vehicles", "applications"]
 NAMES: tuple[Name, ...] = get_args(Name)
@@ -127,20 +129,34 @@ Row = Resident | Car | Applied
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):
-    """One table: ``row`` is made of ``shown``; ``facets`` are what can be chosen, ``defaults`` what is unless said
-    otherwise."""
+    """One table: ``row`` is made of ``shown`` and of what ``opens`` reads in the sealed ``answers``. ``full`` are the
+    numbers that stand sealed in the row of ``owner``. ``facets`` are what can be chosen, ``defaults`` what is unless
+    said otherwise."""
 
     row: type[Row]
     table: Any
     source: FromClause
     shown: Mapping[str, ColumnElement[Any]]
-    sealed: Mapping[str, ColumnElement[Any]]
+    owner: Table
+    full: tuple[str, ...]
     sorts: Mapping[str, ColumnElement[Any]]
     facets: Mapping[str, ColumnElement[Any]]
     matches: Callable[[RegisterFilter], list[ColumnElement[bool]]]
     sort: str
     down: bool = False
     defaults: Mapping[str, str] = {}
+    answers: tuple[str, ...] = ()
+    opens: Callable[[Vault, sealing.RowValues], dict[str, str]] = lambda vault, row: {}
+
+    def hidden(self, whole: bool) -> dict[str, ColumnElement[Any]]:
+        """Columns beside ``shown``: the key, what is opened in every row, and full numbers if ``whole``."""
+        full = tuple(f"sealed_{name}" for name in self.full) if whole else ()
+        names = (*sealing.key_of(self.owner), *self.answers, *full)
+        return {name: self.owner.c[name] for name in names if name not in self.shown}
+
+    def made(self, vault: Vault, row: sealing.RowValues) -> Row:
+        """Raises VaultError."""
+        return self.row(**{name: row[name] for name in self.shown} | self.opens(vault, row))
 
     @property
     def key(self) -> ColumnElement[Any]:
@@ -202,19 +218,20 @@ def _of_pass(at: At) -> dict[str, ColumnElement[Any]]:
 def _residents(at: At) -> Register:
     known = case((_p.known, "known"), else_="new")
     shown = {"row_id": _p.person_id, "known": known, **_common(at), **_of_pass(at),
-             **{name: _p[name] for name in exported_of_person()}}  # fmt: skip
+             **{name: _p[name] for name in exported_of_person() if name in _p}}  # fmt: skip
     facets = {
         "building": _BUILDING, "there": _THERE, "stage": _STAGE, "collected": _COLLECTED, "relation": _p.relation,
         "kind": _p.kind, "registered": _registered(at), "known": known, "pass": _pass_state(at), "sex": _p.sex,
-        "age": _age(at),
+        "age": _AGE,
     }  # fmt: skip
-    sorts = {name: shown[name] for name in ("name", "relation", "sex", "birth", "stage", "household", "known",
-                                            "pass_state", "doc_masked", "phone_masked", "submitted_ms")}  # fmt: skip
+    sorts = {name: shown[name] for name in ("name", "relation", "sex", "stage", "household", "known", "pass_state",
+                                            "doc_masked", "phone_masked", "submitted_ms")}  # fmt: skip
     residence = (_p.province + literal(" ") + _p.city).label("residence")
     return Register(
         row=Resident, table=tables.person, source=_joined(tables.person), shown=shown, facets=facets,
-        sealed={"sealed_doc": _p.sealed_doc, "sealed_phone": _p.sealed_phone}, matches=_match_person,
-        sorts={**sorts, "dwelling": _PLACE, "residence": residence}, sort="dwelling", defaults={"there": "yes"},
+        owner=tables.person, full=("doc", "phone"), matches=_match_person, answers=(BIRTH, TRAVEL), opens=_open_person,
+        sorts={**sorts, "age": _p.age_band, "dwelling": _PLACE, "residence": residence}, sort="dwelling",
+        defaults={"there": "yes"},
     )  # fmt: skip
 
 
@@ -225,15 +242,14 @@ def _registered(at: At) -> ColumnElement[Any]:
     return case((here, "here"), else_="elsewhere")
 
 
-def _age(at: At) -> ColumnElement[str]:
-    def born(years: int) -> str:
-        """Who was born later is not that old yet."""
-        return f"{at.today.year - years:04d}{at.today.isoformat()[4:]}"
+_AGE = case(
+    *((_p.age_band == years, str(years)) for years in AGE_BANDS), else_="unknown",
+)  # fmt: skip
 
-    return case(
-        (_p.birth == "", "unknown"), (_p.birth > born(7), "0"), (_p.birth > born(18), "7"), (_p.birth > born(60), "18"),
-        (_p.birth > born(80), "60"), else_="80",
-    )  # fmt: skip
+
+def _open_person(vault: Vault, row: sealing.RowValues) -> dict[str, str]:
+    opened = open_answers(vault, row)
+    return {name: opened[name] for name in exported_of_person() if name in opened}
 
 
 def _vehicles(at: At) -> Register:
@@ -245,13 +261,13 @@ def _vehicles(at: At) -> Register:
     names = ("plate", "energy", "name", "phone_masked", "stage", "household", "pass_state", "submitted_ms")
     return Register(
         row=Car, table=tables.vehicle, source=_joined(tables.vehicle), shown=shown, facets=facets,
-        sealed={"sealed_phone": _h.sealed_phone}, matches=_match_vehicle, sort="dwelling", defaults={"there": "yes"},
+        owner=tables.household, full=("phone",), matches=_match_vehicle, sort="dwelling", defaults={"there": "yes"},
         sorts={name: shown[name] for name in names} | {"dwelling": _PLACE},
     )  # fmt: skip
 
 
 def _applications(at: At) -> Register:
-    warned = case((_h.warnings != "", "yes"), else_="no")
+    warned = case((_h.sealed_warnings != b"", "yes"), else_="no")
     same = ("phone_masked", "source", "decided_by", "decided_ms", "slot_ms")
     shown = {
         "row_id": _h.household_id, "name": _applicant(_h), "warned": warned, **_common(at),
@@ -268,7 +284,7 @@ def _applications(at: At) -> Register:
     )
     return Register(
         row=Applied, table=tables.household, source=source, shown=shown, facets=facets, sort="submitted_ms", down=True,
-        sealed={"sealed_phone": _h.sealed_phone}, matches=_match_application,
+        owner=tables.household, full=("phone",), matches=_match_application,
         sorts={name: shown[name] for name in names} | {"dwelling": _PLACE},
     )  # fmt: skip
 
@@ -370,22 +386,22 @@ def find(
 
 
 def _rows(conn: Connection, at: At, found: Register, keys: list[int]) -> list[Row]:
-    shown = _base(_select(found.shown), at, found).where(found.key.in_(keys))
-    rows = {row["row_id"]: found.row(**row) for row in conn.execute(shown).mappings()}
+    shown = _base(_select({**found.shown, **found.hidden(False)}), at, found).where(found.key.in_(keys))
+    vault = sealing.vault_of(conn)
+    rows = {row["row_id"]: found.made(vault, row) for row in conn.execute(shown).mappings()}
     return [rows[key] for key in keys]
 
 
 def stream(
     conn: Connection, at: At, name: Name, asked: RegisterFilter, whole: bool
-) -> Iterator[tuple[Any, dict[str, bytes]]]:
-    """Every row that is asked for, in order, without holding them: (row, what is sealed, only if ``whole``)."""
-    found = register(name, at)
-    columns = _select({**found.shown, **(found.sealed if whole else {})})
+) -> Iterator[tuple[Any, dict[str, str]]]:
+    """Every row that is asked for, in order, without holding them: (row, full numbers, only if ``whole``)."""
+    found, vault = register(name, at), sealing.vault_of(conn)
+    columns = _select({**found.shown, **found.hidden(whole)})
     wanted = _ordered(columns, at, found, asked, chosen(found, asked))
     for row in conn.execution_options(yield_per=500).execute(wanted).mappings():
-        fields = dict(row)
-        sealed = {name: fields.pop(name) for name in found.sealed} if whole else {}
-        yield found.row(**fields), sealed
+        full = sealing.open_words(vault, found.owner, row, *found.full) if whole else {}
+        yield found.made(vault, row), full
 
 
 def _select(columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
