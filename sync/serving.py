@@ -29,6 +29,8 @@ import gevent.ssl
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from sync.hosts import REACHED
+
 log = logging.getLogger("serving")
 
 BACKLOG = 1024
@@ -188,6 +190,13 @@ class _Handler(WSGIHandler):  # type: ignore[misc]
         if not (raw_requestline.endswith("\n") and head.whole):
             raise ValueError("the head was cut off")
         return read
+
+    def get_environ(self) -> Any:
+        """With the address of ours at which this connection arrived."""
+        environ = super().get_environ()
+        with contextlib.suppress(OSError):  # hung up on
+            environ[REACHED] = self.socket.getsockname()[0]
+        return environ
 
     def handle_one_response(self) -> None:
         self._hang_up_in(self._limits.exchange_seconds)

@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from hardware.modules import FEW_PIXELS
 from kiosk.commands import focus_words
 from kiosk.guard import doors, words
+from sync.hosts import REACHED
 
 if TYPE_CHECKING:
     from kiosk.commands.focus import FocusFigures
@@ -170,6 +171,7 @@ def create_page(aid: WatchedAid, lane: str, keys: Keys, seconds_left: Callable[[
         aid.begin_anew()
         return redirect(url_for("page"), 303)
 
+    doors.answer_to(app, ())
     return app
 
 
@@ -230,6 +232,10 @@ def _expected(language: str, aid: WatchedAid) -> str:
 
 class _Handler(WSGIRequestHandler):
     timeout = IDLE_S
+
+    def make_environ(self) -> Any:
+        """With the address of ours at which this connection arrived."""
+        return {**super().make_environ(), REACHED: self.connection.getsockname()[0]}
 
     def log(self, type: str, message: str, *args: Any) -> None:
         pass  # the address of the first request is the key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from kiosk.guard import acts, frame, live_list, looks, present, screen
+from kiosk.guard import acts, doors, frame, live_list, looks, present, screen
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.guard.live import Live
 
@@ -18,4 +18,5 @@ def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
     app.extensions["screens"] = screen.Screens(core)
     for part in (frame, live_list, acts, looks, present, screen):
         app.register_blueprint(part.routes)
+    doors.answer_to(app, settings.hosts)
     return app

@@ -44,6 +44,8 @@ class GuardSettings:
     """True where the page is served over HTTPS."""
     screen_elsewhere: bool = False
     """The lane's screen may be opened from other machines than this one."""
+    hosts: tuple[str, ...] = ()
+    """Names under which the page is opened, beside the device's own."""
     session_hours: int = 13
     """How long the browser keeps the cookie; the core ends the session itself."""
 

@@ -389,6 +389,11 @@ ERRORS: dict[str, Pair] = {
         "本门还没有保安账号。请物业在中心添加。",
         "This gate has no guard accounts yet. The desk adds them.",
     ),
+    "other_host": (
+        "这台设备不用这个网址。请用下面的地址打开；要用别的名字，请技术员写进kiosk.toml的guard.hosts。",
+        "This device does not answer to that address. Open the one below. A technician allows other names with "
+        "guard.hosts in kiosk.toml.",
+    ),
     "not_signed_in": ("登录已过期，请重新登录。", "Your session has ended. Please sign in again."),
     "away": (
         "门控没有回应，这一下没有成功。要开门请按墙上的按钮。",

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from sync.credential import KIND_NUMBERS
 from sync.server import words
 from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.people.public_address import NoPublicAddress
 from sync.server.views import error_text, language, local, until
 
 _CSP = "default-src 'none'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -81,6 +82,8 @@ def explain(error: Exception) -> tuple[str, int]:
         return render_template(page, key="not_found", why=""), 404
     if isinstance(error, CSRFError):
         return render_template(page, key="form_expired", why=""), 400
+    if isinstance(error, NoPublicAddress):
+        return render_template(page, key="not_done", why=error_text(error), lead="settings.lead"), 409
     if isinstance(error, CentreError):
         return render_template(page, key="not_done", why=error_text(error)), 409
     if isinstance(error, HTTPException) and error.code == 403:

@@ -25,7 +25,7 @@ from sync.server.people.households.visitors import Visitor
 from sync.server.people.keeping import retention
 from sync.server.people.registers import own_record
 from sync.server.residents import fields, letter
-from sync.server.views import OpenRoute, client_network, error_text, language
+from sync.server.views import OpenRoute, client_network, error_text, language, whole_address
 
 _WRONG_LINKS = 30
 _WINDOW_S = 3600
@@ -110,7 +110,7 @@ class Status:
             phones = {one.number for one in mine if phone_pass.has_browser(conn, compound.compound_id, one.number)}
             desk, names = _desk(conn, household), changes.names_of(conn, household)
             coming = visitors.coming(visitors.visitors_of(conn, household), self._today(compound))
-            address = letter.public_address(conn, letter.home_path(compound.compound_id, link))
+            address = whole_address(conn, letter.home_path(compound.compound_id, link))
         now_ms, approved = self._centre.now_ms(), household.state == "approved"
         page = render_template(
             "residents/status.html", household=household, link=link, deeds=changes.deeds(household), mine=mine,
@@ -119,7 +119,7 @@ class Status:
             waiting=[p.name for p in people if approved and not p.pass_id]
             + [v.plate for v in vehicles if approved and not v.pass_id],
             shown=lambda one: passes.shown_state(one, now_ms), observed=household.observed_until_ms > now_ms,
-            done=_done(), **_drawn(address),
+            done=_done(), **_drawn(address or household.number),
         )  # fmt: skip
         return _private(page)
 
