@@ -416,6 +416,10 @@ ERRORS: dict[str, Pair] = {
         "照片里没读到新的二维码。靠近一点，拍清楚（JPG 或 PNG）再试。",
         "No new QR code was read. Closer and sharper, as JPG or PNG.",
     ),
+    "photo_pace": (
+        "这一分钟识别照片的时间用完了。先按房号查，一分钟后再发照片。",
+        "This minute's time for photos is used up. Look up the dwelling; send photos again in a minute.",
+    ),
     "busy": ("上一张还在识别，等一下再试。", "The last one is still being read. Try again in a moment."),
     "no_photo": ("还没选照片。", "No photo was chosen."),
     "reader_away": (
