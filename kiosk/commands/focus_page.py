@@ -114,7 +114,10 @@ def create_page(aid: WatchedAid, lane: str, keys: Keys, seconds_left: Callable[[
     @app.after_request
     def close_up(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
-        return doors.close_up(response)
+        response = doors.close_up(response)
+        if request.endpoint == "enter":  # the address is the key
+            response.headers["Referrer-Policy"] = "no-referrer"
+        return response
 
     def refused() -> Response:
         both = "\n".join(focus_words.FOCUS["refused"]) + "\n"

@@ -20,6 +20,8 @@ from flask import Flask, Request, Response
 from kiosk.guard import words
 from sync.hosts import REACHED, KnownHosts
 
+HTTPS_ONLY_S = 30 * 86_400
+"""So long a browser that saw the page over HTTPS asks for it in no other way."""
 SESSION_COOKIE = "gate_session"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -85,8 +87,10 @@ def is_this_machine(request: Request) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-def close_up(response: Response) -> Response:
+def close_up(response: Response, https: bool = False) -> Response:
     """Headers for every answer: no inline script, no frame, no copy kept (but of our own static files)."""
+    if https:
+        response.headers["Strict-Transport-Security"] = f"max-age={HTTPS_ONLY_S}"
     response.headers["Content-Security-Policy"] = CSP
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -73,7 +73,7 @@ def receive() -> AnyResponse | None:
 def close_up(response: Response) -> Response:
     if request.endpoint == "static":
         response.headers["Cache-Control"] = "private, max-age=3600"
-    return doors.close_up(response)
+    return doors.close_up(response, post().settings.secure_cookies)
 
 
 @routes.app_context_processor

@@ -23,7 +23,7 @@ from sync.server.gates.api import GateApi, refuse
 from sync.server.gates.presence import Presence, Watch
 from sync.server.office.frame import Office
 from sync.server.opening import open_centre
-from sync.server.pages import explain
+from sync.server.pages import explain, protect
 from sync.server.people.public_address import PublicHost
 from sync.server.residents.frame import Residents
 from sync.server.views import LARGEST_NUMBER
@@ -78,6 +78,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(api)
     app.register_blueprint(Office(centre).blueprint())
     app.register_blueprint(Residents(centre).blueprint())
+    app.after_request(protect)
     for kind in (HTTPException, OperationalError):
         app.register_error_handler(kind, _explain)
     watch = Watch(centre, presence)

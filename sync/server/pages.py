@@ -19,11 +19,14 @@ _CSP = "default-src 'none'; img-src 'self' data: blob:; style-src 'self'; script
 _CSP += "manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
+SECRETS = frozenset({"link", "secret", "code"})
+"""Variables of addresses that open something to anyone who has the address."""
+
+
 def dress(blueprint: Blueprint) -> Blueprint:
     """Give a blueprint's pages all of it."""
     blueprint.before_request(_choose_language)
     blueprint.before_request(_refuse_zeros)
-    blueprint.after_request(_protect)
     for kind in (CentreError, CSRFError, HTTPException):
         blueprint.register_error_handler(kind, explain)
     return blueprint
@@ -62,10 +65,13 @@ def _other_language() -> str:
     return "?" + urlencode(dict(request.args.items()) | {"lang": tongue})
 
 
-def _protect(response: Response) -> Response:
+def protect(response: Response) -> Response:
+    """The headers of every answer, whatever made it: a page, a file, the API, an error."""
+    # What a page's address holds must not be told to any page one goes to from there.
+    secret = not SECRETS.isdisjoint(request.view_args or {})
     headers = {
-        "Content-Security-Policy": _CSP, "Cache-Control": "no-store", "Referrer-Policy": "same-origin",
-        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": _CSP, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer" if secret else "same-origin",
     }  # fmt: skip
     if current_app.config["SESSION_COOKIE_SECURE"]:
         headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import make_response, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.exceptions import TooManyRequests
 
@@ -96,7 +96,7 @@ class Status:
                 trouble, household = error_text(error), self._read(compound, link)
         known = {"household": household, "link": link, "wrong": trouble, "form": request.form, "deed": deed}
         page = render_template(f"residents/status_{deed}.html", **known | more(household))
-        return _private(page, 409 if trouble else 200)
+        return page, 409 if trouble else 200
 
     # The page itself
 
@@ -112,7 +112,7 @@ class Status:
             coming = visitors.coming(visitors.visitors_of(conn, household), self._today(compound))
             address = whole_address(conn, letter.home_path(compound.compound_id, link))
         now_ms, approved = self._centre.now_ms(), household.state == "approved"
-        page = render_template(
+        return render_template(
             "residents/status.html", household=household, link=link, deeds=changes.deeds(household), mine=mine,
             names=names, slot_stands=changes.slot_stands(household), can_choose=_soon(household, now_ms),
             phones=phones, desk=desk, coming=coming, steps=STEPS, at=_AT.get(household.stage, 0),
@@ -121,7 +121,6 @@ class Status:
             shown=lambda one: passes.shown_state(one, now_ms), observed=household.observed_until_ms > now_ms,
             done=_done(), **_drawn(address or household.number),
         )  # fmt: skip
-        return _private(page)
 
     def _today(self, compound: Compound) -> Any:
         return households.local_day(compound, self._centre.now_ms())
@@ -208,7 +207,7 @@ class Status:
             where_is=lambda field: f"#{fields.field_name(field)}", label_of=fields.label_of,
             today=today.isoformat(), first_day=(today - timedelta(days=form.JOURNEY_DAYS)).isoformat(),
         )  # fmt: skip
-        return _private(page, 409 if mistakes or trouble else 200)
+        return page, 409 if mistakes or trouble else 200
 
     # What is known of the household
 
@@ -219,11 +218,10 @@ class Status:
             passages = own_record.passages(conn, household, self._centre.now_ms())
             looks = own_record.looks(conn, household)
         clocks = retention.clocks(self._centre)
-        page = render_template(
+        return render_template(
             "residents/status_record.html", household=household, link=link, passages=passages, looks=looks,
             clocks=clocks, purpose=_purpose, known=_known, days=own_record.DAYS,
         )  # fmt: skip
-        return _private(page)
 
     # Visitors
 
@@ -257,23 +255,15 @@ class Status:
         shown = (
             {} if over or visitor.state != "active" else _drawn(passes.credential_text(self._centre, number, "card"))
         )
-        page = render_template(
+        return render_template(
             "residents/status_visited.html", household=household, link=link, visitor=visitor, over=over, **shown
         )
-        return _private(page)
 
 
 def _drawn(text: str) -> dict[str, Any]:
     """A code for the page, and its modules for the script that makes one picture of it and what stands beside it."""
     code = card.draw(text)
     return {"code": code.svg(), "code_rows": " ".join(code.rows)}
-
-
-def _private(page: Any, code: int = 200) -> Any:
-    """Where the link in the address leads must not be told to any page one goes to from here."""
-    answer = make_response(page, code)
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    return answer
 
 
 def _home(compound: Compound, link: str, **more: Any) -> str:
