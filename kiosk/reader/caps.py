@@ -123,6 +123,6 @@ def limit_memory(most: int = DATA_BYTES) -> None:
 
 
 def last_in_line() -> None:
-    """This process works when no other wants to: a guard's photo waits for the lanes' frames."""
+    """This process gets a tenth of what others want: a guard's photo waits for the lanes' frames."""
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, 19)
+        os.setpriority(os.PRIO_PROCESS, 0, 10)

@@ -23,10 +23,14 @@ SECRETS = frozenset({"link", "secret", "code"})
 """Variables of addresses that open something to anyone who has the address."""
 
 
+MOST_FIELD = 64_000
+"""Characters of one field: a signature has up to 60,000, words a few hundred."""
+
+
 def dress(blueprint: Blueprint) -> Blueprint:
     """Give a blueprint's pages all of it."""
     blueprint.before_request(_choose_language)
-    blueprint.before_request(_refuse_zeros)
+    blueprint.before_request(_refuse_impossible)
     for kind in (CentreError, CSRFError, HTTPException):
         blueprint.register_error_handler(kind, explain)
     return blueprint
@@ -39,11 +43,13 @@ def _choose_language() -> None:
     g.language = session.get("language", "zh")
 
 
-def _refuse_zeros() -> None:
-    """No keyboard writes a zero byte, and PostgreSQL keeps none."""
-    sent = (value for _, value in request.values.items(multi=True))
+def _refuse_impossible() -> None:
+    """What nobody writes into a form: zero bytes, of which PostgreSQL keeps none, and more than a drawn signature."""
+    sent = [value for _, value in request.values.items(multi=True)]
     if "\0" in request.path or any("\0" in value for value in sent):
         abort(400)
+    if any(len(value) > MOST_FIELD for value in sent):
+        abort(413)
 
 
 def context() -> dict[str, Any]:
