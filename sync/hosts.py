@@ -48,7 +48,8 @@ class Asked:
     def is_own(self) -> bool:
         """Whether the request names the address it arrived at, or this very machine."""
         address = self.address
-        return self.host == LOCALHOST or (address is not None and address == _address(self.reached))
+        arrived = address is not None and address == _address(self.reached)
+        return arrived or self.host == LOCALHOST or self.is_loopback
 
     @property
     def is_loopback(self) -> bool:
