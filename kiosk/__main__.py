@@ -223,6 +223,7 @@ def guard(config: Config) -> None:
         demo_passes=passes,
         secure_cookies=bool(config.guard.tls_cert),
         screen_elsewhere=config.guard.screen_elsewhere,
+        hosts=(*config.guard.hosts, *filter(None, [config.screen.tls_name])),
     )
     app = create_app(CoreLine(config.socket("core-guard"), config.socket("reader-guard")), settings)
     try:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from hardware import INPUTS, LIGHTS, CameraSettings, Wiring
+from sync.hosts import host_of
 
 USABLE_PINS = frozenset(range(9, 28)) - {14, 15}
 """BCM numbers that a Pi pulls down at boot and that no console uses, so that nothing opens at power-up."""
@@ -53,6 +54,8 @@ class GuardSection(_Section, frozen=True):
     tls_cert: str = ""
     """PEM file of the page's certificate and those above it; empty: plain HTTP, and PINs travel in the clear."""
     tls_key: str = ""
+    hosts: tuple[str, ...] = ()
+    """Names under which guards open the page, beside the device's own name and its addresses."""
     screen_elsewhere: bool = False
     """The lane's screen is shown to this very device only, unless it hangs on another machine."""
 
@@ -214,6 +217,9 @@ def _problems(config: Config) -> Iterator[str]:
     if bool(config.guard.tls_cert) != bool(config.guard.tls_key):
         missing, given = ("key", "cert") if config.guard.tls_cert else ("cert", "key")
         yield f"guard.tls_{missing}: is missing, where guard.tls_{given} is set"
+    for at, host in enumerate(config.guard.hosts):
+        if not host or host_of(f"[{host}]" if ":" in host else host) != host.lower():
+            yield f"guard.hosts[{at}]: {host!r} is no name or address, without http:// and without a port"
     yield from _pin_problems(config)
     for at, camera in enumerate(config.camera):
         if camera.lane not in names:

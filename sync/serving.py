@@ -30,6 +30,7 @@ import gevent.ssl
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from sync.hosts import REACHED
 from sync.places import ANSWER_PIECE, Connection, Places, ServingLimits
 
 log = logging.getLogger("serving")
@@ -133,6 +134,13 @@ class _Handler(WSGIHandler):  # type: ignore[misc]
         status = ex.status if isinstance(ex, _NoRequest) else "400 Bad Request"
         self.log_error("")
         return status[:3], f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
+
+    def get_environ(self) -> Any:
+        """With the address of ours at which this connection arrived."""
+        environ = super().get_environ()
+        with contextlib.suppress(OSError):  # hung up on
+            environ[REACHED] = self.socket.getsockname()[0]
+        return environ
 
     def handle_one_response(self) -> None:
         self._hang_up_in(self._limits.exchange_seconds)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +19,6 @@ if TYPE_CHECKING:
 
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in kiosk, which tests may import after numpy
-
-
-@pytest.fixture(autouse=True)
-def place_in_line() -> Iterator[None]:
-    """A photo puts its thread behind the others; read in a test's own, it would keep all that follows there."""
-    yield
-    if os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) > 0:
-        with suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 0)
 
 
 @pytest.fixture

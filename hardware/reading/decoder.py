@@ -68,13 +68,16 @@ class QrDecoder:
     def __init__(self, second: Engine = zbar_half) -> None:
         self._second = second
 
-    def decode(self, luma: Picture) -> list[Found]:
-        """Codes in ``luma``, those starting with "G1" first; empty where there are none or it is no picture."""
+    def decode(self, luma: Picture, goes_on: Callable[[], bool] = lambda: True) -> list[Found]:
+        """Codes in ``luma``, those starting with "G1" first; empty where there are none or it is no picture. No rung
+        after the first is begun once ``goes_on`` says no."""
         if not is_picture(luma):
             return []
         looked = zxing(luma)
         found = list(looked.found)
         for rung in self._rungs(luma, looked.unread):
+            if not goes_on():
+                break
             found += _guarded(rung)
             if found and len(found) < CROWD:
                 break

@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from hardware.modules import FEW_PIXELS
 from kiosk.commands import focus_words
 from kiosk.guard import doors, words
+from sync.hosts import REACHED
 
 if TYPE_CHECKING:
     from kiosk.commands.focus import FocusFigures
@@ -113,7 +114,10 @@ def create_page(aid: WatchedAid, lane: str, keys: Keys, seconds_left: Callable[[
     @app.after_request
     def close_up(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
-        return doors.close_up(response)
+        response = doors.close_up(response)
+        if request.endpoint == "enter":  # the address is the key
+            response.headers["Referrer-Policy"] = "no-referrer"
+        return response
 
     def refused() -> Response:
         both = "\n".join(focus_words.FOCUS["refused"]) + "\n"
@@ -170,6 +174,7 @@ def create_page(aid: WatchedAid, lane: str, keys: Keys, seconds_left: Callable[[
         aid.begin_anew()
         return redirect(url_for("page"), 303)
 
+    doors.answer_to(app, ())
     return app
 
 
@@ -230,6 +235,10 @@ def _expected(language: str, aid: WatchedAid) -> str:
 
 class _Handler(WSGIRequestHandler):
     timeout = IDLE_S
+
+    def make_environ(self) -> Any:
+        """With the address of ours at which this connection arrived."""
+        return {**super().make_environ(), REACHED: self.connection.getsockname()[0]}
 
     def log(self, type: str, message: str, *args: Any) -> None:
         pass  # the address of the first request is the key

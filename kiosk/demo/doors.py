@@ -23,6 +23,7 @@ from kiosk.demo import words
 from kiosk.demo.centre import DemoError
 from kiosk.demo.officer import COOKIE, Officer
 from kiosk.demo.town import COMPOUND, GUARD, OFFICERS, SUPERVISOR, Town, console
+from sync.hosts import KnownHosts
 
 HOST = "127.0.0.1"
 PORT = 8090
@@ -117,7 +118,13 @@ def create_page(town: Town, officers: Sequence[Officer]) -> Flask:
     def icon() -> AnyResponse:
         return redirect(url_for("static", filename="door.svg"))
 
+    app.wsgi_app = KnownHosts(app.wsgi_app, lambda: (HOST,), _other_host)  # type: ignore[method-assign]
     return app
+
+
+def _other_host(_: Mapping[str, Any]) -> tuple[str, str]:
+    zh, en = words.OTHER_HOST
+    return "text/plain; charset=utf-8", f"{zh}\n{en}\n"
 
 
 def places_of(town: Town) -> dict[str, str]:

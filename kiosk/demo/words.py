@@ -66,6 +66,11 @@ OPEN: Mapping[str, Pair] = {
     "town": ("打开各小区情况", "Open the town’s numbers"),
 }
 
+OTHER_HOST: Pair = (
+    "演示页只用 http://127.0.0.1 打开。",
+    "This page opens at http://127.0.0.1 only.",
+)
+
 TRY: Mapping[str, tuple[Pair, Pair, Pair]] = {
     "resident": (
         (

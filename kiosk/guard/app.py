@@ -30,6 +30,7 @@ def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
     for part in (frame, live_list, acts, looks, present, screen):
         app.register_blueprint(part.routes)
     app.wsgi_app = InTurn(app.wsgi_app, signed_in)  # type: ignore[method-assign, assignment]
+    doors.answer_to(app, settings.hosts)
     return app
 
 

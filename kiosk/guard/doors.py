@@ -10,11 +10,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import socket
 import threading
+from collections.abc import Collection
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Request, Response
+from flask import Flask, Request, Response
 
+from kiosk.guard import words
+from sync.hosts import REACHED, KnownHosts
+
+HTTPS_ONLY_S = 30 * 86_400
+"""So long a browser that saw the page over HTTPS asks for it in no other way."""
 SESSION_COOKIE = "gate_session"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -51,6 +59,30 @@ def _mark(session_token: str) -> bytes:
     return hashlib.sha256(session_token.encode("utf-8", "replace")).digest()
 
 
+def answer_to(app: Flask, hosts: Collection[str]) -> None:
+    """Have a page of this device answer to the device's own names and addresses, and to ``hosts``; to no other."""
+    names = frozenset({*own_names(), *(host.lower() for host in hosts)})
+    app.wsgi_app = KnownHosts(app.wsgi_app, lambda: names, _other_host)  # type: ignore[method-assign]
+
+
+def own_names() -> set[str]:
+    """Under which people in the yard may know this device: its name, and the one it tells by multicast."""
+    name = socket.gethostname().lower().removesuffix(".local")
+    short = name.partition(".")[0]
+    return {name, f"{name}.local", short, f"{short}.local"}
+
+
+def _other_host(environ: dict[str, Any]) -> tuple[str, str]:
+    """Why a page under another name is not shown, and the address that leads to it."""
+    reached = environ.get(REACHED, "")
+    host = f"[{reached}]" if ":" in reached else reached
+    address = f"{environ['wsgi.url_scheme']}://{host}:{environ['SERVER_PORT']}/" if host else ""
+    link = f'<p><a href="{address}">{address}</a></p>' if address and "%" not in address else ""
+    zh, en = words.ERRORS["other_host"]
+    head = '<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>421</title>'
+    return "text/html; charset=utf-8", f'{head}<p>{zh}</p><p lang="en">{en}</p>{link}'
+
+
 def form_token(session_token: str) -> str:
     """What a form of this session must carry. Derived, so nothing has to be kept."""
     return hmac.new(session_token.encode(), b"gate guard form", hashlib.sha256).hexdigest()
@@ -85,8 +117,10 @@ def is_this_machine(request: Request) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-def close_up(response: Response) -> Response:
+def close_up(response: Response, https: bool = False) -> Response:
     """Headers for every answer: no inline script, no frame, no copy kept (but of our own static files)."""
+    if https:
+        response.headers["Strict-Transport-Security"] = f"max-age={HTTPS_ONLY_S}"
     response.headers["Content-Security-Policy"] = CSP
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["X-Content-Type-Options"] = "nosniff"

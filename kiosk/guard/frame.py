@@ -19,6 +19,8 @@ from kiosk.verbs import GateState, LaneState, Session
 
 PREFERENCES = {"language": words.LANGUAGES, "theme": ("auto", "day", "night"), "size": ("normal", "large")}
 YEAR_S = 31_536_000
+LONGEST_NAME, LONGEST_PIN = 64, 64
+"""Of what a stranger may send to the core; names and PINs are shorter."""
 PUBLIC_ENDPOINTS = frozenset(
     {"static", "frame.sign_in", "frame.prefer", "screen.health", "screen.figures", "screen.page", "screen.now"}
 )
@@ -87,7 +89,7 @@ def _session(token: str) -> Session:
 def close_up(response: Response) -> Response:
     if request.endpoint == "static":
         response.headers["Cache-Control"] = "private, max-age=3600"
-    return doors.close_up(response)
+    return doors.close_up(response, post().settings.secure_cookies)
 
 
 @routes.app_context_processor
@@ -200,7 +202,7 @@ def reasons() -> list[tuple[str, str]]:
 def sign_in() -> Answer:
     if request.method == "GET":
         return _sign_in_page(request.args.get("why", ""), 200)
-    name, pin = request.form.get("name", "").strip(), request.form.get("pin", "")
+    name, pin = request.form.get("name", "").strip()[:LONGEST_NAME], request.form.get("pin", "")[:LONGEST_PIN]
     try:
         session = post().core.ask_at_the_door(verbs.SIGN_IN, verbs.SignIn(name, pin, request.remote_addr or ""))
     except Refused as no:

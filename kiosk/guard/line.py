@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +29,8 @@ CORE_S = 4.0
 READER_S = 20.0
 READER_TURN_S = 5.0
 """One picture at a time; anyone whose turn does not come by then is told that the reader is busy."""
+PACE_S, PACE_WINDOW_S = 40.0, 60.0
+"""So much of the reader's time one session's pictures may take in a minute; others have the rest."""
 TIMES_STOPPED = 2
 """A picture during which the reader ended this many times is not sent to it again. Once may be chance: a frame
 before a camera may have ended it."""
@@ -46,6 +50,8 @@ class GuardSettings:
     """True where the page is served over HTTPS."""
     screen_elsewhere: bool = False
     """The lane's screen may be opened from other machines than this one."""
+    hosts: tuple[str, ...] = ()
+    """Names under which the page is opened, beside the device's own."""
     session_hours: int = 13
     """How long the browser keeps the cookie; the core ends the session itself."""
 
@@ -57,8 +63,10 @@ class CoreLine:
     :class:`kiosk.channel.ChannelError` when it cannot be reached in time.
     """
 
-    def __init__(self, core: Path | str, reader: Path | str):
+    def __init__(self, core: Path | str, reader: Path | str, monotonic: Callable[[], float] = time.monotonic):
         self._path = core
+        self._monotonic = monotonic
+        self._pace = _Pace(monotonic)
         self._reader = Client(reader, READER_S)
         self._reader_turn = threading.Lock()
         self._stopped: Counter[bytes] = Counter()
@@ -73,20 +81,25 @@ class CoreLine:
         """For those who are not signed in, or not known to be."""
         return self._doors.ask(verb, question)
 
-    def ask_reader(self, verb: Verb[Q, A], question: Q, picture: bytes) -> A:
-        """As the core is asked, about a picture. Raises Refused ``busy`` while another is being read, and
-        ``photo_stops`` for a picture that ended the reader before."""
+    def ask_reader(self, verb: Verb[Q, A], question: Q, picture: bytes, session: str = "") -> A:
+        """As the core is asked, about a picture. Raises Refused ``busy`` while another is being read, ``photo_pace``
+        where this session's pictures took their time of this minute, and ``photo_stops`` for a picture that ended the
+        reader before."""
+        if not self._pace.may(session):
+            raise Refused("photo_pace")
         mark = hashlib.blake2b(picture, digest_size=16).digest()
         if self._stopped[mark] >= TIMES_STOPPED:
             raise Refused("photo_stops")
         if not self._reader_turn.acquire(timeout=READER_TURN_S):
             raise Refused("busy")
+        began = self._monotonic()
         try:
             return self._reader.ask(verb, question)
         except HungUp:
             self._note_stopped(mark)
             raise
         finally:
+            self._pace.took(session, self._monotonic() - began)
             self._reader_turn.release()
 
     def _note_stopped(self, mark: bytes) -> None:
@@ -108,6 +121,23 @@ class CoreLine:
         self._screens.close()
         self._clients.close()
         self._doors.close()
+
+
+class _Pace:
+    """How much of the reader's time each session took within the last minute."""
+
+    def __init__(self, monotonic: Callable[[], float]):
+        self._monotonic = monotonic
+        self._took: dict[str, list[tuple[float, float]]] = {}
+
+    def may(self, session: str) -> bool:
+        since = self._monotonic() - PACE_WINDOW_S
+        kept = {who: [one for one in took if one[0] > since] for who, took in list(self._took.items())}
+        self._took = {who: took for who, took in kept.items() if took}
+        return sum(seconds for _, seconds in self._took.get(session, ())) < PACE_S
+
+    def took(self, session: str, seconds: float) -> None:
+        self._took.setdefault(session, []).append((self._monotonic(), seconds))
 
 
 class _Clients:

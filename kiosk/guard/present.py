@@ -80,7 +80,7 @@ def present_photo() -> Answer:
 def _shown_to_camera(state: GateState, taken: bytes) -> Answer:
     lane = lane_named(state, request.form.get("lane", "")).name
     try:
-        shown = post().core.ask_reader(verbs.SHOW, verbs.Show(lane, [taken]), taken)
+        shown = post().core.ask_reader(verbs.SHOW, verbs.Show(lane, [taken]), taken, g.session.token)
     except ChannelError as err:
         return _photo_refused(state, _reader_said(err), 409)
     if not shown.presented:
@@ -90,7 +90,7 @@ def _shown_to_camera(state: GateState, taken: bytes) -> Answer:
 
 def _read_by_reader(state: GateState, taken: bytes) -> Answer:
     try:
-        read = post().core.ask_reader(verbs.PHOTO, verbs.Photo(taken), taken)
+        read = post().core.ask_reader(verbs.PHOTO, verbs.Photo(taken), taken, g.session.token)
     except ChannelError as err:
         return _photo_refused(state, _reader_said(err), 409)
     if not read.texts:

@@ -398,6 +398,11 @@ ERRORS: dict[str, Pair] = {
         "本门还没有保安账号。请物业在中心添加。",
         "This gate has no guard accounts yet. The desk adds them.",
     ),
+    "other_host": (
+        "这台设备不用这个网址。请用下面的地址打开；要用别的名字，请技术员写进kiosk.toml的guard.hosts。",
+        "This device does not answer to that address. Open the one below. A technician allows other names with "
+        "guard.hosts in kiosk.toml.",
+    ),
     "not_signed_in": ("登录已过期，请重新登录。", "Your session has ended. Please sign in again."),
     "away": (
         "门控没有回应，这一下没有成功。要开门请按墙上的按钮。",
@@ -419,6 +424,10 @@ ERRORS: dict[str, Pair] = {
     "no_code": (
         "照片里没读到新的二维码。靠近一点，拍清楚（JPG 或 PNG）再试。",
         "No new QR code was read. Closer and sharper, as JPG or PNG.",
+    ),
+    "photo_pace": (
+        "这一分钟识别照片的时间用完了。先按房号查，一分钟后再发照片。",
+        "This minute's time for photos is used up. Look up the dwelling; send photos again in a minute.",
     ),
     "busy": ("上一张还在识别，等一下再试。", "The last one is still being read. Try again in a moment."),
     "no_photo": ("还没选照片。", "No photo was chosen."),

@@ -24,8 +24,8 @@ FRAME_CAP_S = 2.0
 """The worst frame found takes 0.13 s, zbar alone 0.33 s on one made for it; a Pi 4 twice that. The core calls a reader
 silent after 3 s."""
 PHOTO_CAP_S = 15.0
-"""The worst photo of 12 megapixels found takes 3.9 s, 8 s on a Pi 4, more where the lanes are busy. A guard's page
-waits 20 s."""
+"""For pictures that are held before a simulated camera; a guard's page waits 20 s. Photos are read apart
+(:mod:`.photos`)."""
 TURN_S = 0.1
 HANG_S = 10.0
 """Where C code holds Python's lock no thread of Python runs: then Python's own watchdog ends the process, this long
@@ -40,7 +40,7 @@ log = logging.getLogger("reader")
 
 
 class Look(NamedTuple):
-    """One look at a picture: a camera's frame at a lane, or a guard's photo (no lane)."""
+    """One look at a picture: a camera's frame at a lane, or what is to be held before a simulated one (no lane)."""
 
     sort: Sort
     lane: str = ""
@@ -123,7 +123,6 @@ def limit_memory(most: int = DATA_BYTES) -> None:
 
 
 def last_in_line() -> None:
-    """The calling thread works when no other wants to: a guard's photo waits for the lanes' frames (Linux: a thread has
-    a niceness of its own)."""
+    """This process gets a tenth of what others want: a guard's photo waits for the lanes' frames."""
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        os.setpriority(os.PRIO_PROCESS, 0, 10)

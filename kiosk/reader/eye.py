@@ -18,13 +18,12 @@ from hardware.simulated import SimulatedCamera
 from kiosk.channel import A, ChannelError, Q, Refused, Verb
 from kiosk.reader.absence import Sighting
 from kiosk.reader.caps import Look
+from kiosk.reader.photos import LONGEST_TEXT
 from kiosk.reader.sight import Sight
 from kiosk.verbs import PRESENT, STARTING, Presentation, PresentationAnswer, ReaderState
 
 GONE_S = 0.7
 """A code not read for this time has left; shown again it is a new presentation."""
-LONGEST_TEXT = 4_296
-"""Alphanumeric characters of the largest QR code."""
 PRESENT_S = 1.5
 """How long frames wait for the core's answer before they go on without it."""
 FRAME_S = 2.0

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from hardware import Decoder, Found, Picture
+from hardware import Picture
 
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 MOST_SCANS = 500
@@ -77,8 +77,3 @@ def _grey(image: Image.Image) -> Picture:
         paper.alpha_composite(image)
         image = paper
     return np.array(image.convert("L"), dtype=np.uint8)
-
-
-def read_photo(decoder: Decoder, raw: bytes) -> list[Found]:
-    """The codes of a picture file, passes first. Raises PictureError."""
-    return decoder.decode(load_picture(raw))

@@ -20,9 +20,10 @@ from hardware import Camera, CameraSettings, Decoder
 from hardware.opening import open_camera
 from kiosk.channel import ChannelError, Refused, Verb
 from kiosk.reader.absence import Search, Sighting
-from kiosk.reader.caps import Caps, Look, end_process, last_in_line
-from kiosk.reader.eye import LONGEST_TEXT, CoreClient, Eye
-from kiosk.reader.pictures import PictureError, load_picture, read_photo
+from kiosk.reader.caps import Caps, Look, end_process
+from kiosk.reader.eye import CoreClient, Eye
+from kiosk.reader.photos import read_apart
+from kiosk.reader.pictures import PictureError, load_picture
 from kiosk.verbs import ENDING, PHOTO, READER_STATE, SHOW, Ending, Photo, Show, ShownTexts, Texts
 
 STATE_S = 1.0
@@ -40,7 +41,7 @@ class Reader:
     ``connect`` makes a client of the core's socket; it is called once per camera, once for the reports and once for
     the last word, since a client carries one question at a time. ``end`` ends the process over a look that lasts too
     long, after a last word to the core. ``lamps`` are the lanes whose lamp is wired. ``search`` counts the ends that
-    were for a camera's sake.
+    were for a camera's sake. ``read_photo`` reads a guard's photo, apart from the lanes' frames.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class Reader:
         end: Callable[[Look, Callable[[Look], None]], None] = end_process,
         lamps: Collection[str] = (),
         search: Search | None = None,
+        read_photo: Callable[[bytes], Texts] = read_apart,
     ) -> None:
         self.run = secrets.token_hex(4)
         self._search = search or Search(None)
         self._ends_for: Sighting | None = None
-        self._decoder = decoder
+        self._read_photo = read_photo
         self._stop = threading.Event()
         self._caps = Caps(lambda look: end(look, lambda look: self._last_word(look.sort, look.lane)))
         self._one_photo = threading.Lock()
@@ -101,21 +103,9 @@ class Reader:
         if not self._one_photo.acquire(timeout=PHOTO_WAIT_S):
             raise Refused("busy")
         try:
-            last_in_line()
-            with self._caps.over(Look("photo")):
-                return self._texts(question.picture)
+            return self._read_photo(question.picture)
         finally:
             self._one_photo.release()
-
-    def _texts(self, raw: bytes) -> Texts:
-        started = time.perf_counter()
-        texts, why = [], ""
-        try:
-            texts = [code.text[:LONGEST_TEXT] for code in read_photo(self._decoder, raw)]
-            why = "" if texts else "no QR code was found in the picture"
-        except PictureError as err:
-            why = str(err)
-        return Texts(texts, round((time.perf_counter() - started) * 1000, 2), why)
 
     def show(self, question: Show) -> ShownTexts:
         """Simulated cameras only. Raises Refused (see :meth:`Eye.show`, and ``unknown_lane``, ``too_long``)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -37,4 +38,5 @@ for noun in (serving, compounds, gates, guards, passes, people, staff):
         main.add_command(one)
 
 if __name__ == "__main__":
+    os.umask(0o077)  # whatever it writes holds secrets or people: snapshots, cards, temporary files
     main(prog_name="python -m sync.server")

@@ -6,6 +6,7 @@ import atexit
 import logging
 from typing import Any, cast
 
+import msgspec
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
@@ -14,16 +15,19 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map, ValidationError
 
-from sync.protocol import API
+from sync.hosts import KnownHosts
+from sync.protocol import API, VERSION, Refusal
 from sync.server.centre.settings import Settings
 from sync.server.centre.writing import Centre
 from sync.server.gates.api import GateApi, refuse
 from sync.server.gates.presence import Presence, Watch
 from sync.server.office.frame import Office
 from sync.server.opening import open_centre
-from sync.server.pages import explain
+from sync.server.pages import explain, protect
+from sync.server.people.public_address import PublicHost
 from sync.server.residents.frame import Residents
 from sync.server.views import LARGEST_NUMBER
+from sync.server.words import WORDS
 
 _log = logging.getLogger(__name__)
 _BUSY_S = 5
@@ -75,16 +79,33 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(api)
     app.register_blueprint(Office(centre).blueprint())
     app.register_blueprint(Residents(centre).blueprint())
+    app.after_request(protect)
     for kind in (HTTPException, OperationalError):
         app.register_error_handler(kind, _explain)
     watch = Watch(centre, presence)
     app.extensions.update(centre=centre, presence=presence, watch=watch, gates=gates)
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
+    _answer_to_own_names(app, centre)
     if settings.watch:
         watch.start()
     atexit.register(close_app, app)
     return app
+
+
+def _answer_to_own_names(app: Flask, centre: Centre) -> None:
+    settings, public = centre.settings, PublicHost(centre.store)
+    app.wsgi_app = KnownHosts(  # type: ignore[method-assign]
+        app.wsgi_app, lambda: {*settings.host_names, public.read()}, _other_host, any_address=settings.proxies > 0
+    )
+
+
+def _other_host(environ: dict[str, Any]) -> tuple[str, str]:
+    """Why a request under another name is not answered."""
+    if environ.get("PATH_INFO", "").startswith(API):
+        words = "This centre does not answer to this name; its operator allows it with run --host-name."
+        return "application/json", msgspec.json.encode(Refusal(VERSION, "other_host", words)).decode()
+    return "text/plain; charset=utf-8", "".join(f"{words}\n" for words in WORDS["other_host"])
 
 
 def _explain(error: Exception) -> ResponseReturnValue:

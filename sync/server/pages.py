@@ -12,17 +12,25 @@ from werkzeug.exceptions import HTTPException
 from sync.credential import KIND_NUMBERS
 from sync.server import words
 from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.people.public_address import NoPublicAddress
 from sync.server.views import error_text, language, local, until
 
 _CSP = "default-src 'none'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "
 _CSP += "manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
+SECRETS = frozenset({"link", "secret", "code"})
+"""Variables of addresses that open something to anyone who has the address."""
+
+
+MOST_FIELD = 64_000
+"""Characters of one field: a signature has up to 60,000, words a few hundred."""
+
+
 def dress(blueprint: Blueprint) -> Blueprint:
     """Give a blueprint's pages all of it."""
     blueprint.before_request(_choose_language)
-    blueprint.before_request(_refuse_zeros)
-    blueprint.after_request(_protect)
+    blueprint.before_request(_refuse_impossible)
     for kind in (CentreError, CSRFError, HTTPException):
         blueprint.register_error_handler(kind, explain)
     return blueprint
@@ -35,11 +43,13 @@ def _choose_language() -> None:
     g.language = session.get("language", "zh")
 
 
-def _refuse_zeros() -> None:
-    """No keyboard writes a zero byte, and PostgreSQL keeps none."""
-    sent = (value for _, value in request.values.items(multi=True))
+def _refuse_impossible() -> None:
+    """What nobody writes into a form: zero bytes, of which PostgreSQL keeps none, and more than a drawn signature."""
+    sent = [value for _, value in request.values.items(multi=True)]
     if "\0" in request.path or any("\0" in value for value in sent):
         abort(400)
+    if any(len(value) > MOST_FIELD for value in sent):
+        abort(413)
 
 
 def context() -> dict[str, Any]:
@@ -61,10 +71,13 @@ def _other_language() -> str:
     return "?" + urlencode(dict(request.args.items()) | {"lang": tongue})
 
 
-def _protect(response: Response) -> Response:
+def protect(response: Response) -> Response:
+    """The headers of every answer, whatever made it: a page, a file, the API, an error."""
+    # What a page's address holds must not be told to any page one goes to from there.
+    secret = not SECRETS.isdisjoint(request.view_args or {})
     headers = {
-        "Content-Security-Policy": _CSP, "Cache-Control": "no-store", "Referrer-Policy": "same-origin",
-        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": _CSP, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer" if secret else "same-origin",
     }  # fmt: skip
     if current_app.config["SESSION_COOKIE_SECURE"]:
         headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -81,6 +94,8 @@ def explain(error: Exception) -> tuple[str, int]:
         return render_template(page, key="not_found", why=""), 404
     if isinstance(error, CSRFError):
         return render_template(page, key="form_expired", why=""), 400
+    if isinstance(error, NoPublicAddress):
+        return render_template(page, key="not_done", why=error_text(error), lead="settings.lead"), 409
     if isinstance(error, CentreError):
         return render_template(page, key="not_done", why=error_text(error)), 409
     if isinstance(error, HTTPException) and error.code == 403:

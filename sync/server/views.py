@@ -8,11 +8,15 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from flask import g, render_template, request
+from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
+from sync.hosts import asked
 from sync.places import origin_of
 from sync.server import words
 from sync.server.centre.errors import CentreError, NoSuchThing
+from sync.server.people import public_address
+from sync.server.people.public_address import NoPublicAddress
 from sync.server.staff import roles
 
 View = Callable[..., Any]
@@ -63,6 +67,21 @@ def client_network() -> str:
     return origin_of(request.remote_addr or "")
 
 
+def whole_address(conn: Connection, path: str) -> str:
+    """Where others open a page of the centre: under the town's public address. Empty where it has set none, unless a
+    browser on this very machine asks."""
+    place = asked(request.environ)
+    return public_address.public_address(conn, path, request.url_root if place and place.is_loopback else "")
+
+
+def address_to_give(conn: Connection, path: str) -> str:
+    """As :func:`whole_address`, to be asked for before the secret in it is made. Raises NoPublicAddress."""
+    found = whole_address(conn, path)
+    if not found:
+        raise NoPublicAddress
+    return found
+
+
 def zone() -> ZoneInfo:
     """The timezone of the compound whose page it is; on a page of the whole town that of its compounds."""
     return ZoneInfo(g.compound.timezone if g.get("compound") else g.get("timezone", "UTC"))
@@ -88,7 +107,7 @@ def or_again(act: Callable[[], Any], template: str, again: Callable[[], dict[str
     """What ``act`` answers; where it cannot be done, the page again with why, and with what was written in it."""
     try:
         return act()
-    except NoSuchThing:
+    except (NoSuchThing, NoPublicAddress):
         raise
     except CentreError as error:
         return render_template(template, wrong=error_text(error), form=request.form, **again()), 409

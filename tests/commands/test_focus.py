@@ -290,6 +290,11 @@ def test_a_stranger_gets_nothing_not_even_a_static_file(app: Flask, path: str) -
     assert "kiosk focus" in answer.text
 
 
+def test_a_strangers_name_for_the_device_is_refused_even_with_the_key(client: FlaskClient, keys: Keys) -> None:
+    for path in ("/", "/now", f"/enter/{keys.token}", "/static/focus.js"):
+        assert client.get(path, headers={"Host": "evil.example"}).status_code == 421
+
+
 def test_the_address_is_good_once(app: Flask, keys: Keys, client: FlaskClient) -> None:
     second = app.test_client()
     assert second.get(f"/enter/{keys.token}").status_code == 403

@@ -201,6 +201,12 @@ def test_a_certificate_and_its_key_come_together(given: str, missing: str) -> No
     assert wrong == f"guard.tls_{missing}: is missing, where guard.tls_{given} is set"
 
 
+@pytest.mark.parametrize("host", ["http://gate.example", "gate.example:8080", "", "two names", "门"])
+def test_a_name_of_the_page_is_a_name_and_nothing_else(host: str) -> None:
+    told = mistake(f'[guard]\nhosts = ["gate", "10.0.0.7", "fd00::7", "{host}"]\n' + LANE)
+    assert told == f"guard.hosts[3]: {host!r} is no name or address, without http:// and without a port"
+
+
 def test_the_laptops_lanes_have_titles_people_use() -> None:
     config = load(ROOT / "kiosk" / "laptop.toml")
     assert [config.title(lane)[0] for lane in config.lane] == ["东门入口", "东门出口"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kiosk import verbs
-from kiosk.channel import Server, listen
+from kiosk.channel import Refused, Server, listen
 from kiosk.guard.line import CoreLine
 
 PATIENCE = 10.0
@@ -69,3 +69,51 @@ def test_strangers_who_sign_in_keep_no_guard_from_acting(core: Core, tmp_path: P
         thread.join(PATIENCE)
     assert len(signed_in) == STRANGERS
     line.close()
+
+
+# --- photos -----------------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """Seconds that pass when somebody says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Iterator[tuple[CoreLine, Clock]]:
+    """A line to a reader that takes eight seconds for each picture."""
+    clock = Clock()
+
+    def read(asked: verbs.Photo) -> verbs.Texts:
+        clock.now += 8
+        return verbs.Texts([], 8000)
+
+    server = Server(listen(tmp_path / "reader.sock"), {verbs.PHOTO: read}).start()
+    line = CoreLine(tmp_path / "core.sock", tmp_path / "reader.sock", clock)
+    yield line, clock
+    line.close()
+    server.close()
+
+
+def send(line: CoreLine, session: str) -> str:
+    try:
+        line.ask_reader(verbs.PHOTO, verbs.Photo(b"x"), b"x", session)
+    except Refused as no:
+        return str(no)
+    return "read"
+
+
+def test_one_sessions_photos_leave_the_reader_to_others(photos: tuple[CoreLine, Clock]) -> None:
+    line, clock = photos
+    assert [send(line, "greedy") for _ in range(8)] == ["read"] * 5 + ["photo_pace"] * 3
+    assert send(line, "another") == "read"
+    clock.now += 30
+    assert send(line, "greedy") == "read", "the first ones are a minute ago"
+    clock.now += 3600
+    assert [send(line, "greedy") for _ in range(6)] == ["read"] * 5 + ["photo_pace"]
+    assert len(line._pace._took) == 1, "sessions of earlier are forgotten"

@@ -184,6 +184,13 @@ def test_only_the_guards_page_may_listen_and_it_has_no_state_and_no_device() -> 
     assert sync["UMask"] == ["0007"]
 
 
+def test_nothing_a_unit_writes_is_open_to_other_users() -> None:
+    told = {
+        path.name: re.findall(r"^UMask=(\d+)", path.read_text("utf-8"), re.M) for path in SYSTEMD.rglob("*.service")
+    }
+    assert len(told) > 5 and all(len(masks) == 1 and masks[0].endswith("7") for masks in told.values()), told
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_traps_stay_avoided(service: str) -> None:
     unit = settings(f"-{service}.service")

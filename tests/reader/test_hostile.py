@@ -10,7 +10,8 @@ import pytest
 
 from hardware import Picture, Seen
 from hardware.reading.decoder import QrDecoder
-from kiosk.reader.pictures import PictureError, load_picture, read_photo
+from kiosk.reader.photos import read
+from kiosk.reader.pictures import PictureError, load_picture
 from tests.fixtures.pictures.hostile import FILES, ODD, SIGHTS, Size
 
 SMALL = (320, 180)
@@ -78,4 +79,4 @@ def test_no_file_is_more_than_a_picture_or_a_sentence_about_it(name: str, seed: 
         return
     assert luma.dtype == np.uint8 and luma.ndim == 2
     if luma.size < 1_000_000:
-        assert all(code.text.startswith("G1AAA") for code in read_photo(DECODER, raw))
+        assert all(text.startswith("G1AAA") for text in read(raw).texts)

@@ -26,6 +26,8 @@ class Settings:
     database_url: str | None = None
     secure_cookies: bool = True
     proxies: int = 0
+    host_names: tuple[str, ...] = ()
+    """Names and addresses the centre answers to, beside the town's public address and where a request arrived."""
     at_once: int = 16
     """Requests of gates worked on at a time; more are asked to come back later."""
     streams: int = 300

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from nacl.bindings import (
@@ -101,6 +102,8 @@ def open_vault(folder: Path, new: bool) -> Vault:
     path = folder / KEY_FILE
     if new and not path.exists():
         _make_key(path)
+    with suppress(OSError):  # another's file, which its owner lets this program read
+        path.chmod(0o600)
     try:
         key = path.read_bytes()
     except OSError as err:

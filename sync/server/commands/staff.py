@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import click
+import msgspec
 
 from sync.server.centre.writing import Centre
 from sync.server.commands.shell import Shell, ask_secret, command, number_of
+from sync.server.people.public_address import public_address
 from sync.server.staff import roles, sign_in
 
 
@@ -39,7 +41,7 @@ def add_staff(shell: Shell, centre: Centre, account: str, name: str, role: roles
     if chosen is not None:
         sign_in.set_password(centre, account, chosen)
         return shell.say({"account": account}, f"Account {account} may sign in.")
-    return shell.say(link, f"Open this path of the centre within a day to choose a password:\n{link.path}")
+    return _say_link(shell, centre, link)
 
 
 @command("staff-link")
@@ -47,7 +49,20 @@ def add_staff(shell: Shell, centre: Centre, account: str, name: str, role: roles
 def staff_link(shell: Shell, centre: Centre, account: str) -> None:
     """Another one-time link for an account whose password is forgotten."""
     link = sign_in.new_link(centre, account, shell.by)
-    shell.say(link, f"Open this path of the centre within a day to choose a password:\n{link.path}")
+    _say_link(shell, centre, link)
+
+
+def _say_link(shell: Shell, centre: Centre, link: sign_in.Link) -> None:
+    """The whole address where the town has set one; else its path, and how to set it."""
+    with centre.store.read() as conn:
+        address = public_address(conn, link.path)
+    words = f"Open within a day to choose a password:\n{address}"
+    if not address:
+        words = (
+            f"Open this path of the centre within a day to choose a password:\n{link.path}\n"
+            "The town has not set its public address: run --public-url sets it, and so does the page Town settings."
+        )
+    shell.say(msgspec.to_builtins(link) | {"address": address}, words)
 
 
 COMMANDS: tuple[click.Command, ...] = (

@@ -51,6 +51,10 @@ _JSON = "application/json"
 _NONCE_BYTES = 16
 _ENROL_AT_ONCE = 4
 """Beside the gates' own: anyone may say to be a new gate."""
+_MOST_BYTES = 128 << 10
+"""Of any message but events; a stranger may send the first one, to enrol."""
+_MOST_EVENT_BYTES = 8 << 20
+"""500 events of 8,192 characters, escaped."""
 _WRONG_CODES = 10
 _WRONG_CODES_WINDOW_S = 600
 
@@ -77,8 +81,9 @@ def _say(message: Any) -> Response:
     return Response(msgspec.json.encode(message), content_type=_JSON)
 
 
-def _read(kind: type[Message]) -> Message:
-    """The request's body. Raises _Refused where it is not such a message, or of another version."""
+def _read(kind: type[Message], most: int = _MOST_BYTES) -> Message:
+    """The request's body. Raises _Refused where it is not such a message, too large, or of another version."""
+    request.max_content_length = most
     try:
         message = msgspec.json.decode(request.get_data(), type=kind)
     except RequestEntityTooLarge as err:
@@ -307,7 +312,7 @@ class GateApi:
     def events(self, device: fleet.Device) -> Response:
         """PROTOCOL §6. A withdrawn device may still hand in what it saw."""
         self._spend(device, "bytes", request.content_length or 0)
-        upload = _read(EventUpload)
+        upload = _read(EventUpload, _MOST_EVENT_BYTES)
         self._spend(device, "rows", min(len(upload.events), MAX_BATCH))
         try:
             return _say(EventReceipt(VERSION, take_events(self._centre, device, upload, request.remote_addr or "")))

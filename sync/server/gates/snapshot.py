@@ -60,7 +60,8 @@ class Snapshots:
 
     def _build(self, compound_id: int) -> SnapshotHead:
         folder = self._folder / str(compound_id)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for made in (self._folder, folder):  # of several at once only the last would get the mode
+            made.mkdir(exist_ok=True, mode=0o700)
         draft = folder / "draft"
         draft.unlink(missing_ok=True)
         compound = self._fill(draft, compound_id)

@@ -11,7 +11,7 @@ from sync.server.centre.load import Tries
 from sync.server.centre.writing import Centre
 from sync.server.passes import card
 from sync.server.staff import accounts, roles, sign_in
-from sync.server.views import Route, error_text, local, or_again
+from sync.server.views import Route, address_to_give, error_text, local, or_again
 
 _WRONG_PASSWORDS = 8
 _WRONG_PASSWORDS_WINDOW_S = 600
@@ -48,12 +48,18 @@ class Accounts:
     def _make(self) -> str:
         account, name = request.form.get("account", "").strip(), request.form.get("name", "").strip()
         role, everywhere, mine = _wanted()
+        base = self._base()
         made = sign_in.add_staff(self._centre, account, name, everywhere, mine, role, g.staff.account)
-        return self._show_link(made)
+        return self._show_link(base, made)
 
-    def _show_link(self, link: sign_in.Link) -> str:
+    def _base(self) -> str:
+        """Where everybody reaches the centre. Raises NoPublicAddress, before a link is made that cannot be shown."""
+        with self._centre.store.read() as conn:
+            return address_to_give(conn, "")
+
+    def _show_link(self, base: str, link: sign_in.Link) -> str:
         """Once, large; nothing else is on that page."""
-        address = request.url_root.rstrip("/") + link.path
+        address = base + link.path
         code = card.drawn(address)
         return render_template("office/link.html", link=link, address=address, code=code, until=local(link.ends_ms))
 
@@ -73,7 +79,7 @@ class Accounts:
     def _act(self, who: str) -> Any:
         what, by = request.form.get("do", ""), g.staff.account
         if what == "link":
-            return self._show_link(sign_in.new_link(self._centre, who, by))
+            return self._show_link(self._base(), sign_in.new_link(self._centre, who, by))
         if what in ("stop", "let_in"):
             accounts.set_active(self._centre, who, what == "let_in", by)
         elif what == "save":

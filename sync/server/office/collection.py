@@ -23,7 +23,7 @@ from sync.server.people.households import households, phone_pass, record, slots
 from sync.server.people.households.households import Household, local_day
 from sync.server.residents import letter
 from sync.server.staff import roles
-from sync.server.views import Route, language, or_again, sent_number
+from sync.server.views import Route, address_to_give, language, or_again, sent_number
 from sync.server.words import say
 
 _AROUND_MS = 2 * slots.QUARTER_MS
@@ -235,7 +235,7 @@ class Collection:
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
             link = households.renew_link(writing, self._centre.vault, household_id)
             household = households.get_household(writing.conn, compound.compound_id, household_id)
-            address = letter.public_address(writing.conn, letter.home_path(compound.compound_id, link))
+            address = address_to_give(writing.conn, letter.home_path(compound.compound_id, link))
         return render_template("office/collect_link.html", household=household, code=card.drawn(address))
 
     def collect_phone(self, compound: Compound, household_id: int, number: str) -> Any:
@@ -243,7 +243,7 @@ class Collection:
         with self._centre.writing(compound.compound_id, g.staff.account) as writing:
             one = _card(writing.conn, compound, household_id, number)
             code = phone_pass.open_activation(writing, self._centre, number)
-            address = letter.public_address(writing.conn, phone_pass.activation_path(compound.compound_id, code))
+            address = address_to_give(writing.conn, phone_pass.activation_path(compound.compound_id, code))
         return render_template(
             "office/collect_phone.html", household_id=household_id, card=one, code=card.drawn(address),
             seconds=phone_pass.CODE_LASTS_MS // 1000, since=self._centre.now_ms(),

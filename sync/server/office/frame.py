@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint, abort, g, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from sync.server import pages
@@ -235,9 +235,7 @@ class Office:
         except NoSuchThing:
             self._addresses.wrong(address)
             raise
-        page = make_response(render_template("office/welcome.html", who=who))
-        page.headers["Referrer-Policy"] = "no-referrer"  # its address is a secret
-        return page
+        return render_template("office/welcome.html", who=who)
 
     def compounds(self) -> Any:
         """The compounds this account may see: their numbers, for who works with those or has several."""

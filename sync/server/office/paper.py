@@ -18,7 +18,7 @@ from sync.server.people.households import households, record, slots
 from sync.server.people.households.application import Applicant, Application
 from sync.server.people.households.households import Household, local_day
 from sync.server.residents import fields, letter
-from sync.server.views import Route, error_text, language
+from sync.server.views import Route, error_text, language, whole_address
 
 
 class Paper:
@@ -86,18 +86,19 @@ class Paper:
             record.note_opened(writing, household_id)
         with self._centre.store.read() as conn:
             household = households.get_household(conn, compound.compound_id, household_id)
-            code = card.drawn(self._address(conn, household)) if household.source == "paper" else ""
+            code = card.drawn(self._code(conn, household)) if household.source == "paper" else ""
             desk = slots.get_desk(conn, compound.compound_id, household.desk_id) if household.desk_id else None
             people = households.people_of(conn, compound.compound_id, household_id)
         return render_template(
             "office/paper_slip.html", household=household, desk=desk, people=people, code=code,
         )  # fmt: skip
 
-    def _address(self, conn: Connection, household: Household) -> str:
+    def _code(self, conn: Connection, household: Household) -> str:
+        """What the slip's code says: where the household's page is, else its number. The desk reads both."""
         link = households.link_of(
             self._centre.vault, household.compound_id, household.household_id, household.link_version
         )
-        return letter.public_address(conn, letter.home_path(household.compound_id, link))
+        return whole_address(conn, letter.home_path(household.compound_id, link)) or household.number
 
 
 def _room(wrote: Application, asked: str) -> tuple[list[Applicant], int]:

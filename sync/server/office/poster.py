@@ -12,9 +12,9 @@ from sync.server.centre.writing import Centre
 from sync.server.passes import card
 from sync.server.people.dwellings import applied
 from sync.server.people.households import application
-from sync.server.people.town_setting import PUBLIC_URL, read_setting
+from sync.server.people.public_address import public_base
 from sync.server.residents import letter
-from sync.server.views import Route
+from sync.server.views import Route, whole_address
 
 POSTER_CODE_MM = 120.0
 SLIPS_A_SHEET = 8
@@ -41,7 +41,7 @@ class Poster:
     def poster(self, compound: Compound) -> Any:
         """A4, to print."""
         address, fixed = self._address(compound)
-        code = card.draw(address, POSTER_CODE_MM).svg(POSTER_CODE_MM)
+        code = card.draw(address, POSTER_CODE_MM).svg(POSTER_CODE_MM) if address else ""
         return render_template("office/poster.html", address=address, fixed=fixed, code=code)
 
     def poster_paper(self, compound: Compound) -> Any:
@@ -60,6 +60,8 @@ class Poster:
     def poster_slips(self, compound: Compound) -> Any:
         """A slip for each door of a building from which nobody has applied, eight on a sheet."""
         address, fixed = self._address(compound)
+        if not address:
+            return render_template("office/poster_slips.html", address="")
         building = request.args.get("building", "")
         with self._centre.store.read() as conn:
             counts = applied.counts(conn, compound.compound_id)
@@ -78,5 +80,5 @@ class Poster:
     def _address(self, compound: Compound) -> tuple[str, bool]:
         """Where the code leads, and whether that is the address the town has set."""
         with self._centre.store.read() as conn:
-            address = letter.public_address(conn, f"/j/{compound.compound_id}")
-            return address, bool(read_setting(conn, PUBLIC_URL))
+            address = whole_address(conn, f"/j/{compound.compound_id}")
+            return address, bool(public_base(conn))

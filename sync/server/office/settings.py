@@ -4,9 +4,12 @@ codes are sent to telephones."""
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import g, redirect, render_template, request, url_for
 
+from sync.hosts import asked, host_of
+from sync.server.centre.errors import CentreError
 from sync.server.centre.writing import Centre
 from sync.server.people import town_setting
 from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, PUBLIC_URL, SMS_CODES, USUAL_MOST_PEOPLE
@@ -35,7 +38,20 @@ class TownSettings:
         return render_template("office/settings.html", form=form)
 
     def _save(self) -> Any:
-        town_setting.put_public_url(self._centre, request.form.get("public_url", ""), g.staff.account)
+        url = request.form.get("public_url", "").strip()
+        self._refuse_to_shut_out(url)
+        town_setting.put_public_url(self._centre, url, g.staff.account)
         town_setting.put_sms_codes(self._centre, request.form.get("sms_codes", ""), g.staff.account)
         town_setting.put_most_people(self._centre, request.form.get("most_people", ""), g.staff.account)
         return redirect(url_for("office.town_settings", saved=1))
+
+    def _refuse_to_shut_out(self, url: str) -> None:
+        """A slip of the pen must not take away the very name this page was opened under. Raises CentreError."""
+        place = asked(request.environ)
+        safe = place is None or place.is_own or place.address or place.host in self._centre.settings.host_names
+        if place is not None and not safe and host_of(urlsplit(url).netloc) != place.host:
+            raise CentreError(
+                f"您是用{place.host}打开本页的，改了就再也打不开。请先用新网址或中心的IP地址打开。",
+                f"You opened this page under {place.host}, which would no longer work. Open it under the new address, "
+                "or by the centre's IP address, and change it there.",
+            )

@@ -17,7 +17,7 @@ from sync.server.centre.writing import Centre
 from sync.server.gates import boards, events, fleet, troubles
 from sync.server.office import rule_form
 from sync.server.passes import compounds, passes
-from sync.server.views import Route, language, local, or_again, page_number
+from sync.server.views import Route, language, local, or_again, page_number, whole_address
 
 _AWAY_MS = 10 * 60_000
 """A gate asks at least every few minutes; one that has not for so long is out of contact."""
@@ -70,7 +70,8 @@ class Site:
 
     def _show_code(self, compound: Compound, code: fleet.EnrolmentCode) -> str:
         """Once, large, with the line to type; nothing else is on that page."""
-        url = request.url_root.rstrip("/")
+        with self._centre.store.read() as conn:
+            url = whole_address(conn, "")
         return render_template("office/code.html", code=code, url=url, until=local(code.ends_ms))
 
     def _gates(self, compound: Compound) -> dict[str, Any]:

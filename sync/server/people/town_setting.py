@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, delete, insert, select
 
+from sync.hosts import host_of
 from sync.server.centre import audit, tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.writing import Centre
@@ -41,7 +42,11 @@ def put_public_url(centre: Centre, words: str, by: str) -> None:
     """Where residents reach the centre, as it stands on posters and in messages; empty: not set. Raises CentreError."""
     url = words.strip().rstrip("/")
     parts = urlsplit(url)
-    whole = parts.scheme in ("https", "http") and parts.hostname and not (parts.query or parts.fragment or "@" in url)
+    whole = (
+        parts.scheme in ("https", "http")
+        and host_of(parts.netloc)
+        and not (parts.query or parts.fragment or "@" in url)
+    )
     if url and (not whole or len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url):
         raise CentreError("网址如 https://pass.example.org。", "An address is like https://pass.example.org.")
     _put(centre, PUBLIC_URL, url, by)

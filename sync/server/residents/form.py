@@ -22,7 +22,7 @@ from sync.server.people.households.households import Household
 from sync.server.people.keeping import retention
 from sync.server.residents import jar, letter
 from sync.server.residents.steps import Steps
-from sync.server.views import OpenRoute, client_network, language, local
+from sync.server.views import OpenRoute, client_network, language, local, whole_address
 from sync.server.words import say
 
 MOST_DRAFTS = 3000
@@ -175,14 +175,14 @@ class Form:
             if draft is None or not draft.submitted:
                 return redirect(url_for("residents.entry", compound_id=compound_id))
             found = households.by_link(conn, self._centre.vault, compound_id, draft.link)
-            address = letter.public_address(conn, letter.home_path(compound_id, draft.link))
+            address = whole_address(conn, letter.home_path(compound_id, draft.link))
             place = _place(conn, found)
             signed = tables.household.c.sealed_signature
             mine = (tables.household.c.compound_id == compound_id,
                     tables.household.c.household_id == found.household_id)  # fmt: skip
             asks_code = phone_code.is_asked(conn, found)
             unsigned = not conn.execute(select(signed).where(*mine)).scalar_one()
-        code = card.draw(address)
+        code = card.draw(address or found.number)  # the desk reads both
         return render_template(
             "residents/done.html", found=found, home=letter.home_path(compound_id, draft.link), address=address,
             slot=local(found.slot_ms) if found.desk_id else "", place=place, sign_at_desk=unsigned,

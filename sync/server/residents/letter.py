@@ -1,4 +1,4 @@
-"""The commitment letter in its versions, the times to choose from, and where a household's page is."""
+"""The commitment letter in its versions, the times to choose from, and the path of a household's page."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from itertools import count, takewhile
 from zoneinfo import ZoneInfo
 
 import msgspec
-from flask import request
-from sqlalchemy import Connection
 
 from sync.server import words
 from sync.server.people.households.slots import CollectionDesk, Slot
-from sync.server.people.town_setting import PUBLIC_URL, read_setting
 
 MINUTE_MS = 60_000
 _SUGGESTED = 24
@@ -91,11 +88,6 @@ def days(offered: Iterable[Slot], desks: Sequence[CollectionDesk], zone: ZoneInf
         )
         for (label, weekday), places in found.items()
     ]  # fmt: skip
-
-
-def public_address(conn: Connection, path: str) -> str:
-    """An absolute address, under the name the town has set. Only without that is the browser's own word taken."""
-    return (read_setting(conn, PUBLIC_URL) or request.url_root).rstrip("/") + path
 
 
 def home_path(compound_id: int, link: str) -> str:

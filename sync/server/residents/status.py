@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import make_response, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.exceptions import TooManyRequests
 
@@ -25,7 +25,7 @@ from sync.server.people.households.visitors import Visitor
 from sync.server.people.keeping import retention
 from sync.server.people.registers import own_record
 from sync.server.residents import fields, letter
-from sync.server.views import OpenRoute, client_network, error_text, language
+from sync.server.views import OpenRoute, client_network, error_text, language, whole_address
 
 _WRONG_LINKS = 30
 _WINDOW_S = 3600
@@ -97,7 +97,7 @@ class Status:
                 trouble, household = error_text(error), self._read(compound, link)
         known = {"household": household, "link": link, "wrong": trouble, "form": request.form, "deed": deed}
         page = render_template(f"residents/status_{deed}.html", **known | more(household))
-        return _private(page, 409 if trouble else 200)
+        return page, 409 if trouble else 200
 
     # The page itself
 
@@ -111,19 +111,19 @@ class Status:
             phones = {one.number for one in mine if phone_pass.has_browser(conn, compound.compound_id, one.number)}
             desk, names = _desk(conn, household), changes.names_of(conn, household)
             coming = visitors.coming(visitors.visitors_of(conn, household), self._today(compound))
-            address = letter.public_address(conn, letter.home_path(compound.compound_id, link))
+            address = whole_address(conn, letter.home_path(compound.compound_id, link))
             asks_code = phone_code.is_asked(conn, household)
         now_ms, approved = self._centre.now_ms(), household.state == "approved"
-        page = render_template(
+        return render_template(
             "residents/status.html", household=household, link=link, deeds=changes.deeds(household), mine=mine,
             names=names, slot_stands=changes.slot_stands(household), can_choose=_soon(household, now_ms),
             phones=phones, desk=desk, coming=coming, steps=STEPS, at=_AT.get(household.stage, 0),
             waiting=[p.name for p in people if approved and not p.pass_id]
             + [v.plate for v in vehicles if approved and not v.pass_id],
             shown=lambda one: passes.shown_state(one, now_ms), observed=household.observed_until_ms > now_ms,
-            done=_done(), asks_code=asks_code, may_choose=doubts.may_choose(household.signs), **_drawn(address),
+            done=_done(), asks_code=asks_code, may_choose=doubts.may_choose(household.signs),
+            **_drawn(address or household.number),
         )  # fmt: skip
-        return _private(page)
 
     def _today(self, compound: Compound) -> Any:
         return households.local_day(compound, self._centre.now_ms())
@@ -171,7 +171,7 @@ class Status:
             "residents/status_code.html", household=household, link=link, wrong=trouble, sent=sent and not trouble,
             first=None,
         )  # fmt: skip
-        return _private(page, 409 if trouble else 200)
+        return page, 409 if trouble else 200
 
     def _send_code(self, writing: Writing, household: Household) -> None:
         if phone_code.begin(writing, household.household_id):
@@ -194,11 +194,10 @@ class Status:
         if first is None:
             return redirect(_home(compound, link, done="code"))
         address = households.link_of(vault, compound.compound_id, first.household_id, first.link_version)
-        page = render_template(
+        return render_template(
             "residents/status_code.html", household=household, link=link, wrong="", sent=False, first=first,
             first_page=letter.home_path(compound.compound_id, address),
         )  # fmt: skip
-        return _private(page)
 
     def household_cancel(self, compound: Compound, link: str) -> Any:
         """The household wants no passes after all."""
@@ -262,7 +261,7 @@ class Status:
             where_is=lambda field: f"#{fields.field_name(field)}", label_of=fields.label_of,
             today=today.isoformat(), first_day=(today - timedelta(days=form.JOURNEY_DAYS)).isoformat(),
         )  # fmt: skip
-        return _private(page, 409 if mistakes or trouble else 200)
+        return page, 409 if mistakes or trouble else 200
 
     # What is known of the household
 
@@ -273,11 +272,10 @@ class Status:
             passages = own_record.passages(conn, household, self._centre.now_ms())
             looks = own_record.looks(conn, household)
         clocks = retention.clocks(self._centre)
-        page = render_template(
+        return render_template(
             "residents/status_record.html", household=household, link=link, passages=passages, looks=looks,
             clocks=clocks, purpose=_purpose, known=_known, days=own_record.DAYS,
         )  # fmt: skip
-        return _private(page)
 
     # Visitors
 
@@ -311,23 +309,15 @@ class Status:
         shown = (
             {} if over or visitor.state != "active" else _drawn(passes.credential_text(self._centre, number, "card"))
         )
-        page = render_template(
+        return render_template(
             "residents/status_visited.html", household=household, link=link, visitor=visitor, over=over, **shown
         )
-        return _private(page)
 
 
 def _drawn(text: str) -> dict[str, Any]:
     """A code for the page, and its modules for the script that makes one picture of it and what stands beside it."""
     code = card.draw(text)
     return {"code": code.svg(), "code_rows": " ".join(code.rows)}
-
-
-def _private(page: Any, code: int = 200) -> Any:
-    """Where the link in the address leads must not be told to any page one goes to from here."""
-    answer = make_response(page, code)
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    return answer
 
 
 def _home(compound: Compound, link: str, **more: Any) -> str:

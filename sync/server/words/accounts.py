@@ -66,8 +66,16 @@ WORDS: Mapping[str, Pair] = {
     "settings.title": ("全镇设置", "Town settings"),
     "settings.public_url": ("居民用的网址", "The address residents use"),
     "settings.public_url.hint": (
-        "印在海报、短信和二维码里；不填就用打开本页的网址。",
-        "On posters, in messages and codes; empty: the address this page was opened at.",
+        "印在海报、短信、链接和二维码里，不填就都没有。不用这个网址的人只能用IP地址打开中心。",
+        "On posters, in messages, links and codes; empty: there are none. Under another name the centre does not "
+        "answer, but for its IP address.",
+    ),
+    "settings.lead": ("去设置居民用的网址", "Set the address residents use"),
+    "other_host": (
+        "出入证中心不用这个网址。请用中心的IP地址打开，在“全镇设置”里填居民用的网址；"
+        "或在运行中心时加 --public-url 网址，别的名字用 --host-name。",
+        "The pass centre does not answer to this name. Open it by its IP address and set the address residents use in "
+        "Town settings, or run it with --public-url, and with --host-name for other names.",
     ),
     "settings.most_people": ("一户超过多少人要多看一眼", "People in a dwelling worth a second look"),
     "settings.most_people.hint": ("超过时审核页会提醒，不会自动拒绝。",

@@ -83,6 +83,11 @@ WORDS: Mapping[str, Pair] = {
     "seen": ("最近联系", "Last seen"),
     "never": ("从未", "never"),
     "new_code": ("新的登记码", "New enrolment code"),
+    "code_no_address": (
+        "镇里还没有设置居民用的网址：请把https://CENTRE换成本设备能打开的中心地址。镇级账号可在“全镇设置”里填上。",
+        "The town has not set its address: put the one under which this device reaches the centre in the place of "
+        "https://CENTRE. An account of the town sets it in Town settings.",
+    ),
     "code_is": ("登记码只显示一次，一天内有效：", "The enrolment code, shown once, good for a day:"),
     "withdraw": ("收回设备", "Withdraw the device"),
     "withdraw_hint": ("设备会清除自己；手机码随之更换。", "The device wipes itself; phone codes change."),

@@ -445,10 +445,14 @@ _POSTER: Mapping[str, Pair] = {
     "poster_tab_texts": ("群通知", "Texts for groups"),
     "poster_tab_slips": ("门上贴条", "Door slips"),
     "poster_leads": ("二维码打开：", "The code leads to:"),
+    "poster_no_address": (
+        "镇里还没有设置居民用的网址，所以没有海报、文字和小条可印。请镇级账号在“全镇设置”里填上。",
+        "The town has not set the address residents use, so there is no poster, text or slip to print. An account of "
+        "the town sets it in Town settings.",
+    ),
     "poster_not_fixed": (
-        "镇里还没有设置对外地址，这里用的是您现在打开的地址。先用手机扫一下，打得开再印。",
-        "The town has not set its public address; this is the one you have open now. Scan it with a phone before "
-        "printing.",
+        "镇里还没有设置居民用的网址，这里的地址只有本机能打开，不要印。",
+        "The town has not set the address residents use. This one opens on this machine only: do not print it.",
     ),
     "poster_print_hint": ("A4，用浏览器的“打印”，不缩放。", "A4: print with the browser, without scaling."),
     "poster_call": ("扫码办理出入证", "Scan to apply for your pass"),

@@ -25,7 +25,7 @@ from sync.server.centre.writing import Centre, Writing
 from sync.server.people.households import phone_code
 from sync.server.people.households.households import Household, Submitted, get_household, link_of
 from sync.server.people.households.slots import get_desk
-from sync.server.people.town_setting import PUBLIC_URL, read_setting
+from sync.server.people.public_address import public_address
 from sync.server.words.pairs import Language, Pair, pick
 from sync.server.words.review import NOTICES
 
@@ -272,13 +272,9 @@ def _of(notice: DueMessage) -> tuple[Any, ...]:
 
 def _where(conn: Connection, vault: Vault, compound_id: int, row: Any) -> str:
     """The address of the household's page, where the centre knows its own."""
-    base = read_setting(conn, PUBLIC_URL).rstrip("/")
-    if not base:
-        return ""
     link = link_of(vault, compound_id, row.household_id, row.link_version)
-    return pick("en" if row.language == "en" else "zh", NOTICES["page"]).format(
-        page=f"{base}/j/{compound_id}/s/{link}"
-    )  # fmt: skip
+    page = public_address(conn, f"/j/{compound_id}/s/{link}")
+    return pick("en" if row.language == "en" else "zh", NOTICES["page"]).format(page=page) if page else ""
 
 
 def _run(centre: Centre, notice: DueMessage, program: str, message: Message) -> Outcome:
