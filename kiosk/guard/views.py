@@ -81,6 +81,8 @@ class Panel:
     old: bool = False
     happening: int = 0
     can_refuse: bool = False
+    rests: bool = False
+    """A guard has opened for this person, and the passage has not settled: opening again would let another car in."""
 
 
 @dataclass(frozen=True)
@@ -236,17 +238,18 @@ def panel(language: str, board: Board, state: GateState | None, now_ms: int, cho
     waits = entry.is_open(now_ms)
     old = not waits and not chosen and now_ms - happening.at_ms > FRESH_MS
     others = [e for e in board.waiting(now_ms) if e is not entry]
-    tone = TONES.get(happening.outcome, "plain")
+    tone = TONES.get((answer or happening).outcome, "plain")
     acted_on = lane if old else happening.lane or lane
+    rests = entry.rests(now_ms)
     return Panel(
-        key=f"{board.run}:{entry.number}:{entry.newest_act}:{waits}:{old}:{len(others)}:{happening.lane or lane}",
+        key=f"{board.run}:{entry.number}:{entry.newest_act}:{waits}:{old}:{rests}:{len(others)}:{acted_on}",
         tone=tone,
         mark=MARKS[tone],
-        headline=_outcome(language, happening),
+        headline=_headline(language, happening, answer),
         label=happening.label,
         dwelling=happening.dwelling,
         facts=_facts(language, happening, state),
-        reason=reason_sentence(language, happening.reason),
+        reason=_panel_reason(language, happening, answer),
         notes=_notes(language, happening),
         answer=_badge(language, answer).text if answer else "",
         time=local(happening.at_ms, state).strftime("%H:%M:%S"),
@@ -258,9 +261,24 @@ def panel(language: str, board: Board, state: GateState | None, now_ms: int, cho
         lane_title=title_of(language, state, acted_on),
         happening=0 if old else entry.number,
         run=board.run,
-        can_refuse=not old,
-        open_word=word(language, "let_through" if waits else "open"),
+        can_refuse=not old and not rests,
+        rests=rests,
+        open_word=word(language, "let_through" if waits else "resting" if rests else "open"),
     )
+
+
+def _headline(language: str, happening: LiveLine, answer: LiveLine | None) -> str:
+    """What became of them: the answer, and whose it is, once there is one."""
+    if answer is None:
+        return _outcome(language, happening)
+    outcome = word(language, "let_in") if answer.outcome == "grant" else _outcome(language, answer)
+    return f"{outcome} · {answer.by}" if answer.by else outcome
+
+
+def _panel_reason(language: str, happening: LiveLine, answer: LiveLine | None) -> str:
+    if answer is not None and not answer.by and answer.reason == "interrupted":
+        return word(language, "cut_short")
+    return reason_sentence(language, happening.reason)
 
 
 def _guidance(language: str, happening: LiveLine) -> str:
@@ -510,6 +528,28 @@ def refusal(language: str, reason: str) -> str:
     name, _, detail = reason.partition(":")
     pair = words.ERRORS.get(name, words.ERRORS["not_possible"])
     return say(language, pair, wait=age(language, int(detail) if detail.isdecimal() else 60))
+
+
+def done_sentence(language: str, line: LiveLine) -> str:
+    """What the gate did at a guard's word."""
+    if line.kind in ("ruling", "override"):
+        return word(language, "opened" if line.outcome == "grant" else "refused")
+    return word(language, "done")
+
+
+def answered_before(language: str, answer: LiveLine | None, alike: bool) -> str:
+    """Why a guard's answer did nothing: what had been answered before, by whom."""
+    if answer is None or not answer.by:
+        return say(language, words.ERRORS["not_waiting"])
+    return word(language, _BEFORE[answer.outcome == "grant", alike], name=answer.by)
+
+
+_BEFORE = {
+    (True, True): "granted_alike",
+    (True, False): "granted_before",
+    (False, True): "denied_alike",
+    (False, False): "denied_before",
+}
 
 
 def override_line(language: str, happening: LiveLine, state: GateState | None) -> tuple[int, str]:

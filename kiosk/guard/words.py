@@ -431,8 +431,24 @@ ERRORS: dict[str, Pair] = {
     ),
     "not_here": ("没有这一页。", "There is no such page."),
     "too_late": (
-        "门控停了一下，这次没有开门。人还在的话请再按一次。",
-        "The gate stood still: nothing was opened. If somebody waits, press again.",
+        "这一下到得太晚，门没有动。人还在就再按一次。",
+        "That came too late: the gate did not move. If somebody waits, press again.",
+    ),
+    "given_up": (
+        "没有送到，门没有动。人还在就再按一次，或按墙上的按钮。",
+        "It did not arrive: the gate did not move. Press again, or use the wired button.",
+    ),
+    "restarted": (
+        "门控重启过，不知道这一下门动没动。看一眼门。",
+        "The gate has restarted and does not know whether it moved. Look at the gate.",
+    ),
+    "line_gone": (
+        "门控重启过，门没有动。看清是谁，再按一次。",
+        "The gate has restarted and did not move. See who it is, then press again.",
+    ),
+    "not_waiting": (
+        "答复晚了，已按不放行处理，门没有动。要开就再按一次开门。",
+        "Too late: it counted as refused, the gate did not move. To open, press Open again.",
     ),
     "not_possible": ("现在不能这样做。", "That is not possible now."),
     "fault": ("门控出了错。要开门请按墙上的按钮，叫技术员。", "A fault. Use the wired button, call the technician."),
@@ -459,6 +475,22 @@ WORDS: dict[str, Pair] = {
         "页面断开了，正在重连。要开门请按墙上的按钮。",
         "Page cut off; retrying. To open, use the wired button.",
     ),
+    "cut": ("断开", "Cut off"),
+    "cut_line": (
+        "这一页收不到门控的消息，先前显示的可能已经过时。恢复后自己会好。",
+        "This page hears nothing from the gate; what it showed may be out of date. It recovers by itself.",
+    ),
+    "away": ("门控没有回应", "The gate does not answer"),
+    "away_line": (
+        "门控可能正在重启，一般半分钟内回来。这一页自己会恢复，不用重新登录。",
+        "It may be restarting, mostly within half a minute. This page recovers by itself; no new sign-in.",
+    ),
+    "cut_since": ("已经 {n} 秒", "for {n} s"),
+    "dead": ("这一页没有在运行", "This page is not running"),
+    "dead_line": (
+        "浏览器太旧，或程序停了。每 5 秒重新载入一次；请换一台手机或浏览器。",
+        "The browser is too old, or its program stopped. It reloads every 5 s; use another phone or browser.",
+    ),
     "offline_long": ("这一页会自己恢复，不用刷新。", "This page recovers by itself."),
     "reader_down": (
         "先按房号查，或看证件后开门。一分钟还不好，叫技术员。",
@@ -482,6 +514,12 @@ WORDS: dict[str, Pair] = {
     "simulated": ("演示 · 模拟的有：{parts}", "Demo · simulated: {parts}"),
     "and": ("、", ", "),
     "open": ("开门", "Open"),
+    "let_in": ("已放行", "Let through"),
+    "resting": ("已开，等通过", "Opened, wait"),
+    "cut_short": (
+        "门控重启打断了这一次，按不放行处理。人还在，就请再刷一次。",
+        "The restart cut this short: counted as refused. If they still wait, have them show the pass again.",
+    ),
     "let_through": ("放行", "Open"),
     "refuse": ("不放行", "Refuse"),
     "empty_now": ("等人刷证", "Waiting for a pass"),
@@ -554,6 +592,23 @@ WORDS: dict[str, Pair] = {
     "saved": ("已保存", "Saved"),
     "opened": ("已发出开门", "Opening"),
     "refused": ("已记为不放行", "Refused, recorded"),
+    "granted_alike": (
+        "{name}已经放行，门开过了，没有再开。",
+        "{name} let them through already; it did not open again.",
+    ),
+    "denied_alike": ("{name}已经答复：不放行。", "{name} refused already."),
+    "granted_before": (
+        "{name}已经放行，门开过了。您这一下没有起作用。",
+        "{name} let them through and the gate opened. Yours did nothing.",
+    ),
+    "denied_before": (
+        "{name}已经答复不放行，门没有动。要开就再按一次开门。",
+        "{name} refused; the gate did not move. To open, press Open again.",
+    ),
+    "unsure": (
+        "没有回音，正在问门控。没送到的，过时不会再开门。",
+        "No answer; asking the gate. What did not arrive opens nothing later.",
+    ),
     "done": ("好了", "Done"),
     "time_title": ("对时间", "Confirm the time"),
     "time_gate": ("门上的时间", "The gate's time"),

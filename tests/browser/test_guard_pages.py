@@ -97,25 +97,32 @@ def test_hold_open_needs_a_long_press(phone: Post) -> None:
     button = phone.page.locator("[data-press]")
     button.click()
     assert phone.page.url.endswith("/more")
+    sent: list[str] = []
+    phone.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     box = button.bounding_box()
     phone.page.mouse.move(box["x"] + 20, box["y"] + 20)
     phone.page.mouse.down()
     phone.page.wait_for_selector("#lines .line")
     phone.page.mouse.up()
+    assert [url.rpartition("/")[2] for url in sent] == ["hold"], "posted twice"
     assert "常开" in phone.page.inner_text("#lines")
 
 
 def test_losing_the_core_is_said_plainly_and_mended_without_a_reload(phone: Post) -> None:
     phone.sign_in()
     phone.program.say("away")
-    phone.page.wait_for_selector(".bar.tone-fault")
-    assert "要开门请按墙上的按钮" in phone.page.inner_text(".bar")
+    phone.page.wait_for_selector(".bar.tone-fault", state="attached")
+    phone.page.wait_for_selector("#cut:visible")
+    told = phone.page.inner_text("#cut")
+    assert "门控没有回应" in told and "墙上的按钮随时能开门" in told and "不用重新登录" in told
+    assert phone.page.title().startswith("✕ 门控没有回应")
     phone.shoot("8-offline")
-    phone.page.click(".act.open")
-    phone.page.wait_for_selector("#toast:visible")
-    assert "没有成功" in phone.page.inner_text("#toast")
+    assert phone.page.locator(".act:visible").count() == 0
+    phone.page.keyboard.press("o")
     phone.program.say("back")
+    phone.page.wait_for_selector("#cut", state="hidden")
     phone.page.wait_for_selector(".bar.tone-ok")
+    assert phone.page.title() == "值班台" and phone.page.locator("#lines .line").count() == 0
     phone.program.say("grant")
     phone.page.wait_for_selector(".panel.tone-ok")
 

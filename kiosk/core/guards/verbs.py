@@ -16,6 +16,7 @@ from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
 from kiosk.core.guards.live import LiveList
+from kiosk.core.guards.once import Once
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.jobs import Jobs
 
@@ -42,6 +43,7 @@ class GuardVerbs:
         self._clock = clock
         self._post = post
         self._state = state
+        self._once = Once(live.run)
 
     def answers(self) -> dict[Verb[Any, Any], Callable[[Any], Any]]:
         return {
@@ -52,6 +54,7 @@ class GuardVerbs:
             verbs.STATE: lambda _: self._jobs.ask(self._state),
             verbs.RULE: self._rule,
             verbs.OVERRIDE: self._override,
+            verbs.SETTLE: self._settle,
             verbs.EXPLAIN: self._explain,
             verbs.HOLD: self._hold,
             verbs.LOCKDOWN: self._lockdown,
@@ -75,12 +78,17 @@ class GuardVerbs:
 
     def _rule(self, asked: verbs.Ruling) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
-        return self._jobs.ask(lambda: self._acts.rule(asked.happening, asked.grant, by, asked.reason), asked.at)
+        act = partial(self._acts.rule, asked.happening, asked.grant, by, asked.reason)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act, asked.happening), asked.at)
 
     def _override(self, asked: verbs.Override) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
         act = partial(self._acts.override, asked.lane, asked.open, asked.happening, by, asked.reason)
-        return self._jobs.ask(act, asked.at)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act, asked.happening), asked.at)
+
+    def _settle(self, asked: verbs.Settle) -> verbs.Became:
+        self._post.who(asked.token)
+        return self._jobs.ask(lambda: self._once.settle(asked.act, asked.run))
 
     def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
         by = self._post.who(asked.token).name
@@ -88,12 +96,13 @@ class GuardVerbs:
         return verbs.Nothing()
 
     def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
-        by = self._post.who(asked.token).name
-        return self._jobs.ask(lambda: self._acts.hold(asked.lane, asked.open, by), asked.at)
+        act = partial(self._acts.hold, asked.lane, asked.open, self._post.who(asked.token).name)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act), asked.at)
 
     def _lockdown(self, asked: verbs.Lockdown) -> verbs.LiveLine:
         by = self._post.supervisor(asked.token).name
-        return self._jobs.ask(lambda: self._acts.lockdown(asked.lane, asked.on, by, asked.reason))
+        act = partial(self._acts.lockdown, asked.lane, asked.on, by, asked.reason)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act), asked.at)
 
     def _look_up(self, asked: verbs.LookUp) -> verbs.FoundPasses:
         self._post.who(asked.token)
@@ -109,10 +118,10 @@ class GuardVerbs:
         by = self._post.who(asked.token).name
 
         def confirm() -> None:
-            why = self._clock.confirm(asked.utc_ms)
+            why = "too_late" if self._once.late(asked) else self._clock.confirm(asked.utc_ms)
             if why:
                 raise Refused(why)
             self._book.record("clock", by=by, why="a guard confirmed the time")
 
-        self._jobs.ask(confirm)
+        self._jobs.ask(confirm, asked.at)
         return verbs.Nothing()
