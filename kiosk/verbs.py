@@ -331,6 +331,23 @@ class LaneState(msgspec.Struct, kw_only=True):
     """What the one standing there could do to be read (see :class:`ReaderState`); empty while a result is shown."""
 
 
+class Caution(msgspec.Struct, kw_only=True):
+    """Something that began at the gate and that no guard has acknowledged yet; ``code`` as of a fault, call or forced.
+    Numbered 1, 2, 3 … since the core started."""
+
+    number: int
+    code: str
+    lane: str = ""
+    since_ms: int = 0
+
+
+class Acknowledge(Act):
+    """A guard has seen the cautions up to that number."""
+
+    token: str
+    number: int
+
+
 class GateState(msgspec.Struct, kw_only=True):
     """How the gate is. ``faults`` are codes, worst first, that the page turns into sentences."""
 
@@ -359,6 +376,7 @@ class GateState(msgspec.Struct, kw_only=True):
     journal_ok: bool
     events_in_memory: int
     faults: list[str]
+    cautions: list[Caution] = []
     unexplained: int = 0
     simulated: list[str] = []
     neighbour_zh: str = ""  # the gate to send people to while this one is closed
@@ -375,6 +393,7 @@ RULE: Verb[Ruling, LiveLine] = Verb("rule", Ruling, LiveLine)
 OVERRIDE: Verb[Override, LiveLine] = Verb("override", Override, LiveLine)
 SETTLE: Verb[Settle, Became] = Verb("settle", Settle, Became)
 EXPLAIN: Verb[Explain, Nothing] = Verb("explain", Explain, Nothing)
+ACKNOWLEDGE: Verb[Acknowledge, Nothing] = Verb("acknowledge", Acknowledge, Nothing)
 HOLD: Verb[Hold, LiveLine] = Verb("hold", Hold, LiveLine)
 LOCKDOWN: Verb[Lockdown, LiveLine] = Verb("lockdown", Lockdown, LiveLine)
 LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)

@@ -399,7 +399,10 @@ class Gate:
             )
             happening = self._book.announce("button", lane=lane, outcome="grant", reason=name, event=event.id)
             self.open(run, event, happening.number, saved)
+        elif name == "arm_open":
+            run.arm_moved(level, now)
         elif name == "call":
+            run.calls = level
             self._note("call", lane, "on" if level else "off")
         elif name == "tamper":
             self._note("tamper", lane, "on" if level else "off")

@@ -111,6 +111,13 @@ def hold() -> Answer:
     return done("done")
 
 
+@routes.post("/acknowledge")
+def acknowledge() -> Answer:
+    number = request.form.get("number", 0, type=int)
+    post().core.ask(verbs.ACKNOWLEDGE, verbs.Acknowledge(g.session.token, number, **_meant()))
+    return done("noted")
+
+
 @routes.post("/lockdown")
 def lockdown() -> Answer:
     if g.session.role != "supervisor":

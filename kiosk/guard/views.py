@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kiosk.guard import words
 from kiosk.guard.board import Board, Entry
+from kiosk.guard.standing import Standing, place, standing
 from kiosk.guard.words import code, say, word
 from kiosk.restarts import SEVERAL
 from kiosk.verbs import FoundPass, GateState, LaneState, LiveLine, Session
@@ -20,9 +21,6 @@ _DASH = "—"
 
 TONES = {"grant": "ok", "refer": "look", "deny": "stop"}
 MARKS = {"ok": "✓", "look": "!", "stop": "✕", "fault": "▨", "plain": "•"}
-BAD_FAULTS = frozenset(
-    {*CAMERA_FAULTS, "fire", "tamper", "relay", "reader_silent", "journal_lost", "journal", "withdrawn"}
-)
 KIND_TONES = {
     "fire": "stop",
     "tamper": "fault",
@@ -102,6 +100,9 @@ class Bar:
     waiting: bool
     reader: list[str]
     """That the reader is down or began anew, and what to do."""
+    cautions: list[str] = field(default_factory=list)
+    caution: int = 0
+    """The newest of them: acknowledging it acknowledges what this page has shown, and nothing later."""
 
 
 @dataclass(frozen=True)
@@ -320,14 +321,14 @@ def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
     if state is None:
         sentence = word(language, "offline")
         return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", "", False, [])
-    faults = state.faults
-    tone = "ok" if not faults else "stop" if _name(faults[0]) in BAD_FAULTS else "look"
+    stands = standing(state)
+    tone = stands[0].tone if stands else "ok"
     asking = [lane.name for lane in state.lanes if lane.held_before_restart]
     return Bar(
         tone=tone,
         mark=MARKS[tone],
-        sentence=code(language, words.FAULTS, _name(faults[0])) if faults else word(language, "fine"),
-        more=word(language, "and_more", n=len(faults) - 1) if len(faults) > 1 else "",
+        sentence=_standing_sentence(language, stands[0], state) if stands else word(language, "fine"),
+        more=word(language, "and_more", n=len(stands) - 1) if len(stands) > 1 else "",
         list_age=list_age(language, state),
         unexplained=word(language, "unexplained", n=state.unexplained) if state.unexplained else "",
         simulated=simulated_banner(language, state),
@@ -336,7 +337,32 @@ def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
         held_title=title_of(language, state, asking[0]) if asking else "",
         waiting=waiting,
         reader=reader_notes(language, state),
+        cautions=_caution_sentences(language, state),
+        caution=state.cautions[-1].number if state.cautions else 0,
     )
+
+
+def _standing_sentence(language: str, stands: Standing, state: GateState) -> str:
+    """Where a gate has several lanes, with those that it is about."""
+    sentence = code(language, words.FAULTS, stands.code)
+    if len(state.lanes) < 2 or not stands.lanes:
+        return sentence
+    titles = word(language, "and").join(title_of(language, state, lane) for lane in stands.lanes)
+    return f"{titles} · {sentence}"
+
+
+def _caution_sentences(language: str, state: GateState) -> list[str]:
+    """What no guard has acknowledged, what matters most first: when it began, where, and what it was."""
+    cautions = sorted(state.cautions, key=lambda caution: (place(caution.code), caution.number))
+    return [
+        word(
+            language,
+            "caution",
+            time=local(caution.since_ms, state).strftime("%H:%M"),
+            sentence=_standing_sentence(language, Standing(caution.code, (caution.lane,)), state),
+        )
+        for caution in cautions
+    ]
 
 
 def hints(language: str, state: GateState | None) -> list[str]:

@@ -292,7 +292,16 @@ FAULTS: dict[str, Pair] = {
         "A lamp or the buzzer is out; the gate works. Go by this page; call the technician.",
     ),
     "reader_restarted": ("识别程序重启过，现在正常。", "The reader was down; it works again."),
+    "forced": (
+        "门不是本机开的：遥控、手抬或硬推。去看一眼。",
+        "The gate was opened by other means: a remote, by hand, by force. Go and look.",
+    ),
+    "call": ("有人按了呼叫。去看看，或问一声。", "Somebody called. Go and see, or ask."),
     "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
+    "held_open": (
+        "门保持常开，谁都能过。用完请结束常开。",
+        "Held open: anybody can pass. End it when it is no longer needed.",
+    ),
     "held_open_question": (
         "重启前门是常开的。请决定：常开还是关上。",
         "Held open before the restart. Decide: open or closed.",
@@ -511,6 +520,8 @@ WORDS: dict[str, Pair] = {
     "unexplained": ("{n} 次没写原因", "{n} without a reason"),
     "list_age": ("名单 {age}前", "list {age} old"),
     "no_list_age": ("没有名单", "no list"),
+    "caution": ("{time} 起：{sentence}", "Since {time}: {sentence}"),
+    "acknowledge": ("知道了", "Seen"),
     "simulated": ("演示 · 模拟的有：{parts}", "Demo · simulated: {parts}"),
     "and": ("、", ", "),
     "open": ("开门", "Open"),
@@ -609,6 +620,7 @@ WORDS: dict[str, Pair] = {
         "没有回音，正在问门控。没送到的，过时不会再开门。",
         "No answer; asking the gate. What did not arrive opens nothing later.",
     ),
+    "noted": ("记下了", "Noted"),
     "done": ("好了", "Done"),
     "time_title": ("对时间", "Confirm the time"),
     "time_gate": ("门上的时间", "The gate's time"),

@@ -151,6 +151,7 @@ VERBS = {
         verbs.WATCH: verbs.Watch("", 0), verbs.STATE: verbs.Nothing(), verbs.RULE: verbs.Ruling("", 1, True),
         verbs.OVERRIDE: verbs.Override("", "entry", True), verbs.EXPLAIN: verbs.Explain("", 1, ""),
         verbs.HOLD: verbs.Hold("", "entry", True), verbs.SETTLE: verbs.Settle("", "tap"),
+        verbs.ACKNOWLEDGE: verbs.Acknowledge("", 1),
         verbs.LOCKDOWN: verbs.Lockdown("", "entry", True), verbs.LOOK_UP: verbs.LookUp("", ""),
         verbs.PRESENT_TEXT: verbs.PresentText("", "entry", ""), verbs.CONFIRM_TIME: verbs.ConfirmTime("", 1),
     },
@@ -312,6 +313,22 @@ def test_override_explain_hold_look_up_and_present_do_what_they_say(core: Here) 
         core.guard(verbs.PRESENT_TEXT, verbs.PresentText(token, "entry", text_of(CARD), "anything")).outcome == "grant"
     )
     assert core.bench.events("decided")[0].source == "phone"
+
+
+def test_a_call_stays_told_until_a_guard_has_seen_it_and_whose_word_that_was_is_recorded(core: Here) -> None:
+    gate, token = core.bench.gate, core.token()
+    for level in (True, False):
+        core.core.jobs.ask(lambda level=level: gate.input_changed("entry", "call", level))  # type: ignore[misc]
+    (caution,) = core.state().cautions
+    assert (caution.code, caution.lane, "call" in core.state().faults) == ("call", "entry", False)
+    late = verbs.Acknowledge(token, caution.number, until=time.monotonic() - 1)
+    assert refusal(lambda: core.guard(verbs.ACKNOWLEDGE, late)) == "too_late"
+    assert refusal(lambda: core.guard(verbs.ACKNOWLEDGE, verbs.Acknowledge("", 1))) == "not_signed_in"
+    assert core.state().cautions == [caution]
+    core.guard(verbs.ACKNOWLEDGE, verbs.Acknowledge(token, caution.number))
+    assert core.state().cautions == []
+    (seen,) = core.bench.events("acknowledged")
+    assert (seen.by, seen.lane, seen.why) == ("Lin", "entry", "call")
 
 
 @pytest.mark.parametrize(

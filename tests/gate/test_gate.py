@@ -470,6 +470,31 @@ def test_a_restart_tells_the_guards_whose_opening_it_cut_short(bench: Bench) -> 
     )
 
 
+@pytest.mark.parametrize(("seconds", "forced"), [(14.9, False), (15.6, True)])
+def test_an_arm_that_goes_up_long_after_the_gate_asked_for_it_was_forced(
+    bench: Bench, seconds: float, forced: bool
+) -> None:
+    bench.acts.override("entry", True, 0, "Lin", "")
+    bench.go(seconds)  # the request itself takes half a second
+    bench.gate.input_changed("entry", "arm_open", True)
+    assert bench.gate.lanes["entry"].forced is forced
+    bench.gate.input_changed("entry", "arm_open", False)
+    assert not bench.gate.lanes["entry"].forced
+
+
+@pytest.mark.parametrize("asked", ["held", "fire", "opening"])
+def test_an_arm_that_goes_up_because_it_was_asked_to_is_not_forced(bench: Bench, asked: str) -> None:
+    if asked == "held":
+        bench.acts.hold("entry", True, "Lin")
+    elif asked == "fire":
+        bench.gate.input_changed("entry", "fire", True)
+    else:
+        show(bench, text_of(CARD))
+    bench.go(3)
+    bench.gate.input_changed("entry", "arm_open", True)
+    assert not bench.gate.lanes["entry"].forced
+
+
 def test_an_override_needs_no_presentation_and_takes_no_essay(bench: Bench) -> None:
     bench.acts.override("entry", True, 0, "Lin", "x" * 100_000)
     (event,) = bench.events()

@@ -12,6 +12,7 @@ from typing import Any
 from kiosk import verbs
 from kiosk.channel import Refused, Verb
 from kiosk.core.book import Book
+from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
@@ -34,6 +35,7 @@ class GuardVerbs:
         clock: Clock,
         post: GuardSessions,
         state: Callable[[], verbs.GateState],
+        cautions: Cautions,
     ):
         self._jobs = jobs
         self._gate = gate
@@ -43,6 +45,7 @@ class GuardVerbs:
         self._clock = clock
         self._post = post
         self._state = state
+        self._cautions = cautions
         self._once = Once(live.run)
 
     def answers(self) -> dict[Verb[Any, Any], Callable[[Any], Any]]:
@@ -56,6 +59,7 @@ class GuardVerbs:
             verbs.OVERRIDE: self._override,
             verbs.SETTLE: self._settle,
             verbs.EXPLAIN: self._explain,
+            verbs.ACKNOWLEDGE: self._acknowledge,
             verbs.HOLD: self._hold,
             verbs.LOCKDOWN: self._lockdown,
             verbs.LOOK_UP: self._look_up,
@@ -93,6 +97,18 @@ class GuardVerbs:
     def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
         by = self._post.who(asked.token).name
         self._jobs.ask(lambda: self._acts.explain(asked.happening, by, asked.reason))
+        return verbs.Nothing()
+
+    def _acknowledge(self, asked: verbs.Acknowledge) -> verbs.Nothing:
+        by = self._post.who(asked.token).name
+
+        def acknowledge() -> None:
+            if self._once.late(asked):
+                raise Refused("too_late")
+            for seen in self._cautions.acknowledge(asked.number):
+                self._book.record("acknowledged", lane=seen.lane, by=by, why=seen.code)
+
+        self._jobs.ask(acknowledge, asked.at)
         return verbs.Nothing()
 
     def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:

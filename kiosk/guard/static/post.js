@@ -171,7 +171,7 @@ function follow() {
     on("hint", (html) => fill(byId("hint"), html));
     on("reset", () => { fill(byId("lines"), ""); byId("nothing").hidden = false; });
   }
-  on("bar", (html) => fill(byId("bar"), html));
+  on("bar", (html) => { fill(byId("bar"), html); heedCaution(); });
   on("beat", (said) => {
     beat(said.clock);
     run = said.run;
@@ -258,6 +258,17 @@ function heed(answer) {
   if (answer.sheet) { showSheet(answer.sheet); return; }
   toast(answer.sentence, answer.ok ? 5000 : 10000);
   if (answer.ok) showSheet("");
+}
+
+// A caution that is new sounds once; it stays until somebody says that it was seen.
+
+let cautioned = 0;
+
+function heedCaution() {
+  const caution = document.querySelector("[data-caution]");
+  const number = caution ? Number(caution.getAttribute("data-caution")) : 0;
+  if (number > cautioned) sound();
+  cautioned = number;
 }
 
 function showSheet(html) {
@@ -355,5 +366,6 @@ if (told("stream")) {
   setInterval(() => { window.postTicks = (window.postTicks || 0) + 1; }, 1000);
 }
 startCountdown();
+heedCaution();
 all("[data-press]").forEach(pressAndHold);
 all("[data-keypad]").forEach(keypad);

@@ -286,6 +286,7 @@ WORDS: Mapping[str, Pair] = {
     "event.clock": ("时间", "Clock"),
     "event.reader_restarted": ("识别程序重启", "Reader restarted"),
     "event.sign_in": ("保安登录", "Guard signed in"),
+    "event.acknowledged": ("保安已看到警示", "A guard has seen an alarm"),
     "event.camera_fault": ("摄像头故障", "Camera fault"),
     "outcome.grant": ("放行", "let through"),
     "outcome.refer": ("交保安", "to the guard"),
