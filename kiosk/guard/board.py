@@ -134,9 +134,14 @@ class Board:
         """Refers that still can be answered, oldest first: the order people stand in."""
         return [entry for entry in self._entries.values() if entry.is_open(now_ms)]
 
-    def current(self, now_ms: int) -> Entry | None:
-        """What the guard should look at: the longest waiting refer, else the newest decision."""
-        return first(self.waiting(now_ms)) or first(e for e in self.entries() if e.first.kind == "decision")
+    def current(self, now_ms: int, lane: str = "") -> Entry | None:
+        """What the guard should look at: the longest waiting refer, else the newest decision; of that lane, if any."""
+
+        def is_here(entry: Entry) -> bool:
+            return not lane or entry.first.lane == lane
+
+        decided = (e for e in self.entries() if e.first.kind == "decision" and is_here(e))
+        return first(filter(is_here, self.waiting(now_ms))) or first(decided)
 
 
 def first(entries: Iterable[Entry]) -> Entry | None:

@@ -18,6 +18,7 @@ from kiosk.guard.live import Live
 from kiosk.verbs import GateState, LaneState, Session
 
 PREFERENCES = {"language": words.LANGUAGES, "theme": ("auto", "day", "night"), "size": ("normal", "large")}
+LANE_COOKIE = "gate_lane"
 YEAR_S = 31_536_000
 PUBLIC_ENDPOINTS = frozenset(
     {"static", "frame.sign_in", "frame.prefer", "screen.health", "screen.figures", "screen.page", "screen.now"}
@@ -44,7 +45,7 @@ def post() -> Post:
 
 @dataclass(frozen=True)
 class View:
-    """What one open page looks at: the entry its guard chose, and the lane its buttons act on."""
+    """What one open page looks at: the entry its guard chose, and the lane its guard has in hand; "": all of them."""
 
     language: str
     chosen: int
@@ -178,7 +179,11 @@ def done(word: str) -> Answer:
 
 
 def view_asked() -> View:
-    return View(g.language, request.args.get("show", 0, type=int), request.args.get("lane", ""))
+    """``lane`` is for this page alone; the lane of ``hand`` stays in hand."""
+    lane = request.args.get("lane", request.args.get("hand", request.cookies.get(LANE_COOKIE, "")))
+    state = post().live.state
+    here = state is None or any(each.name == lane for each in state.lanes)
+    return View(g.language, request.args.get("show", 0, type=int), lane if here else "")
 
 
 def bar(view: View) -> views.Bar:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from flask import Blueprint, Response, g, render_template, request, stream_with_context
+from flask import Blueprint, Response, g, make_response, render_template, request, stream_with_context
 
 from kiosk import verbs
 from kiosk.channel import ChannelError, Refused
 from kiosk.guard import doors, views
 from kiosk.guard.board import Entry
-from kiosk.guard.frame import Answer, View, bar, event, lane_named, may_present, post, reasons, view_asked
+from kiosk.guard.frame import LANE_COOKIE, Answer, View, bar, event, lane_named, may_present, post, reasons, view_asked
 
 STREAM_LINES = 40
 BEAT_S = 3.0
@@ -28,7 +28,7 @@ def index() -> Answer:
     live, view = post().live, view_asked()
     state = live.refresh(g.session.token)
     board = live.board
-    return render_template(
+    page = render_template(
         "post.html",
         state=state,
         lines=[_line(view, entry) for entry in board.entries()[:STREAM_LINES]],
@@ -42,6 +42,10 @@ def index() -> Answer:
         explaining=request.args.get("explain", 0, type=int),
         reasons=reasons(),
     )
+    response = make_response(page)
+    if "hand" in request.args:  # taken in hand until another one is, on whatever page
+        response.set_cookie(LANE_COOKIE, view.lane, samesite="Strict", httponly=True)
+    return response
 
 
 def _line(view: View, entry: Entry) -> views.StreamLine:
@@ -51,7 +55,7 @@ def _line(view: View, entry: Entry) -> views.StreamLine:
 def _panel(view: View) -> views.Panel:
     live = post().live
     lane = view.lane or (live.state.lanes[0].name if live.state and live.state.lanes else "")
-    return views.panel(view.language, live.board, live.state, live.now_ms(), view.chosen, lane)
+    return views.panel(view.language, live.board, live.state, live.now_ms(), view.chosen, lane, bool(view.lane))
 
 
 @routes.get("/stream")

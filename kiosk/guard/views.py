@@ -79,6 +79,8 @@ class Panel:
     old: bool = False
     happening: int = 0
     can_refuse: bool = False
+    several: bool = False
+    """The gate has several lanes: say which one is in hand."""
     rests: bool = False
     """A guard has opened for this person, and the passage has not settled: opening again would let another car in."""
 
@@ -217,33 +219,45 @@ def _badge(language: str, happening: LiveLine) -> Badge:
     return Badge(tone, MARKS[tone], text)
 
 
-def no_panel(language: str, board: Board, state: GateState | None, lane: str) -> Panel:
+def no_panel(language: str, board: Board, state: GateState | None, lane: str, elsewhere: str = "") -> Panel:
     """Nobody has shown anything: the lane can still be opened."""
     return Panel(
-        key=f"none:{board.run}:{lane}",
+        key=f"none:{board.run}:{lane}:{elsewhere}",
         headline=word(language, "empty_now"),
         reason=word(language, "empty_now_line"),
         lane=lane,
         lane_title=title_of(language, state, lane),
+        several=_several(state),
+        more_waiting=elsewhere,
         run=board.run,
         open_word=word(language, "open"),
     )
 
 
-def panel(language: str, board: Board, state: GateState | None, now_ms: int, chosen: int, lane: str) -> Panel:
-    """The chosen entry, else the longest waiting refer, else the newest decision, else an empty panel."""
-    entry = board.find(chosen) or board.current(now_ms)
+def _several(state: GateState | None) -> bool:
+    return state is not None and len(state.lanes) > 1
+
+
+def panel(
+    language: str, board: Board, state: GateState | None, now_ms: int, chosen: int, lane: str, only: bool = False
+) -> Panel:
+    """The chosen entry, else the longest waiting refer, else the newest decision, else an empty panel. With ``only``
+    the guard has that lane in hand, and nobody of another one comes before it."""
+    entry = board.find(chosen) or board.current(now_ms, lane if only else "")
+    others = [e for e in board.waiting(now_ms) if e is not entry]
+    elsewhere = _more_waiting(language, others, state)
     if entry is None:
-        return no_panel(language, board, state, lane)
+        return no_panel(language, board, state, lane, elsewhere)
     happening, answer = entry.first, entry.answer()
     waits = entry.is_open(now_ms)
     old = not waits and not chosen and now_ms - happening.at_ms > FRESH_MS
-    others = [e for e in board.waiting(now_ms) if e is not entry]
+    if old and happening.lane not in ("", lane):  # the buttons would act on a lane other than that person's
+        return no_panel(language, board, state, lane, elsewhere)
     tone = TONES.get((answer or happening).outcome, "plain")
     acted_on = lane if old else happening.lane or lane
     rests = entry.rests(now_ms)
     return Panel(
-        key=f"{board.run}:{entry.number}:{entry.newest_act}:{waits}:{old}:{rests}:{len(others)}:{acted_on}",
+        key=f"{board.run}:{entry.number}:{entry.newest_act}:{waits}:{old}:{rests}:{elsewhere}:{acted_on}",
         tone=tone,
         mark=MARKS[tone],
         headline=_headline(language, happening, answer),
@@ -256,8 +270,9 @@ def panel(language: str, board: Board, state: GateState | None, now_ms: int, cho
         time=local(happening.at_ms, state).strftime("%H:%M:%S"),
         waits=waits,
         seconds_left=max(0, (happening.open_until_ms - now_ms) // 1000) if waits else 0,
-        more_waiting=word(language, "more_waiting", n=len(others)) if others else "",
+        more_waiting=elsewhere,
         old=old,
+        several=_several(state),
         lane=acted_on,
         lane_title=title_of(language, state, acted_on),
         happening=0 if old else entry.number,
@@ -266,6 +281,16 @@ def panel(language: str, board: Board, state: GateState | None, now_ms: int, cho
         rests=rests,
         open_word=word(language, "let_through" if waits else "resting" if rests else "open"),
     )
+
+
+def _more_waiting(language: str, others: list[Entry], state: GateState | None) -> str:
+    """How many more wait, and at which lanes where there are several."""
+    if not others:
+        return ""
+    lanes = dict.fromkeys(entry.first.lane for entry in others if entry.first.lane) if _several(state) else {}
+    titles = word(language, "and").join(title_of(language, state, name) for name in lanes)
+    more = word(language, "more_waiting", n=len(others))
+    return f"{titles} · {more}" if titles else more
 
 
 def _headline(language: str, happening: LiveLine, answer: LiveLine | None) -> str:

@@ -375,7 +375,7 @@ OVERRIDE_REASONS: dict[str, Pair] = {
 }
 
 OTHER_REASONS: dict[str, Pair] = {
-    "over_budget": ("次数多了，已告知主管", "Many today: the supervisor is told"),
+    "over_budget": ("超过本班次数，已记下", "More than the shift's budget: recorded"),
     "interrupted": ("系统重启打断了", "Cut short by a restart"),
     "guard_button": ("值班室的按钮", "The button at the post"),
     "exit_button": ("出门按钮", "The exit button"),
@@ -546,6 +546,7 @@ WORDS: dict[str, Pair] = {
     "valid_until": ("有效期到", "Valid until"),
     "last_passage": ("上次通行", "Last passage"),
     "seconds_left": ("{n} 秒内答复", "answer within {n} s"),
+    "all_lanes": ("全部通道", "All lanes"),
     "more_waiting": ("还有 {n} 人在等", "{n} more waiting"),
     "answered": ("已答复", "Answered"),
     "by": ("{outcome}，{name}", "{outcome} by {name}"),
@@ -580,6 +581,8 @@ WORDS: dict[str, Pair] = {
     "hold_open": ("保持常开", "Hold open"),
     "hold_press": ("按住 1 秒保持常开", "Press for 1 s to hold open"),
     "hold_end": ("结束常开，关门", "End holding open"),
+    "hold_end_sure": ("我确认下面没有人和车", "Nobody and no car is under it"),
+    "hold_end_press": ("按住 1 秒结束常开，关门", "Press for 1 s to end holding open"),
     "hold_sure": ("我确认要一直开着", "Yes, keep it open"),
     "hold_hint": ("车队、搬家时用。状态条会一直提醒。", "For convoys and removals. The state bar keeps reminding you."),
     "held_now": ("门现在常开", "The gate is held open"),
@@ -589,6 +592,8 @@ WORDS: dict[str, Pair] = {
     "lockdown": ("封闭", "Lockdown"),
     "lockdown_on": ("按住 1 秒封闭", "Press for 1 s: lockdown"),
     "lockdown_off": ("解除封闭", "End the lockdown"),
+    "lockdown_end_sure": ("我确认解除封闭", "Yes: end the lockdown"),
+    "lockdown_end_press": ("按住 1 秒解除封闭", "Press for 1 s: end the lockdown"),
     "lockdown_sure": ("我确认封闭：一律不放", "Yes: refuse everybody"),
     "lockdown_hint": (
         "只有主管能用。保安和墙上的按钮仍能开门。",

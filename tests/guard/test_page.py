@@ -350,6 +350,43 @@ def test_guards_read_titles_and_the_technician_the_names(stage: Stage, guard: Gu
     assert "East gate, out" in guard.page()
 
 
+def in_hand(page: str) -> set[str]:
+    """Every lane that the post calls the one its buttons act on."""
+    seen = re.findall(r'in-hand"[^>]*>(?:<span[^>]*>▶</span> )?([^<]*)<', page)
+    seen += re.findall(r'class="tool lane chosen"[^>]*>([^<]*)<', page)
+    names = {"in": "东门入口", "out": "东门出口"}
+    seen += [names[name] for name in re.findall(r'data-lane="(\w+)">\s*<p class="in-hand', page)]
+    return {*seen, names[re.search(r'name="lane" value="(\w+)"', page).group(1)]}  # type: ignore[union-attr]
+
+
+def test_one_lane_is_in_hand_wherever_the_page_names_one(stage: Stage, guard: Guard) -> None:
+    stage.state.lanes.append(lane_state("out", title_zh="东门出口"))
+    assert in_hand(guard.page()) == {"东门入口"}
+    stage.happen(**PEOPLE["passback"], lane="out")
+    assert in_hand(guard.page()) == {"东门出口"}, "nobody chose a lane: the one who waits is in hand"
+    kept = guard.page("/?hand=in")
+    assert in_hand(kept) == {"东门入口"} and "东门出口 · 还有 1 人在等" in kept
+    assert "12栋" not in kept.split('id="lines"')[0]
+    guard.page("/more")
+    assert in_hand(guard.page()) == {"东门入口"}, "it stays in hand"
+    found = guard.post("/look-up", term="3-1-502").text
+    assert re.findall(r'name="lane" value="(\w+)"', found) == ["in"]
+    assert in_hand(guard.page("/?hand=")) == {"东门出口"}
+    found = guard.post("/look-up", term="3-1-502").text
+    assert re.findall(r'name="lane" value="(\w+)"', found) == ["in", "out"]
+
+
+def test_somebody_of_a_moment_ago_at_another_lane_is_not_shown_over_buttons_of_this_one(
+    stage: Stage, guard: Guard
+) -> None:
+    stage.state.lanes.append(lane_state("out", title_zh="东门出口"))
+    stage.happen(**PEOPLE["deny"], lane="out")
+    assert in_hand(guard.page()) == {"东门出口"}
+    stage.state.now_ms += 120_000
+    page = guard.page()
+    assert in_hand(page) == {"东门入口"} and "5栋" not in page.split('id="lines"')[0]
+
+
 def test_a_lane_without_a_title_is_called_by_its_name(stage: Stage, guard: Guard) -> None:
     stage.state.lanes[0].title_zh = ""
     assert "<small>in</small>" in guard.page()

@@ -336,7 +336,7 @@ WORDS: Mapping[str, Pair] = {
     "reason.ok": ("证有效", "good"),
     "reason.unanswered": ("没人答复", "nobody answered"),
     "reason.interrupted": ("重启打断", "cut short by a restart"),
-    "reason.over_budget": ("改判次数多，已提醒主管", "many overrides: the supervisor was told"),
+    "reason.over_budget": ("改判次数超过本班限额", "more overrides than the shift's budget"),
     "reason.guard_button": ("值班室按钮", "button at the post"),
     "reason.exit_button": ("出门按钮", "exit button"),
     "reason.known": ("认识，是本小区的", "known, lives here"),
