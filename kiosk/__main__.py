@@ -117,7 +117,7 @@ def core(config: Config) -> None:
     kept = Kept(config.core_state / "kept.json", Memory(), patience_s=DISK_S)
     statements = Kept(config.core_state / "vouched.json", Statements(), patience_s=DISK_S)
     board = BoardWatch(lambda: read_vitals(config.core_state), read_rtc, time.monotonic).start()
-    clock = Clock(kept, rtc=board.rtc)
+    clock = Clock(kept, rtc=board.rtc, boot_id=this_boot())
     journal = Journal(config.core_state, lambda: clock.now().utc_ms)
     vouching = Vouching(anchor, _box(config), kept, statements)
     mirror = Mirror(config.list_folder, vouching, clock.now)

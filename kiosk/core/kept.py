@@ -9,7 +9,7 @@ import logging
 import threading
 import zlib
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
@@ -21,15 +21,27 @@ RETRY_S = 10.0
 log = logging.getLogger("kept")
 
 
+class KeptAnchor(msgspec.Struct, frozen=True, kw_only=True):
+    """UTC is ``offset_ms`` and the milliseconds since that ``boot``; known at ``at`` (seconds of the boot) to so many
+    milliseconds, by a statement or a guard. Another boot counts from another moment."""
+
+    boot: str
+    offset_ms: int
+    at: float
+    uncertainty_ms: int
+    by: Literal["statement", "guard"]
+
+
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """``floor_ms``: time cannot be before this; ``rtc_agreed``: the hardware clock ``rtc_name`` agreed by its own time
     with the last statement, at ``rtc_agreed_ms``;
     ``unsigned_since_ms``: the last time that a signature stood behind, while the clock goes by a hardware clock or a
     guard's word (0: it does not); ``quiet_starts``: starts in a row between which nothing happened; ``seen``: the
     highest revision of each signed item in ``seen_epoch``, and ``past_epochs`` the epochs before it, so that an older
-    one never comes back."""
+    one never comes back; ``anchor``: by what this boot's clock goes."""
 
     floor_ms: int = 0
+    anchor: KeptAnchor | None = None
     rtc_agreed: bool = False
     rtc_name: str = ""
     rtc_agreed_ms: int = 0

@@ -129,12 +129,13 @@ def lockdown() -> Answer:
 
 @routes.route("/time", methods=["GET", "POST"])
 def confirm_time() -> Answer:
-    """A guard compares the gate's time with a watch; needed only while nobody better has said the time."""
+    """A guard types what a watch says, or lends the phone's time; needed only while nobody better has said it. The
+    gate's own guess is never offered for a yes."""
     state = post().live.refresh_state()
     if request.method == "GET":
         return _time_page(state, "", 200)
     try:
-        utc_ms = state.now_ms if request.form.get("right") == "1" else _entered_ms(state)
+        utc_ms = _entered_ms(state)
     except ValueError:
         return _time_page(state, words.say(g.language, words.ERRORS["bad_time"]), 400)
     try:
@@ -147,16 +148,19 @@ def confirm_time() -> Answer:
 
 
 def _entered_ms(state: GateState) -> int:
-    """Date and time of the form, in the compound's zone. Raises ValueError if they are not both there."""
+    """The phone's time, or date and time of the form in the compound's zone. Raises ValueError where neither is."""
+    if "phone" in request.form:
+        return int(request.form["phone"])
     entered = f"{request.form.get('date', '')}T{request.form.get('clock', '')}"
     return int(datetime.fromisoformat(entered).replace(tzinfo=views.zone(state.timezone)).timestamp() * 1000)
 
 
 def _time_page(state: GateState, sentence: str, status: int) -> Answer:
-    now = views.local(state.now_ms, state)
+    if wants_json():
+        return as_json({"ok": False, "sentence": sentence}, status)
     page = render_template(
         "time.html",
-        now=now,
+        now=views.local(state.now_ms, state) if state.clock != "untrusted" else None,
         asks=state.clock_asks,
         sentence=sentence,
         bar=bar(view_asked()),

@@ -317,12 +317,23 @@ def test_a_photo_over_four_megabytes_is_refused_with_a_plain_sentence(guard: Gua
 
 def test_the_clock_is_confirmed_by_a_guard(stage: Stage, guard: Guard) -> None:
     stage.state.clock, stage.state.clock_asks = "untrusted", True
-    assert "对时间" in guard.page() and "14:05" in guard.page("/time")
-    guard.post("/time", right="1")
-    assert stage.last(verbs.ConfirmTime).utc_ms == NOW_MS
+    assert "对时间" in guard.page()
     guard.post("/time", date="2026-11-23", clock="14:15")
     assert stage.last(verbs.ConfirmTime).utc_ms == NOW_MS + 600_000
+    guard.post("/time", phone=str(NOW_MS + 7_000))
+    assert stage.last(verbs.ConfirmTime).utc_ms == NOW_MS + 7_000
+    assert guard.post("/time", phone="soon").status_code == 400
     assert guard.post("/time", date="2026-11-23", clock="soon").status_code == 400
+
+
+def test_a_time_that_the_gate_only_guesses_is_neither_shown_nor_offered_for_a_yes(stage: Stage, guard: Guard) -> None:
+    stage.state.clock, stage.state.clock_asks = "untrusted", True
+    page = guard.page("/time")
+    assert "门不知道现在几点" in page and "14:05" not in page and "2026-11-23" not in page
+    assert guard.post("/time", right="1").status_code == 400
+    assert not any(isinstance(question, verbs.ConfirmTime) for question in stage.asked)
+    stage.state.clock = "holdover"
+    assert "14:05" in guard.page("/time") and 'name="right"' not in guard.page("/time")
 
 
 @pytest.mark.parametrize(("code", "says"), [("before_floor", "比门确知的时间还早"), ("known_already", "已经知道时间")])

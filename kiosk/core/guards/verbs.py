@@ -21,6 +21,9 @@ from kiosk.core.guards.once import Once
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.jobs import Jobs
 
+_NO_LINE = verbs.LiveLine(number=0, kind="state")
+"""What became of an act that no line of the live list tells."""
+
 
 class GuardVerbs:
     """``state`` is run on the loop and answers how the gate is."""
@@ -102,13 +105,12 @@ class GuardVerbs:
     def _acknowledge(self, asked: verbs.Acknowledge) -> verbs.Nothing:
         by = self._post.who(asked.token).name
 
-        def acknowledge() -> None:
-            if self._once.late(asked):
-                raise Refused("too_late")
+        def acknowledge() -> verbs.LiveLine:
             for seen in self._cautions.acknowledge(asked.number):
                 self._book.record("acknowledged", lane=seen.lane, by=by, why=seen.code)
+            return _NO_LINE
 
-        self._jobs.ask(acknowledge, asked.at)
+        self._jobs.ask(lambda: self._once.carry_out(asked, acknowledge), asked.at)
         return verbs.Nothing()
 
     def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
@@ -133,11 +135,12 @@ class GuardVerbs:
     def _confirm_time(self, asked: verbs.ConfirmTime) -> verbs.Nothing:
         by = self._post.who(asked.token).name
 
-        def confirm() -> None:
-            why = "too_late" if self._once.late(asked) else self._clock.confirm(asked.utc_ms)
+        def confirm() -> verbs.LiveLine:
+            why = self._clock.confirm(asked.utc_ms)
             if why:
                 raise Refused(why)
             self._book.record("clock", by=by, why="a guard confirmed the time")
+            return _NO_LINE
 
-        self._jobs.ask(confirm, asked.at)
+        self._jobs.ask(lambda: self._once.carry_out(asked, confirm), asked.at)
         return verbs.Nothing()

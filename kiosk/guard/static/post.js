@@ -223,6 +223,7 @@ function send(form, button) {
     fields.until = Math.floor(now() + MEANT_MS);
     fields.run = fields.run || run;
   }
+  if ("phone" in fields) fields.phone = Date.now();
   form.classList.add("busy");
   post(button.getAttribute("formaction") || form.getAttribute("action"), fields, MEANT_MS, (answer) => {
     form.classList.remove("busy");
@@ -357,6 +358,18 @@ function keypad(pad) {
   });
 }
 
+function phoneClock(form) {
+  const two = (number) => ("0" + number).slice(-2);
+  form.hidden = false;
+  const say = () => {
+    const at = new Date();
+    const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join("-");
+    form.querySelector(".clock strong").textContent = day + " " + two(at.getHours()) + ":" + two(at.getMinutes());
+  };
+  say();
+  setInterval(say, 1000);
+}
+
 if (told("stream")) {
   beat(Number(told("clock")) || 0); // drawn before this page began to count: too little, never too much
   run = told("run");
@@ -369,3 +382,4 @@ startCountdown();
 heedCaution();
 all("[data-press]").forEach(pressAndHold);
 all("[data-keypad]").forEach(keypad);
+all("form[data-phone]").forEach(phoneClock);
