@@ -627,7 +627,7 @@ WORDS: dict[str, Pair] = {
     ),
     "noted": ("记下了", "Noted"),
     "done": ("好了", "Done"),
-    "time_title": ("对时间", "Confirm the time"),
+    "time_title": ("对时间", "Set the time"),
     "time_gate": ("门上的时间", "The gate's time"),
     "time_unknown": ("门不知道现在几点。", "The gate does not know what time it is."),
     "time_enter": ("填手表上的日期和时间：", "Enter the date and time of your watch:"),

@@ -6,7 +6,7 @@ const SETTLE_MS = 350; // a tap meant for the person before must not fall on the
 const PRESS_MS = 1000;
 const KEPT_LINES = 60;
 const MEANT_MS = 2000; // an act that has not come by then is no longer meant, and the page gives it up
-const CUT_MS = 6000;
+const CUT_MS = 5500; // of beats that come every 3 s one may be late; within 6 s a page that hears none says so
 const ANEW_MS = 4000;
 const SOUND_MS = 10000;
 const BEATS = 10;
@@ -374,7 +374,7 @@ if (told("stream")) {
   beat(Number(told("clock")) || 0); // drawn before this page began to count: too little, never too much
   run = told("run");
   follow();
-  setInterval(tick, 1000);
+  setInterval(tick, 250);
 } else {
   setInterval(() => { window.postTicks = (window.postTicks || 0) + 1; }, 1000);
 }
