@@ -95,7 +95,7 @@ def core(config: Config) -> None:
     from kiosk.core.gate import DISK_S, Gate
     from kiosk.core.guards.acts import GuardActs
     from kiosk.core.guards.live import LiveList
-    from kiosk.core.guards.post import GuardSessions
+    from kiosk.core.guards.post import GuardSessions, KeptSessions, this_boot
     from kiosk.core.guards.tries import KeptTries
     from kiosk.core.journal import Journal
     from kiosk.core.kept import Kept, Memory, Statements
@@ -117,7 +117,7 @@ def core(config: Config) -> None:
     kept = Kept(config.core_state / "kept.json", Memory(), patience_s=DISK_S)
     statements = Kept(config.core_state / "vouched.json", Statements(), patience_s=DISK_S)
     board = BoardWatch(lambda: read_vitals(config.core_state), read_rtc, time.monotonic).start()
-    clock = Clock(kept, rtc=board.rtc)
+    clock = Clock(kept, rtc=board.rtc, boot_id=this_boot())
     journal = Journal(config.core_state, lambda: clock.now().utc_ms)
     vouching = Vouching(anchor, _box(config), kept, statements)
     mirror = Mirror(config.list_folder, vouching, clock.now)
@@ -132,7 +132,8 @@ def core(config: Config) -> None:
     gate = Gate(runs, book, journal, mirror, clock, kept, own_scope, time.monotonic)
     acts = GuardActs(gate, book, mirror, kept, time.monotonic)
     tries = Kept(config.core_state / "tries.json", KeptTries(), patience_s=DISK_S)
-    post = GuardSessions(lambda: mirror.vouched.accounts, time.monotonic, tries)
+    sessions = Kept(config.core_state / "sessions.json", KeptSessions(), patience_s=DISK_S)
+    post = GuardSessions(lambda: mirror.vouched.accounts, time.monotonic, tries, sessions, this_boot())
     running = CoreLoop(
         config, anchor, gate, book, acts, live, journal, mirror, clock, kept, post, time.monotonic, board.vitals
     )

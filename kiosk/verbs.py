@@ -177,17 +177,29 @@ class LiveLines(msgspec.Struct):
     run: str
 
 
-class Ruling(msgspec.Struct):
-    """A guard's answer to a refer: ``grant`` or deny."""
+class Act(msgspec.Struct, kw_only=True):
+    """Something that a guard does at the gate: it holds until then, or not at all, however it was held up.
+
+    ``until`` and ``at`` are seconds of CLOCK_MONOTONIC; a page learns that clock from the guard process. ``act`` is a
+    mark of the page's own, by which it can ask what became of it; ``run`` is the run of the core whose lines it saw.
+    """
+
+    act: str = ""
+    run: str = ""
+    until: float = msgspec.field(default_factory=lambda: time.monotonic() + TIMELY_S)
+    at: float = _asked_at()
+
+
+class Ruling(Act):
+    """A guard's answer to a refer: ``grant`` or deny. It never becomes an override."""
 
     token: str
     happening: int
     grant: bool
     reason: str = ""
-    at: float = _asked_at()
 
 
-class Override(msgspec.Struct):
+class Override(Act):
     """Open or refuse whatever was decided. Needs no presentation. The reason may follow (:data:`EXPLAIN`)."""
 
     token: str
@@ -195,7 +207,22 @@ class Override(msgspec.Struct):
     open: bool
     happening: int = 0
     reason: str = ""
-    at: float = _asked_at()
+
+
+class Settle(msgspec.Struct):
+    """What became of the act of that mark? One that has not come by now is given up, and will move nothing. ``run`` is
+    the run of the core that was asked for it."""
+
+    token: str
+    act: str
+    run: str = ""
+
+
+class Became(msgspec.Struct, omit_defaults=True):
+    """The ``line`` of what was done; or None and ``why`` nothing was."""
+
+    line: LiveLine | None = None
+    why: str = ""
 
 
 class Explain(msgspec.Struct):
@@ -206,16 +233,15 @@ class Explain(msgspec.Struct):
     reason: str
 
 
-class Hold(msgspec.Struct):
+class Hold(Act):
     """Hold a lane open, or end that."""
 
     token: str
     lane: str
     open: bool
-    at: float = _asked_at()
 
 
-class Lockdown(msgspec.Struct):
+class Lockdown(Act):
     """Supervisors only: refuse everybody until ended. Guards and the wired button still open."""
 
     token: str
@@ -259,7 +285,7 @@ class PresentText(msgspec.Struct):
     at: float = _asked_at()
 
 
-class ConfirmTime(msgspec.Struct):
+class ConfirmTime(Act):
     """A guard confirms that the shown time is right (``utc_ms``: what the guard's own watch says)."""
 
     token: str
@@ -305,6 +331,23 @@ class LaneState(msgspec.Struct, kw_only=True):
     """What the one standing there could do to be read (see :class:`ReaderState`); empty while a result is shown."""
 
 
+class Caution(msgspec.Struct, kw_only=True):
+    """Something that began at the gate and that no guard has acknowledged yet; ``code`` as of a fault, call or forced.
+    Numbered 1, 2, 3 … since the core started."""
+
+    number: int
+    code: str
+    lane: str = ""
+    since_ms: int = 0
+
+
+class Acknowledge(Act):
+    """A guard has seen the cautions up to that number."""
+
+    token: str
+    number: int
+
+
 class GateState(msgspec.Struct, kw_only=True):
     """How the gate is. ``faults`` are codes, worst first, that the page turns into sentences."""
 
@@ -333,6 +376,7 @@ class GateState(msgspec.Struct, kw_only=True):
     journal_ok: bool
     events_in_memory: int
     faults: list[str]
+    cautions: list[Caution] = []
     unexplained: int = 0
     simulated: list[str] = []
     neighbour_zh: str = ""  # the gate to send people to while this one is closed
@@ -347,7 +391,9 @@ WATCH: Verb[Watch, LiveLines] = Verb("watch", Watch, LiveLines)
 STATE: Verb[Nothing, GateState] = Verb("state", Nothing, GateState)
 RULE: Verb[Ruling, LiveLine] = Verb("rule", Ruling, LiveLine)
 OVERRIDE: Verb[Override, LiveLine] = Verb("override", Override, LiveLine)
+SETTLE: Verb[Settle, Became] = Verb("settle", Settle, Became)
 EXPLAIN: Verb[Explain, Nothing] = Verb("explain", Explain, Nothing)
+ACKNOWLEDGE: Verb[Acknowledge, Nothing] = Verb("acknowledge", Acknowledge, Nothing)
 HOLD: Verb[Hold, LiveLine] = Verb("hold", Hold, LiveLine)
 LOCKDOWN: Verb[Lockdown, LiveLine] = Verb("lockdown", Lockdown, LiveLine)
 LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)

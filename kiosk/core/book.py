@@ -60,3 +60,10 @@ class Book:
     def line(self, number: int) -> LiveLine | None:
         """A line of late by its number."""
         return self._lines.get(number)
+
+    def first_of(self, number: int) -> int:
+        """The line that a line is about, in the end: of a ruling on somebody, that somebody's."""
+        line = self._lines.get(number)
+        while line is not None and line.about:
+            number, line = line.about, self._lines.get(line.about)
+        return number

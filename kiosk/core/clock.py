@@ -21,7 +21,7 @@ from typing import Literal
 import msgspec
 
 from hardware.rtc import RtcTime, boottime, read_rtc
-from kiosk.core.kept import Kept, Memory
+from kiosk.core.kept import Kept, KeptAnchor, Memory
 from kiosk.core.policy import Now, TimeState
 from sync.protocol import Signed, TimeBody
 
@@ -54,7 +54,8 @@ class Clock:
     """The gate's time. Not thread-safe: it belongs to the core's loop.
 
     ``boot`` gives seconds since boot, ``rtc`` the last reading of the hardware clock, ``system`` the system clock in
-    UTC milliseconds (it must agree with the hardware clock at the start, and sets nothing); injected in tests.
+    UTC milliseconds (it must agree with the hardware clock at the start, and sets nothing); injected in tests. Within
+    the boot of that ``boot_id`` a restart of the core costs no time: what the clock went by is kept.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Clock:
         boot: Callable[[], float] = boottime,
         system: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         rtc: Callable[[], RtcTime | None] = read_rtc,
+        boot_id: str = "",
     ):
         self._kept = kept
         self._boot = boot
@@ -72,8 +74,29 @@ class Clock:
         self._unsigned_before = kept.now.unsigned_since_ms
         self._known_ms = kept.now.floor_ms
         """The latest time that a signature stands behind, over restarts."""
-        self._anchor = self._from_rtc()
+        self._boot_id = boot_id
+        self._began = boot()
+        self._anchor = self._from_this_boot() or self._from_rtc()
         self.zone: tzinfo = UTC
+
+    def _from_this_boot(self) -> _Anchor | None:
+        """What an earlier run of the core in this boot went by."""
+        kept = self._kept.now.anchor
+        if kept is None or not self._boot_id or kept.boot != self._boot_id or kept.at > self._began:
+            return None
+        return _Anchor(kept.offset_ms, kept.at, kept.uncertainty_ms, kept.by)
+
+    def _to_keep(self) -> KeptAnchor | None:
+        anchor = self._anchor
+        if not self._boot_id or anchor is None or anchor.by == "rtc":
+            return None
+        return KeptAnchor(
+            boot=self._boot_id,
+            offset_ms=anchor.offset_ms,
+            at=anchor.at,
+            uncertainty_ms=anchor.uncertainty_ms,
+            by=anchor.by,
+        )
 
     def _from_rtc(self) -> _Anchor | None:
         """The hardware clock's word, if it is the clock that agreed with the last statement, if what it says can be,
@@ -130,8 +153,9 @@ class Clock:
         """The time, its state, how far it may be out (milliseconds), and the floor."""
         boot, floor = self._boot(), self._known_ms
         if self._anchor is None:
-            # Nothing is known but that time is after the floor and goes on.
-            return Now(utc_ms=floor + int(boot * 1000), state="untrusted", signed=False, floor_ms=floor, zone=self.zone)
+            # Nothing is known but that time is after the floor and goes on since this clock began.
+            utc = floor + int((boot - self._began) * 1000)
+            return Now(utc_ms=utc, state="untrusted", signed=False, floor_ms=floor, zone=self.zone)
         utc = max(self._anchor.offset_ms + int(boot * 1000), floor)
         uncertainty = self._anchor.uncertainty_ms + int((boot - self._anchor.at) * 1000 * DRIFT)
         signed = self._anchor.by == "statement"
@@ -171,7 +195,9 @@ class Clock:
         said, floor_ms = self._rtc_now(), max(self._kept.now.floor_ms, body.utc_ms)
         agreed = said is not None and abs(said.utc_ms - body.utc_ms) <= RTC_WITHIN_MS
         name, agreed_ms = (said.name, body.utc_ms) if said and agreed else ("", 0)
-        self._kept.change(floor_ms=floor_ms, rtc_agreed=agreed, rtc_name=name, rtc_agreed_ms=agreed_ms)
+        self._kept.change(
+            floor_ms=floor_ms, rtc_agreed=agreed, rtc_name=name, rtc_agreed_ms=agreed_ms, anchor=self._to_keep()
+        )
         self._known_ms = floor_ms
         if signed_before:
             self.settle()
@@ -200,4 +226,5 @@ class Clock:
         at = self._boot()
         self._anchor = _Anchor(utc_ms - int(at * 1000), at, GUARD_UNCERTAINTY_MS, "guard")
         self._begin_unsigned()
+        self._kept.change(anchor=self._to_keep())
         return ""

@@ -33,7 +33,7 @@ from kiosk.verbs import LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event, Signed
-from sync.terms import Switched
+from sync.terms import LiveKind, Switched
 
 DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
@@ -151,8 +151,36 @@ class Gate:
             if matter.outcome == "grant":
                 why = "the core stopped; the relay may have moved"
                 self._book.record("passage", lane=matter.lane, about=about, outcome="interrupted", why=why)
+                self._tell_cut_short(about, past.earlier, "passage", "interrupted")
             else:
                 self._book.record("ruled", lane=matter.lane, about=about, outcome="deny", reason="interrupted")
+                self._tell_cut_short(about, past.earlier, "ruling", "deny", "interrupted")
+
+    def _tell_cut_short(
+        self, about: str, earlier: Sequence[Event], kind: LiveKind, outcome: str, reason: str = ""
+    ) -> None:
+        """Tell the guards how a matter of an earlier run ended: who stood there, and that the restart cut it short."""
+        events = {event.id: event for event in earlier}
+        event = events.get(about)
+        while event is not None and event.about:
+            event = events.get(event.about)
+        if event is None or event.kind != "decided":
+            return
+        row = self._mirror.find(event.scope, event.serial).row if event.scope else None
+        asked = self._book.announce(
+            "decision",
+            lane=event.lane,
+            at_ms=event.at_ms,
+            outcome=event.outcome,
+            reason=event.reason,
+            label=row.label if row else "",
+            dwelling=row.dwelling if row else "",
+            plate=row.plate if row else "",
+            pass_number=row.number if row else "",
+            event=event.id,
+            clock=event.clock,
+        )
+        self._book.announce(kind, lane=event.lane, outcome=outcome, reason=reason, about=asked.number)
 
     # --- presentations ---
 
@@ -371,7 +399,10 @@ class Gate:
             )
             happening = self._book.announce("button", lane=lane, outcome="grant", reason=name, event=event.id)
             self.open(run, event, happening.number, saved)
+        elif name == "arm_open":
+            run.arm_moved(level, now)
         elif name == "call":
+            run.calls = level
             self._note("call", lane, "on" if level else "off")
         elif name == "tamper":
             self._note("tamper", lane, "on" if level else "off")

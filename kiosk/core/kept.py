@@ -9,7 +9,7 @@ import logging
 import threading
 import zlib
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
@@ -21,6 +21,17 @@ RETRY_S = 10.0
 log = logging.getLogger("kept")
 
 
+class KeptAnchor(msgspec.Struct, frozen=True, kw_only=True):
+    """UTC is ``offset_ms`` and the milliseconds since that ``boot``; known at ``at`` (seconds of the boot) to so many
+    milliseconds, by a statement or a guard. Another boot counts from another moment."""
+
+    boot: str
+    offset_ms: int
+    at: float
+    uncertainty_ms: int
+    by: Literal["statement", "guard"]
+
+
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """``floor_ms``: time cannot be before this; ``rtc_agreed``: the hardware clock ``rtc_name`` agreed by its own time
     with the last statement, at ``rtc_agreed_ms``;
@@ -28,9 +39,10 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     guard's word (0: it does not); ``quiet_starts``: starts in a row between which nothing happened; ``seen``: the
     highest revision of each signed item in ``seen_epoch``, and ``past_epochs`` the epochs before it, so that an older
     one never comes back; ``epoch_order``: the order of ``seen_epoch`` that the root signed (0: none yet); ``root``: the
-    mark of the root key all four belong to."""
+    mark of the root key all four belong to; ``anchor``: by what this boot's clock goes."""
 
     floor_ms: int = 0
+    anchor: KeptAnchor | None = None
     rtc_agreed: bool = False
     rtc_name: str = ""
     rtc_agreed_ms: int = 0

@@ -19,6 +19,7 @@ from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.config import Config
 from kiosk.core.book import Book
+from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
@@ -84,10 +85,13 @@ class CoreLoop:
         self._board_notes = BoardNotes()
         self._board_at = 0.0
         self._peers = Peers(monotonic)
-        self._report = GateReport(config, anchor, live.run, gate, acts, journal, mirror, clock, kept, self._peers)
+        self._cautions = Cautions()
+        self._report = GateReport(
+            config, anchor, live.run, gate, acts, journal, mirror, clock, kept, self._peers, self._cautions
+        )
         self.jobs = Jobs()
         gate.late = self.jobs.late
-        self._guards = GuardVerbs(self.jobs, gate, book, acts, live, clock, post, self._report.state)
+        self._guards = GuardVerbs(self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions)
         self._refresh_at = 0.0
         self._rests_until = 0.0
         self._servers: list[ch.Server] = []
@@ -142,6 +146,7 @@ class CoreLoop:
         for name, run in self._gate.lanes.items():
             run.illuminate(self._peers.light_wanted(name))
         self._note_cameras()
+        self._cautions.look(self._report.alarms(), self._clock.now().utc_ms)
         if self._monotonic() >= self._board_at:
             self._look_at_board()
         if self._monotonic() >= self._refresh_at:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from hardware.vitals import Vitals
 from kiosk import verbs
 from kiosk.config import Config
+from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
@@ -32,6 +35,7 @@ class GateReport:
         clock: Clock,
         kept: Kept[Memory],
         peers: Peers,
+        cautions: Cautions,
     ):
         self._config = config
         self._anchor = anchor
@@ -43,6 +47,7 @@ class GateReport:
         self._clock = clock
         self._kept = kept
         self._peers = peers
+        self._cautions = cautions
         self.board: tuple[Vitals, set[BoardFault]] = Vitals(), set()
         """How the board is, and what is wrong with it: the loop says."""
 
@@ -74,6 +79,7 @@ class GateReport:
             journal_ok=not health.why,
             events_in_memory=health.in_memory,
             faults=self._faults(centre),
+            cautions=list(self._cautions.told),
             unexplained=len(self._acts.unexplained),
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],
@@ -111,6 +117,22 @@ class GateReport:
             ("centre_away", not centre.ok and not restored),
         ]
         return [code for code, true in asked if true]
+
+    def alarms(self) -> Iterator[tuple[str, str]]:
+        """What a guard must have seen once it began, as pairs of a code and a lane. On the loop only."""
+        if self._mirror.vouched.withdrawn:
+            yield "withdrawn", ""
+        if self._journal.health().why:
+            yield "journal", ""
+        for name, run in self._gate.lanes.items():
+            stands = {
+                "fire": run.state.fire,
+                "forced": run.forced,
+                "call": run.calls,
+                "tamper": bool(run.levels.get("tamper")),
+                "relay": bool(run.relay_fault),
+            }
+            yield from ((code, name) for code, true in stands.items() if true)
 
     def lane_faults(self, lane: str) -> list[str]:
         """Codes of what is wrong at a lane. On the loop only."""

@@ -217,7 +217,8 @@ class Story:
     def _open_by_page(self) -> None:
         page = self._page.get(f"{self.town.page}/", timeout=10).text
         found = re.search(r'name="form_token" value="([0-9a-f]+)"', page)
-        form = {"lane": "entry", "form_token": found[1] if found else ""}
+        until_ms = int((time.monotonic() + verbs.TIMELY_S) * 1000)
+        form = {"lane": "entry", "form_token": found[1] if found else "", "until": until_ms}
         self._page.post(f"{self.town.page}/open", data=form, timeout=10).raise_for_status()
 
     def _press_button(self) -> None:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from kiosk.verbs import LiveLine, LiveLines
 
 KEPT = 200
+REST_MS = 3_000
+LONGEST_REST_MS = 30_000
+"""The core says when opening rests no longer; a page that has not heard it does not ask for ever."""
 
 
 @dataclass
@@ -41,6 +44,14 @@ class Entry:
         """The last ruling or override, or the core's own end of an unanswered refer."""
         answers = [h for h in self.followers if h.kind in ("ruling", "override") or h.reason == "unanswered"]
         return answers[-1] if answers else None
+
+    def rests(self, now_ms: int) -> bool:
+        """Whether a guard opened for them a moment ago: until the passage settles, and while the lane shows green."""
+        answer = self.answer()
+        if answer is None or answer.outcome != "grant" or not answer.by:
+            return False
+        settled = any(h.kind == "passage" and h.number > answer.number for h in self.followers)
+        return now_ms - answer.at_ms < (REST_MS if settled else LONGEST_REST_MS)
 
     def is_open(self, now_ms: int) -> bool:
         """A refer that still can be ruled on."""
@@ -123,9 +134,14 @@ class Board:
         """Refers that still can be answered, oldest first: the order people stand in."""
         return [entry for entry in self._entries.values() if entry.is_open(now_ms)]
 
-    def current(self, now_ms: int) -> Entry | None:
-        """What the guard should look at: the longest waiting refer, else the newest decision."""
-        return first(self.waiting(now_ms)) or first(e for e in self.entries() if e.first.kind == "decision")
+    def current(self, now_ms: int, lane: str = "") -> Entry | None:
+        """What the guard should look at: the longest waiting refer, else the newest decision; of that lane, if any."""
+
+        def is_here(entry: Entry) -> bool:
+            return not lane or entry.first.lane == lane
+
+        decided = (e for e in self.entries() if e.first.kind == "decision" and is_here(e))
+        return first(filter(is_here, self.waiting(now_ms))) or first(decided)
 
 
 def first(entries: Iterable[Entry]) -> Entry | None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import secrets
 import socket
 import threading
+import time
 from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +25,8 @@ from sync.hosts import REACHED, KnownHosts
 
 HTTPS_ONLY_S = 30 * 86_400
 """So long a browser that saw the page over HTTPS asks for it in no other way."""
+PAGE_S = 30.0
+"""A page without script is drawn anew every five seconds; its buttons are good for a little longer."""
 SESSION_COOKIE = "gate_session"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -86,6 +90,17 @@ def _other_host(environ: dict[str, Any]) -> tuple[str, str]:
 def form_token(session_token: str) -> str:
     """What a form of this session must carry. Derived, so nothing has to be kept."""
     return hmac.new(session_token.encode(), b"gate guard form", hashlib.sha256).hexdigest()
+
+
+def new_act() -> tuple[str, int]:
+    """The mark of an act that a form may carry out, and until when it is meant, in milliseconds of CLOCK_MONOTONIC. A
+    page's script says both anew at the tap; without script the form is good for :data:`PAGE_S`."""
+    return secrets.token_hex(8), clock_ms() + int(PAGE_S * 1000)
+
+
+def clock_ms() -> int:
+    """Milliseconds of CLOCK_MONOTONIC, by which guards' acts are dated: all processes of the device share it."""
+    return int(time.monotonic() * 1000)
 
 
 def token_is_good(session_token: str, given: str) -> bool:

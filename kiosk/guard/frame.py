@@ -18,6 +18,7 @@ from kiosk.guard.live import Live
 from kiosk.verbs import GateState, LaneState, Session
 
 PREFERENCES = {"language": words.LANGUAGES, "theme": ("auto", "day", "night"), "size": ("normal", "large")}
+LANE_COOKIE = "gate_lane"
 YEAR_S = 31_536_000
 LONGEST_NAME, LONGEST_PIN = 64, 64
 """Of what a stranger may send to the core; names and PINs are shorter."""
@@ -47,7 +48,7 @@ def post() -> Post:
 
 @dataclass(frozen=True)
 class View:
-    """What one open page looks at: the entry its guard chose, and the lane its buttons act on."""
+    """What one open page looks at: the entry its guard chose, and the lane its guard has in hand; "": all of them."""
 
     language: str
     chosen: int
@@ -108,6 +109,9 @@ def spoken() -> dict[str, Any]:
         "session": session,
         "who": views.signed_in_as(language, session) if session else "",
         "form_token": doors.form_token(session.token) if session else "",
+        "act": doors.new_act,
+        "clock": doors.clock_ms,
+        "run": state.run if (state := post().live.state) else "",
         "theme": "night" if night else "day",
         "theme_choice": theme,
         "size": request.cookies.get("gate_size", "normal"),
@@ -127,6 +131,8 @@ def refused(no: Refused) -> Answer:
 @routes.app_errorhandler(ChannelError)
 def away(_: ChannelError) -> Answer:
     """The core cannot be reached: say so, and try again by ourselves."""
+    if wants_events():
+        return as_events("away")
     if wants_json():
         return as_json({"ok": False, "sentence": words.say(g.language, words.ERRORS["away"])}, 503)
     return render_template("offline.html", bar=views.bar(g.language, None, False)), 503
@@ -141,6 +147,21 @@ def too_large(_: RequestEntityTooLarge) -> Answer:
 def no_page(err: HTTPException) -> Answer:
     name = {403: "forged", 404: "not_here", 405: "not_here"}.get(err.code or 500, "fault")
     return told(words.say(g.get("language", "zh"), words.ERRORS[name]), err.code or 500)
+
+
+def wants_events() -> bool:
+    return request.endpoint == "live_list.stream"
+
+
+def as_events(name: str) -> Response:
+    """A stream of one event: a browser gives up for good on an answer that is no stream."""
+    return Response(event(name, {"clock": doors.clock_ms()}), mimetype="text/event-stream")
+
+
+def event(name: str, content: object, number: str = "") -> str:
+    """A server-sent event; ``number`` is where a later stream goes on."""
+    numbered = f"id: {number}\n" if number else ""
+    return f"event: {name}\n{numbered}data: {json.dumps(content, ensure_ascii=False)}\n\n"
 
 
 def told(sentence: str, status: int) -> Answer:
@@ -158,6 +179,8 @@ def as_json(content: dict[str, Any], status: int = 200) -> Response:
 
 
 def to_sign_in(why: str) -> AnyResponse:
+    if wants_events():
+        return as_events("bye")
     target = url_for("frame.sign_in", why=why) if why else url_for("frame.sign_in")
     response = as_json({"ok": False, "go": target}, 401) if wants_json() else redirect(target, 303)
     if why:
@@ -172,7 +195,11 @@ def done(word: str) -> Answer:
 
 
 def view_asked() -> View:
-    return View(g.language, request.args.get("show", 0, type=int), request.args.get("lane", ""))
+    """``lane`` is for this page alone; the lane of ``hand`` stays in hand."""
+    lane = request.args.get("lane", request.args.get("hand", request.cookies.get(LANE_COOKIE, "")))
+    state = post().live.state
+    here = state is None or any(each.name == lane for each in state.lanes)
+    return View(g.language, request.args.get("show", 0, type=int), lane if here else "")
 
 
 def bar(view: View) -> views.Bar:

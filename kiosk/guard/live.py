@@ -6,6 +6,7 @@ Threads only, so that the same code runs under gevent's monkey patching and in a
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -48,6 +49,10 @@ class Live:
     def state(self) -> GateState | None:
         """The gate's state as last heard, None while the core does not answer."""
         return self._state
+
+    def silent_s(self) -> float:
+        """Seconds since the core last answered, endless while it cannot be reached."""
+        return self._monotonic() - self._state_at if self._state else math.inf
 
     def now_ms(self) -> int:
         """The gate's own clock, carried on since it was last heard; 0 before that."""
@@ -121,6 +126,7 @@ class Live:
         except ChannelError:
             # The core may have begun anew: ask for the latest again, the board knows what it has.
             self._after = 0
+            self._set_state(None)
             self._idle.wait(RETRY_S)
         else:
             self._after = heard.newest

@@ -7,7 +7,7 @@ from flask import Blueprint, g, render_template, request
 from kiosk import verbs
 from kiosk.channel import Refused
 from kiosk.guard import views, words
-from kiosk.guard.frame import Answer, bar, lane_named, may_present, post, view_asked
+from kiosk.guard.frame import Answer, bar, may_present, post, view_asked
 from kiosk.verbs import GateState
 
 routes = Blueprint("looks", __name__)
@@ -61,6 +61,6 @@ def _look_up_page(state: GateState, term: str, found: verbs.FoundPasses | None, 
         asked=found is not None,
         passes=passes,
         too_many=found is not None and found.more,
-        lane=lane_named(state, ""),
+        lanes=[lane for lane in state.lanes if view_asked().lane in ("", lane.name)],
         bar=bar(view_asked()),
     )

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kiosk.guard import words
 from kiosk.guard.board import Board, Entry
+from kiosk.guard.standing import Standing, place, standing
 from kiosk.guard.words import code, say, word
 from kiosk.restarts import SEVERAL
 from kiosk.verbs import FoundPass, GateState, LaneState, LiveLine, Session
@@ -20,9 +21,6 @@ _DASH = "—"
 
 TONES = {"grant": "ok", "refer": "look", "deny": "stop"}
 MARKS = {"ok": "✓", "look": "!", "stop": "✕", "fault": "▨", "plain": "•"}
-BAD_FAULTS = frozenset(
-    {*CAMERA_FAULTS, "fire", "tamper", "relay", "reader_silent", "journal_lost", "journal", "withdrawn"}
-)
 KIND_TONES = {
     "fire": "stop",
     "tamper": "fault",
@@ -81,6 +79,10 @@ class Panel:
     old: bool = False
     happening: int = 0
     can_refuse: bool = False
+    several: bool = False
+    """The gate has several lanes: say which one is in hand."""
+    rests: bool = False
+    """A guard has opened for this person, and the passage has not settled: opening again would let another car in."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,9 @@ class Bar:
     waiting: bool
     reader: list[str]
     """That the reader is down or began anew, and what to do."""
+    cautions: list[str] = field(default_factory=list)
+    caution: int = 0
+    """The newest of them: acknowledging it acknowledges what this page has shown, and nothing later."""
 
 
 @dataclass(frozen=True)
@@ -214,53 +219,92 @@ def _badge(language: str, happening: LiveLine) -> Badge:
     return Badge(tone, MARKS[tone], text)
 
 
-def no_panel(language: str, board: Board, state: GateState | None, lane: str) -> Panel:
+def no_panel(language: str, board: Board, state: GateState | None, lane: str, elsewhere: str = "") -> Panel:
     """Nobody has shown anything: the lane can still be opened."""
     return Panel(
-        key=f"none:{board.run}:{lane}",
+        key=f"none:{board.run}:{lane}:{elsewhere}",
         headline=word(language, "empty_now"),
         reason=word(language, "empty_now_line"),
         lane=lane,
         lane_title=title_of(language, state, lane),
+        several=_several(state),
+        more_waiting=elsewhere,
         run=board.run,
         open_word=word(language, "open"),
     )
 
 
-def panel(language: str, board: Board, state: GateState | None, now_ms: int, chosen: int, lane: str) -> Panel:
-    """The chosen entry, else the longest waiting refer, else the newest decision, else an empty panel."""
-    entry = board.find(chosen) or board.current(now_ms)
+def _several(state: GateState | None) -> bool:
+    return state is not None and len(state.lanes) > 1
+
+
+def panel(
+    language: str, board: Board, state: GateState | None, now_ms: int, chosen: int, lane: str, only: bool = False
+) -> Panel:
+    """The chosen entry, else the longest waiting refer, else the newest decision, else an empty panel. With ``only``
+    the guard has that lane in hand, and nobody of another one comes before it."""
+    entry = board.find(chosen) or board.current(now_ms, lane if only else "")
+    others = [e for e in board.waiting(now_ms) if e is not entry]
+    elsewhere = _more_waiting(language, others, state)
     if entry is None:
-        return no_panel(language, board, state, lane)
+        return no_panel(language, board, state, lane, elsewhere)
     happening, answer = entry.first, entry.answer()
     waits = entry.is_open(now_ms)
     old = not waits and not chosen and now_ms - happening.at_ms > FRESH_MS
-    others = [e for e in board.waiting(now_ms) if e is not entry]
-    tone = TONES.get(happening.outcome, "plain")
+    if old and happening.lane not in ("", lane):  # the buttons would act on a lane other than that person's
+        return no_panel(language, board, state, lane, elsewhere)
+    tone = TONES.get((answer or happening).outcome, "plain")
     acted_on = lane if old else happening.lane or lane
+    rests = entry.rests(now_ms)
     return Panel(
-        key=f"{board.run}:{entry.number}:{entry.newest_act}:{waits}:{old}:{len(others)}:{happening.lane or lane}",
+        key=f"{board.run}:{entry.number}:{entry.newest_act}:{waits}:{old}:{rests}:{elsewhere}:{acted_on}",
         tone=tone,
         mark=MARKS[tone],
-        headline=_outcome(language, happening),
+        headline=_headline(language, happening, answer),
         label=happening.label,
         dwelling=happening.dwelling,
         facts=_facts(language, happening, state),
-        reason=reason_sentence(language, happening.reason),
+        reason=_panel_reason(language, happening, answer),
         notes=_notes(language, happening),
         answer=_badge(language, answer).text if answer else "",
         time=local(happening.at_ms, state).strftime("%H:%M:%S"),
         waits=waits,
         seconds_left=max(0, (happening.open_until_ms - now_ms) // 1000) if waits else 0,
-        more_waiting=word(language, "more_waiting", n=len(others)) if others else "",
+        more_waiting=elsewhere,
         old=old,
+        several=_several(state),
         lane=acted_on,
         lane_title=title_of(language, state, acted_on),
         happening=0 if old else entry.number,
         run=board.run,
-        can_refuse=not old,
-        open_word=word(language, "let_through" if waits else "open"),
+        can_refuse=not old and not rests,
+        rests=rests,
+        open_word=word(language, "let_through" if waits else "resting" if rests else "open"),
     )
+
+
+def _more_waiting(language: str, others: list[Entry], state: GateState | None) -> str:
+    """How many more wait, and at which lanes where there are several."""
+    if not others:
+        return ""
+    lanes = dict.fromkeys(entry.first.lane for entry in others if entry.first.lane) if _several(state) else {}
+    titles = word(language, "and").join(title_of(language, state, name) for name in lanes)
+    more = word(language, "more_waiting", n=len(others))
+    return f"{titles} · {more}" if titles else more
+
+
+def _headline(language: str, happening: LiveLine, answer: LiveLine | None) -> str:
+    """What became of them: the answer, and whose it is, once there is one."""
+    if answer is None:
+        return _outcome(language, happening)
+    outcome = word(language, "let_in") if answer.outcome == "grant" else _outcome(language, answer)
+    return f"{outcome} · {answer.by}" if answer.by else outcome
+
+
+def _panel_reason(language: str, happening: LiveLine, answer: LiveLine | None) -> str:
+    if answer is not None and not answer.by and answer.reason == "interrupted":
+        return word(language, "cut_short")
+    return reason_sentence(language, happening.reason)
 
 
 def _guidance(language: str, happening: LiveLine) -> str:
@@ -302,14 +346,14 @@ def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
     if state is None:
         sentence = word(language, "offline")
         return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", "", False, [])
-    faults = state.faults
-    tone = "ok" if not faults else "stop" if _name(faults[0]) in BAD_FAULTS else "look"
+    stands = standing(state)
+    tone = stands[0].tone if stands else "ok"
     asking = [lane.name for lane in state.lanes if lane.held_before_restart]
     return Bar(
         tone=tone,
         mark=MARKS[tone],
-        sentence=code(language, words.FAULTS, _name(faults[0])) if faults else word(language, "fine"),
-        more=word(language, "and_more", n=len(faults) - 1) if len(faults) > 1 else "",
+        sentence=_standing_sentence(language, stands[0], state) if stands else word(language, "fine"),
+        more=word(language, "and_more", n=len(stands) - 1) if len(stands) > 1 else "",
         list_age=list_age(language, state),
         unexplained=word(language, "unexplained", n=state.unexplained) if state.unexplained else "",
         simulated=simulated_banner(language, state),
@@ -318,7 +362,32 @@ def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
         held_title=title_of(language, state, asking[0]) if asking else "",
         waiting=waiting,
         reader=reader_notes(language, state),
+        cautions=_caution_sentences(language, state),
+        caution=state.cautions[-1].number if state.cautions else 0,
     )
+
+
+def _standing_sentence(language: str, stands: Standing, state: GateState) -> str:
+    """Where a gate has several lanes, with those that it is about."""
+    sentence = code(language, words.FAULTS, stands.code)
+    if len(state.lanes) < 2 or not stands.lanes:
+        return sentence
+    titles = word(language, "and").join(title_of(language, state, lane) for lane in stands.lanes)
+    return f"{titles} · {sentence}"
+
+
+def _caution_sentences(language: str, state: GateState) -> list[str]:
+    """What no guard has acknowledged, what matters most first: when it began, where, and what it was."""
+    cautions = sorted(state.cautions, key=lambda caution: (place(caution.code), caution.number))
+    return [
+        word(
+            language,
+            "caution",
+            time=local(caution.since_ms, state).strftime("%H:%M"),
+            sentence=_standing_sentence(language, Standing(caution.code, (caution.lane,)), state),
+        )
+        for caution in cautions
+    ]
 
 
 def hints(language: str, state: GateState | None) -> list[str]:
@@ -510,6 +579,28 @@ def refusal(language: str, reason: str) -> str:
     name, _, detail = reason.partition(":")
     pair = words.ERRORS.get(name, words.ERRORS["not_possible"])
     return say(language, pair, wait=age(language, int(detail) if detail.isdecimal() else 60))
+
+
+def done_sentence(language: str, line: LiveLine) -> str:
+    """What the gate did at a guard's word."""
+    if line.kind in ("ruling", "override"):
+        return word(language, "opened" if line.outcome == "grant" else "refused")
+    return word(language, "done")
+
+
+def answered_before(language: str, answer: LiveLine | None, alike: bool) -> str:
+    """Why a guard's answer did nothing: what had been answered before, by whom."""
+    if answer is None or not answer.by:
+        return say(language, words.ERRORS["not_waiting"])
+    return word(language, _BEFORE[answer.outcome == "grant", alike], name=answer.by)
+
+
+_BEFORE = {
+    (True, True): "granted_alike",
+    (True, False): "granted_before",
+    (False, True): "denied_alike",
+    (False, False): "denied_before",
+}
 
 
 def override_line(language: str, happening: LiveLine, state: GateState | None) -> tuple[int, str]:

@@ -292,7 +292,16 @@ FAULTS: dict[str, Pair] = {
         "A lamp or the buzzer is out; the gate works. Go by this page; call the technician.",
     ),
     "reader_restarted": ("识别程序重启过，现在正常。", "The reader was down; it works again."),
+    "forced": (
+        "门不是本机开的：遥控、手抬或硬推。去看一眼。",
+        "The gate was opened by other means: a remote, by hand, by force. Go and look.",
+    ),
+    "call": ("有人按了呼叫。去看看，或问一声。", "Somebody called. Go and see, or ask."),
     "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
+    "held_open": (
+        "门保持常开，谁都能过。用完请结束常开。",
+        "Held open: anybody can pass. End it when it is no longer needed.",
+    ),
     "held_open_question": (
         "重启前门是常开的。请决定：常开还是关上。",
         "Held open before the restart. Decide: open or closed.",
@@ -366,7 +375,7 @@ OVERRIDE_REASONS: dict[str, Pair] = {
 }
 
 OTHER_REASONS: dict[str, Pair] = {
-    "over_budget": ("次数多了，已告知主管", "Many today: the supervisor is told"),
+    "over_budget": ("超过本班次数，已记下", "More than the shift's budget: recorded"),
     "interrupted": ("系统重启打断了", "Cut short by a restart"),
     "guard_button": ("值班室的按钮", "The button at the post"),
     "exit_button": ("出门按钮", "The exit button"),
@@ -449,8 +458,24 @@ ERRORS: dict[str, Pair] = {
     ),
     "not_here": ("没有这一页。", "There is no such page."),
     "too_late": (
-        "门控停了一下，这次没有开门。人还在的话请再按一次。",
-        "The gate stood still: nothing was opened. If somebody waits, press again.",
+        "这一下到得太晚，门没有动。人还在就再按一次。",
+        "That came too late: the gate did not move. If somebody waits, press again.",
+    ),
+    "given_up": (
+        "没有送到，门没有动。人还在就再按一次，或按墙上的按钮。",
+        "It did not arrive: the gate did not move. Press again, or use the wired button.",
+    ),
+    "restarted": (
+        "门控重启过，不知道这一下门动没动。看一眼门。",
+        "The gate has restarted and does not know whether it moved. Look at the gate.",
+    ),
+    "line_gone": (
+        "门控重启过，门没有动。看清是谁，再按一次。",
+        "The gate has restarted and did not move. See who it is, then press again.",
+    ),
+    "not_waiting": (
+        "答复晚了，已按不放行处理，门没有动。要开就再按一次开门。",
+        "Too late: it counted as refused, the gate did not move. To open, press Open again.",
     ),
     "not_possible": ("现在不能这样做。", "That is not possible now."),
     "fault": ("门控出了错。要开门请按墙上的按钮，叫技术员。", "A fault. Use the wired button, call the technician."),
@@ -477,6 +502,22 @@ WORDS: dict[str, Pair] = {
         "页面断开了，正在重连。要开门请按墙上的按钮。",
         "Page cut off; retrying. To open, use the wired button.",
     ),
+    "cut": ("断开", "Cut off"),
+    "cut_line": (
+        "这一页收不到门控的消息，先前显示的可能已经过时。恢复后自己会好。",
+        "This page hears nothing from the gate; what it showed may be out of date. It recovers by itself.",
+    ),
+    "away": ("门控没有回应", "The gate does not answer"),
+    "away_line": (
+        "门控可能正在重启，一般半分钟内回来。这一页自己会恢复，不用重新登录。",
+        "It may be restarting, mostly within half a minute. This page recovers by itself; no new sign-in.",
+    ),
+    "cut_since": ("已经 {n} 秒", "for {n} s"),
+    "dead": ("这一页没有在运行", "This page is not running"),
+    "dead_line": (
+        "浏览器太旧，或程序停了。每 5 秒重新载入一次；请换一台手机或浏览器。",
+        "The browser is too old, or its program stopped. It reloads every 5 s; use another phone or browser.",
+    ),
     "offline_long": ("这一页会自己恢复，不用刷新。", "This page recovers by itself."),
     "reader_down": (
         "先按房号查，或看证件后开门。一分钟还不好，叫技术员。",
@@ -497,9 +538,17 @@ WORDS: dict[str, Pair] = {
     "unexplained": ("{n} 次没写原因", "{n} without a reason"),
     "list_age": ("名单 {age}前", "list {age} old"),
     "no_list_age": ("没有名单", "no list"),
+    "caution": ("{time} 起：{sentence}", "Since {time}: {sentence}"),
+    "acknowledge": ("知道了", "Seen"),
     "simulated": ("演示 · 模拟的有：{parts}", "Demo · simulated: {parts}"),
     "and": ("、", ", "),
     "open": ("开门", "Open"),
+    "let_in": ("已放行", "Let through"),
+    "resting": ("已开，等通过", "Opened, wait"),
+    "cut_short": (
+        "门控重启打断了这一次，按不放行处理。人还在，就请再刷一次。",
+        "The restart cut this short: counted as refused. If they still wait, have them show the pass again.",
+    ),
     "let_through": ("放行", "Open"),
     "refuse": ("不放行", "Refuse"),
     "empty_now": ("等人刷证", "Waiting for a pass"),
@@ -515,6 +564,7 @@ WORDS: dict[str, Pair] = {
     "valid_until": ("有效期到", "Valid until"),
     "last_passage": ("上次通行", "Last passage"),
     "seconds_left": ("{n} 秒内答复", "answer within {n} s"),
+    "all_lanes": ("全部通道", "All lanes"),
     "more_waiting": ("还有 {n} 人在等", "{n} more waiting"),
     "answered": ("已答复", "Answered"),
     "by": ("{outcome}，{name}", "{outcome} by {name}"),
@@ -549,6 +599,8 @@ WORDS: dict[str, Pair] = {
     "hold_open": ("保持常开", "Hold open"),
     "hold_press": ("按住 1 秒保持常开", "Press for 1 s to hold open"),
     "hold_end": ("结束常开，关门", "End holding open"),
+    "hold_end_sure": ("我确认下面没有人和车", "Nobody and no car is under it"),
+    "hold_end_press": ("按住 1 秒结束常开，关门", "Press for 1 s to end holding open"),
     "hold_sure": ("我确认要一直开着", "Yes, keep it open"),
     "hold_hint": ("车队、搬家时用。状态条会一直提醒。", "For convoys and removals. The state bar keeps reminding you."),
     "held_now": ("门现在常开", "The gate is held open"),
@@ -558,6 +610,8 @@ WORDS: dict[str, Pair] = {
     "lockdown": ("封闭", "Lockdown"),
     "lockdown_on": ("按住 1 秒封闭", "Press for 1 s: lockdown"),
     "lockdown_off": ("解除封闭", "End the lockdown"),
+    "lockdown_end_sure": ("我确认解除封闭", "Yes: end the lockdown"),
+    "lockdown_end_press": ("按住 1 秒解除封闭", "Press for 1 s: end the lockdown"),
     "lockdown_sure": ("我确认封闭：一律不放", "Yes: refuse everybody"),
     "lockdown_hint": (
         "只有主管能用。保安和墙上的按钮仍能开门。",
@@ -572,11 +626,35 @@ WORDS: dict[str, Pair] = {
     "saved": ("已保存", "Saved"),
     "opened": ("已发出开门", "Opening"),
     "refused": ("已记为不放行", "Refused, recorded"),
+    "granted_alike": (
+        "{name}已经放行，门开过了，没有再开。",
+        "{name} let them through already; it did not open again.",
+    ),
+    "denied_alike": ("{name}已经答复：不放行。", "{name} refused already."),
+    "granted_before": (
+        "{name}已经放行，门开过了。您这一下没有起作用。",
+        "{name} let them through and the gate opened. Yours did nothing.",
+    ),
+    "denied_before": (
+        "{name}已经答复不放行，门没有动。要开就再按一次开门。",
+        "{name} refused; the gate did not move. To open, press Open again.",
+    ),
+    "unsure": (
+        "没有回音，正在问门控。没送到的，过时不会再开门。",
+        "No answer; asking the gate. What did not arrive opens nothing later.",
+    ),
+    "noted": ("记下了", "Noted"),
     "done": ("好了", "Done"),
-    "time_title": ("对时间", "Confirm the time"),
+    "time_title": ("对时间", "Set the time"),
     "time_gate": ("门上的时间", "The gate's time"),
-    "time_right": ("对，就是现在", "Yes, that is right"),
-    "time_wrong": ("不对？填您手表上的时间：", "Not right? Enter what your watch says:"),
+    "time_unknown": ("门不知道现在几点。", "The gate does not know what time it is."),
+    "time_enter": ("填手表上的日期和时间：", "Enter the date and time of your watch:"),
+    "time_phone": ("或者用这台手机的时间：", "Or take this phone's time:"),
+    "time_phone_hint": (
+        "先和墙上的钟或另一台手机对一下。",
+        "First compare it with a clock on the wall, or another phone.",
+    ),
+    "time_phone_set": ("和钟对过，用手机的时间", "Compared: take the phone's time"),
     "time_set": ("用这个时间", "Use this time"),
     "time_trusted": ("时间已确认，不用对。", "The clock is trusted; nothing to do."),
     "date": ("日期", "Date"),

@@ -97,25 +97,32 @@ def test_hold_open_needs_a_long_press(phone: Post) -> None:
     button = phone.page.locator("[data-press]")
     button.click()
     assert phone.page.url.endswith("/more")
+    sent: list[str] = []
+    phone.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     box = button.bounding_box()
     phone.page.mouse.move(box["x"] + 20, box["y"] + 20)
     phone.page.mouse.down()
     phone.page.wait_for_selector("#lines .line")
     phone.page.mouse.up()
+    assert [url.rpartition("/")[2] for url in sent] == ["hold"], "posted twice"
     assert "常开" in phone.page.inner_text("#lines")
 
 
 def test_losing_the_core_is_said_plainly_and_mended_without_a_reload(phone: Post) -> None:
     phone.sign_in()
     phone.program.say("away")
-    phone.page.wait_for_selector(".bar.tone-fault")
-    assert "要开门请按墙上的按钮" in phone.page.inner_text(".bar")
+    phone.page.wait_for_selector(".bar.tone-fault", state="attached")
+    phone.page.wait_for_selector("#cut:visible")
+    told = phone.page.inner_text("#cut")
+    assert "门控没有回应" in told and "墙上的按钮随时能开门" in told and "不用重新登录" in told
+    assert phone.page.title().startswith("✕ 门控没有回应")
     phone.shoot("8-offline")
-    phone.page.click(".act.open")
-    phone.page.wait_for_selector("#toast:visible")
-    assert "没有成功" in phone.page.inner_text("#toast")
+    assert phone.page.locator(".act:visible").count() == 0
+    phone.page.keyboard.press("o")
     phone.program.say("back")
+    phone.page.wait_for_selector("#cut", state="hidden")
     phone.page.wait_for_selector(".bar.tone-ok")
+    assert phone.page.title() == "值班台" and phone.page.locator("#lines .line").count() == 0
     phone.program.say("grant")
     phone.page.wait_for_selector(".panel.tone-ok")
 
@@ -182,3 +189,81 @@ def test_without_script_the_post_still_opens(browser, program: Program) -> None:
     assert "放行，王建国" in post.page.inner_text("#lines")
     assert post.page.locator(".badge.ask").count() == 0
     post.context.close()
+
+
+# --- old browsers -----------------------------------------------------------------------------------------------------
+
+LACKS = {
+    "event.submitter": "delete SubmitEvent.prototype.submitter",
+    "requestSubmit": "delete HTMLFormElement.prototype.requestSubmit",
+    "FormData with a button": "const F = FormData; window.FormData = function (form) { return new F(form); }",
+    "AbortSignal.timeout": "delete AbortSignal.timeout",
+    "replaceChildren": "for (const of of [Element, Document, DocumentFragment]) delete of.prototype.replaceChildren",
+    "prepend and replaceWith": "for (const name of ['prepend', 'append', 'replaceWith', 'before', 'after']) "
+    "for (const of of [Element, CharacterData, DocumentFragment]) delete of.prototype[name]",
+    "pointer events": "delete window.PointerEvent",
+    "fetch": "delete window.fetch; delete window.AbortController",
+    "sound": "delete window.AudioContext; delete window.webkitAudioContext",
+}
+ALL_OF_THEM = "; ".join(LACKS.values())
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [pytest.param(ALL_OF_THEM, id="all"), *(pytest.param(v, id=k, marks=pytest.mark.slow) for k, v in LACKS.items())],
+)
+def test_in_an_old_browser_each_button_does_what_it_says(phone: Post, lacks: str) -> None:
+    page, program = phone.page, phone.program
+    page.add_init_script(lacks)
+    phone.sign_in()
+    program.say("passback")
+    page.wait_for_selector(".panel.waits")
+    phone.settled()
+    page.tap(".act.open")
+    page.wait_for_selector(".panel.tone-ok:has-text('已放行 · 王建国')")
+    program.say("deny")
+    page.wait_for_selector(".panel.tone-stop")
+    phone.settled()
+    page.tap(".act.open")
+    page.tap("#sheet .choices button >> nth=1")
+    page.wait_for_selector(".badge:has-text('核对过证件 · 王建国')")
+    phone.go("/more")
+    button = page.locator("[data-press]")
+    button.dispatch_event("pointerdown" if "PointerEvent" not in lacks else "touchstart")
+    page.wait_for_selector("#lines .line:has-text('常开')")
+
+
+def test_a_lane_screen_in_an_old_browser_shows_the_lane(browser, program: Program) -> None:
+    page = browser.new_page()
+    page.add_init_script(ALL_OF_THEM)
+    page.goto(f"{program.address}/screen/in")
+    page.wait_for_selector("h1:has-text('请出示出入证')")
+    program.say('lane shown_outcome="deny" shown_reason="expired" shown_until_ms=1')
+    page.wait_for_selector("h1:has-text('出入证已到期')")
+    program.say("away")
+    page.wait_for_selector("h1:has-text('本门暂停识别')")
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_page_whose_script_cannot_be_read_says_so_and_draws_itself_anew(browser, program: Program) -> None:
+    post = Post(browser, program, "phone", "zh")
+    post.page.route(
+        "**/post.js*", lambda route: route.fulfill(body="a ||= b ??= c?.(; }", content_type="text/javascript")
+    )
+    post.page.fill("[name=name]", "王建国")
+    post.page.fill("[name=pin]", "2468")
+    post.page.click("button.act")
+    post.page.wait_for_selector("#cut:visible:has-text('这一页没有在运行')")
+    assert "墙上的按钮随时能开门" in post.page.inner_text("#cut") and post.page.title().startswith("✕")
+    post.shoot("e-dead")
+    program.say("grant")
+    post.page.wait_for_selector(".panel.tone-ok")
+    post.context.close()
+
+
+@pytest.mark.slow
+def test_a_script_that_stops_is_noticed(phone: Post) -> None:
+    phone.sign_in()
+    phone.page.evaluate("setInterval(() => { window.postTicks = 7; }, 10)")
+    phone.page.wait_for_selector("#cut:visible:has-text('这一页没有在运行')")

@@ -44,8 +44,12 @@ class Machine:
     def start(self) -> None:
         self.time = Time()
         self.time.s = 20.0
+        self.start_core()
+
+    def start_core(self, boot_id: str = "") -> None:
+        """A restart of the core alone; with the kernel's name of a boot, that boot goes on."""
         self.kept = Kept(self.path, Memory())
-        self.clock = Clock(self.kept, boot=self.time, system=lambda: self.system_ms, rtc=self.read_rtc)
+        self.clock = Clock(self.kept, boot=self.time, system=lambda: self.system_ms, rtc=self.read_rtc, boot_id=boot_id)
 
     def read_rtc(self) -> RtcTime | None:
         utc_ms = self.system_ms if self.rtc_ms is None else self.rtc_ms
@@ -174,6 +178,50 @@ def test_the_floor_is_kept_over_a_restart_and_time_is_not_before_it(machine: Mac
     now = machine.clock.now()
     assert (now.state, now.floor_ms) == ("untrusted", NOON_MS)
     assert now.utc_ms >= NOON_MS
+
+
+@pytest.mark.parametrize("uptime_s", [20.0, 6 * 3600.0, 40 * 24 * 3600.0])
+def test_a_clock_that_knows_nothing_goes_on_from_the_floor_and_not_by_the_machines_uptime(
+    machine: Machine, uptime_s: float
+) -> None:
+    machine.hear(NOON_MS)
+    machine.time.s = uptime_s
+    machine.start_core()
+    assert (machine.state, machine.clock.now().utc_ms) == ("untrusted", NOON_MS)
+    machine.time.go(5)
+    assert machine.clock.now().utc_ms == NOON_MS + 5_000
+
+
+@pytest.mark.parametrize("by", ["statement", "guard"])
+def test_a_restart_of_the_core_costs_no_time_within_one_boot(machine: Machine, by: str) -> None:
+    machine.start_core("boot-1")
+    assert (machine.hear(NOON_MS) if by == "statement" else machine.clock.confirm(NOON_MS)) == ""
+    machine.time.go(3600)
+    before = machine.clock.now()
+    machine.start_core("boot-1")
+    machine.clock.recall(NOON_MS + 60_000)
+    after = machine.clock.now()
+    assert (after.utc_ms, after.state, after.signed) == (before.utc_ms, before.state, before.signed)
+    assert after.utc_ms == NOON_MS + 3_600_000 and after.uncertainty_ms == before.uncertainty_ms
+    assert machine.clock.confirm(NOON_MS + 4_000_000) == ("known_already" if by == "statement" else "")
+
+
+@pytest.mark.parametrize("boot_id", ["boot-2", ""])
+def test_what_another_boot_went_by_says_nothing(machine: Machine, boot_id: str) -> None:
+    machine.start_core("boot-1")
+    machine.hear(NOON_MS)
+    machine.time.go(3600)
+    machine.start_core(boot_id)
+    assert (machine.state, machine.clock.now().utc_ms) == ("untrusted", NOON_MS)
+
+
+def test_what_was_known_later_than_now_is_of_no_boot_of_ours(machine: Machine) -> None:
+    machine.start_core("boot-1")
+    machine.time.s = 5000.0
+    machine.hear(NOON_MS)
+    machine.time.s = 100.0
+    machine.start_core("boot-1")
+    assert machine.state == "untrusted"
 
 
 def test_an_older_statement_does_not_move_the_floor_back(machine: Machine) -> None:

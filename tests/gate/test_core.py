@@ -152,7 +152,8 @@ VERBS = {
         verbs.SIGN_OUT: verbs.Token(""), verbs.WHO: verbs.Token(""),
         verbs.WATCH: verbs.Watch("", 0), verbs.STATE: verbs.Nothing(), verbs.RULE: verbs.Ruling("", 1, True),
         verbs.OVERRIDE: verbs.Override("", "entry", True), verbs.EXPLAIN: verbs.Explain("", 1, ""),
-        verbs.HOLD: verbs.Hold("", "entry", True),
+        verbs.HOLD: verbs.Hold("", "entry", True), verbs.SETTLE: verbs.Settle("", "tap"),
+        verbs.ACKNOWLEDGE: verbs.Acknowledge("", 1),
         verbs.LOCKDOWN: verbs.Lockdown("", "entry", True), verbs.LOOK_UP: verbs.LookUp("", ""),
         verbs.PRESENT_TEXT: verbs.PresentText("", "entry", ""), verbs.CONFIRM_TIME: verbs.ConfirmTime("", 1),
     },
@@ -345,6 +346,22 @@ def test_override_explain_hold_look_up_and_present_do_what_they_say(core: Here) 
         core.guard(verbs.PRESENT_TEXT, verbs.PresentText(token, "entry", text_of(CARD), "anything")).outcome == "grant"
     )
     assert core.bench.events("decided")[0].source == "phone"
+
+
+def test_a_call_stays_told_until_a_guard_has_seen_it_and_whose_word_that_was_is_recorded(core: Here) -> None:
+    gate, token = core.bench.gate, core.token()
+    for level in (True, False):
+        core.core.jobs.ask(lambda level=level: gate.input_changed("entry", "call", level))  # type: ignore[misc]
+    (caution,) = core.state().cautions
+    assert (caution.code, caution.lane, "call" in core.state().faults) == ("call", "entry", False)
+    late = verbs.Acknowledge(token, caution.number, until=time.monotonic() - 1)
+    assert refusal(lambda: core.guard(verbs.ACKNOWLEDGE, late)) == "too_late"
+    assert refusal(lambda: core.guard(verbs.ACKNOWLEDGE, verbs.Acknowledge("", 1))) == "not_signed_in"
+    assert core.state().cautions == [caution]
+    core.guard(verbs.ACKNOWLEDGE, verbs.Acknowledge(token, caution.number))
+    assert core.state().cautions == []
+    (seen,) = core.bench.events("acknowledged")
+    assert (seen.by, seen.lane, seen.why) == ("Lin", "entry", "call")
 
 
 @pytest.mark.parametrize(
@@ -752,6 +769,46 @@ def test_what_was_asked_before_the_core_stood_still_opens_nothing(core: Here) ->
             core.ask(pair, verb, question)
     assert core.bench.parts["entry"].rises == 0 and core.bench.events("decided", "override", "hold") == []
     assert core.present().outcome == "grant"
+
+
+def test_an_act_whose_time_is_over_is_refused_by_the_core_however_fresh_the_question_is(core: Here) -> None:
+    token, over = core.token("Zhao"), time.monotonic() - 0.1
+    yellow = core.present(text_of(SUSPENDED)).happening
+    asked: list[tuple[ch.Verb[Any, Any], Any]] = [
+        (verbs.RULE, verbs.Ruling(token, yellow, True, until=over)),
+        (verbs.OVERRIDE, verbs.Override(token, "entry", True, yellow, until=over)),
+        (verbs.OVERRIDE, verbs.Override(token, "entry", True, until=over)),
+        (verbs.HOLD, verbs.Hold(token, "entry", True, until=over)),
+        (verbs.HOLD, verbs.Hold(token, "entry", False, until=over)),
+        (verbs.LOCKDOWN, verbs.Lockdown(token, "entry", True, until=over)),
+        (verbs.CONFIRM_TIME, verbs.ConfirmTime(token, NOON_MS, until=over)),
+    ]
+    for verb, question in asked:
+        assert refusal(lambda verb=verb, question=question: core.guard(verb, question)) == "too_late"  # type: ignore[misc]
+    assert core.bench.parts["entry"].rises == 0 and core.bench.events("ruled", "override", "hold", "lockdown") == []
+    assert core.guard(verbs.RULE, verbs.Ruling(token, yellow, True)).outcome == "grant", "it waits on"
+
+
+def test_the_core_says_what_became_of_a_tap_and_does_none_that_was_given_up(core: Here) -> None:
+    token = core.token()
+    opened = core.guard(verbs.OVERRIDE, verbs.Override(token, "entry", True, act="first"))
+    assert core.guard(verbs.SETTLE, verbs.Settle(token, "first")).line == opened
+    assert core.guard(verbs.SETTLE, verbs.Settle(token, "second")).why == "given_up"
+    late = verbs.Override(token, "entry", True, act="second")
+    assert refusal(lambda: core.guard(verbs.OVERRIDE, late)) == "given_up"
+    assert refusal(lambda: core.guard(verbs.SETTLE, verbs.Settle("", "first"))) == "not_signed_in"
+    assert core.bench.parts["entry"].rises == 1
+
+
+def test_an_answer_to_a_line_of_an_earlier_run_of_the_core_opens_nothing(core: Here) -> None:
+    token, yellow = core.token(), core.present(text_of(SUSPENDED)).happening
+    for verb, question in (
+        (verbs.RULE, verbs.Ruling(token, yellow, True, run="earlier")),
+        (verbs.OVERRIDE, verbs.Override(token, "entry", True, yellow, run="earlier")),
+    ):
+        assert refusal(lambda verb=verb, question=question: core.guard(verb, question)) == "line_gone"  # type: ignore[misc]
+    assert core.bench.parts["entry"].rises == 0
+    assert core.guard(verbs.RULE, verbs.Ruling(token, yellow, True, run=core.live.run)).outcome == "grant"
 
 
 def test_a_button_pressed_before_the_core_stood_still_opens_nothing_and_fire_does(core: Here) -> None:

@@ -408,6 +408,93 @@ def test_an_override_can_refuse_what_was_granted(bench: Bench) -> None:
     assert bench.events("override")[0].outcome == "deny"
 
 
+@pytest.mark.parametrize("yellow", [True, False])
+def test_opening_for_somebody_rests_until_the_passage_settles(bench: Bench, yellow: bool) -> None:
+    number = show(bench, text_of(SUSPENDED if yellow else REVOKED)).happening
+    if yellow:
+        bench.acts.rule(number, True, "Lin", "")
+    else:
+        bench.acts.override("entry", True, number, "Lin", "")
+    for seconds in (0.8, 1.0, 9.0):
+        bench.go(seconds)
+        with pytest.raises(Refused, match="under_way"):
+            bench.acts.override("entry", True, number, "Zhao", "")
+    assert bench.parts["entry"].rises == 1
+    bench.drive_through()
+    bench.acts.override("entry", True, number, "Lin", "the car had stalled")
+    assert bench.parts["entry"].rises == 2
+
+
+@pytest.mark.parametrize(("seconds", "opens"), [(2.9, False), (3.1, True)])
+def test_where_no_sensor_sees_the_passage_opening_rests_while_the_lane_shows_green(
+    make: Callable[..., Bench], seconds: float, opens: bool
+) -> None:
+    bench = make(inputs=("fire", "guard_button"))
+    number = show(bench, text_of(SUSPENDED)).happening
+    bench.acts.rule(number, True, "Lin", "")
+    bench.go(seconds)
+    if opens:
+        bench.acts.override("entry", True, number, "Lin", "")
+    else:
+        with pytest.raises(Refused, match="under_way"):
+            bench.acts.override("entry", True, number, "Lin", "")
+    assert bench.parts["entry"].rises == 1 + opens
+
+
+def test_while_opening_rests_for_one_the_next_one_and_the_lane_itself_open(bench: Bench) -> None:
+    first, second = (show(bench, text_of(shown)).happening for shown in (SUSPENDED, REVOKED))
+    bench.acts.rule(first, True, "Lin", "")
+    bench.acts.override("entry", True, second, "Lin", "")
+    bench.acts.override("entry", True, 0, "Lin", "")
+    assert len(bench.events("override")) == 2
+
+
+def test_a_restart_tells_the_guards_who_was_waiting_and_how_it_ended(bench: Bench) -> None:
+    show(bench, text_of(SUSPENDED))
+    bench.restart()
+    asked, ruling = bench.live
+    assert (asked.kind, asked.outcome, asked.label, asked.dwelling) == ("decision", "refer", "王**", "3-2-1201")
+    assert asked.open_until_ms == 0 and asked.number not in bench.gate.refers
+    assert (ruling.kind, ruling.about, ruling.outcome, ruling.reason) == ("ruling", asked.number, "deny", "interrupted")
+
+
+def test_a_restart_tells_the_guards_whose_opening_it_cut_short(bench: Bench) -> None:
+    bench.acts.rule(show(bench, text_of(SUSPENDED)).happening, True, "Lin", "")
+    bench.restart()
+    asked, passage = bench.live
+    assert (asked.label, passage.kind, passage.outcome, passage.about) == (
+        "王**",
+        "passage",
+        "interrupted",
+        asked.number,
+    )
+
+
+@pytest.mark.parametrize(("seconds", "forced"), [(14.9, False), (15.6, True)])
+def test_an_arm_that_goes_up_long_after_the_gate_asked_for_it_was_forced(
+    bench: Bench, seconds: float, forced: bool
+) -> None:
+    bench.acts.override("entry", True, 0, "Lin", "")
+    bench.go(seconds)  # the request itself takes half a second
+    bench.gate.input_changed("entry", "arm_open", True)
+    assert bench.gate.lanes["entry"].forced is forced
+    bench.gate.input_changed("entry", "arm_open", False)
+    assert not bench.gate.lanes["entry"].forced
+
+
+@pytest.mark.parametrize("asked", ["held", "fire", "opening"])
+def test_an_arm_that_goes_up_because_it_was_asked_to_is_not_forced(bench: Bench, asked: str) -> None:
+    if asked == "held":
+        bench.acts.hold("entry", True, "Lin")
+    elif asked == "fire":
+        bench.gate.input_changed("entry", "fire", True)
+    else:
+        show(bench, text_of(CARD))
+    bench.go(3)
+    bench.gate.input_changed("entry", "arm_open", True)
+    assert not bench.gate.lanes["entry"].forced
+
+
 def test_an_override_needs_no_presentation_and_takes_no_essay(bench: Bench) -> None:
     bench.acts.override("entry", True, 0, "Lin", "x" * 100_000)
     (event,) = bench.events()

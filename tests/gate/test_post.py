@@ -12,7 +12,7 @@ from kiosk.core.guards.post import MAX_SESSIONS, SESSION_S, GuardSessions, stand
 from kiosk.core.guards.tries import HOUR_S, OF_A_NAME, OF_AN_ADDRESS, PAUSE_S, PLACES_OF_A_NAME
 from kiosk.core.vouching import Account
 from kiosk.verbs import SignIn
-from tests.fixtures.gate_parts import kept_tries
+from tests.fixtures.gate_parts import kept_sessions, kept_tries
 
 
 def verifier(pin: str) -> bytes:
@@ -36,8 +36,15 @@ class Yard:
         self.now = 100.0
         self.start()
 
-    def start(self) -> None:
-        self.post = GuardSessions(lambda: self.accounts, lambda: self.now, kept_tries(self.folder))
+    def start(self, boot: str = "boot-1") -> None:
+        kept = kept_sessions(self.folder)
+        self.post = GuardSessions(lambda: self.accounts, lambda: self.now, kept_tries(self.folder), kept, boot)
+
+    def is_in(self, token: str) -> bool:
+        try:
+            return bool(self.post.who(token))
+        except Refused:
+            return False
 
     def sign_in(self, name: str = "Lin", pin: str = "2468", address: str = "10.0.0.5") -> str:
         return self.post.sign_in(SignIn(name, pin, address)).token
@@ -261,6 +268,7 @@ def test_the_oldest_session_ends_when_there_are_too_many(yard: Yard) -> None:
     with pytest.raises(Refused):
         yard.post.who(tokens[0])
     assert yard.post.who(tokens[1]) and yard.post.who(tokens[-1])
+    assert len(kept_sessions(yard.folder).now.sessions) == MAX_SESSIONS
 
 
 WITHDRAWN = Account("2", "Zhao", "supervisor", None, pin_withdrawn=True)
@@ -278,3 +286,58 @@ def test_a_pin_withdrawn_after_a_theft_ends_its_sessions_and_no_others(yard: Yar
 def test_while_pins_are_withdrawn_every_wrong_one_is_told_so_whatever_the_name(yard: Yard, name: str) -> None:
     yard.accounts["zhao"] = WITHDRAWN
     assert yard.refusal(name) == "pins_withdrawn"
+
+
+# --- a restart of the core --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "signed_in"), [(SESSION_S - 1, True), (SESSION_S, False)])
+def test_a_session_outlasts_a_restart_of_the_core_and_not_the_shift(
+    yard: Yard, seconds: float, signed_in: bool
+) -> None:
+    token = yard.sign_in("Zhao")
+    yard.now += seconds
+    yard.start()
+    assert yard.is_in(token) == signed_in
+    if signed_in:
+        assert yard.post.supervisor(token).ends_in_s == 1
+
+
+def test_signing_out_ends_a_session_for_good(yard: Yard) -> None:
+    mine, other = yard.sign_in(), yard.sign_in()
+    yard.post.sign_out(mine)
+    yard.start()
+    assert not yard.is_in(mine) and yard.is_in(other)
+
+
+def test_what_ends_a_session_ends_it_over_a_restart_too(yard: Yard) -> None:
+    lin, zhao = yard.sign_in(), yard.sign_in("Zhao")
+    del yard.accounts["lin"]
+    yard.accounts["zhao"] = Account("2", "Zhao", "supervisor", verifier("1357"))
+    yard.start()
+    assert not yard.is_in(lin) and not yard.is_in(zhao)
+
+
+@pytest.mark.parametrize("boot", ["boot-2", ""])
+def test_no_session_outlasts_a_boot_since_its_end_is_counted_in_seconds_of_one(yard: Yard, boot: str) -> None:
+    token = yard.sign_in()
+    yard.start(boot)
+    assert not yard.is_in(token)
+
+
+def test_the_file_opens_no_session_and_is_readable_by_the_core_alone(yard: Yard) -> None:
+    tokens = [yard.sign_in() for _ in range(2)]
+    path = yard.folder / "sessions.json"
+    kept = path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not any(token.encode() in kept for token in tokens) and VERIFIER not in kept
+    yard.start()
+    assert all(yard.is_in(token) for token in tokens)
+
+
+def test_a_damaged_file_lets_nobody_in_and_keeps_nobody_out(yard: Yard) -> None:
+    token = yard.sign_in()
+    path = yard.folder / "sessions.json"
+    path.write_bytes(path.read_bytes().replace(b"boot-1", b"boot-2"))
+    yard.start("boot-2")
+    assert not yard.is_in(token) and yard.sign_in()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from flask import Flask
 
 from kiosk import verbs
+from kiosk.core.guards.once import LONGEST_S
 from kiosk.guard import words
 from kiosk.guard.app import create_app
 from kiosk.guard.line import CoreLine, GuardSettings
@@ -72,6 +74,9 @@ def test_every_page_but_the_public_ones_needs_a_session(app: Flask) -> None:
         url = app.url_map.bind("localhost").build(rule.endpoint, dict.fromkeys(rule.arguments, "x"))
         for method in rule.methods & {"GET", "POST"}:
             answer = app.test_client().open(url, method=method)
+            if rule.endpoint == "live_list.stream":  # a browser gives up on what is no stream
+                assert re.fullmatch(r'event: bye\ndata: \{"clock": \d+\}\n\n', answer.text)
+                continue
             assert (answer.status_code, answer.location) == (303, "/sign-in"), f"{method} {url}"
 
 
@@ -126,11 +131,78 @@ def test_a_yellow_is_answered_by_a_ruling(stage: Stage, guard: Guard) -> None:
     assert (ruling.happening, ruling.grant) == (1, True)
 
 
-def test_a_ruling_that_comes_too_late_to_open_still_opens(stage: Stage, guard: Guard) -> None:
+@pytest.mark.parametrize(
+    ("code", "says"), [("too_late", "到得太晚，门没有动"), ("not_waiting", "已按不放行处理，门没有动")]
+)
+def test_a_ruling_that_comes_too_late_never_becomes_an_override(
+    stage: Stage, guard: Guard, code: str, says: str
+) -> None:
     stage.happen(**PEOPLE["passback"])
-    stage.refusals["Ruling"] = "too_late"
-    guard.press("/open")
-    assert stage.last(verbs.Override).open
+    stage.refusals["Ruling"] = code
+    answer = guard.press("/open")
+    assert answer.status_code == 409 and says in answer.text
+    assert not any(isinstance(question, verbs.Override) for question in stage.asked)
+
+
+@pytest.mark.parametrize("until", ["", "0", "nan", "inf", "x", "-5", "99999999999999"])
+@pytest.mark.parametrize("path", ["/open", "/refuse", "/hold"])
+def test_an_act_without_a_time_or_with_one_that_is_over_does_nothing(
+    stage: Stage, guard: Guard, path: str, until: str
+) -> None:
+    answer = guard.post(path, lane="in", on="1", until=until)
+    assert answer.status_code == 409 and "到得太晚，门没有动" in answer.text
+    assert 'id="line-' not in guard.page() and not stage.state.lanes[0].held_open
+
+
+def test_every_form_that_acts_carries_its_mark_and_until_when_it_is_meant(stage: Stage, app: Flask) -> None:
+    stage.state.clock_asks = stage.state.lanes[0].held_before_restart = True
+    supervisor = Guard(app, "李主管", "1357")
+    pages = [supervisor.page(path) for path in ("/", "/more", "/time")]
+    pages.append(supervisor.post("/look-up", term="3-1-502").text)
+    forms = [form for page in pages for form in re.findall(r"<form.*?</form>", page, re.S)]
+    acting = [form for form in forms if re.search(r'action="/(open|hold|lockdown|time)"', form)]
+    assert len(acting) >= 8
+    marks = set()
+    for form in acting:
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+        assert 0 < int(fields["until"]) / 1000 - time.monotonic() <= LONGEST_S
+        marks.add(fields["act"])
+    assert len(marks) == len(acting)
+
+
+def test_a_page_whose_answer_was_lost_hears_what_the_gate_did_and_the_same_tap_acts_once(
+    stage: Stage, guard: Guard
+) -> None:
+    stage.happen(**PEOPLE["passback"])
+    fields = {"lane": "in", "happening": "1", "run": "r1", "waits": "1", "act": "tap-1"}
+    for _ in range(2):
+        guard.post("/open", **fields)
+    answer = guard.post("/settle", act="tap-1").json
+    assert answer == {"ok": True, "sentence": "已发出开门", "sheet": "", "explain": 0}
+    assert guard.page().count('class="badge tone-ok"') == 1
+
+
+def test_a_tap_that_its_page_has_given_up_does_nothing_when_it_comes(stage: Stage, guard: Guard) -> None:
+    given_up = guard.post("/settle", act="tap-2").json
+    assert not given_up["ok"] and "没有送到，门没有动" in given_up["sentence"]
+    late = guard.post("/open", lane="in", act="tap-2")
+    assert late.status_code == 409 and "没有送到，门没有动" in late.text
+    assert 'id="line-' not in guard.page()
+
+
+def test_where_two_guards_answer_differently_the_page_says_what_the_gate_did(
+    stage: Stage, guard: Guard, app: Flask
+) -> None:
+    stage.happen(**PEOPLE["passback"])
+    stage.happen("ruling", about=1, outcome="grant", by="李主管")
+    stage.refusals["Ruling"] = "not_waiting"
+    fields = {"lane": "in", "happening": "1", "run": "r1", "waits": "1"}
+    refused = guard.post("/refuse", **fields)
+    assert refused.status_code == 409 and "李主管已经放行，门开过了。您这一下没有起作用" in refused.text
+    script = {"X-Page-Script": "1"}
+    fields |= {"form_token": guard.token}
+    alike = guard.http.post("/open", data=fields, headers=script).json
+    assert alike == {"ok": True, "sentence": "李主管已经放行，门开过了，没有再开。"}
 
 
 def test_a_yellow_that_a_colleague_just_let_through_is_not_opened_twice(stage: Stage, guard: Guard) -> None:
@@ -161,11 +233,14 @@ def test_the_lane_opens_with_nobody_presenting(stage: Stage, guard: Guard) -> No
     assert (override.lane, override.happening, override.open) == ("in", 0, True)
 
 
-def test_a_button_pressed_on_a_page_from_before_a_restart_opens_but_rules_on_nobody(stage: Stage, guard: Guard) -> None:
+@pytest.mark.parametrize("waits", ["0", "1"])
+def test_a_button_pressed_on_a_page_from_before_a_restart_acts_on_nobody_and_says_so(
+    stage: Stage, guard: Guard, waits: str
+) -> None:
     stage.happen(**PEOPLE["passback"])
-    guard.post("/open", lane="in", happening="1", run="an earlier run", waits="1")
-    assert stage.last(verbs.Override).happening == 0
-    assert not any(isinstance(question, verbs.Ruling) for question in stage.asked)
+    answer = guard.post("/open", lane="in", happening="1", run="an earlier run", waits=waits)
+    assert answer.status_code == 409 and "门控重启过，门没有动" in answer.text
+    assert "已答复" not in guard.page()
 
 
 def test_the_longest_waiting_yellow_stays_in_front_when_others_come(stage: Stage, guard: Guard) -> None:
@@ -242,12 +317,23 @@ def test_a_photo_over_four_megabytes_is_refused_with_a_plain_sentence(guard: Gua
 
 def test_the_clock_is_confirmed_by_a_guard(stage: Stage, guard: Guard) -> None:
     stage.state.clock, stage.state.clock_asks = "untrusted", True
-    assert "对时间" in guard.page() and "14:05" in guard.page("/time")
-    guard.post("/time", right="1")
-    assert stage.last(verbs.ConfirmTime).utc_ms == NOW_MS
+    assert "对时间" in guard.page()
     guard.post("/time", date="2026-11-23", clock="14:15")
     assert stage.last(verbs.ConfirmTime).utc_ms == NOW_MS + 600_000
+    guard.post("/time", phone=str(NOW_MS + 7_000))
+    assert stage.last(verbs.ConfirmTime).utc_ms == NOW_MS + 7_000
+    assert guard.post("/time", phone="soon").status_code == 400
     assert guard.post("/time", date="2026-11-23", clock="soon").status_code == 400
+
+
+def test_a_time_that_the_gate_only_guesses_is_neither_shown_nor_offered_for_a_yes(stage: Stage, guard: Guard) -> None:
+    stage.state.clock, stage.state.clock_asks = "untrusted", True
+    page = guard.page("/time")
+    assert "门不知道现在几点" in page and "14:05" not in page and "2026-11-23" not in page
+    assert guard.post("/time", right="1").status_code == 400
+    assert not any(isinstance(question, verbs.ConfirmTime) for question in stage.asked)
+    stage.state.clock = "holdover"
+    assert "14:05" in guard.page("/time") and 'name="right"' not in guard.page("/time")
 
 
 @pytest.mark.parametrize(("code", "says"), [("before_floor", "比门确知的时间还早"), ("known_already", "已经知道时间")])
@@ -273,6 +359,43 @@ def test_guards_read_titles_and_the_technician_the_names(stage: Stage, guard: Gu
     assert '<option value="out">东门出口</option>' in guard.page("/present")
     guard.http.get("/prefer/language/en")
     assert "East gate, out" in guard.page()
+
+
+def in_hand(page: str) -> set[str]:
+    """Every lane that the post calls the one its buttons act on."""
+    seen = re.findall(r'in-hand"[^>]*>(?:<span[^>]*>▶</span> )?([^<]*)<', page)
+    seen += re.findall(r'class="tool lane chosen"[^>]*>([^<]*)<', page)
+    names = {"in": "东门入口", "out": "东门出口"}
+    seen += [names[name] for name in re.findall(r'data-lane="(\w+)">\s*<p class="in-hand', page)]
+    return {*seen, names[re.search(r'name="lane" value="(\w+)"', page).group(1)]}  # type: ignore[union-attr]
+
+
+def test_one_lane_is_in_hand_wherever_the_page_names_one(stage: Stage, guard: Guard) -> None:
+    stage.state.lanes.append(lane_state("out", title_zh="东门出口"))
+    assert in_hand(guard.page()) == {"东门入口"}
+    stage.happen(**PEOPLE["passback"], lane="out")
+    assert in_hand(guard.page()) == {"东门出口"}, "nobody chose a lane: the one who waits is in hand"
+    kept = guard.page("/?hand=in")
+    assert in_hand(kept) == {"东门入口"} and "东门出口 · 还有 1 人在等" in kept
+    assert "12栋" not in kept.split('id="lines"')[0]
+    guard.page("/more")
+    assert in_hand(guard.page()) == {"东门入口"}, "it stays in hand"
+    found = guard.post("/look-up", term="3-1-502").text
+    assert re.findall(r'name="lane" value="(\w+)"', found) == ["in"]
+    assert in_hand(guard.page("/?hand=")) == {"东门出口"}
+    found = guard.post("/look-up", term="3-1-502").text
+    assert re.findall(r'name="lane" value="(\w+)"', found) == ["in", "out"]
+
+
+def test_somebody_of_a_moment_ago_at_another_lane_is_not_shown_over_buttons_of_this_one(
+    stage: Stage, guard: Guard
+) -> None:
+    stage.state.lanes.append(lane_state("out", title_zh="东门出口"))
+    stage.happen(**PEOPLE["deny"], lane="out")
+    assert in_hand(guard.page()) == {"东门出口"}
+    stage.state.now_ms += 120_000
+    page = guard.page()
+    assert in_hand(page) == {"东门入口"} and "5栋" not in page.split('id="lines"')[0]
 
 
 def test_a_lane_without_a_title_is_called_by_its_name(stage: Stage, guard: Guard) -> None:

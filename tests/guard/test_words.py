@@ -37,7 +37,10 @@ FAULTS = [
     "journal_lost",
     "fire",
     "tamper",
+    "forced",
+    "call",
     "lockdown",
+    "held_open",
     "relay",
     "held_open_question",
     "withdrawn",
@@ -114,3 +117,25 @@ def test_every_word_a_page_asks_for_exists_and_none_is_left_over() -> None:
 
 def test_a_code_newer_than_this_page_is_shown_as_it_is() -> None:
     assert words.code("zh", words.GUARD, "from_the_future") == "from_the_future"
+
+
+# --- scripts ----------------------------------------------------------------------------------------------------------
+
+TOO_NEW = re.compile(
+    r"\?\.|\?\?|\|\|=|&&=|\*\*|\basync\b|\bawait\b|catch \{|\.\.\.|\breplaceChildren\b|\breplaceWith\b|\.prepend\("
+    r"|\.append\(|\.remove\(\)|requestSubmit|AbortSignal|\bfetch\(|\.at\(|\.flat|Object\.(entries|values|fromEntries)"
+    r"|classList\.replace|new FormData|^\s*import|^\s*export",
+    re.M,
+)
+"""What browsers lack that the README still names: Android 7's WebView (Chrome 51) and Safari 13."""
+
+
+@pytest.mark.parametrize("name", ["post.js", "screen.js", "watch.js"])
+def test_no_script_uses_what_old_browsers_lack(name: str) -> None:
+    script = re.sub(r"//.*", "", (TEMPLATES.parent / "static" / name).read_text())
+    assert not TOO_NEW.findall(script)
+
+
+def test_the_script_that_watches_over_the_other_is_in_the_oldest_syntax() -> None:
+    script = re.sub(r"//.*", "", (TEMPLATES.parent / "static" / "watch.js").read_text())
+    assert not re.search(r"\b(let|const|class)\b|=>|`|\bof\b", script)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from kiosk.channel import Refused
@@ -11,11 +11,13 @@ from kiosk.core.gate import NOBODY, Gate, answered_in_public
 from kiosk.core.judge import person_of
 from kiosk.core.kept import Kept, Memory, with_name
 from kiosk.core.lanes import lane as lanes
+from kiosk.core.lanes.lane_run import LaneRun
 from kiosk.core.mirror import Mirror
 from kiosk.verbs import FoundPass, FoundPasses, LiveLine
 from sync.cache import credential_id
 
 OVERRIDE_HOURS = 12
+_OPENED_KEPT = 100
 _MOST_WORDS = 200
 """Characters of a guard's reason that are kept."""
 
@@ -32,20 +34,29 @@ class GuardActs:
         self._kept = kept
         self._monotonic = monotonic
         self._overrides: dict[str, deque[float]] = {}
+        self._opened: OrderedDict[int, tuple[str, float]] = OrderedDict()
+        """What guards opened of late: the first line of whom it was for, the event, and when."""
 
     def rule(self, number: int, grant: bool, by: str, reason: str) -> LiveLine:
         """A guard's answer to a refer. Raises Refused when it is not (or no longer) waiting."""
         refer = self._gate.refers.pop(number, None)
         if refer is None:
             raise Refused("not_waiting")
-        return self._gate.answer(number, refer, "grant" if grant else "deny", by, reason[:_MOST_WORDS])
+        ruling = self._gate.answer(number, refer, "grant" if grant else "deny", by, reason[:_MOST_WORDS])
+        if grant:
+            self._note_opened(number, ruling.event)
+        return ruling
 
     def override(self, lane: str, opens: bool, number: int, by: str, reason: str) -> LiveLine:
-        """Open or refuse whatever was decided. Never silent, never stopped by a budget."""
+        """Open or refuse whatever was decided. Never silent, never stopped by a budget.
+
+        Raises Refused ``under_way`` where a guard has just opened for that person: a second car must not follow."""
         run = self._gate.run(lane)
         about = self._book.line(number)
         if about is not None and about.lane != lane:
             about, number = None, 0  # of another lane: it opens all the same
+        if opens and about is not None and self._is_under_way(run, number):
+            raise Refused("under_way")
         over_budget = self._spend(by)
         event, saved = self._book.record(
             "override",
@@ -73,9 +84,26 @@ class GuardActs:
         run.repeats.answered(number, event.id, event.outcome, answered_in_public(event))
         if opens:
             self._gate.open(run, event, happening.number, saved, refer.whose if refer else NOBODY)
+            self._note_opened(happening.number, event.id)
         else:
             self._gate.show(run, *answered_in_public(event))
         return happening
+
+    def _is_under_way(self, run: LaneRun, number: int) -> bool:
+        """Whether a guard opened for the one of that line, and the passage has not settled: at least while the lane
+        shows green, and at most as long as somebody may take to pass."""
+        opened = self._opened.get(self._book.first_of(number))
+        if opened is None:
+            return False
+        event, at = opened
+        gone = self._monotonic() - at
+        return gone < run.facts.grant_s or (event in self._gate.openings and gone < run.facts.passage_timeout_s)
+
+    def _note_opened(self, number: int, event: str) -> None:
+        """Remember that a guard opened for the one of that line."""
+        self._opened[self._book.first_of(number)] = event, self._monotonic()
+        if len(self._opened) > _OPENED_KEPT:
+            self._opened.popitem(last=False)
 
     def _spend(self, by: str) -> bool:
         now = self._monotonic()

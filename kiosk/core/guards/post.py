@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 import nacl.pwhash
@@ -41,26 +42,54 @@ _NOBODY = nacl.pwhash.argon2id.str(
 """Checked where no account here has a PIN."""
 
 
-class _Held(msgspec.Struct):
-    account: Account
+class KeptSession(msgspec.Struct, frozen=True):
+    """A session without what opens it: hashes of its token and of the PIN's verifier, whose it is, and when it ends."""
+
+    mark: bytes
+    name: str
+    account: str
+    pin: bytes
     ends: float
+
+
+class KeptSessions(msgspec.Struct, frozen=True):
+    """The sessions that outlast a restart of the core. ``ends`` counts seconds of one ``boot``: another has none."""
+
+    boot: str = ""
+    sessions: tuple[KeptSession, ...] = ()
+
+
+def this_boot() -> str:
+    """The kernel's name for this boot; empty where it has none, and then no session outlasts a restart."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 class GuardSessions:
     """Sessions and tries of this gate. Thread-safe; checking a PIN takes up to about a second and holds no lock.
 
     ``accounts`` gives the accounts in force now: an account that was withdrawn, or that has another PIN, ends its
-    sessions at once.
+    sessions at once. ``kept`` are the sessions that an earlier run of the core in the same ``boot`` left.
     """
 
     def __init__(
-        self, accounts: Callable[[], Mapping[str, Account]], monotonic: Callable[[], float], kept: Kept[KeptTries]
+        self,
+        accounts: Callable[[], Mapping[str, Account]],
+        monotonic: Callable[[], float],
+        tries: Kept[KeptTries],
+        kept: Kept[KeptSessions] | None = None,
+        boot: str = "",
     ):
         self._accounts = accounts
         self._monotonic = monotonic
-        self._tries = Tries(kept, monotonic)
-        self._sessions: dict[bytes, _Held] = {}
+        self._tries = Tries(tries, monotonic)
+        self._kept = kept
+        self._boot = boot
+        self._sessions = self._taken_up()
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._secret = secrets.token_bytes(16)
         self._checking = ThreadPoolExecutor(CHECKED_AT_ONCE, "pin", _stand_back)
 
@@ -84,15 +113,29 @@ class GuardSessions:
             raise Refused("pins_withdrawn" if any(held.pin_withdrawn for held in accounts.values()) else "wrong_pin")
         assert account  # noqa: S101 - only an account has a verifier
         self._tries.forgive(name, address)
-        return self._begin(account)
+        return self._begin(account, verifier)
 
-    def _begin(self, account: Account) -> Session:
+    def _taken_up(self) -> dict[bytes, KeptSession]:
+        if self._kept is None or not self._boot or self._kept.now.boot != self._boot:
+            return {}
+        now = self._monotonic()
+        left = [held for held in self._kept.now.sessions if now < held.ends <= now + SESSION_S]
+        return {held.mark: held for held in left[-MAX_SESSIONS:]}
+
+    def _keep(self) -> None:
+        if self._kept is not None and self._boot:
+            with self._writing:
+                self._kept.change(boot=self._boot, sessions=tuple(self._sessions.values()))
+
+    def _begin(self, account: Account, verifier: bytes) -> Session:
         token, now = secrets.token_urlsafe(32), self._monotonic()
+        held = KeptSession(_mark(token), account.name.lower(), account.account, _pin(verifier), now + SESSION_S)
         with self._lock:
-            self._sessions = {mark: held for mark, held in self._sessions.items() if held.ends > now}
-            if len(self._sessions) >= MAX_SESSIONS:
-                self._sessions.pop(min(self._sessions, key=lambda mark: self._sessions[mark].ends))
-            self._sessions[_mark(token)] = _Held(account, now + SESSION_S)
+            sessions = {mark: other for mark, other in self._sessions.items() if other.ends > now}
+            if len(sessions) >= MAX_SESSIONS:
+                sessions.pop(min(sessions, key=lambda mark: sessions[mark].ends))
+            self._sessions = {**sessions, held.mark: held}
+        self._keep()
         return Session(token=token, name=account.name, role=account.role, ends_in_s=SESSION_S)
 
     def who(self, token: str) -> Session:
@@ -100,8 +143,9 @@ class GuardSessions:
         now = self._monotonic()
         with self._lock:
             held = self._sessions.get(_mark(token))
-        account = self._accounts().get(held.account.name.lower()) if held and held.ends > now else None
-        same = held and account and (account.account, account.verifier) == (held.account.account, held.account.verifier)
+        account = self._accounts().get(held.name) if held and held.ends > now else None
+        pin = _pin(account.verifier) if account and account.verifier else b""
+        same = held and account and (account.account, pin) == (held.account, held.pin)
         if held is None or account is None or not same:
             raise Refused("not_signed_in")
         return Session(token=token, name=account.name, role=account.role, ends_in_s=int(held.ends - now))
@@ -116,7 +160,9 @@ class GuardSessions:
     def sign_out(self, token: str) -> None:
         """Idempotent."""
         with self._lock:
-            self._sessions.pop(_mark(token), None)
+            mark = _mark(token)
+            self._sessions = {other: held for other, held in self._sessions.items() if other != mark}
+        self._keep()
 
 
 def stand_in(accounts: Iterable[Account], name: str, secret: bytes) -> bytes:
@@ -134,6 +180,10 @@ def _stand_back() -> None:
 
 def _mark(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+def _pin(verifier: bytes) -> bytes:
+    return hashlib.sha256(verifier).digest()
 
 
 def _matches(verifier: bytes, pin: str) -> bool:

@@ -12,12 +12,17 @@ from typing import Any
 from kiosk import verbs
 from kiosk.channel import Refused, Verb
 from kiosk.core.book import Book
+from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
 from kiosk.core.guards.live import LiveList
+from kiosk.core.guards.once import Once
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.jobs import Jobs
+
+_NO_LINE = verbs.LiveLine(number=0, kind="state")
+"""What became of an act that no line of the live list tells."""
 
 
 class GuardVerbs:
@@ -33,6 +38,7 @@ class GuardVerbs:
         clock: Clock,
         post: GuardSessions,
         state: Callable[[], verbs.GateState],
+        cautions: Cautions,
     ):
         self._jobs = jobs
         self._gate = gate
@@ -42,6 +48,8 @@ class GuardVerbs:
         self._clock = clock
         self._post = post
         self._state = state
+        self._cautions = cautions
+        self._once = Once(live.run)
 
     def answers(self) -> dict[Verb[Any, Any], Callable[[Any], Any]]:
         return {
@@ -52,7 +60,9 @@ class GuardVerbs:
             verbs.STATE: lambda _: self._jobs.ask(self._state),
             verbs.RULE: self._rule,
             verbs.OVERRIDE: self._override,
+            verbs.SETTLE: self._settle,
             verbs.EXPLAIN: self._explain,
+            verbs.ACKNOWLEDGE: self._acknowledge,
             verbs.HOLD: self._hold,
             verbs.LOCKDOWN: self._lockdown,
             verbs.LOOK_UP: self._look_up,
@@ -75,25 +85,42 @@ class GuardVerbs:
 
     def _rule(self, asked: verbs.Ruling) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
-        return self._jobs.ask(lambda: self._acts.rule(asked.happening, asked.grant, by, asked.reason), asked.at)
+        act = partial(self._acts.rule, asked.happening, asked.grant, by, asked.reason)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act, asked.happening), asked.at)
 
     def _override(self, asked: verbs.Override) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
         act = partial(self._acts.override, asked.lane, asked.open, asked.happening, by, asked.reason)
-        return self._jobs.ask(act, asked.at)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act, asked.happening), asked.at)
+
+    def _settle(self, asked: verbs.Settle) -> verbs.Became:
+        self._post.who(asked.token)
+        return self._jobs.ask(lambda: self._once.settle(asked.act, asked.run))
 
     def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
         by = self._post.who(asked.token).name
         self._jobs.ask(lambda: self._acts.explain(asked.happening, by, asked.reason))
         return verbs.Nothing()
 
-    def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
+    def _acknowledge(self, asked: verbs.Acknowledge) -> verbs.Nothing:
         by = self._post.who(asked.token).name
-        return self._jobs.ask(lambda: self._acts.hold(asked.lane, asked.open, by), asked.at)
+
+        def acknowledge() -> verbs.LiveLine:
+            for seen in self._cautions.acknowledge(asked.number):
+                self._book.record("acknowledged", lane=seen.lane, by=by, why=seen.code)
+            return _NO_LINE
+
+        self._jobs.ask(lambda: self._once.carry_out(asked, acknowledge), asked.at)
+        return verbs.Nothing()
+
+    def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
+        act = partial(self._acts.hold, asked.lane, asked.open, self._post.who(asked.token).name)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act), asked.at)
 
     def _lockdown(self, asked: verbs.Lockdown) -> verbs.LiveLine:
         by = self._post.supervisor(asked.token).name
-        return self._jobs.ask(lambda: self._acts.lockdown(asked.lane, asked.on, by, asked.reason))
+        act = partial(self._acts.lockdown, asked.lane, asked.on, by, asked.reason)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act), asked.at)
 
     def _look_up(self, asked: verbs.LookUp) -> verbs.FoundPasses:
         self._post.who(asked.token)
@@ -108,11 +135,12 @@ class GuardVerbs:
     def _confirm_time(self, asked: verbs.ConfirmTime) -> verbs.Nothing:
         by = self._post.who(asked.token).name
 
-        def confirm() -> None:
+        def confirm() -> verbs.LiveLine:
             why = self._clock.confirm(asked.utc_ms)
             if why:
                 raise Refused(why)
             self._book.record("clock", by=by, why="a guard confirmed the time")
+            return _NO_LINE
 
-        self._jobs.ask(confirm)
+        self._jobs.ask(lambda: self._once.carry_out(asked, confirm), asked.at)
         return verbs.Nothing()

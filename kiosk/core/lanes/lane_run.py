@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -14,6 +15,9 @@ from kiosk.core.lanes import lane as lanes
 from kiosk.core.lanes.inputs import InputWatch
 from kiosk.core.lanes.repeats import Repeats
 from sync.terms import InputFault
+
+ARM_S = 15.0
+"""How long after a request to open an arm may still come up by it."""
 
 log = logging.getLogger("gate")
 
@@ -42,6 +46,11 @@ class LaneRun:
         self.inputs = InputWatch(taken)
         self.input_faults: frozenset[InputFault] = frozenset()
         """What was wrong with the inputs when the gate last looked."""
+        self.forced = False
+        """The arm went up, and this gate had not asked for it."""
+        self.calls = False
+        """The call button is pressed."""
+        self._asked_at = -math.inf
         self._told = NOTHING
         self._faults: dict[str, str] = {}
         self.facts = lanes.Facts(
@@ -59,6 +68,8 @@ class LaneRun:
     def drive(self, happening: lanes.LaneInput, now: float) -> list[lanes.Settled]:
         """Let something happen to the lane; move relay and lights; answer what settled."""
         self.state, actions = lanes.step(self.facts, self.state, happening, now)
+        if self.state.relay_on:
+            self._asked_at = now
         settled = []
         for action in actions:
             match action:
@@ -69,6 +80,12 @@ class LaneRun:
                 case lanes.Settled():
                     settled.append(action)
         return settled
+
+    def arm_moved(self, up: bool, now: float) -> None:
+        """Take note of the arm: one that goes up while nothing was asked of it lately was forced, or opened by others'
+        means."""
+        asked = self.state.phase != "idle" or now - self._asked_at < ARM_S
+        self.forced = up and (self.forced or not asked)
 
     def illuminate(self, on: bool) -> None:
         """Have the lamp beside the camera lit or not; nothing happens when it is so already."""

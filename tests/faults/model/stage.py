@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kiosk.config import Config
+from kiosk.core.cautions import Cautions
 from kiosk.core.journal import Health
 from kiosk.core.peers import Peers
 from kiosk.core.report import GateReport
@@ -96,7 +97,7 @@ class Stage(Bench):
         """The codes that the guards' page would show now."""
         sections = tuple(run.section for run in self.gate.lanes.values())
         config, peers = Config(lane=sections), Peers(self.time)
-        parts = (self.gate, self.acts, self.journal, self.mirror, self.clock, self.kept, peers)
+        parts = (self.gate, self.acts, self.journal, self.mirror, self.clock, self.kept, peers, Cautions())
         return GateReport(config, ANCHOR, "run", *parts).state().faults
 
     # --- process and power ---

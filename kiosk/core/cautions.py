@@ -1,0 +1,35 @@
+"""The master caution: what began at the gate stays told until a guard says that it was seen, even if it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kiosk.verbs import Caution
+
+_KEPT = 20
+
+
+class Cautions:
+    """Pure: what stands goes in as pairs of a code and a lane, with the gate's time. ``told`` are those not yet seen by
+    anybody, the oldest first."""
+
+    def __init__(self) -> None:
+        self.told: list[Caution] = []
+        self._standing: frozenset[tuple[str, str]] = frozenset()
+        self._number = 0
+
+    def look(self, standing: Iterable[tuple[str, str]], now_ms: int) -> None:
+        """Take note of what stands now."""
+        now = frozenset(standing)
+        for code, lane in sorted(now - self._standing):
+            if not any((told.code, told.lane) == (code, lane) for told in self.told):
+                self._number += 1
+                self.told.append(Caution(number=self._number, code=code, lane=lane, since_ms=now_ms))
+        self._standing = now
+        del self.told[:-_KEPT]
+
+    def acknowledge(self, number: int) -> list[Caution]:
+        """Those up to that number were seen; a later one was not on the page yet. What was newly acknowledged."""
+        seen = [caution for caution in self.told if caution.number <= number]
+        self.told = [caution for caution in self.told if caution.number > number]
+        return seen

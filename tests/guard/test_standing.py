@@ -1,0 +1,84 @@
+"""What the bar says of a gate, in the order of what matters."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any
+
+import pytest
+
+from kiosk.guard import views, words
+from kiosk.guard.standing import NOTES, ORDER, standing
+from kiosk.verbs import Caution, GateState
+from tests.fixtures.browsers.guard_stage import NOW_MS, Stage, gate_state, lane_state
+from tests.fixtures.guard import Guard
+
+CAUTIONS = {"call", "forced"}
+LANES = {"fire", "lockdown", "held_open"}
+
+
+def gate_where(*codes: str, **changes: Any) -> GateState:
+    """A gate where all of these stand."""
+    lane = lane_state(**{code: True for code in codes if code in LANES})
+    cautions = [Caution(number=n, code=code, lane="in", since_ms=NOW_MS) for n, code in enumerate(codes, 1)]
+    return gate_state(
+        lanes=[lane],
+        faults=[code for code in codes if code not in CAUTIONS | {"held_open"}],
+        cautions=[caution for caution in cautions if caution.code in CAUTIONS],
+        **changes,
+    )
+
+
+def test_every_fault_of_the_page_has_its_place_and_is_a_state_or_a_note() -> None:
+    assert set(ORDER) | NOTES == set(words.FAULTS) and not set(ORDER) & NOTES
+    assert len(set(ORDER)) == len(ORDER)
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.pairwise(ORDER)))
+def test_of_two_the_bar_says_what_matters_more(first: str, second: str) -> None:
+    for codes in ((first, second), (second, first)):
+        state = gate_where(*codes)
+        assert [stands.code for stands in standing(state)] == [first, second]
+        bar = views.bar("zh", state, False)
+        assert bar.sentence == words.FAULTS[first][0] and "另有 1 项" in bar.more
+
+
+@pytest.mark.parametrize("code", ORDER)
+def test_whatever_stands_the_bar_never_says_that_all_is_well(code: str) -> None:
+    for language, well in (("zh", "一切正常"), ("en", "All is well")):
+        bar = views.bar(language, gate_where(code), False)
+        assert bar.tone in ("stop", "look") and bar.mark != "✓" and well not in bar.sentence
+
+
+def test_what_is_over_is_a_note_and_stands_before_nothing() -> None:
+    lane = lane_state(reader_restarts=1, reader_restarted_ms=NOW_MS)
+    over = views.bar("zh", gate_state(lanes=[lane], faults=["reader_restarted"]), False)
+    assert (over.tone, over.sentence) == ("ok", "一切正常") and over.reader
+    both = views.bar("zh", gate_state(lanes=[lane], faults=["reader_restarted", "centre_away"]), False)
+    assert both.sentence == words.FAULTS["centre_away"][0] and not both.more
+
+
+def test_a_code_of_a_newer_core_is_shown_last_and_as_it_is() -> None:
+    state = gate_where("centre_away", "from_the_future")
+    assert [stands.code for stands in standing(state)] == ["centre_away", "from_the_future"]
+    assert views.bar("zh", gate_where("from_the_future"), False).tone == "look"
+
+
+def test_where_there_are_several_lanes_the_bar_names_the_one_that_is_open() -> None:
+    state = gate_where("held_open")
+    assert "东门" not in views.bar("zh", state, False).sentence
+    state.lanes.append(lane_state("out", title_zh="东门出口"))
+    assert views.bar("zh", state, False).sentence.startswith("东门入口 · 门保持常开")
+
+
+def test_a_caution_stays_on_every_page_until_somebody_has_seen_it(stage: Stage, app: Any) -> None:
+    guard = Guard(app)
+    stage.state.cautions = [Caution(number=7, code="call", lane="in", since_ms=NOW_MS)]
+    for path in ("/", "/more", "/look-up", "/details"):
+        page = guard.page(path)
+        assert "14:05 起：有人按了呼叫" in page and "知道了" in page, path
+    form = re.search(r'<form class="question caution".*?</form>', page, re.S)
+    assert form
+    guard.http.post("/acknowledge", data=dict(re.findall(r'name="(\w+)" value="([^"]*)"', form.group())))
+    assert not stage.state.cautions and "知道了" not in guard.page()
