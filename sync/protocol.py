@@ -148,6 +148,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     quota_household_day: int | None = None
     quota_person_day: int | None = None
     """Uses of an entry lane in the compound's local day, for residents."""
+    both_ways_counted: bool = False
+    """Whether a lane for both directions is judged for passback, and its uses count as entries."""
     unlisted_admits: tuple[str, ...] = ("resident", "household_staff", "property_staff", "vehicle")
     """Kinds of the compound's own scope granted when younger than the list."""
     stale_after_s: int = 24 * 3600

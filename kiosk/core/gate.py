@@ -164,7 +164,7 @@ class Gate:
         repeat = self._repeat(run, reading, mark)
         if repeat:
             return repeat
-        decision = self._judge.judge(reading, run.section.name, run.section.direction, self._under_way(run))
+        decision = self._judge.judge(reading, run.section.name, run.section.direction, self._under_way())
         return self._carry_out(run, shown, decision, mark)
 
     def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> PresentationAnswer | None:
@@ -188,13 +188,14 @@ class Gate:
         run = self.lanes[opening.lane]
         return run.state.relay_on or self._monotonic() - presented.at < run.facts.passage_timeout_s
 
-    def _under_way(self, run: LaneRun) -> dict[int, int]:
-        """When each person last began a passage in this direction that has not been counted yet."""
-        return {
-            opening.whose.person: opening.commanded_ms
-            for opening in self.openings.values()
-            if opening.whose.person is not None and self.lanes[opening.lane].section.direction == run.section.direction
-        }
+    def _under_way(self) -> list[UseRow]:
+        """Passages that began and have not been counted yet."""
+        return [use for opening in self.openings.values() if (use := self._use(opening)) is not None]
+
+    def _use(self, opening: Opening) -> UseRow | None:
+        """What an opening counts as once somebody has passed; None where it is nobody's."""
+        who, direction = opening.whose.person, self.lanes[opening.lane].section.direction
+        return None if who is None else UseRow(who, opening.commanded_ms, direction, opening.whose.household)
 
     def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> PresentationAnswer:
         verdict, reading = decision.verdict, decision.reading
@@ -299,10 +300,8 @@ class Gate:
                 continue
             run = self.lanes[opening.lane]
             run.inputs.settled(end.outcome)
-            use = None
-            who = opening.whose.person
-            if end.outcome != "not_passed" and who is not None:
-                use = UseRow(who, opening.commanded_ms, run.section.direction, opening.whose.household)
+            use = self._use(opening) if end.outcome != "not_passed" else None
+            if use is not None:
                 self.uses.count(use)
             self._book.record(
                 "passage",

@@ -50,7 +50,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate remembers of this credential. ``since_last_s``: seconds since its last use in this direction."""
+    """What the gate remembers of this person. ``since_last_s``: seconds since the last use in this direction; None
+    where there is none, or where another direction was used since. ``person_today``, ``household_today``: entries."""
 
     since_last_s: float | None = None
     person_today: int = 0
@@ -135,7 +136,8 @@ class _Case(msgspec.Struct, frozen=True):
 
     @property
     def counts_for_quota(self) -> bool:
-        return self.now.judged and self.lane.direction != "out" and self.credential.kind == "resident"
+        entry = self.lane.direction in entrances(self.rules)
+        return self.now.judged and entry and self.credential.kind == "resident"
 
 
 def _foreign_scope(case: _Case) -> Outcome | None:
@@ -212,13 +214,14 @@ def _outside_hours(case: _Case) -> Outcome | None:
 
 
 def _is_within(window: Window, local: datetime) -> bool:
+    """The minute that an officer typed as the end still belongs to the window: until 12:00 is until 12:00:59."""
     minute = local.hour * 60 + local.minute
     if window.from_minute <= window.to_minute:
-        return local.isoweekday() in window.days and window.from_minute <= minute < window.to_minute
+        return local.isoweekday() in window.days and window.from_minute <= minute <= window.to_minute
     # A window over midnight belongs to the day on which it began.
     if minute >= window.from_minute:
         return local.isoweekday() in window.days
-    return minute < window.to_minute and (local - timedelta(days=1)).isoweekday() in window.days
+    return minute <= window.to_minute and (local - timedelta(days=1)).isoweekday() in window.days
 
 
 def _quota_household(case: _Case) -> Outcome | None:
@@ -234,8 +237,8 @@ def _quota_person(case: _Case) -> Outcome | None:
 
 
 def _passback(case: _Case) -> Outcome | None:
-    since = case.use.since_last_s
-    return case.rules.passback if since is not None and since < case.rules.passback_s else None
+    since, told_apart = case.use.since_last_s, case.lane.direction != "both" or case.rules.both_ways_counted
+    return case.rules.passback if told_apart and since is not None and since < case.rules.passback_s else None
 
 
 def _list_expired(case: _Case) -> Outcome | None:
@@ -273,6 +276,11 @@ _RULES: tuple[tuple[Reason, Callable[[_Case], Outcome | None]], ...] = (
     ("attention", _attention),
     ("ok", lambda case: "grant"),
 )
+
+
+def entrances(rules: Rules) -> tuple[Direction, ...]:
+    """Directions of lanes whose uses are entries. At a lane for both directions nobody knows which it was."""
+    return ("in", "both") if rules.both_ways_counted else ("in",)
 
 
 def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, now: Now) -> Verdict:

@@ -61,6 +61,7 @@ all_rules = st.builds(
     hours=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.lists(windows, max_size=3).map(tuple)),
     admits=st.none() | kinds, lane_kinds=st.dictionaries(st.sampled_from(["in", "out", "东1"]), kinds),
     quota_household_day=st.none() | st.integers(0, 5000), unlisted_admits=kinds,
+    both_ways_counted=st.booleans(),
     stale_after_s=st.integers(0, 86400), expired_after_s=st.integers(86400, 1 << 30), refer_s=st.integers(0, 9999),
 )  # fmt: skip
 

@@ -240,6 +240,28 @@ def test_passback_is_of_one_direction(make: Callable[..., Bench]) -> None:
     assert show(bench, text_of(CARD), lane="exit").outcome == "grant"
 
 
+def test_passback_ends_when_the_person_went_out(make: Callable[..., Bench]) -> None:
+    bench = make(lanes={"entry": "in", "exit": "out"})
+    show(bench, text_of(CARD))
+    bench.drive_through()
+    show(bench, text_of(CARD), lane="exit")
+    bench.go(20)  # nobody passed: the one who came in is still in
+    assert show(bench, text_of(CARD)).reason == "passback"
+    bench.go(31)  # until that yellow is over
+    show(bench, text_of(CARD), lane="exit")
+    bench.drive_through("exit")
+    bench.go(11)
+    assert show(bench, text_of(CARD)).outcome == "grant"
+
+
+def test_a_lane_for_both_directions_lets_the_same_person_in_and_out(make: Callable[..., Bench]) -> None:
+    bench = make(lanes={"gate": "both"}, changes=usual_changes(quota_person_day=1))
+    for _ in range(3):
+        assert show(bench, text_of(CARD), lane="gate").outcome == "grant"
+        bench.drive_through("gate")
+        bench.go(11)
+
+
 def test_who_did_not_pass_has_used_nothing(bench: Bench) -> None:
     show(bench, text_of(CARD))
     bench.go(30)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from kiosk.core.policy import Known, Lane, Now, Use, Verdict, decide, judge_digits, stage_in_force
+from kiosk.core.policy import Known, Lane, Now, Use, Verdict, decide, entrances, judge_digits, stage_in_force
 from sync.credential import EPOCH_MS, KINDS, STEP_MS, Credential, Misread, code_secret, digits_at
 from sync.protocol import Rules, StageFrom, Window
 from sync.terms import REASONS
@@ -233,6 +233,20 @@ def test_passback_ends_after_three_minutes(since: float, reason: str) -> None:
     assert judge(use_since_last_s=since).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("counted", "reasons"), [(False, ["ok"] * 3), (True, ["passback", "quota_person", "quota_household"])]
+)
+def test_a_lane_for_both_directions_is_judged_only_where_a_rule_says_so(counted: bool, reasons: list[str]) -> None:
+    used: tuple[dict[str, Any], ...] = (
+        {"use_since_last_s": 1.0},
+        {"use_person_today": 2, "rules_quota_person_day": 2},
+        {"use_household_today": 2, "rules_quota_household_day": 2},
+    )
+    found = [judge(lane_direction="both", rules_both_ways_counted=counted, **use).reason for use in used]
+    assert found == reasons
+    assert entrances(Rules(both_ways_counted=counted)) == (("in", "both") if counted else ("in",))
+
+
 @pytest.mark.parametrize("outcome", ["grant", "refer", "deny"])
 def test_passback_is_what_the_compound_made_it(outcome: str) -> None:
     verdict = judge(use_since_last_s=1.0, rules_passback=outcome)
@@ -263,18 +277,19 @@ ALL_DAY = Window(0, 1440)
     [
         (DAY_SHIFT, 0, "05:59:59", False),
         (DAY_SHIFT, 0, "06:00:00", True),
-        (DAY_SHIFT, 0, "21:59:59", True),
-        (DAY_SHIFT, 0, "22:00:00", False),
-        (WORKDAYS, 4, "17:59:59", True),
-        (WORKDAYS, 4, "18:00:00", False),
+        (DAY_SHIFT, 0, "22:00:00", True),
+        (DAY_SHIFT, 0, "22:00:59", True),  # the minute that was typed is the last one
+        (DAY_SHIFT, 0, "22:01:00", False),
+        (WORKDAYS, 4, "18:00:59", True),
+        (WORKDAYS, 4, "18:01:00", False),
         (WORKDAYS, 5, "12:00:00", False),
         (NIGHT, 0, "05:59:59", False),  # Monday before dawn belongs to Sunday night
         (NIGHT, 0, "21:59:59", False),
         (NIGHT, 0, "22:00:00", True),
         (NIGHT, 1, "00:00:00", True),
-        (NIGHT, 1, "05:59:59", True),
-        (NIGHT, 1, "06:00:00", False),
-        (NIGHT, 5, "05:59:59", True),  # Saturday before dawn belongs to Friday night
+        (NIGHT, 1, "06:00:59", True),
+        (NIGHT, 1, "06:01:00", False),
+        (NIGHT, 5, "06:00:59", True),  # Saturday before dawn belongs to Friday night
         (NIGHT, 5, "22:00:00", False),
         (NIGHT, 6, "00:00:00", False),
         (ALL_DAY, 6, "00:00:00", True),
@@ -486,6 +501,7 @@ def _situations(draw: st.DrawFn) -> tuple[Any, Known, Use, Rules, Lane, Now]:
             st.builds(StageFrom, st.sampled_from(["introduce", "guard", "strict"]), _times), max_size=3
         ).map(tuple),
         passback_s=st.sampled_from([0, 180]), passback=st.sampled_from(["grant", "refer", "deny"]),
+        both_ways_counted=st.booleans(),
         hours=st.dictionaries(_kinds, st.lists(_windows, max_size=2).map(tuple), max_size=3),
         admits=st.one_of(st.none(), st.lists(_kinds, max_size=4).map(tuple)),
         lane_kinds=st.dictionaries(_lane_names, st.lists(_kinds, max_size=4).map(tuple), max_size=2),

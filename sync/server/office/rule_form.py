@@ -103,6 +103,7 @@ def write(rules: Rules, timezone: str) -> RuleForm:
         "passback": [rules.passback], "accepts": [", ".join(map(str, rules.accepts))],
         "unlisted_admits": rules.unlisted_admits, "admits": rules.admits or (),
         "admits_all": ["1"] if rules.admits is None else [],
+        "both_ways_counted": ["1"] if rules.both_ways_counted else [],
     }  # fmt: skip
     return RuleForm(fields)
 
@@ -139,6 +140,7 @@ def read(form: RuleForm, old: Rules, timezone: str) -> Rules | None:
         "enforcement": _stages(form, old, timezone), "passback": _choice(form, "passback", PASSBACK),
         "hours": _hours(form), "admits": _admits(form, old), "lane_kinds": _lanes(form, old),
         "accepts": _scopes(form), "unlisted_admits": _kinds(form, "unlisted_admits"),
+        "both_ways_counted": bool(form.one("both_ways_counted")),
     }  # fmt: skip
     if not form.errors and rules["expired_after_s"] < rules["stale_after_s"]:
         form.wrong("expired_after_s", "不能比“名单变旧”更早。", "It cannot come before the list is stale.")
@@ -304,6 +306,7 @@ class _Teller:
             "hours": self._hours, "lane_kinds": self._lanes,
             "admits": lambda kinds: self._t("all") if kinds is None else self._kinds(kinds),
             "unlisted_admits": self._kinds, "accepts": lambda scopes: self._list(map(str, scopes)),
+            "both_ways_counted": lambda counted: self._t(f"both_ways.{'counted' if counted else 'left_out'}"),
         }  # fmt: skip
         return tell[name](value)
 

@@ -393,8 +393,9 @@ WORDS: Mapping[str, Pair] = {
     "stage.strict": ("严格", "strict"),
     "rule.passback_s": ("同一张证再次使用", "The same pass again"),
     "rule.passback_s.hint": (
-        "几分钟内同一张证在同一方向又用一次，可能是借给了别人。0为不管。",
-        "Used twice in one direction within these minutes it may have been lent. 0: never mind.",
+        "几分钟内同一张证在同一方向又用一次，可能是借给了别人；中间出去过就不算。0为不管。",
+        "Used twice in one direction within these minutes, and not in the other in between, it may have been lent. "
+        "0: never mind.",
     ),
     "rule.passback_s.unit": ("分钟内", "minutes"),
     "rule.passback": ("再次使用时", "What happens then"),
@@ -404,8 +405,9 @@ WORDS: Mapping[str, Pair] = {
     "passback.deny": ("不放行", "refuse"),
     "rule.hours": ("通行时间", "Hours"),
     "rule.hours.hint": (
-        "只管列出的类别，没列的全天可进。过夜可填22:00到06:00；到24点填00:00。",
-        "Only for kinds listed; the others may pass at any hour. Over night: 22:00 to 06:00; until midnight: 00:00.",
+        "只管列出的类别，没列的全天可进。到12:00就是12:00那一分钟还能进。过夜可填22:00到06:00；到24点填00:00。",
+        "Only for kinds listed; the others may pass at any hour. Until 12:00 includes that minute. "
+        "Over night: 22:00 to 06:00; until midnight: 00:00.",
     ),
     "hours_days": ("星期", "Days"),
     "hours_from": ("从", "From"),
@@ -434,6 +436,13 @@ WORDS: Mapping[str, Pair] = {
     "rule.quota_person_day": ("每人每天进门次数", "Entries of a person a day"),
     "rule.quota_person_day.hint": ("只管居民，空着为不限。", "For residents; empty: no limit."),
     "rule.quota_person_day.unit": ("次", "times"),
+    "rule.both_ways_counted": ("进出共用的通道也算次数", "Lanes for both directions count, too"),
+    "rule.both_ways_counted.hint": (
+        "这种通道分不清是进还是出。不勾选就不查再次使用，也不算进门次数。",
+        "Nobody can tell there who comes in. Unticked, neither the same pass again nor entries are judged.",
+    ),
+    "both_ways.counted": ("计入", "counted"),
+    "both_ways.left_out": ("不计", "not counted"),
     "rule.unlisted_admits": ("新证还没到门口时放行的类别", "Kinds let in with a pass newer than the list"),
     "rule.unlisted_admits.hint": (
         "门口断网时，刚办的证还不在它的名单里。勾选的照常放行并记下，其余交保安。",
@@ -450,7 +459,10 @@ WORDS: Mapping[str, Pair] = {
     ),
     "rule.expired_after_s.unit": ("天", "days"),
     "rule.refer_s": ("等保安答复", "A yellow case waits"),
-    "rule.refer_s.hint": ("超过这个时间没人答复，按不放行处理。", "Unanswered after this time it is refused."),
+    "rule.refer_s.hint": (
+        "超过这个时间没人答复：进口不放行，出口放行。",
+        "Unanswered after this time, an entry stays shut and an exit opens.",
+    ),
     "rule.refer_s.unit": ("秒", "seconds"),
     "rule.override_budget": ("保安12小时内改判次数", "A guard's overrides in 12 hours"),
     "rule.override_budget.hint": (
