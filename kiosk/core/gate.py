@@ -33,7 +33,7 @@ from kiosk.verbs import LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event, Signed
-from sync.terms import Switched
+from sync.terms import Outcome, Switched
 
 DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
@@ -341,6 +341,11 @@ class Gate:
             self.show(run, *answered_in_public(event))
         return happening
 
+    def _unanswered(self, lane: str) -> Outcome:
+        """What a yellow comes to that nobody answered: nobody is kept in, except by a lockdown."""
+        leads_out = self.lanes[lane].section.direction == "out"
+        return "grant" if leads_out and lane not in self._kept.now.lockdown else "deny"
+
     # --- inputs and time ---
 
     def input_changed(self, lane: str, name: str, level: bool) -> None:
@@ -396,7 +401,8 @@ class Gate:
         self._take_up_past()
         now = self._monotonic()
         for number in [number for number, refer in self.refers.items() if refer.until <= now]:
-            self.answer(number, self.refers.pop(number), "deny", "", "unanswered")
+            refer = self.refers.pop(number)
+            self.answer(number, refer, self._unanswered(refer.lane), "", "unanswered")
         for run in self.lanes.values():
             self._look_at_inputs(run)
             self.drive(run, lanes.Fault(faulty(run.section.name)))

@@ -206,7 +206,9 @@ def _badge(language: str, happening: LiveLine) -> Badge:
         return Badge("plain", MARKS["plain"], f"{given_reason(language, happening.reason)} · {happening.by}")
     tone = "plain" if happening.kind == "passage" else TONES.get(happening.outcome, "plain")
     if happening.reason == "unanswered":
-        return Badge("stop", MARKS["stop"], reason_sentence(language, "unanswered"))
+        opened = happening.outcome == "grant"
+        said = word(language, "unanswered_exit") if opened else reason_sentence(language, "unanswered")
+        return Badge(tone, MARKS[tone], said)
     outcome = _outcome(language, happening) or code(language, words.KINDS, happening.kind)
     text = word(language, "by", outcome=outcome, name=happening.by) if happening.by else outcome
     if happening.reason and happening.kind in ("override", "ruling"):

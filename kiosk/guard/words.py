@@ -484,6 +484,7 @@ WORDS: dict[str, Pair] = {
     "open": ("开门", "Open"),
     "let_through": ("放行", "Open"),
     "refuse": ("不放行", "Refuse"),
+    "unanswered_exit": ("没人答复，出口已放行。", "Nobody answered: this exit opened."),
     "empty_now": ("等人刷证", "Waiting for a pass"),
     "empty_now_line": ("有人出示出入证，这里马上显示。", "When somebody shows a pass, it appears here."),
     "empty_stream": ("还没有记录", "Nothing yet"),

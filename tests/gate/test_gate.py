@@ -389,6 +389,38 @@ def test_a_yellow_nobody_answers_is_refused_after_thirty_seconds(
             bench.acts.rule(yellow.happening, True, "Lin", "too late")
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [(text_of(SUSPENDED), "suspended"), (text_of(REVOKED), "revoked"), ("https://example.com", "not_a_pass")],
+)
+def test_an_exit_opens_where_nobody_answers(make: Callable[..., Bench], text: str, reason: str) -> None:
+    bench = make(lanes={"exit": "out"})
+    shown = show(bench, text, lane="exit")
+    assert (shown.outcome, shown.reason) == ("refer", reason)
+    bench.go(29)
+    assert bench.parts["exit"].rises == 0
+    bench.go(2)
+    ruled = bench.events("ruled")[0]
+    assert (ruled.outcome, ruled.reason, ruled.by, bench.parts["exit"].rises) == ("grant", "unanswered", "", 1)
+
+
+def test_an_exit_without_any_list_keeps_nobody_in(make: Callable[..., Bench]) -> None:
+    bench = make(rows=[], lanes={"exit": "out"})
+    assert show(bench, text_of(CARD), lane="exit").outcome == "refer"
+    bench.go(31)
+    assert bench.parts["exit"].rises == 1
+
+
+def test_a_locked_exit_stays_shut_and_the_button_opens_it(make: Callable[..., Bench]) -> None:
+    bench = make(lanes={"exit": "out"})
+    bench.acts.lockdown("exit", True, "Zhou", "fight outside")
+    assert show(bench, text_of(CARD), lane="exit").reason == "lockdown"
+    bench.go(31)
+    assert (bench.events("ruled")[0].outcome, bench.parts["exit"].rises) == ("deny", 0)
+    bench.gate.input_changed("exit", "exit_button", True)
+    assert bench.parts["exit"].rises == 1
+
+
 def test_while_a_yellow_waits_the_same_pass_is_a_repeat(bench: Bench) -> None:
     show(bench, text_of(SUSPENDED))
     bench.go(25)
