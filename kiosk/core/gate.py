@@ -161,17 +161,20 @@ class Gate:
         run = self.run(shown.lane)
         reading = read_credential(shown.text, self._mirror.vouched.keys)
         mark = hashlib.blake2b(shown.text.encode("utf-8", "replace"), digest_size=16).digest()
-        repeat = self._repeat(run, reading, mark)
-        if repeat:
-            return repeat
+        last = self._earlier(run, reading, mark)
+        if last and (last.by_guard or last.shown.outcome != "deny"):
+            return self._repeat(run, last)
         decision = self._judge.judge(reading, run.section.name, run.section.direction, self._under_way())
-        return self._carry_out(run, shown, decision, mark)
+        verdict = decision.verdict
+        if last and (verdict.outcome, verdict.reason) == (last.shown.outcome, last.shown.reason):
+            return self._repeat(run, last)
+        return self._carry_out(run, shown, decision, mark)  # the cause of a refusal may have been lifted meanwhile
 
-    def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> PresentationAnswer | None:
+    def _earlier(self, run: LaneRun, reading: Reading, mark: bytes) -> Presented | None:
         credential = credential_id(reading.scope, reading.serial) if isinstance(reading, Credential) else None
-        last = run.repeats.find(credential, mark, self._monotonic(), self._is_open)
-        if last is None:
-            return None
+        return run.repeats.find(credential, mark, self._monotonic(), self._is_open)
+
+    def _repeat(self, run: LaneRun, last: Presented) -> PresentationAnswer:
         last.repeats += 1
         if last.shown.outcome != "grant":
             self.show(run, *last.public)
@@ -221,7 +224,8 @@ class Gate:
             outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number
         )
         public = _decided_in_public(verdict)
-        run.repeats.remember(Presented(decision.credential, mark, self._monotonic(), event.id, answer, public))
+        at = self._monotonic()
+        run.repeats.remember(Presented(decision.credential, decision.whose, mark, at, event.id, answer, public))
         log.info(
             "lane=%s outcome=%s reason=%s source=%s engine=%s frames=%d",
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
@@ -345,6 +349,12 @@ class Gate:
         """What a yellow comes to that nobody answered: nobody is kept in, except by a lockdown."""
         leads_out = self.lanes[lane].section.direction == "out"
         return "grant" if leads_out and lane not in self._kept.now.lockdown else "deny"
+
+    def not_used(self, event: str) -> None:
+        """A guard answered otherwise than the event that opened a lane: its person has used nothing by it, and may be
+        sent to another lane."""
+        if event in self.openings:
+            self.openings[event].whose = NOBODY
 
     # --- inputs and time ---
 

@@ -13,6 +13,7 @@ import pytest
 from kiosk.channel import Refused
 from kiosk.core.gate import DISK_S, SLOW_DISK
 from kiosk.core.journal import Saved
+from kiosk.core.judge import person_of
 from kiosk.verbs import Presentation, PresentationAnswer
 from sync.protocol import Rules
 from tests.fixtures.gate_parts import (
@@ -453,6 +454,60 @@ def test_an_override_opens_whatever_was_decided_and_may_be_explained_afterwards(
     decided, overridden, explained = bench.events()
     assert (overridden.about, overridden.by, explained.about) == (decided.id, "Lin", overridden.id)
     assert len(explained.why) == 200
+
+
+def test_an_override_of_a_refusal_is_that_persons_passage(bench: Bench) -> None:
+    red = show(bench, text_of(REVOKED))
+    line = bench.acts.override("entry", True, red.happening, "Lin", "known")
+    assert (line.pass_number, line.dwelling, line.label) == ("A-000009", "3-2-1201", "王**")
+    event = bench.events("override")[0]
+    assert (event.scope, event.serial) == (REVOKED.scope, REVOKED.serial)
+    bench.drive_through()
+    assert bench.gate.uses.last_ms(person_of(REVOKED.scope, REVOKED.serial, ROWS[-1])) is not None
+    bench.go(20)
+    shown = show(bench, text_of(REVOKED))
+    assert (shown.reason, bench.events("decided")[-1].also) == ("revoked", ("passback",))
+
+
+def test_an_override_about_nothing_names_nobody(bench: Bench) -> None:
+    line = bench.acts.override("entry", True, 0, "Lin", "delivery")
+    event = bench.events("override")[0]
+    assert (line.pass_number, event.scope, event.serial) == ("", 0, 0)
+    bench.drive_through()
+    assert [passage.outcome for passage in bench.events("passage")] == ["passed"]
+
+
+@pytest.mark.parametrize("inputs", [("passage", "fire"), ("fire",)])
+def test_who_is_sent_to_another_lane_has_not_passed_twice(make: Callable[..., Bench], inputs: tuple[str, ...]) -> None:
+    bench = make(lanes={"entry": "in", "side": "in"}, inputs=inputs)
+    shown = show(bench, text_of(CARD))
+    bench.acts.override("entry", False, shown.happening, "Lin", "use the side lane")
+    assert show(bench, text_of(CARD), lane="side").outcome == "grant"
+
+
+def test_what_a_guard_opens_again_is_one_passage(make: Callable[..., Bench]) -> None:
+    bench = make(changes=usual_changes(quota_person_day=2))
+    shown = show(bench, text_of(CARD))
+    bench.acts.override("entry", True, shown.happening, "Lin", "the arm had stopped")
+    bench.drive_through()
+    bench.go(200)
+    assert show(bench, text_of(CARD)).outcome == "grant", "the first of two a day"
+
+
+def test_a_refusal_whose_cause_was_lifted_is_judged_anew_at_once(bench: Bench) -> None:
+    bench.acts.lockdown("entry", True, "Zhou", "fight")
+    assert show(bench, text_of(CARD)).reason == "lockdown"
+    assert show(bench, text_of(CARD)).repeat and len(bench.events("decided")) == 1
+    bench.acts.lockdown("entry", False, "Zhou", "over")
+    shown = show(bench, text_of(CARD))
+    assert (shown.outcome, shown.repeat, bench.parts["entry"].rises) == ("grant", False, 1)
+
+
+def test_what_a_guard_refused_is_not_judged_anew(bench: Bench) -> None:
+    shown = show(bench, text_of(CARD))
+    bench.acts.override("entry", False, shown.happening, "Lin", "not the holder")
+    again = show(bench, text_of(CARD))
+    assert (again.outcome, again.repeat, bench.parts["entry"].rises) == ("deny", True, 1)
 
 
 def test_an_override_can_refuse_what_was_granted(bench: Bench) -> None:

@@ -46,6 +46,8 @@ class GuardActs:
         about = self._book.line(number)
         if about is not None and about.lane != lane:
             about, number = None, 0  # of another lane: it opens all the same
+        presented = run.repeats.of(number)
+        scope, serial = divmod(presented.credential or 0, 1 << 32) if presented else (0, 0)
         over_budget = self._spend(by)
         event, saved = self._book.record(
             "override",
@@ -53,6 +55,8 @@ class GuardActs:
             direction=run.section.direction,
             outcome="grant" if opens else "deny",
             about=about.event if about else "",
+            scope=scope,
+            serial=serial,
             by=by,
             reason="over_budget" if over_budget else "",
             why=reason[:_MOST_WORDS],
@@ -66,13 +70,16 @@ class GuardActs:
             by=by,
             event=event.id,
             needs_reason=not reason,
+            **_named(about),
         )
         if not reason:
             self.unexplained.add(happening.number)
-        refer = self._gate.refers.pop(number, None)
+        self._gate.refers.pop(number, None)
+        if presented:
+            self._gate.not_used(presented.event)  # this answer stands in its place
         run.repeats.answered(number, event.id, event.outcome, answered_in_public(event))
         if opens:
-            self._gate.open(run, event, happening.number, saved, refer.whose if refer else NOBODY)
+            self._gate.open(run, event, happening.number, saved, presented.whose if presented else NOBODY)
         else:
             self._gate.show(run, *answered_in_public(event))
         return happening
@@ -132,3 +139,10 @@ class GuardActs:
                 last_passage_ms=last,
             )
         return FoundPasses(list(found.values()))
+
+
+def _named(about: LiveLine | None) -> dict[str, str]:
+    """Whose pass a line of the live list is about, as another line says it."""
+    if about is None:
+        return {}
+    return {name: getattr(about, name) for name in ("label", "dwelling", "pass_kind", "plate", "pass_number")}

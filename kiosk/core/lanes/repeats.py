@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from kiosk.core.judge import Whose
 from kiosk.verbs import PresentationAnswer
 
 REPEAT_S = 10.0
@@ -18,6 +19,7 @@ class Presented(msgspec.Struct):
     """A presentation that was answered: what a repeat is a repeat of."""
 
     credential: int | None
+    whose: Whose
     text_mark: bytes
     at: float
     event: str
@@ -25,6 +27,8 @@ class Presented(msgspec.Struct):
     public: tuple[str, str]
     """Outcome and reason as the lane shows them."""
     repeats: int = 0
+    by_guard: bool = False
+    """A guard's answer stands in place of the gate's."""
 
 
 class Repeats:
@@ -59,7 +63,11 @@ class Repeats:
         for last in self._recent:
             if last.shown.happening == number:
                 last.event, last.shown = event, msgspec.structs.replace(last.shown, outcome=outcome)
-                last.public = public
+                last.public, last.by_guard = public, True
+
+    def of(self, number: int) -> Presented | None:
+        """The presentation with that number of the live list, if it was of late."""
+        return next((last for last in self._recent if last.shown.happening == number), None)
 
     def count(self, event: str) -> int:
         """How often what the event answered was presented again."""
