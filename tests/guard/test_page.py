@@ -189,10 +189,16 @@ def test_a_presentation_of_long_ago_is_not_what_the_buttons_act_on(stage: Stage,
     assert stage.last(verbs.Override).happening == 0
 
 
-@pytest.mark.parametrize("term", ["张三", "zhang", ""])
+@pytest.mark.parametrize("term", ["张三", "zhang", "Zhang San", "王小明", "acdefgh", ""])
 def test_nobody_is_looked_up_by_name(stage: Stage, guard: Guard, term: str) -> None:
-    assert "不按姓名查" in guard.post("/look-up", term=term).text
+    assert "不按姓名查。" in guard.post("/look-up", term=term).text
     assert not any(isinstance(question, verbs.LookUp) for question in stage.asked)
+
+
+@pytest.mark.parametrize("term", ["ACDEFG", "acd-efg", "ＡＣＤＥＦＧ", "7-000005", "京A12345"])
+def test_a_code_without_a_digit_is_no_name(stage: Stage, guard: Guard, term: str) -> None:
+    assert "不按姓名查。" not in guard.post("/look-up", term=term).text
+    assert stage.last(verbs.LookUp).term == term
 
 
 def test_a_dwelling_is_looked_up_without_leaving_a_trace_in_the_address(stage: Stage, guard: Guard) -> None:
