@@ -395,12 +395,21 @@ class Gate:
         now, lane = self._monotonic(), run.section.name
         if run.inputs.passage_doubted(now) != run.state.doubted:
             self.drive(run, lanes.Doubt(not run.state.doubted))
+        self._tell_unasked(run, now)
         faults = run.inputs.faults(now)
         for fault in sorted(faults ^ run.input_faults):
             self._book.record("input_fault", lane=lane, outcome="on" if fault in faults else "off", why=fault)
         run.input_faults = faults
         if run.levels.get("fire", False) != run.state.fire and not run.inputs.chatters("fire", now):
             self._take_level(run, "fire", run.levels["fire"])
+
+    def _tell_unasked(self, run: LaneRun, now: float) -> None:
+        state, lane = run.state, run.section.name
+        run.unasked.look_at_arm(run.levels.get("arm_open", False), state.relay_on, now)
+        for reason, count in run.unasked.take_due(now).items():
+            direction = run.section.direction
+            event, _ = self._book.record("unasked", lane=lane, direction=direction, reason=reason, count=count)
+            self._book.announce("unasked", lane=lane, reason=reason, repeats=count, event=event.id)
 
     def _note(self, kind: Literal["fire", "call", "tamper"], lane: str, outcome: Switched) -> None:
         event, _ = self._book.record(kind, lane=lane, outcome=outcome)

@@ -29,6 +29,7 @@ KIND_TONES = {
     "call": "look",
     "lockdown": "look",
     "held_open": "look",
+    "unasked": "look",
 }
 
 

@@ -211,6 +211,7 @@ KINDS: dict[str, Pair] = {
     "held_open": ("常开", "Held open"),
     "call": ("有人按呼叫", "Somebody calls"),
     "tamper": ("设备被打开", "Housing opened"),
+    "unasked": ("未经放行", "Not let in"),
 }
 
 PASS_KINDS: dict[str, Pair] = {
@@ -370,6 +371,10 @@ OTHER_REASONS: dict[str, Pair] = {
     "interrupted": ("系统重启打断了", "Cut short by a restart"),
     "guard_button": ("值班室的按钮", "The button at the post"),
     "exit_button": ("出门按钮", "The exit button"),
+    "alone": ("有人通过，没刷证也没人放行", "Somebody passed whom nothing let in"),
+    "followed": ("有人跟着前一个人进出", "Somebody passed right behind another"),
+    "late": ("开门时间过后才通过", "Passed after the time of the opening"),
+    "left_open": ("门一直开着没关", "The arm stays open"),
 }
 """What is given as the reason of a happening that is neither a decision nor explained by a guard."""
 

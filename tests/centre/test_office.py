@@ -330,6 +330,22 @@ def test_the_gates_page_says_what_is_wrong_with_a_device_until_it_has_ended(worl
     assert "设备有故障" not in office.get("/c/7/gates").text, "it is out of service"
 
 
+def test_the_gates_page_counts_who_passed_without_being_let_in(world: World, office: Office) -> None:
+    gate = world.gate().enrol()
+    assert "没放行就通过" not in office.get("/c/7/gates").text
+
+    def passed(seq: int, reason: str, count: int, days_ago: float = 0.0) -> str:
+        at_ms = NOW + seq - int(days_ago * DAY_MS)
+        return event(seq, kind="unasked", reason=reason, count=count, lane="in", at_ms=at_ms)
+
+    told = [passed(1, "alone", 9, 7.01), passed(2, "alone", 1, 6.99), passed(3, "followed", 3),
+            passed(4, "left_open", 1)]  # fmt: skip
+    send(gate, Journal(told).batch(1, 4))
+    assert "7天内没放行就通过：4次" in office.get("/c/7/gates").text
+    listed = office.get("/c/7/gates/g1/events?kind=unasked&lang=en").text
+    assert "right behind somebody else" in listed and "the arm was left open" in listed
+
+
 def test_a_fault_that_only_a_newer_gate_knows_is_shown_by_its_code(world: World, office: Office) -> None:
     told = event(1, kind="board_fault", outcome="on", why="of_a_later_version", at_ms=NOW)
     send(world.gate().enrol(), Journal([told]).batch(1, 1))

@@ -596,6 +596,43 @@ def test_a_fire_that_burns_at_the_start_is_seen(bench: Bench) -> None:
     assert bench.parts["entry"].is_on
 
 
+def test_who_walks_in_without_a_pass_is_told_at_once_and_the_rest_of_a_minute_together(bench: Bench) -> None:
+    for _ in range(4):
+        bench.drive_through()
+        bench.go(7)
+    assert [(event.reason, event.count) for event in bench.events("unasked")] == [("alone", 1)]
+    bench.go(60)
+    assert [(event.reason, event.count) for event in bench.events("unasked")] == [("alone", 1), ("alone", 3)]
+    told = [line for line in bench.live if line.kind == "unasked"]
+    assert [(line.lane, line.reason, line.repeats) for line in told] == [("entry", "alone", 1), ("entry", "alone", 3)]
+    assert bench.parts["entry"].rises == 0
+
+
+def test_one_pass_is_one_person(bench: Bench) -> None:
+    show(bench, text_of(CARD))
+    bench.drive_through()
+    bench.drive_through()
+    assert [event.reason for event in bench.events("unasked")] == ["followed"]
+    assert len(bench.events("passage")) == 1
+
+
+@pytest.mark.parametrize(("seconds", "reasons"), [(59, []), (61, ["left_open"]), (300, ["left_open"])])
+def test_an_arm_that_stays_open_is_told_once(make: Callable[..., Bench], seconds: float, reasons: list[str]) -> None:
+    bench = make(inputs=("passage", "arm_open"))
+    bench.gate.input_changed("entry", "arm_open", True)
+    bench.go(seconds)
+    assert [event.reason for event in bench.events("unasked")] == reasons
+
+
+def test_an_arm_that_is_held_open_is_no_news(make: Callable[..., Bench]) -> None:
+    bench = make(inputs=("passage", "arm_open"))
+    bench.acts.hold("entry", True, "Zhou")
+    bench.gate.input_changed("entry", "arm_open", True)
+    bench.drive_through()
+    bench.go(300)
+    assert bench.events("unasked") == []
+
+
 @pytest.mark.parametrize("name", ["call", "tamper"])
 def test_call_and_tamper_are_told_and_written(make: Callable[..., Bench], name: str) -> None:
     bench = make(inputs=("passage", name))

@@ -13,6 +13,7 @@ from kiosk.config import LaneSection, ScreenSection
 from kiosk.core.lanes import lane as lanes
 from kiosk.core.lanes.inputs import InputWatch
 from kiosk.core.lanes.repeats import Repeats
+from kiosk.core.lanes.unasked import UnaskedPassages
 from sync.terms import InputFault
 
 log = logging.getLogger("gate")
@@ -38,6 +39,7 @@ class LaneRun:
         self.state = lanes.LaneCondition()
         self.levels = dict(parts.inputs.read())
         self.repeats = Repeats()
+        self.unasked = UnaskedPassages()
         taken = [name for name in parts.missing if name in INPUTS]
         self.inputs = InputWatch(taken)
         self.input_faults: frozenset[InputFault] = frozenset()
@@ -57,7 +59,8 @@ class LaneRun:
             log.error("lane=%s part=%s fault=%r", section.name, name, why)
 
     def drive(self, happening: lanes.LaneInput, now: float) -> list[lanes.Settled]:
-        """Let something happen to the lane; move relay and lights; answer what settled."""
+        """Let something happen to the lane; move relay and lights; answer what settled. :attr:`unasked` takes note of
+        who passed though nothing let them in."""
         self.state, actions = lanes.step(self.facts, self.state, happening, now)
         settled = []
         for action in actions:
@@ -68,6 +71,8 @@ class LaneRun:
                     self._safely("lights", partial(self.parts.lights.show, signal))
                 case lanes.Settled():
                     settled.append(action)
+                case lanes.Unasked(reason):
+                    self.unasked.count(reason)
         return settled
 
     def illuminate(self, on: bool) -> None:
