@@ -29,7 +29,7 @@ from kiosk.core.lanes.repeats import Presented
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
 from kiosk.core.vouching import Anchor
-from kiosk.verbs import LiveLine, Presentation, PresentationAnswer
+from kiosk.verbs import Limits, LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event, Signed
@@ -50,7 +50,7 @@ _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
 log = logging.getLogger("gate")
 
 
-NOBODY = Whose()
+NOBODY, NO_LIMITS = Whose(), Limits()
 
 
 class Opening(msgspec.Struct):
@@ -177,7 +177,7 @@ class Gate:
     def _repeat(self, run: LaneRun, last: Presented) -> PresentationAnswer:
         last.repeats += 1
         if last.shown.outcome != "grant":
-            self.show(run, *last.public)
+            self.show(run, *last.public, last.limits)
         return msgspec.structs.replace(last.shown, repeat=True)
 
     def _is_open(self, presented: Presented) -> bool:
@@ -225,16 +225,18 @@ class Gate:
         )
         public = _decided_in_public(verdict)
         at = self._monotonic()
-        run.repeats.remember(Presented(decision.credential, decision.whose, mark, at, event.id, answer, public))
+        run.repeats.remember(
+            Presented(decision.credential, decision.whose, mark, at, event.id, answer, public, verdict.limits)
+        )
         log.info(
             "lane=%s outcome=%s reason=%s source=%s engine=%s frames=%d",
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
         )  # fmt: skip
         if verdict.outcome == "grant":
-            self.open(run, event, happening.number, saved, decision.whose)
+            self.open(run, event, happening.number, saved, decision.whose, verdict.limits)
         else:
             self._on_disk(saved)  # what was answered once is there after a power cut, too
-            self.show(run, *public)
+            self.show(run, *public, verdict.limits)
         return answer
 
     def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> LiveLine:
@@ -259,6 +261,7 @@ class Gate:
             open_until_ms=event.at_ms + refer_s * 1000 if verdict.outcome == "refer" else 0,
             list_age_s=event.list_age_s,
             clock=event.clock,
+            limits=verdict.limits,
         )
         if verdict.outcome == "refer":
             until = self._monotonic() + refer_s
@@ -267,7 +270,15 @@ class Gate:
 
     # --- opening and settling ---
 
-    def open(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose = NOBODY) -> None:
+    def open(
+        self,
+        run: LaneRun,
+        event: Event,
+        happening: int,
+        saved: Saved,
+        whose: Whose = NOBODY,
+        limits: Limits = NO_LIMITS,
+    ) -> None:
         """Open a lane for a recorded event, which is on disk by then unless the disk is slow or full."""
         on_disk = self._on_disk(saved)
         if self.late():  # the core stood still between the decision and here
@@ -280,7 +291,7 @@ class Gate:
         self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk)
         self.drive(run, lanes.Open(event.id))
         # An event of a decision carries what its holder should be told on the way in.
-        run.tell(*in_public("grant", event.guidance or "ok"), commanded, self._monotonic())
+        run.tell(*in_public("grant", event.guidance or "ok"), limits, commanded, self._monotonic())
 
     def _on_disk(self, saved: Saved) -> bool:
         """Wait for a record, unless the disk is full or failing, or hangs: then the one before still waits, too."""
@@ -292,10 +303,10 @@ class Gate:
             log.warning(SLOW_DISK)
         return on_disk
 
-    def show(self, run: LaneRun, outcome: str, reason: str) -> None:
+    def show(self, run: LaneRun, outcome: str, reason: str, limits: Limits = NO_LIMITS) -> None:
         """Show a result that opens nothing."""
         self.drive(run, lanes.ShowResult(_SIGNALS[outcome]))
-        run.tell(outcome, reason, self._clock.now().utc_ms, self._monotonic())
+        run.tell(outcome, reason, limits, self._clock.now().utc_ms, self._monotonic())
 
     def drive(self, run: LaneRun, happening: lanes.LaneInput) -> None:
         for end in run.drive(happening, self._monotonic()):

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from kiosk.verbs import Limits
 from sync.credential import DIGITS_STEP_S, Credential, Misread, Reading, find_step
 from sync.protocol import CredentialRow, Rules, Window
 from sync.terms import Outcome, Reason
@@ -91,13 +92,14 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """``reason`` always says what was found; ``guidance`` repeats it where enforcement softened the outcome;
-    ``also`` holds every further reason that was true, in order."""
+    ``also`` holds every further reason that was true, in order; ``limits`` what those about time go by."""
 
     outcome: Outcome
     reason: Reason
     also: tuple[Reason, ...] = ()
     guidance: str = ""
     listed: bool = False
+    limits: Limits = Limits()
 
 
 class _Case(msgspec.Struct, frozen=True):
@@ -120,6 +122,10 @@ class _Case(msgspec.Struct, frozen=True):
             and row.random == shown.random
         )
         return row if same else None
+
+    @property
+    def until_ms(self) -> int:
+        return self.row.valid_until_ms if self.row else self.credential.valid_until_ms
 
     @property
     def state(self) -> str:
@@ -169,8 +175,7 @@ def _not_yet_valid(case: _Case) -> Outcome | None:
 
 
 def _expired(case: _Case) -> Outcome | None:
-    until = case.row.valid_until_ms if case.row else case.credential.valid_until_ms
-    now = case.now
+    until, now = case.until_ms, case.now
     if until <= (now.utc_ms if now.judged and now.signed else now.floor_ms):
         return "deny"
     # A clock that no signature stands behind may be far ahead: it refuses nobody, and asks the guard within limits.
@@ -292,7 +297,17 @@ def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, n
     case = _Case(reading, known, use, rules, lane, now)
     answers = ((reason, rule(case)) for reason, rule in _RULES)
     found = [(reason, outcome) for reason, outcome in answers if outcome is not None]
-    return _soften(_verdict(found, listed=case.row is not None), rules, lane, now)
+    verdict = msgspec.structs.replace(_verdict(found, listed=case.row is not None), limits=_limits(case, found))
+    return _soften(verdict, rules, lane, now)
+
+
+def _limits(case: _Case, found: list[tuple[Reason, Outcome]]) -> Limits:
+    reasons = {reason for reason, _ in found}
+    return Limits(
+        case.credential.not_before_ms if "not_yet_valid" in reasons else 0,
+        case.until_ms if "expired" in reasons else 0,
+        case.rules.hours.get(case.credential.kind, ()) if "outside_hours" in reasons else (),
+    )
 
 
 def _misread(reading: Misread, known: Known) -> tuple[Reason, Outcome]:

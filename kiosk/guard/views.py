@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from kiosk.guard import words
+from kiosk.guard import limits, words
 from kiosk.guard.board import Board, Entry
 from kiosk.guard.words import code, say, word
 from kiosk.restarts import SEVERAL
@@ -180,7 +180,7 @@ def line(language: str, entry: Entry, board: Board, state: GateState | None) -> 
         time=local(happening.at_ms, state).strftime("%H:%M:%S") if happening.at_ms else "",
         title=title if decision else _title(language, happening),
         where=" · ".join(filter(None, [happening.dwelling, happening.plate, lane])),
-        reason=_guidance(language, happening) or _spoken_reason(language, happening),
+        reason=_guidance(language, happening, state) or _spoken_reason(language, happening, state),
         badges=[_badge(language, follower) for follower in entry.followers],
         wants_reason=wanting[-1] if wanting else 0,
         selectable=decision,
@@ -196,10 +196,16 @@ def _outcome(language: str, happening: LiveLine) -> str:
     return code(language, words.OUTCOMES, happening.outcome) if happening.outcome else ""
 
 
-def _spoken_reason(language: str, happening: LiveLine) -> str:
+def _spoken_reason(language: str, happening: LiveLine, state: GateState | None) -> str:
     if happening.kind == "decision":
-        return reason_sentence(language, happening.reason)
+        return _stated_reason(language, happening, happening.reason, state)
     return given_reason(language, happening.reason)
+
+
+def _stated_reason(language: str, happening: LiveLine, reason: str, state: GateState | None) -> str:
+    """The guard's sentence with the day or the hours that it goes by, where the gate said them."""
+    stated = limits.sentence(language, words.GUARD_LIMITS, reason, happening.limits, local(happening.at_ms, state))
+    return stated or reason_sentence(language, reason)
 
 
 def _badge(language: str, happening: LiveLine) -> Badge:
@@ -249,8 +255,8 @@ def panel(language: str, board: Board, state: GateState | None, now_ms: int, cho
         label=happening.label,
         dwelling=happening.dwelling,
         facts=_facts(language, happening, state),
-        reason=reason_sentence(language, happening.reason),
-        notes=_notes(language, happening),
+        reason=_stated_reason(language, happening, happening.reason, state),
+        notes=_notes(language, happening, state),
         answer=_badge(language, answer).text if answer else "",
         time=local(happening.at_ms, state).strftime("%H:%M:%S"),
         waits=waits,
@@ -266,12 +272,12 @@ def panel(language: str, board: Board, state: GateState | None, now_ms: int, cho
     )
 
 
-def _guidance(language: str, happening: LiveLine) -> str:
+def _guidance(language: str, happening: LiveLine, state: GateState | None) -> str:
     """What enforcement softened away, empty if nothing."""
     if not happening.guidance:
         return ""
     key = "guided" if happening.outcome == "grant" else "would_be"
-    return word(language, key, reason=reason_sentence(language, happening.guidance))
+    return word(language, key, reason=_stated_reason(language, happening, happening.guidance, state))
 
 
 def _facts(language: str, happening: LiveLine, state: GateState | None) -> list[tuple[str, str]]:
@@ -287,8 +293,8 @@ def _facts(language: str, happening: LiveLine, state: GateState | None) -> list[
     return [(name, fact) for name, fact in facts if fact]
 
 
-def _notes(language: str, happening: LiveLine) -> list[str]:
-    notes = [_guidance(language, happening)]
+def _notes(language: str, happening: LiveLine, state: GateState | None) -> list[str]:
+    notes = [_guidance(language, happening, state)]
     if happening.list_age_s > 86_400:
         notes.append(word(language, "stale_list", age=age(language, happening.list_age_s)))
     if happening.clock == "untrusted":

@@ -18,6 +18,7 @@ from kiosk.verbs import Presentation, PresentationAnswer
 from sync.protocol import Rules
 from tests.fixtures.gate_parts import (
     COMPOUND,
+    DAY_MS,
     NOON_MS,
     PASS_KEY,
     Bench,
@@ -130,6 +131,17 @@ def test_whatever_text_is_shown_there_is_an_answer_and_an_event(bench: Bench, te
     assert show(bench, text).reason == reason
     (event,) = bench.events()
     assert (event.reason, event.serial) == (reason, 0)
+
+
+def test_the_lane_and_the_guards_line_say_when_a_pass_ended(bench: Bench) -> None:
+    bench.time.go(91 * DAY_MS / 1000)
+    shown = show(bench, text_of(CARD))
+    assert shown.reason == "expired"
+    assert bench.live[-1].limits.until_ms == bench.gate.lanes["entry"].told.limits.until_ms == CARD.valid_until_ms
+    show(bench, text_of(CARD))
+    assert bench.gate.lanes["entry"].told.limits.until_ms == CARD.valid_until_ms, "a repeat says so, too"
+    bench.acts.override("entry", False, shown.happening, "Lin", "no")
+    assert bench.gate.lanes["entry"].told.limits.until_ms == 0, "a guard's no has a reason of its own"
 
 
 def test_a_lane_that_is_not_here_is_said_so(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from kiosk.core.policy import Known, Lane, Now, Use, Verdict, decide, entrances, judge_digits, stage_in_force
+from kiosk.verbs import Limits
 from sync.credential import EPOCH_MS, KINDS, STEP_MS, Credential, Misread, code_secret, digits_at
 from sync.protocol import Rules, StageFrom, Window
 from sync.terms import REASONS
@@ -91,6 +92,16 @@ def test_an_invalid_credential_is_refused_with_its_reason(reason: Any) -> None:
 
 def _noon(**fields: Any) -> Now:
     return Now(**{"utc_ms": NOON_MS, "state": "trusted", "zone": ZONE, **fields})
+
+
+def test_a_verdict_says_the_times_that_it_goes_by() -> None:
+    window = Window(0, 1, (1,))
+    ended = judge(row_valid_until_ms=NOON_MS - 5, rules_hours={"resident": (window,)})
+    assert (ended.reason, ended.also) == ("expired", ("outside_hours",))
+    assert ended.limits == Limits(until_ms=NOON_MS - 5, hours=(window,))
+    early = judge(shown_not_before_step=LATER.not_before_step)
+    assert early.limits == Limits(from_ms=LATER.not_before_ms)
+    assert judge().limits == judge(row_state="revoked").limits == Limits()
 
 
 # --- who wins ---------------------------------------------------------------------------------------------------------

@@ -189,6 +189,11 @@ def test_a_presentation_of_long_ago_is_not_what_the_buttons_act_on(stage: Stage,
     assert stage.last(verbs.Override).happening == 0
 
 
+def test_the_guard_reads_when_a_pass_ended(stage: Stage, guard: Guard) -> None:
+    stage.happen(**(PEOPLE["deny"] | {"reason": "expired", "limits": verbs.Limits(until_ms=NOW_MS - 60_000)}))
+    assert re.search(r"\d+月\d+日\d\d:\d\d已到期。提醒到物业延期。", guard.page())
+
+
 @pytest.mark.parametrize("term", ["张三", "zhang", "Zhang San", "王小明", "acdefgh", ""])
 def test_nobody_is_looked_up_by_name(stage: Stage, guard: Guard, term: str) -> None:
     assert "不按姓名查。" in guard.post("/look-up", term=term).text

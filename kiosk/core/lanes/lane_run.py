@@ -14,7 +14,10 @@ from kiosk.core.lanes import lane as lanes
 from kiosk.core.lanes.inputs import InputWatch
 from kiosk.core.lanes.repeats import Repeats
 from kiosk.core.lanes.unasked import UnaskedPassages
+from kiosk.verbs import Limits
 from sync.terms import InputFault
+
+ABOUT_TIME = ("not_yet_valid", "expired", "outside_hours")
 
 log = logging.getLogger("gate")
 
@@ -25,6 +28,7 @@ class Told(msgspec.Struct, frozen=True):
     outcome: str = ""
     reason: str = ""
     until_ms: int = 0
+    limits: Limits = Limits()
 
 
 NOTHING = Told()
@@ -81,10 +85,11 @@ class LaneRun:
         if lamp.is_on != on:
             self._safely("illumination", lamp.on if on else lamp.off)
 
-    def tell(self, outcome: str, reason: str, now_ms: int, now: float) -> None:
-        """Note what the result is that has just begun to be shown."""
+    def tell(self, outcome: str, reason: str, limits: Limits, now_ms: int, now: float) -> None:
+        """Note what the result is that has just begun to be shown; ``limits`` where the reason speaks of them."""
         until = self.state.result_until
-        self._told = Told(outcome, reason, now_ms + int((until - now) * 1000)) if until is not None else NOTHING
+        told = limits if reason in ABOUT_TIME else Limits()
+        self._told = Told(outcome, reason, now_ms + int((until - now) * 1000), told) if until is not None else NOTHING
 
     @property
     def told(self) -> Told:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from kiosk.core.judge import Whose
-from kiosk.verbs import PresentationAnswer
+from kiosk.verbs import Limits, PresentationAnswer
 
 REPEAT_S = 10.0
 _MOST_RECENT = 20
@@ -26,6 +26,7 @@ class Presented(msgspec.Struct):
     shown: PresentationAnswer
     public: tuple[str, str]
     """Outcome and reason as the lane shows them."""
+    limits: Limits
     repeats: int = 0
     by_guard: bool = False
     """A guard's answer stands in place of the gate's."""
