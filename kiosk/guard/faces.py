@@ -57,10 +57,7 @@ def _result(lane: LaneState, state: GateState) -> Public:
     # A reason that is not here is one that may not be told: the guard is asked instead.
     found = words.PUBLIC.get(lane.shown_reason, words.AT_THE_POST)
     now = views.local(state.now_ms, state)
-    zh, en = (
-        limits.sentence(language, words.PUBLIC_LIMITS, lane.shown_reason, lane.shown_limits, now)
-        for language in ("zh", "en")
-    )
+    zh, en = (limits.for_lane(language, lane.shown_reason, lane.shown_limits, now) for language in ("zh", "en"))
     if zh:
         found = Public(found.headline, (zh, en))
     if lane.shown_outcome != "grant" or lane.shown_reason == "ok":

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
+import msgspec
+
 from kiosk.guard import words
-from kiosk.guard.words import Pair, say
+from kiosk.guard.words import say
 from kiosk.verbs import Limits
 from sync.protocol import Window
 
+UNBROKEN = "\u2060"
+"""No line ends here: of two hours nobody should read one alone."""
 _WEEK = tuple(range(1, 8))
 
 
-def sentence(language: str, table: dict[str, Pair], reason: str, limits: Limits, now: datetime) -> str:
-    """The table's sentence of a reason with the time it goes by; empty where there is none. ``now`` is the compound's
+def for_guard(language: str, reason: str, limits: Limits, now: datetime) -> str:
+    """The guard's sentence of a reason with the time it goes by; empty where there is none. ``now`` is the compound's
     wall clock."""
     when = _when(language, reason, limits, now)
-    return say(language, table[reason], when=when) if when else ""
+    return say(language, words.GUARD_LIMITS[reason], when=when) if when else ""
+
+
+def for_lane(language: str, reason: str, limits: Limits, now: datetime) -> str:
+    """As :func:`for_guard`, for the lane's one short line: of the hours only today's."""
+    today = tuple(Window(w.from_minute, w.to_minute) for w in limits.hours if now.isoweekday() in w.days)
+    when = _when(language, reason, msgspec.structs.replace(limits, hours=today), now)
+    return say(language, words.PUBLIC_LIMITS[reason], when=when) if when else ""
 
 
 def _when(language: str, reason: str, limits: Limits, now: datetime) -> str:
@@ -41,7 +52,7 @@ def _moment(language: str, ms: int, now: datetime, ends: bool) -> str:
 
 
 def _window(language: str, window: Window) -> str:
-    hours = f"{_clock(window.from_minute)}–{_clock(window.to_minute)}"
+    hours = f"{_clock(window.from_minute)}{UNBROKEN}–{UNBROKEN}{_clock(window.to_minute)}"
     if tuple(sorted(window.days)) == _WEEK:
         return hours
     names = say(language, words.LIMITS["day_comma"]).join(say(language, words.DAYS[day - 1]) for day in window.days)

@@ -204,7 +204,7 @@ def _spoken_reason(language: str, happening: LiveLine, state: GateState | None) 
 
 def _stated_reason(language: str, happening: LiveLine, reason: str, state: GateState | None) -> str:
     """The guard's sentence with the day or the hours that it goes by, where the gate said them."""
-    stated = limits.sentence(language, words.GUARD_LIMITS, reason, happening.limits, local(happening.at_ms, state))
+    stated = limits.for_guard(language, reason, happening.limits, local(happening.at_ms, state))
     return stated or reason_sentence(language, reason)
 
 

@@ -201,8 +201,8 @@ OUTCOMES: dict[str, Pair] = {
 
 PUBLIC_LIMITS: dict[str, Pair] = {
     "not_yet_valid": ("{when}起生效；今天请找保安", "Valid from {when}; today, see the guard"),
-    "expired": ("{when}已到期；物业一楼办延期，今天请找保安", "Ended {when}. Extend at the desk; today, see the guard"),
-    "outside_hours": ("通行时间：{when}；急事请找保安", "Hours: {when}. Urgent? See the guard"),
+    "expired": ("{when}已到期；物业一楼办延期", "Ended {when}. Extend it at the desk"),
+    "outside_hours": ("今天{when}可以通行；急事请找保安", "Today {when}. Urgent? See the guard"),
 }
 """What the lane says in place of its second line where the gate knows the time."""
 

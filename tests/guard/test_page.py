@@ -13,8 +13,10 @@ from flask import Flask
 from kiosk import verbs
 from kiosk.guard import words
 from kiosk.guard.app import create_app
+from kiosk.guard.limits import UNBROKEN
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.verbs import PresentationAnswer
+from sync.protocol import Window
 from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
 from tests.fixtures.guard import Guard
 
@@ -192,6 +194,14 @@ def test_a_presentation_of_long_ago_is_not_what_the_buttons_act_on(stage: Stage,
 def test_the_guard_reads_when_a_pass_ended(stage: Stage, guard: Guard) -> None:
     stage.happen(**(PEOPLE["deny"] | {"reason": "expired", "limits": verbs.Limits(until_ms=NOW_MS - 60_000)}))
     assert re.search(r"\d+月\d+日\d\d:\d\d已到期。提醒到物业延期。", guard.page())
+
+
+def test_the_guard_reads_all_hours_of_a_kind(stage: Stage, guard: Guard) -> None:
+    hours = (Window(480, 720, (1, 4)), Window(840, 1440))
+    stage.happen(**(PEOPLE["deny"] | {"reason": "outside_hours", "limits": verbs.Limits(hours=hours)}))
+    assert "只能在周一、周四 08:00–12:00，14:00–24:00通行。" in guard.page().replace(UNBROKEN, "")
+    guard.http.get("/prefer/language/en?to=/")
+    assert "Only Mon Thu 08:00–12:00, 14:00–24:00. Ask why, then decide." in guard.page().replace(UNBROKEN, "")
 
 
 @pytest.mark.parametrize("term", ["张三", "zhang", "Zhang San", "王小明", "acdefgh", ""])

@@ -17,6 +17,7 @@ from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE
 from kiosk.guard import words
 from kiosk.guard.app import create_app
 from kiosk.guard.faces import Face, face, lost
+from kiosk.guard.limits import UNBROKEN
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.guard.screen import FRESH_S, RETRY_S, Screens
 from kiosk.verbs import Limits
@@ -58,8 +59,8 @@ def test_who_is_let_in_with_a_reminder_still_sees_first_that_the_way_is_free() -
     assert shown.headline == words.PUBLIC["ok"].headline and "出入证已到期" in shown.line[0]
 
 
-WEEKDAYS = Window(8 * 60, 12 * 60, (1, 4))
-ALL_WEEK = Window(14 * 60, 1440)
+MONDAYS, TUESDAYS = Window(8 * 60, 12 * 60, (1, 4)), Window(9 * 60, 12 * 60, (2,))
+EVENINGS = Window(14 * 60, 1440)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +71,19 @@ ALL_WEEK = Window(14 * 60, 1440)
         ("expired", Limits(until_ms=_at(2026, 11, 20)), "11月19日已到期", "Ended 19 Nov."),
         ("expired", Limits(until_ms=_at(2026, 11, 20, 18)), "11月20日18:00已到期", "Ended 20 Nov, 18:00."),
         ("expired", Limits(until_ms=_at(2026, 1, 1)), "2025年12月31日已到期", "Ended 31 Dec 2025."),
-        ("outside_hours", Limits(hours=(WEEKDAYS, ALL_WEEK)), "周一、周四 08:00–12:00，14:00–24:00",
-         "Mon Thu 08:00–12:00, 14:00–24:00."),
+        ("outside_hours", Limits(hours=(MONDAYS, EVENINGS, TUESDAYS)), "今天08:00–12:00，14:00–24:00可以通行",
+         "Today 08:00–12:00, 14:00–24:00."),
     ],
 )  # fmt: skip
 def test_the_lane_says_from_when_until_when_and_at_which_hours(reason: str, limits: Limits, zh: str, en: str) -> None:
     shown = looks(result("deny", reason) | {"shown_limits": limits})
     assert shown.headline == words.PUBLIC[reason].headline
-    assert zh in shown.line[0] and en in shown.line[1]
+    assert zh in shown.line[0].replace(UNBROKEN, "") and en in shown.line[1].replace(UNBROKEN, "")
+
+
+def test_a_day_without_hours_has_the_general_sentence() -> None:
+    shown = looks(result("deny", "outside_hours") | {"shown_limits": Limits(hours=(TUESDAYS,))})
+    assert shown.line == words.PUBLIC["outside_hours"].line, "it is Monday"
 
 
 @pytest.mark.parametrize("reason", ["not_yet_valid", "expired", "outside_hours"])
