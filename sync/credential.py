@@ -72,7 +72,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def valid_until_ms(self) -> int:
-        """UTC milliseconds, as printed; a listed pass goes by its row instead."""
+        """UTC milliseconds, as printed; a list may end it earlier, or later as far as the rules go."""
         return self.not_before_ms + self.validity_hours * HOUR_MS
 
 

@@ -26,7 +26,10 @@ HEAD = "head"
 """The purpose under which the root signs that the centre's feed had come so far."""
 REFUSED_BY_CENTRE = "refused_by_centre"
 """Why an ``events_lost`` stands in for an event that the centre would not take."""
-CHANGE_KINDS = frozenset({"key", "code_key", "account", "rule", "setting", "withdrawal"})
+EPOCH = "epoch"
+"""Purpose and item of the change that says which place its epoch has in the order of epochs."""
+CHANGE_KINDS = frozenset({"key", "code_key", "account", "rule", "setting", "withdrawal", EPOCH})
+MAX_ORDER = (1 << 53) - 1
 
 
 class ProtocolError(Exception):
@@ -130,6 +133,11 @@ class Window(msgspec.Struct, frozen=True):
     days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
 
 
+EXTENSION_HOURS = 400 * 24
+"""The office extends by 400 days at most in one go; that much a card of any age may be extended, unless the compound
+says otherwise."""
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """``rule``, item ``rules``: everything a compound decides for itself."""
 
@@ -158,6 +166,17 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How long a refer waits for the guard before it is a deny."""
     override_budget: int = 10
     """Overrides of one guard in 12 hours before the supervisor is told; they still open."""
+    extension_hours: dict[str, int] = msgspec.field(
+        default_factory=lambda: dict.fromkeys(
+            ("resident", "household_staff", "property_staff", "shop", "official", "vehicle"), EXTENSION_HOURS
+        )
+    )
+    """By kind: how long after the end that is signed in it a credential may be good because the list says so. A kind
+    that is not named (visitors, contractors): not at all. The root does not sign the list's rows."""
+
+    def honoured_ms(self, kind: str, signed_until_ms: int) -> int:
+        """The latest end (UTC milliseconds) that a list may give to a credential, by the end that is signed in it."""
+        return signed_until_ms + self.extension_hours.get(kind, 0) * 3_600_000
 
 
 class CompoundBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,20 +204,42 @@ class WithdrawalBody(msgspec.Struct, frozen=True):
     at_ms: int
 
 
+class EpochBody(msgspec.Struct, frozen=True):
+    """``epoch``, item ``epoch``: the epoch it is signed under comes after every epoch with a lower ``order`` (from 1).
+    Statements and lists of those never count again."""
+
+    order: int
+
+
 class SnapshotBody(msgspec.Struct, frozen=True):
     """``snapshot``, item the file's name: BLAKE2b-256 of the file, hexadecimal, and its size; and, as ``HeadBody``, the
-    run of the centre that made it."""
+    run of the centre that made it, and its epoch's order."""
 
     hash: str
     size: int
     life: str = ""
+    order: int = 0
 
 
 class HeadBody(msgspec.Struct, frozen=True):
     """``head``, item ``feed``: the centre's feed had come to this revision. ``life`` names the run of the centre that
-    numbered it: a restored centre gives the same numbers again, but not in the same life."""
+    numbered it: a restored centre gives the same numbers again, but not in the same life. ``order`` is the epoch's (0:
+    this centre has given it none)."""
 
     life: str | None = None
+    order: int = 0
+
+
+def order_of(statement: Signed) -> int:
+    """The order of its epoch that a statement (``epoch``, ``head`` or ``snapshot``) speaks of; 0: of none. Whether the
+    root signed it is for the asker to find out."""
+    if statement.purpose not in (EPOCH, HEAD, "snapshot"):
+        return 0
+    try:
+        order = msgspec.json.decode(statement.body, type=HeadBody).order
+    except msgspec.MsgspecError:
+        return 0
+    return order if 0 < order <= MAX_ORDER else 0
 
 
 class TimeBody(msgspec.Struct, frozen=True):
@@ -355,6 +396,8 @@ class Enrolled(msgspec.Struct, kw_only=True):
     gate: str
     device: str
     root_public: bytes
+    epoch: Signed | None = None
+    """The ``epoch`` change in force; an older centre has none."""
 
 
 class TimeRequest(msgspec.Struct):

@@ -11,6 +11,7 @@ from kiosk.config import Config
 from kiosk.core.vouching import Anchor
 from sync.agent.enrol import EnrolError, enrol
 from sync.durable import replace_durably
+from sync.protocol import EPOCH, Enrolled, order_of
 
 
 def enrol_device(config: Config, code: str, centre: str, ca: str, replace: bool) -> Anchor:
@@ -25,10 +26,21 @@ def enrol_device(config: Config, code: str, centre: str, ca: str, replace: bool)
     config.sync_state.mkdir(parents=True, exist_ok=True, mode=0o700)
     config.list_folder.mkdir(parents=True, exist_ok=True, mode=0o770)
     enrolled = enrol(centre, code, bytes(box.public_key), config.sync_state, ca=ca, replace=replace)
-    anchor = Anchor(enrolled.compound, enrolled.gate, enrolled.device, enrolled.root_public)
+    anchor = anchor_of(enrolled)
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_durably(path, msgspec.json.encode(anchor), mode=0o644)
     return anchor
+
+
+def anchor_of(enrolled: Enrolled) -> Anchor:
+    """Whom the device trusts from now on, and the epoch in force, if the root signed its order."""
+    anchor = Anchor(enrolled.compound, enrolled.gate, enrolled.device, enrolled.root_public)
+    said = enrolled.epoch
+    if said is None or (said.purpose, said.compound) != (EPOCH, enrolled.compound):
+        return anchor
+    if not said.is_by(enrolled.root_public):
+        return anchor
+    return msgspec.structs.replace(anchor, epoch=said.epoch, epoch_order=order_of(said))
 
 
 def _box_key(path: Path) -> PrivateKey:

@@ -27,7 +27,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     ``unsigned_since_ms``: the last time that a signature stood behind, while the clock goes by a hardware clock or a
     guard's word (0: it does not); ``quiet_starts``: starts in a row between which nothing happened; ``seen``: the
     highest revision of each signed item in ``seen_epoch``, and ``past_epochs`` the epochs before it, so that an older
-    one never comes back."""
+    one never comes back; ``epoch_order``: the order of ``seen_epoch`` that the root signed (0: none yet); ``root``: the
+    mark of the root key all four belong to."""
 
     floor_ms: int = 0
     rtc_agreed: bool = False
@@ -40,6 +41,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     seen: dict[str, int] = {}
     seen_epoch: str = ""
     past_epochs: tuple[str, ...] = ()
+    epoch_order: int = 0
+    root: str = ""
 
 
 class Statements(msgspec.Struct, frozen=True):

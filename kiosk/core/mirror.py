@@ -26,6 +26,10 @@ class Listed(NamedTuple):
     age: ListState
 
 
+class _EpochOver(ListError):
+    """A list of an epoch that the root has put others after."""
+
+
 NOT_LISTED = Listed(None, None, "none")
 
 
@@ -82,6 +86,8 @@ class Mirror:
             if self.why != str(err):
                 log.error("list=unusable why=%r", str(err))
             self.why = str(err)
+            if isinstance(err, _EpochOver) and self._reader is not None and self._reader.path == path:
+                self._fail(err)  # it was written under our hands
         return False
 
     def withdraw(self) -> None:
@@ -109,13 +115,15 @@ class Mirror:
         assert reader  # noqa: S101 - both callers hold one
         version = reader.version()
         meta, signed = reader.meta(), reader.signed()
+        self._vouching.take(signed)
+        if self._vouching.is_over(meta["epoch"]):
+            raise _EpochOver(f"{reader.path.name} is the list of an epoch that is over")
         now_ms = self._now().utc_ms
         if self._counted != reader.path or abs(now_ms - self._counted_ms) >= _COUNT_EVERY_MS:
             with suppress(ListError):  # a card too slow for that is no reason to go without the list
                 self.passes = reader.count()
             self._counted, self._counted_ms = reader.path, now_ms
         self._meta, self._version, self.why = meta, version, ""
-        self._vouching.take(signed)
         log.info("list=%s revision=%s passes=%d", reader.path.name, meta.get("revision"), self.passes)
 
     # --- what the list says ---

@@ -125,7 +125,10 @@ class _Case(msgspec.Struct, frozen=True):
 
     @property
     def until_ms(self) -> int:
-        return self.row.valid_until_ms if self.row else self.credential.valid_until_ms
+        """The row is not signed: it may end a pass at any time, and extend it as far as the root-signed rule goes."""
+        shown = self.credential
+        honoured = self.rules.honoured_ms(shown.kind, shown.valid_until_ms)
+        return min(self.row.valid_until_ms, honoured) if self.row else shown.valid_until_ms
 
     @property
     def state(self) -> str:

@@ -2,13 +2,17 @@
 
 The list brings the statements. The core keeps them beside it in a file of its own: a gate whose list is lost or damaged
 still knows its compound's passes and its guards.
+
+Epochs have an order that the root signs too. Once a gate knows the order of its epoch, nothing counts that is of an
+epoch with a lower order or without one, whether it ever saw that epoch or not (PROTOCOL.md §3).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -17,14 +21,18 @@ from nacl.public import PrivateKey, SealedBox
 
 from kiosk.core.kept import Kept, Memory, Statements
 from sync.protocol import (
+    EPOCH,
     AccountBody,
     CodeKeyBody,
     CompoundBody,
+    EpochBody,
     GateBody,
     KeyBody,
     Rules,
     Signed,
     WithdrawalBody,
+    order_of,
+    root_mark,
 )
 from sync.terms import GuardRole
 
@@ -39,12 +47,15 @@ Name = tuple[str, str]
 
 
 class Anchor(msgspec.Struct, frozen=True):
-    """Whom this device trusts and which one it is; ``anchor.json``, written by root at enrolment."""
+    """Whom this device trusts and which one it is; ``anchor.json``, written by root at enrolment. ``epoch`` was in
+    force then, with the order that the root gave it (0: none)."""
 
     compound: int
     gate: str
     device: str
     root_public: bytes
+    epoch: str = ""
+    epoch_order: int = 0
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -90,17 +101,44 @@ class Vouching:
         self._box = box
         self._kept = kept
         self._statements = statements
+        self._root = root_mark(anchor.root_public) if anchor else ""
+        self._forget_other_root()
+        self._epoch, self._order = kept.now.seen_epoch, kept.now.epoch_order
+        if anchor and anchor.epoch_order > self._order:
+            self._epoch, self._order = anchor.epoch, anchor.epoch_order
         self._good: dict[Name, tuple[Signed, Body]] = {}
         self.unverified: tuple[str, ...] = ()
         """Statements that the list should hold and does not: forged, damaged or left out. ``PURPOSE ITEM`` each."""
+        self._go_on(statements.now.signed)
         for change in statements.now.signed:
             if self._is_ours(change):
                 with suppress(KeyError, msgspec.MsgspecError):
                     self._good[_name(change)] = (change, _read_body(change))
+        if self._order:
+            self._remember([])  # what one of the files has lost, the other or the anchor knew
         self.vouched = self._sum_up()
 
-    def take(self, signed: Iterable[Signed]) -> None:
+    def _forget_other_root(self) -> None:
+        """What was seen under the root key of an earlier enrolment says nothing of this one's epochs."""
+        if self._root and self._kept.now.root not in ("", self._root):
+            self._kept.change(root=self._root, seen={}, seen_epoch="", past_epochs=(), epoch_order=0)
+
+    def is_over(self, epoch: str) -> bool:
+        """Whether a list of this epoch counts no longer. False for any epoch, as long as no order is known."""
+        return bool(self._order) and epoch != self._epoch
+
+    def _go_on(self, signed: Iterable[Signed]) -> None:
+        """Go on to the latest epoch that the root put after this one."""
+        named = (change for change in signed if _name(change) == (EPOCH, EPOCH))
+        for change in islice(named, _MOST_FORGED):
+            order = order_of(change)
+            if order > self._order and self._is_by_root(change):
+                self._epoch, self._order = change.epoch, order
+                log.info("epoch=%s order=%d", change.epoch, order)
+
+    def take(self, signed: Sequence[Signed]) -> None:
         """Take the statements of a list: what is good replaces what was in force under its name."""
+        self._go_on(signed)
         listed: set[Name] = set()
         forged: list[Name] = []
         fresh: list[Signed] = []
@@ -132,7 +170,7 @@ class Vouching:
 
     def _keep(self, fresh: list[Signed], named: set[Name]) -> None:
         """Remember what is in force. What a past epoch said, and this one's list does not name, no longer is."""
-        epoch = next((change.epoch for change in fresh), self._kept.now.seen_epoch)
+        epoch = self._begun(fresh)
         for name, (change, _) in list(self._good.items()):
             if change.epoch != epoch and name not in named:
                 del self._good[name]
@@ -152,24 +190,39 @@ class Vouching:
         self._statements.change(signed=tuple(change for change, _ in self._good.values()))
         self.vouched = Vouched(withdrawn=True, compound=self.vouched.compound, gate_name=self.vouched.gate_name)
 
-    def _is_ours(self, change: Signed) -> bool:
+    def _is_by_root(self, change: Signed) -> bool:
         anchor = self.anchor
-        if anchor is None or change.compound != anchor.compound or not change.is_by(anchor.root_public):
+        return anchor is not None and change.compound == anchor.compound and change.is_by(anchor.root_public)
+
+    def _is_ours(self, change: Signed) -> bool:
+        """Whether the root signed it, in an epoch that is not over, and nothing newer of that name was seen."""
+        if not self._is_by_root(change):
             return False
-        name, kept = f"{change.purpose} {change.item}", self._kept.now
-        if change.epoch != kept.seen_epoch:
-            return change.epoch not in kept.past_epochs
-        return change.revision >= kept.seen.get(name, 0)
+        kept = self._kept.now
+        if change.epoch != self._epoch:
+            return not self._order and change.epoch not in kept.past_epochs
+        seen = kept.seen.get(f"{change.purpose} {change.item}", 0) if kept.seen_epoch == self._epoch else 0
+        good = self._good.get(_name(change))
+        return change.revision >= max(seen, good[0].revision if good and good[0].epoch == self._epoch else 0)
+
+    def _begun(self, fresh: list[Signed]) -> str:
+        """The epoch after these changes. Without an order a new one begins with any change of it."""
+        if self._order:
+            return self._epoch
+        return next((change.epoch for change in fresh if change.epoch != self._epoch), self._epoch)
 
     def _remember(self, changes: list[Signed]) -> None:
-        """What was seen once is the least that is taken from now on. One write for all of them."""
-        kept = self._kept.now
-        epoch, seen, past = kept.seen_epoch, dict(kept.seen), kept.past_epochs
-        begun = next((change.epoch for change in changes if change.epoch != epoch), epoch)
-        if begun != epoch:
-            epoch, seen, past = begun, {}, (*past, epoch) if epoch else past
-        seen |= {f"{change.purpose} {change.item}": change.revision for change in changes if change.epoch == epoch}
-        self._kept.change(seen=seen, seen_epoch=epoch, past_epochs=past)
+        """What was seen once is the least that is taken from now on. One write for all of them, and for what is in
+        force, should the memory of it have been lost."""
+        kept, self._epoch = self._kept.now, self._begun(changes)
+        seen, past = dict(kept.seen), kept.past_epochs
+        if self._epoch != kept.seen_epoch:
+            seen, past = {}, (*past, kept.seen_epoch) if kept.seen_epoch else past
+        for change in (*(good for good, _ in self._good.values()), *changes):
+            if change.epoch == self._epoch:
+                name = f"{change.purpose} {change.item}"
+                seen[name] = max(seen.get(name, 0), change.revision)
+        self._kept.change(seen=seen, seen_epoch=self._epoch, past_epochs=past, epoch_order=self._order, root=self._root)
 
     def _with(self, so_far: Vouched, body: Body) -> Vouched:
         replace = msgspec.structs.replace
@@ -205,7 +258,7 @@ def _name(change: Signed) -> Name:
     return change.purpose, change.item
 
 
-Body = Rules | KeyBody | CodeKeyBody | AccountBody | CompoundBody | GateBody | WithdrawalBody
+Body = Rules | KeyBody | CodeKeyBody | AccountBody | CompoundBody | GateBody | WithdrawalBody | EpochBody
 
 _BODIES: dict[str, type[Body]] = {
     "key": KeyBody,
@@ -213,6 +266,7 @@ _BODIES: dict[str, type[Body]] = {
     "account": AccountBody,
     "rule": Rules,
     "withdrawal": WithdrawalBody,
+    EPOCH: EpochBody,
 }
 
 

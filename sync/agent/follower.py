@@ -133,10 +133,14 @@ class ListFollower:
             self._stamped = self._clock()
 
     def _rebuild(self) -> float:
-        """Put a snapshot in force. One that cannot be continued either is not fetched over and over: cards wear."""
+        """Put a snapshot in force. One that cannot be continued either is not fetched over and over: cards wear. One of
+        an epoch that is over is not fetched at all."""
         if self._clock() < self._rebuild_after:
             raise SnapshotRefused("the list just rebuilt cannot be continued")
-        self._lists.install(self._wire.snapshot(), self._wire.download)
+        head = self._wire.snapshot()
+        if self._lists.is_past(head):
+            self._prove()
+        self._lists.install(head, self._wire.download)
         self._unverified = []
         self._rebuild_after = self._clock() + REBUILD_PAUSES * self._rebuilds.next_s()
         self._news.changed = self._news.urgent = True

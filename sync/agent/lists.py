@@ -25,7 +25,7 @@ import msgspec
 
 from sync.cache import Cursor, ListError, ListUnwritten, ListWriter, check, get_current, set_current
 from sync.durable import flush_folder
-from sync.protocol import Page, Signed, SnapshotBody, SnapshotHead
+from sync.protocol import Page, Signed, SnapshotBody, SnapshotHead, order_of
 
 MAX_SNAPSHOT = 1 << 30
 PROOF = "proof.json"
@@ -109,6 +109,15 @@ class ListFolder:
             return msgspec.json.decode((self._folder / PROOF).read_bytes(), type=Signed)
         except (OSError, msgspec.MsgspecError):
             return None
+
+    def is_past(self, head: SnapshotHead) -> bool:
+        """Whether a snapshot is of an epoch that the root put before the one our proof is of. Raises SnapshotRefused
+        for one that our root did not sign."""
+        self._vouched(head)
+        proof = self.proof()
+        if proof is None or proof.epoch == head.signed.epoch or not proof.is_by(self._root_public):
+            return False
+        return 0 < order_of(proof) >= order_of(head.signed)
 
     def stamp(self, as_of_ms: int) -> None:
         """Note that the centre had nothing newer at this time."""

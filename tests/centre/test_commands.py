@@ -64,7 +64,11 @@ def test_a_first_day(shell: Shell, tmp_path: Path) -> None:
     assert (tmp_path / "new.png").stat().st_size > 500
     assert shell.json("hand-over", "7-000001")["state"] == "active"
     assert shell.json("extend", "7-000001", "--until", "2100-01-31")["valid_until_ms"] > made["valid_until_ms"]
-    assert shell.json("extend", "--compound", "7", "--until", "2101-01-31")["extended"] == 2
+    everybody = shell.json("extend", "--compound", "7", "--until", "2100-12-31")
+    assert (everybody["extended"], everybody["left"]) == (1, 1), "one of them was signed for 30 days from today"
+    assert "needs a new one" in shell.fails("extend", "7-000002", "--until", "2100-12-31")
+    until = shell.json("extend", "7-000002", "--until", "2030-12-31", "--reissue")
+    assert [one["state"] for one in until["credentials"]] == ["printed", "superseded"]
     assert shell.json("suspend", "7-000001")["state"] == "suspended"
     assert shell.json("resume", "7-000001")["state"] == "active"
     assert shell.json("attention", "7-000001")["attention"] is True

@@ -63,6 +63,7 @@ all_rules = st.builds(
     quota_household_day=st.none() | st.integers(0, 5000), unlisted_admits=kinds,
     both_ways_counted=st.booleans(),
     stale_after_s=st.integers(0, 86400), expired_after_s=st.integers(86400, 1 << 30), refer_s=st.integers(0, 9999),
+    extension_hours=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.integers(0, 2700 * 24)),
 )  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def test_every_rule_can_be_told_in_words_and_in_the_record_of_changes(rules: Rul
             assert told and (label, before, after) == (words.say(language, f"rule.{name}"), told, told)
 
 
-@given(st.dictionaries(st.from_regex(r"(stage|hours|lane)-\d-(stage|from|to|kind|day|name|gone|never)|passback_s|"
+@given(st.dictionaries(st.from_regex(r"(stage|hours|lane)-\d-(stage|from|to|kind|day|name|gone|never)|passback_s|extension-visitor|"
                                      r"accepts|admits|admits_all|passback|refer_s", fullmatch=True),
                        st.lists(st.text(max_size=8), max_size=3)))  # fmt: skip
 def test_no_form_breaks_the_centre(fields: dict[str, list[str]]) -> None:
@@ -102,7 +103,9 @@ WRONG = [
     ({"hours-0-kind": "visitor", "hours-0-from": "08:00", "hours-0-to": "09:00"}, "hours-0-day"),
     ({"hours-0-kind": "visitor", "hours-0-day": "1", "hours-0-from": "8", "hours-0-to": "09:00"}, "hours-0-from"),
     ({"hours-0-kind": "visitor", "hours-0-day": "1", "hours-0-from": "09:00", "hours-0-to": "09:00"}, "hours-0-to"),
-    ({"lane-0-name": "in"}, "lane-0-kind"),
+    ({"lane-0-name": "in"}, "lane-0-kind"), ({"extension-visitor": "-1"}, "extension-visitor"),
+    ({"extension-shop": ""}, "extension-shop"), ({"extension-shop": None}, "extension-shop"),
+    ({"extension-resident": "2701"}, "extension-resident"),
 ]  # fmt: skip
 
 
@@ -207,18 +210,19 @@ def test_everybody_is_extended_only_after_the_number_was_seen(world: World, offi
     def ends(number: str) -> int:
         return passes.get_pass(world.centre, number).valid_until_ms
 
-    first, visitor = world.issue().number, world.issue(kind="visitor").number
+    first, shop, visitor = world.issue().number, world.issue(kind="shop").number, world.issue(kind="visitor").number
     ended = world.issue(valid_from_ms=NOW - DAY_MS, valid_until_ms=NOW - 1).number
     until = "2027-06-30"
     wanted = passes.read_time(until, ZONE, True)
-    page = office.get(f"/c/7/extend?until={until}&kind=resident&kind=visitor").text
+    page = office.get(f"/c/7/extend?until={until}&kind=resident&kind=visitor&kind=shop").text
     assert 'name="counted" value="2"' in page
-    both = {"until": until, "kind": ["resident", "visitor"]}
+    both = {"until": until, "kind": ["resident", "shop", "visitor"]}
     for missing in ({"counted": "2"}, {"counted": "3", "sure": "1"}, {"sure": "1"}):
         assert office.post("/c/7/extend", page="/c/7/extend", **both, **missing).status_code == 409
     assert ends(first) < wanted
     done = office.post("/c/7/extend", page="/c/7/extend", **both, counted="2", sure="1")
-    assert done.location.endswith("done=2") and ends(first) == ends(visitor) == wanted
+    assert done.location.endswith("done=2") and ends(first) == ends(shop) == wanted
+    assert ends(visitor) == NOW + 30 * DAY_MS and f"1 {words.say('zh', 'extend_left')}" in page
     assert ends(ended) == NOW - 1
     assert office.post("/c/7/extend", **both, counted="1", sure="1", ended="1").status_code == 302
     assert ends(ended) == wanted

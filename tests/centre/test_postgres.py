@@ -32,6 +32,7 @@ from sync.server.passes import compounds, passes
 from sync.server.people.households import households, slots
 from tests.centre import test_alarms, test_centre, test_copies
 from tests.centre import test_events as test_centre_events
+from tests.centre.passes import test_extending
 from tests.fixtures.centre import NOW, Gate, World
 from tests.fixtures.office import Office, furnish
 from tests.fixtures.people import add_desk, application, apply
@@ -113,8 +114,8 @@ def _slow(test: Any) -> Any:
 # Every day the statements that differ most: numbering, pages of the feed, tables that are sorted, counted and paged.
 for _module in (test_centre, test_coverage, test_households, test_registers):
     globals().update(_also_here(_module))
-_OTHERS = (test_alarms, test_areas, test_centre_events, test_collection, test_copies, test_dwellings, test_retention,
-           test_review)  # fmt: skip
+_OTHERS = (test_alarms, test_areas, test_centre_events, test_collection, test_copies, test_dwellings, test_extending,
+           test_retention, test_review)  # fmt: skip
 for _module in _OTHERS:
     globals().update((name, _slow(test)) for name, test in _also_here(_module))
 

@@ -317,12 +317,86 @@ def test_hours_are_of_the_compounds_own_day(window: Window, day: int, clock: str
     assert verdict.reason == ("ok" if inside else "outside_hours")
 
 
+EXTENDED = credential().valid_until_ms
+"""When the ordinary card ends by what is signed in it."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "hours", "seconds", "reason"),
+    [
+        ("visitor", None, -1, "ok"), ("visitor", None, 0, "expired"), ("visitor", None, 1, "expired"),
+        ("contractor", None, -1, "ok"), ("contractor", None, 0, "expired"), ("contractor", None, 1, "expired"),
+        ("resident", None, 400 * 86400 - 1, "ok"), ("resident", None, 400 * 86400, "expired"),
+        ("resident", None, 400 * 86400 + 1, "expired"), ("vehicle", None, 400 * 86400 - 1, "ok"),
+        ("vehicle", None, 400 * 86400, "expired"), ("official", None, 400 * 86400, "expired"),
+        ("resident", {}, -1, "ok"), ("resident", {}, 0, "expired"), ("resident", {"shop": 24}, 0, "expired"),
+        ("visitor", {"visitor": 2}, 7199, "ok"), ("visitor", {"visitor": 2}, 7200, "expired"),
+        ("visitor", {"visitor": 2}, 7201, "expired"), ("of_another_day", None, 0, "expired"),
+    ],
+)  # fmt: skip
+def test_a_list_extends_a_pass_as_far_as_the_signed_rule_for_its_kind(
+    kind: str, hours: dict[str, int] | None, seconds: int, reason: str
+) -> None:
+    """The row says for ever. Before there was the rule, it was believed."""
+    rule = {} if hours is None else {"rules_extension_hours": hours}
+    at = {"now_utc_ms": EXTENDED + seconds * 1000, "row_valid_until_ms": 1 << 45}
+    assert judge(shown_kind=kind, **at, **rule).reason == reason
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(-1, "ok"), (0, "expired"), (1, "expired")])
+def test_a_floor_beyond_what_may_be_extended_ends_a_pass_without_a_clock(seconds: int, reason: str) -> None:
+    now = {"now_state": "untrusted", "now_signed": False, "now_floor_ms": EXTENDED + seconds * 1000}
+    assert judge(shown_kind="visitor", row_valid_until_ms=1 << 45, **now).reason == reason
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(-1, "ok"), (0, "expired"), (1, "expired")])
+def test_a_row_may_still_end_a_pass_before_what_may_be_extended(seconds: int, reason: str) -> None:
+    end = EXTENDED + 5 * DAY_MS
+    assert judge(row_valid_until_ms=end, now_utc_ms=end + seconds * 1000).reason == reason
+
+
+rows = st.fixed_dictionaries({}, optional={
+    "row_state": st.sampled_from(["printed", "active", "suspended", "revoked", "superseded", "gone"]),
+    "row_valid_until_ms": st.integers(0, 1 << 45),
+    "row_lanes": st.sampled_from(["", "entry", "garage", "entry,garage"]),
+    "row_attention": st.booleans(), "row_household": st.integers(0, 99), "row_number": st.text(max_size=4),
+    "row_kind": st.sampled_from(sorted(KINDS.values())), "row_medium": st.sampled_from(["card", "phone"]),
+    "row_not_before_step": st.integers(0, 1 << 20), "row_validity_hours": st.integers(0, 0xFFFF),
+    "row_random": st.integers(0, 9), "row_label": st.text(max_size=4), "row_plate": st.text(max_size=4),
+    "listed": st.booleans(), "known_last_serial": st.none() | st.integers(0, 2000),
+    "known_age": st.sampled_from(["fresh", "stale", "expired", "none"]),
+})  # fmt: skip
+SIGNED: dict[str, dict[str, Any]] = {
+    "not_yet_valid": {"now_utc_ms": credential().not_before_ms - 1000},
+    "expired": {"now_utc_ms": EXTENDED + 400 * DAY_MS},
+    "digits_missing": {"use_digits": "missing"},
+    "lockdown": {"lane_lockdown": True},
+    "response_level": {"rules_admits": ("official",)},
+    "wrong_kind": {"rules_lane_kinds": {"entry": ("vehicle",)}},
+    "outside_hours": {"rules_hours": {"resident": ()}},
+    "foreign_scope": {"shown_scope": 99},
+}
+"""What the card's signature, the rules' and the clock refuse, each by itself."""
+
+
+@given(st.sampled_from(sorted(SIGNED)), rows)
+def test_no_list_opens_what_signatures_and_clock_refuse(reason: str, hostile: dict[str, Any]) -> None:
+    verdict = judge(**hostile | SIGNED[reason])
+    assert verdict.outcome == "deny" and reason in (verdict.reason, *verdict.also)
+
+
+@given(st.sampled_from(["visitor", "contractor", "shop", "official"]), rows)
+def test_a_list_that_drops_a_stranger_can_only_bring_the_guard(kind: str, hostile: dict[str, Any]) -> None:
+    """Without its own row a pass of these kinds opens nothing by itself, whatever else the list says."""
+    assert judge(**hostile | {"shown_kind": kind, "listed": False}).outcome != "grant"
+
+
 def test_hours_follow_the_clocks_when_they_are_put_forward() -> None:
     zone = ZoneInfo("Europe/Berlin")
     at = datetime(2026, 3, 29, 3, 30, tzinfo=zone)  # an hour that night has no 02:30
     window = {"resident": (Window(3 * 60, 4 * 60),)}
     verdict = judge(rules_hours=window, now_utc_ms=int(at.timestamp() * 1000), now_zone=zone,
-                    shown_not_before_step=0, row_valid_until_ms=1 << 45)  # fmt: skip
+                    shown_not_before_step=0, shown_validity_hours=0xFFFF, row_valid_until_ms=1 << 45)  # fmt: skip
     assert verdict.reason == "ok"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 
 import msgspec
@@ -12,9 +13,14 @@ from flask import Flask
 from nacl.signing import SigningKey
 from werkzeug.wrappers import Response
 
+from kiosk.commands.enrolment import anchor_of
+from kiosk.core.kept import Kept, Memory, Statements
+from kiosk.core.mirror import Mirror
+from kiosk.core.policy import Now
+from kiosk.core.vouching import Vouching
 from sync.agent.enrol import EnrolError
 from sync.agent.lists import PROOF
-from sync.protocol import Refusal, Signed, sign
+from sync.protocol import Refusal, Signed, order_of, sign
 from sync.server.app import centre_of, close_app, create_app
 from sync.server.centre.errors import Stopped
 from sync.server.centre.settings import Settings
@@ -250,3 +256,144 @@ def test_a_gate_that_is_enrolled_meanwhile_is_told_why_not(town: Town) -> None:
     gate.run(100)
     with pytest.raises(EnrolError, match="older backup"):
         new_gate(town.gates, town.folder, town.app.wsgi_app).enrol(code)
+
+
+# A backup older than the last new epoch: what it lacks is a whole epoch, which the root has put in order.
+
+
+def core_of(gate: Gate) -> Mirror:
+    """A true core on what this gate's sync has; what it keeps lies beside the list."""
+    assert gate.enrolled
+    kept = Kept(gate.state / "kept.json", Memory()), Kept(gate.state / "vouched.json", Statements())
+    now = Now(utc_ms=NOW_MS, state="trusted", zone=UTC)
+    mirror = Mirror(gate.folder, Vouching(anchor_of(gate.enrolled), gate.box, *kept), lambda: now)
+    mirror.refresh()
+    return mirror
+
+
+def lose_an_epoch(town: Town) -> tuple[Gate, int]:
+    """The backup is of before an epoch in which a pass was revoked; the gate is in that epoch."""
+    gate = town.gate()
+    made = issue(town.centre)[0]
+    gate.run()
+    town.back_up()
+    compounds.begin_epoch(town.centre, 7, "test")
+    passes.revoke(town.centre, made.number, "test")
+    gate.run(200)
+    serial = made.credentials[0].serial
+    assert states(gate)[serial] == "revoked"
+    town.restore()
+    return gate, serial
+
+
+def test_a_backup_older_than_the_epoch_is_proven_by_its_order_and_its_list_is_not_fetched(town: Town) -> None:
+    gate, serial = lose_an_epoch(town)
+    gate.adapter.seen.clear()
+    gate.run(2000)
+    assert states(gate)[serial] == "revoked" and gate.core.told[-1].why == "restored"
+    assert not [path for _, path in gate.adapter.seen if "snapshot/" in path], "the head says enough"
+    assert town.alarms().stopped == [7]
+    with pytest.raises(Stopped):
+        issue(town.centre)
+
+
+def test_a_new_epoch_comes_after_the_lost_one_though_the_clock_says_the_same(town: Town) -> None:
+    gate, serial = lose_an_epoch(town)
+    core = core_of(gate)
+    lost = core._vouching._order
+    gate.run(300)
+    begun = compounds.begin_epoch(town.centre, 7, "test")
+    assert begun.epoch_order == lost + 1 == NOW_MS + 1 and town.alarms() == Alarms([], [])
+    gate.agent.wake()
+    gate.run(300)
+    core.refresh()
+    assert gate.core.told[-1].centre_ok and states(gate)[serial] == "active"
+    assert core.vouched.forged == 0 and core.why == "" and core.find(7, serial).row
+    core.close()
+
+
+def test_of_two_epochs_begun_from_one_backup_a_gate_stays_in_the_later_one(town: Town) -> None:
+    """The clock of the second machine is behind, so it has to be told before its epoch counts."""
+    gate, _ = lose_an_epoch(town)
+    first = compounds.begin_epoch(town.centre, 7, "test")
+    assert first.epoch_order == NOW_MS, "nobody has told it yet"
+    gate.run(300)
+    assert gate.core.told[-1].why == "restored" and town.alarms().stopped == [7]
+    second = compounds.begin_epoch(town.centre, 7, "test")
+    gate.agent.wake()
+    gate.run(300)
+    assert gate.core.told[-1].centre_ok and second.epoch_order == NOW_MS + 1
+    core = core_of(gate)
+    assert not core._vouching.is_over(second.epoch) and core._vouching.is_over(first.epoch)
+    core.close()
+
+
+def test_a_core_does_not_follow_a_lost_epoch_that_its_sync_was_given(town: Town) -> None:
+    """Without its proof the honest sync takes the older list; the core has the order, and keeps what it has."""
+    gate, serial = lose_an_epoch(town)
+    core = core_of(gate)
+    found = core.find(7, serial).row
+    assert found and found.state == "revoked"
+    (gate.folder / PROOF).unlink()
+    gate.run(100)
+    assert states(gate)[serial] == "active"
+    core.refresh()
+    found = core.find(7, serial).row
+    assert found and found.state == "revoked" and "over" in core.why
+    core.close()
+    core = core_of(gate)
+    assert core.find(7, serial).row is None and core.list_state() == "none" and core.vouched.keys
+    core.close()
+
+
+def forget_the_order(town: Town) -> None:
+    """The centre as it was before epochs had an order."""
+    with town.centre.store.write() as conn:
+        conn.exec_driver_sql("UPDATE compound SET epoch_order = 0")
+        conn.exec_driver_sql("DELETE FROM signed_change WHERE purpose = 'epoch'")
+
+
+def test_the_epoch_in_force_gets_the_first_order_with_the_next_change(town: Town) -> None:
+    town.gate()
+    forget_the_order(town)
+    gate = town.gate()
+    assert gate.enrolled and gate.enrolled.epoch and order_of(gate.enrolled.epoch) == 1, "enrolling is a change"
+    forget_the_order(town)
+    assert compounds.read_compound(town.centre, 7).epoch_order == 0
+    issue(town.centre)
+    assert compounds.read_compound(town.centre, 7).epoch_order == 1
+    gate.run(100)
+    core = core_of(gate)
+    assert core._vouching.is_over("another") and core.vouched.forged == 0
+    core.close()
+
+
+def test_a_gate_goes_on_with_a_centre_that_knows_no_order(town: Town) -> None:
+    gate = town.gate()
+    gate.enrolled = msgspec.structs.replace(gate.enrolled, epoch=None) if gate.enrolled else None
+    made = issue(town.centre)[0]
+    forget_the_order(town)
+    gate.run(100)
+    core = core_of(gate)
+    assert core.find(7, made.credentials[0].serial).row and core.vouched.keys
+    assert not core._vouching.is_over("any other")
+    core.close()
+
+
+def test_only_the_order_of_an_epoch_not_begun_here_proves_anything(town: Town) -> None:
+    gate = town.gate()
+    compounds.begin_epoch(town.centre, 7, "test")
+    gate.run(100)
+    compound = compounds.read_compound(town.centre, 7)
+    seed, wire = town.centre.vault.unseal(compound.sealed_root_seed), gate.agent._wire
+    order = compound.epoch_order
+    vain = [
+        sign(seed, "head", 7, "another", 1, "feed", b'{"order":%d}' % (order - 1)),
+        sign(seed, "head", 7, "another", 1, "feed", b"{}"),
+        sign(seed, "rule", 7, "another", 1, "rules", b'{"order":%d}' % (order + 1)),
+        sign(seed, "head", 8, "another", 1, "feed", b'{"order":%d}' % (order + 1)),
+        sign(bytes(32), "head", 7, "another", 1, "feed", b'{"order":%d}' % (order + 1)),
+    ]
+    assert [wire.prove_ahead(one) for one in vain] == [False] * len(vain) and town.alarms() == Alarms([], [])
+    assert wire.prove_ahead(sign(seed, "epoch", 7, "another", 1, "epoch", b'{"order":%d}' % order))
+    assert town.alarms().stopped == [7]

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from sync.protocol import MAX_PAGE, VERSION, CredentialRow, Page, Signed, sign
+from sync.protocol import EPOCH, MAX_PAGE, VERSION, CredentialRow, Page, Signed, sign
 
 _SERIALS = "serial/"
 
@@ -192,6 +192,13 @@ def all_signed(conn: Connection, compound_id: int) -> list[Signed]:
     """Every signed change in force."""
     found = conn.execute(text(f"{_SIGNED} ORDER BY revision"), {"compound": compound_id, "after": 0})
     return [_change(r) for r in found]
+
+
+def epoch_change(conn: Connection, compound_id: int) -> Signed | None:
+    """What the root says of the order of the epoch in force; None before it said anything."""
+    wanted = text(f"{_SIGNED} AND purpose = :purpose")
+    found = conn.execute(wanted, {"compound": compound_id, "after": 0, "purpose": EPOCH}).first()
+    return _change(found) if found else None
 
 
 def withdrawal(conn: Connection, compound_id: int, device_id: str) -> Signed:

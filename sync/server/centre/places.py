@@ -19,6 +19,8 @@ class Compound(msgspec.Struct, frozen=True, kw_only=True):
     name_en: str
     timezone: str
     epoch: str
+    epoch_order: int = 0
+    """The epoch's place among the epochs, as gates know it from the root; 0: it has none yet."""
     revision: int
     pruned_revision: int
     root_public: bytes

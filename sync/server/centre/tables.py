@@ -62,6 +62,7 @@ compound = Table(
     _text("name_en"),
     _text("timezone"),
     _text("epoch"),
+    _number("epoch_order", 0),  # its place among the epochs, as the root signs it; 0: not signed yet
     _number("revision", 0),
     _number("pruned_revision", 0),  # a cursor below it has missed a tombstone that is no longer kept
     _bytes("root_public"),
@@ -235,6 +236,7 @@ cursor_ahead = _of_compound(
     _number("behind"),  # the centre's revision then
     _number("at_ms"),
     Column("proven", Boolean, nullable=False),  # by what the root key signed
+    _number("epoch_order", 0),  # of an epoch that this centre does not know, as the proof has it
     keys=("device_id",),
 )
 

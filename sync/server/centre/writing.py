@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import msgspec
 from sqlalchemy import Connection, insert, update
 
+from sync.protocol import EPOCH, EpochBody
 from sync.server.centre import feed, tables
 from sync.server.centre.errors import Stopped
 from sync.server.centre.places import Compound, get_compound
@@ -18,6 +19,9 @@ from sync.server.centre.vault import Vault
 from sync.server.centre.wake import Wakes
 
 _LIFE_BYTES = 8
+FIRST_ORDER = 1
+"""Of a compound's first epoch, and of one that began before epochs had an order: never by the clock, or a backup of
+that time, put back, would come after the epoch it was lost in."""
 
 
 class Writing:
@@ -53,12 +57,20 @@ class Writing:
         """Say that credential rows were set to revision 0."""
         self._touched = True
 
-    def begin_epoch(self, epoch: str) -> None:
+    def begin_epoch(self, epoch: str, order: int) -> None:
         """Go on under another epoch: every signed change in force is signed again."""
         self.compound = msgspec.structs.replace(self.compound, epoch=epoch)
-        in_force = feed.all_signed(self.conn, self.compound_id)
+        in_force = (s for s in feed.all_signed(self.conn, self.compound_id) if s.purpose != EPOCH)
         self._unsigned = [feed.Unsigned(s.purpose, s.item, s.body, s.must) for s in in_force]
+        self.order_epoch(order)
         self._touched = True
+
+    def order_epoch(self, order: int) -> None:
+        """Say which place the epoch has: gates that hear it go back to none before it."""
+        mine = tables.compound.c.compound_id == self.compound_id
+        self.conn.execute(update(tables.compound).where(mine).values(epoch=self.compound.epoch, epoch_order=order))
+        self.compound = msgspec.structs.replace(self.compound, epoch_order=order)
+        self.sign(EPOCH, EPOCH, EpochBody(order))
 
     def audit(self, what: str, about: str, household: int = 0, why: str = "") -> None:
         """Record who did what about which object, and whose record that is; never a secret."""
@@ -103,6 +115,8 @@ class Centre:
             yield writing
             if writing.numbers and compound_id not in self._living:
                 writing.begin_life()
+            if writing.numbers and not writing.compound.epoch_order:
+                writing.order_epoch(FIRST_ORDER)
             revision = writing.publish(self.vault)
         if revision is not None:
             self._living.add(compound_id)

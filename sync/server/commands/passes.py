@@ -88,24 +88,31 @@ def hand_over(shell: Shell, centre: Centre, number: str) -> None:
 @click.argument("number", required=False)
 @click.option("--compound", help="Every pass of this compound but visitors' and contractors'.")
 @click.option("--until", "ends", required=True, help="Last day or moment, local time.")
-def extend(shell: Shell, centre: Centre, number: str | None, compound: str | None, ends: str) -> None:
-    """Give a pass, or a whole compound, another end. Nothing is printed again.
+@click.option("--reissue", is_flag=True, help="Where gates would not honour that with the present card: a new one.")
+def extend(shell: Shell, centre: Centre, number: str | None, compound: str | None, ends: str, reissue: bool) -> None:
+    """Give a pass, or a whole compound, another end. Nothing is printed again, unless it needs new credentials.
 
     \b
     Examples:
       python -m sync.server extend 7-000123 --until 2027-03-31
+      python -m sync.server extend 7-000123 --until 2029-03-31 --reissue
       python -m sync.server extend --compound 7 --until 2027-03-31
     """
     if (number is None) == (compound is None):
         raise CentreError(en="Say either a pass number or --compound.")
     if number is not None:
         timezone = compounds.read_compound(centre, passes.compound_of(number)).timezone
-        return _say_pass(shell, passes.extend(centre, number, passes.read_time(ends, timezone, True), shell.by))
+        until_ms = passes.read_time(ends, timezone, True)
+        return _say_pass(shell, passes.extend(centre, number, until_ms, shell.by, reissue))
+    if reissue:
+        raise CentreError(en="--reissue is for one pass.")
     found = compounds.find_compound(centre, compound or "")
     until_ms = passes.read_time(ends, found.timezone, True)
-    count = bulk.extend_all(centre, found.compound_id, bulk.Extension(until_ms=until_ms), shell.by)
-    done = {"compound": found.compound_id, "extended": count, "valid_until_ms": until_ms}
-    return shell.say(done, f"{count} passes extended.")
+    extension = bulk.Extension(until_ms=until_ms)
+    count = bulk.extend_all(centre, found.compound_id, extension, shell.by)
+    left = bulk.count(centre, found.compound_id, extension).left
+    done = {"compound": found.compound_id, "extended": count, "left": left, "valid_until_ms": until_ms}
+    return shell.say(done, f"{count} passes extended; {left} need new credentials first.")
 
 
 @command("suspend")

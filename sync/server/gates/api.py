@@ -190,7 +190,7 @@ class GateApi:
     def _head(self, conn: Connection, page: Page) -> Signed:
         """The proof that this centre has come so far, should it ever be put back."""
         compound = get_compound(conn, page.compound)
-        body = msgspec.json.encode(HeadBody(compound.life))
+        body = msgspec.json.encode(HeadBody(compound.life, compound.epoch_order))
         seed = self._centre.vault.unseal(compound.sealed_root_seed)
         return sign(seed, HEAD, page.compound, page.epoch, page.revision, "feed", body)
 

@@ -23,7 +23,7 @@ from sync.protocol import (
     WithdrawalBody,
     enrolment_code,
 )
-from sync.server.centre import tables
+from sync.server.centre import feed, tables
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre, Writing, next_number
@@ -219,7 +219,8 @@ def enrol(centre: Centre, request: EnrolRequest) -> Enrolled:
             raise NoSuchThing(en="This enrolment code has ended; ask for a new one.")
         device_id = _let_in(writing, row.gate_id, request)
         publish_sealed(writing, centre)
-    return _enrolled(writing.compound, row.gate_id, device_id)
+    with centre.store.read() as conn:
+        return _enrolled(conn, writing.compound, row.gate_id, device_id)
 
 
 def _check_keys(request: EnrolRequest) -> None:
@@ -257,7 +258,7 @@ def _again(writing: Writing, device_id: str, gate_id: str, request: EnrolRequest
     same = hmac.compare_digest(device.token_hash + device.box_public, request.token_hash + request.box_public)
     if not same:
         raise EnrolmentUsed(en="This enrolment code was used by another device.")
-    return _enrolled(writing.compound, gate_id, device_id)
+    return _enrolled(writing.conn, writing.compound, gate_id, device_id)
 
 
 def _let_in(writing: Writing, gate_id: str, request: EnrolRequest) -> str:
@@ -287,10 +288,11 @@ def _settle(writing: Writing, request: EnrolRequest) -> None:
     writing.conn.execute(update(tables.device).where(*mine).values(settled_ms=writing.now_ms))
 
 
-def _enrolled(compound: Compound, gate_id: str, device_id: str) -> Enrolled:
+def _enrolled(conn: Connection, compound: Compound, gate_id: str, device_id: str) -> Enrolled:
     return Enrolled(
-        v=VERSION, compound=compound.compound_id, gate=gate_id, device=device_id, root_public=compound.root_public
-    )
+        v=VERSION, compound=compound.compound_id, gate=gate_id, device=device_id, root_public=compound.root_public,
+        epoch=feed.epoch_change(conn, compound.compound_id),
+    )  # fmt: skip
 
 
 def authenticate(centre: Centre, compound_id: int, device_id: str, token: str) -> Device | None:

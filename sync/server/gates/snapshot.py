@@ -65,7 +65,7 @@ class Snapshots:
         draft.unlink(missing_ok=True)
         compound = self._fill(draft, compound_id)
         name = f"list-{compound.epoch}-{compound.revision}.db"
-        body = SnapshotBody(_hash(draft), draft.stat().st_size, compound.life)
+        body = SnapshotBody(_hash(draft), draft.stat().st_size, compound.life, compound.epoch_order)
         seed = self._centre.vault.unseal(compound.sealed_root_seed)
         signed = sign(seed, "snapshot", compound_id, compound.epoch, compound.revision, name, msgspec.json.encode(body))
         head = SnapshotHead(v=VERSION, name=name, signed=signed)

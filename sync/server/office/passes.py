@@ -15,7 +15,7 @@ from sync.server.centre.writing import Centre
 from sync.server.passes import bulk, card, passes
 from sync.server.passes.passes import Order, Pass
 from sync.server.people.collecting import printing
-from sync.server.views import Route, or_again, page_number, until
+from sync.server.views import Route, error_text, or_again, page_number, until
 
 _LONGEST_EXTENSION_MS = 400 * 86_400_000
 """A slip of the pen (2206 for 2026) must not make the passes of a whole compound good for ever."""
@@ -68,15 +68,27 @@ class Desk:
 
     def one_pass(self, compound: Compound, number: str) -> Any:
         """One pass, and what may be done with it."""
+        wrong = ""
         if request.method == "POST":
-            self._act(compound, number, request.form.get("do", ""))
-            return redirect(request.path)
+            try:
+                self._act(compound, number, request.form.get("do", ""))
+                return redirect(request.path)
+            except passes.NeedsReissue as err:
+                wrong = error_text(err)
         found = passes.get_pass(self._centre, number)
         live = {c.medium for c in found.credentials if c.state in ("printed", "active")}
-        return render_template("office/pass.html", found=found, live=live, shown=self._shown(found))
+        page = render_template(
+            "office/pass.html", found=found, live=live, shown=self._shown(found), wrong=wrong,
+            until=request.form.get("until", ""),
+        )  # fmt: skip
+        return (page, 409) if wrong else page
 
     def _act(self, compound: Compound, number: str, what: str) -> None:
         centre, by = self._centre, g.staff.account
+
+        def until_ms() -> int:
+            return passes.read_time(request.form.get("until", ""), compound.timezone, True)
+
         actions: dict[str, Callable[[], Pass]] = {
             "hand_over": lambda: passes.hand_over(centre, number, by),
             "suspend": lambda: passes.suspend(centre, number, by),
@@ -86,9 +98,8 @@ class Desk:
             "no_attention": lambda: passes.set_attention(centre, number, False, by),
             "reissue_card": lambda: passes.reissue(centre, number, ("card",), by),
             "reissue_phone": lambda: passes.reissue(centre, number, ("phone",), by),
-            "extend": lambda: passes.extend(
-                centre, number, passes.read_time(request.form.get("until", ""), compound.timezone, True), by
-            ),
+            "extend": lambda: passes.extend(centre, number, until_ms(), by),
+            "extend_reissue": lambda: passes.extend(centre, number, until_ms(), by, reissue=True),
         }
         if what not in actions:
             abort(400)

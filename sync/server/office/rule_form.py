@@ -50,6 +50,10 @@ NUMBERS: Mapping[str, Number] = {
 }
 
 
+EXTENSION = Number(24, 0, 2700)
+"""Of each kind, in days."""
+
+
 class RuleForm:
     """Fields by name, and what is wrong with them. Names of rows are ``SECTION-ROW-PART``, counted from 0."""
 
@@ -92,6 +96,8 @@ class RuleForm:
 def write(rules: Rules, timezone: str) -> RuleForm:
     """The form that says what the rules say."""
     fields: dict[str, Sequence[str]] = {name: [_units(name, getattr(rules, name))] for name in NUMBERS}
+    for kind in KIND_NUMBERS:
+        fields[f"extension-{kind}"] = [_in_units(EXTENSION, rules.extension_hours.get(kind, 0))]
     for row, stage in enumerate(rules.enforcement):
         fields |= {f"stage-{row}-stage": [stage.stage], f"stage-{row}-from": [moment(stage.from_ms, timezone)]}
     windows = [(kind, window) for kind, windows in rules.hours.items() for window in windows or (None,)]
@@ -127,7 +133,11 @@ def clock(minute: int) -> str:
 
 
 def _units(name: str, value: int | None) -> str:
-    return "" if value is None else f"{value / NUMBERS[name].per_unit:.4f}".rstrip("0").rstrip(".")
+    return _in_units(NUMBERS[name], value)
+
+
+def _in_units(number: Number, value: int | None) -> str:
+    return "" if value is None else f"{value / number.per_unit:.4f}".rstrip("0").rstrip(".")
 
 
 # Fields → rules
@@ -135,21 +145,22 @@ def _units(name: str, value: int | None) -> str:
 
 def read(form: RuleForm, old: Rules, timezone: str) -> Rules | None:
     """The rules a form asks for; None where ``form.errors`` says what is wrong with it."""
-    numbers = {name: _number(form, name, getattr(old, name)) for name in NUMBERS}
+    numbers = {name: _number(form, name, wanted, getattr(old, name)) for name, wanted in NUMBERS.items()}
     rules: dict[str, Any] = numbers | {
         "enforcement": _stages(form, old, timezone), "passback": _choice(form, "passback", PASSBACK),
         "hours": _hours(form), "admits": _admits(form, old), "lane_kinds": _lanes(form, old),
         "accepts": _scopes(form), "unlisted_admits": _kinds(form, "unlisted_admits"),
         "both_ways_counted": bool(form.one("both_ways_counted")),
+        "extension_hours": _extensions(form, old.extension_hours),
     }  # fmt: skip
     if not form.errors and rules["expired_after_s"] < rules["stale_after_s"]:
         form.wrong("expired_after_s", "不能比“名单变旧”更早。", "It cannot come before the list is stale.")
     return None if form.errors else msgspec.convert(rules, Rules)
 
 
-def _number(form: RuleForm, name: str, old: int | None) -> int | None:
-    text, wanted = form.one(name), NUMBERS[name]
-    if text == _units(name, old):
+def _number(form: RuleForm, name: str, wanted: Number, old: int | None) -> int | None:
+    text = form.one(name)
+    if text == _in_units(wanted, old):
         return old
     if not text and wanted.may_be_empty:
         return None
@@ -160,6 +171,11 @@ def _number(form: RuleForm, name: str, old: int | None) -> int | None:
     between = f"{wanted.least}–{wanted.most}"
     form.wrong(name, f"请填{between}的数字{empty[0]}。", f"Write a number from {between}{empty[1]}.")
     return old
+
+
+def _extensions(form: RuleForm, old: Mapping[str, int]) -> dict[str, int]:
+    found = {kind: _number(form, f"extension-{kind}", EXTENSION, old.get(kind, 0)) or 0 for kind in KIND_NUMBERS}
+    return {kind: hours for kind, hours in found.items() if hours or kind in old}
 
 
 def _choice(form: RuleForm, name: str, choices: Sequence[str]) -> str:
@@ -305,6 +321,7 @@ class _Teller:
             "enforcement": self._enforcement, "passback": lambda word: self._t(f"passback.{word}"),
             "hours": self._hours, "lane_kinds": self._lanes,
             "admits": lambda kinds: self._t("all") if kinds is None else self._kinds(kinds),
+            "extension_hours": self._extensions,
             "unlisted_admits": self._kinds, "accepts": lambda scopes: self._list(map(str, scopes)),
             "both_ways_counted": lambda counted: self._t(f"both_ways.{'counted' if counted else 'left_out'}"),
         }  # fmt: skip
@@ -334,6 +351,12 @@ class _Teller:
             ("" if list(w.get("days", every)) == every else "".join(self._t(f"day.{day}") for day in w["days"]) + " ")
             + f"{clock(w['from_minute'])}–{clock(w['to_minute'])}"
             for w in windows
+        )
+
+    def _extensions(self, hours: dict[str, int]) -> str:
+        unit = self._t("rule.extension_hours.unit")
+        return self._list(
+            f"{self._t(f'kind.{kind}')} {_in_units(EXTENSION, n)} {unit}" for kind, n in hours.items() if n
         )
 
     def _lanes(self, lanes: dict[str, Sequence[str]]) -> str:

@@ -181,6 +181,9 @@ class Site:
         except compounds.RulesChanged:
             now = compounds.read_compound(self._centre, compound.compound_id)
             return self._show_rules(now, form, "rules_changed"), 409
+        except compounds.PromiseBroken as err:
+            form.wrong(f"extension-{err.kind}", err.zh, str(err))
+            return self._show_rules(compound, form), 409
         return redirect(url_for("office.rules", compound_id=compound.compound_id, saved=done))
 
     def _show_rules(self, compound: Compound, form: rule_form.RuleForm, warning: str = "") -> str:
@@ -200,7 +203,8 @@ class Site:
 
 def _about(field: str) -> str:
     """Which rule a field of the form belongs to, as the page calls it."""
-    section = {"stage": "enforcement", "hours": "hours", "lane": "lane_kinds"}.get(field.partition("-")[0], field)
+    sections = {"stage": "enforcement", "hours": "hours", "lane": "lane_kinds", "extension": "extension_hours"}
+    section = sections.get(field.partition("-")[0], field)
     return words.say(language(), f"rule.{section}")
 
 

@@ -10,26 +10,27 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from nacl.signing import SigningKey
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 
-from sync.credential import KIND_NUMBERS
+from sync.credential import EPOCH_MS, HOUR_MS, KIND_NUMBERS, STEP_MS
 from sync.protocol import CodeKeyBody, CompoundBody, KeyBody, Rules, Window
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound, all_compounds, all_places, get_compound
-from sync.server.centre.writing import Centre, Writing
+from sync.server.centre.writing import FIRST_ORDER, Centre, Writing
 
 MAX_SCOPE = (1 << 24) - 1
 _EPOCH_BYTES = 8
 _KEY_GIVEN_MS = 30 * 24 * 3_600_000
 _FAR_ABOVE = 1_000_000
+_MOST_EXTENSION_HOURS = 2700 * 24
 _PAST_NUMBERS = 1000
 """More than a compound gives between two backups."""
 
 
 def add_compound(centre: Centre, name_zh: str, name_en: str, timezone: str, compound_id: int | None, by: str,
                  wide: bool = False) -> Compound:  # fmt: skip
-    """A new compound with root key, first signing key, code key and default rules, published as revisions 1 … 4; or,
+    """A new compound with root key, first signing key, code key and default rules, published as revisions 1 … 5; or,
     ``wide``, a wider scope, which has all of that and no gates of its own.
 
     Raises CentreError for a name or number already taken, or an unknown timezone.
@@ -44,6 +45,7 @@ def add_compound(centre: Centre, name_zh: str, name_en: str, timezone: str, comp
         writing.sign("code_key", str(compound_id), CodeKeyBody(compound_id, {}))
         writing.sign("setting", "compound", CompoundBody(name_zh=name_zh, name_en=name_en, timezone=timezone))
         writing.sign("rule", "rules", Rules())
+        writing.order_epoch(FIRST_ORDER)
         writing.audit("add-compound", str(compound_id))
         revision = writing.publish(centre.vault)
         made = get_compound(conn, compound_id)
@@ -247,7 +249,7 @@ def _plain_or_json(value: str) -> Any:
 
 def _check_rules(rules: Rules) -> None:
     by_lane = (kind for kinds in rules.lane_kinds.values() for kind in kinds)
-    named = [*rules.hours, *(rules.admits or ()), *rules.unlisted_admits, *by_lane]
+    named = [*rules.hours, *(rules.admits or ()), *rules.unlisted_admits, *by_lane, *rules.extension_hours]
     wrong = [kind for kind in named if kind not in KIND_NUMBERS]
     if wrong:
         raise CentreError(
@@ -265,6 +267,8 @@ def _check_rules(rules: Rules) -> None:
     )  # fmt: skip
     if min(counted) < 0:
         raise CentreError("规则不能是负数。", "A rule cannot be a negative number.")
+    if not all(0 <= hours <= _MOST_EXTENSION_HOURS for hours in rules.extension_hours.values()):
+        raise CentreError("延期最多2700天。", "A pass is extended by at most 2700 days.")
     if any(not 1 <= scope <= MAX_SCOPE for scope in rules.accepts):
         raise CentreError(
             "接受的范围是小区或更大区域的编号。", "An accepted scope is the number of a compound or a wider area."
@@ -283,6 +287,7 @@ def _put_rules(writing: Writing, rules: Rules) -> int:
     changed = {key: value for key, value in msgspec.to_builtins(rules).items() if before[key] != value}
     if not changed:
         return 0
+    _check_promises(writing, rules)
     writing.conn.execute(
         update(tables.compound)
         .where(tables.compound.c.compound_id == writing.compound_id)
@@ -292,6 +297,51 @@ def _put_rules(writing: Writing, rules: Rules) -> int:
     for key, value in changed.items():
         writing.audit("set-rule", f"{key}: {_json(before[key])} → {_json(value)}")
     return len(changed)
+
+
+class PromiseBroken(CentreError):
+    """Gates would refuse passes of this kind for part of the time that was promised."""
+
+    def __init__(self, kind: str, days: int):
+        super().__init__(
+            f"有证已延期得更久：至少要{days}天，或先给这些证换新。",
+            f"Some passes of the kind {kind} are extended further: it takes at least {days} days, or new credentials "
+            "for those passes first.",
+        )
+        self.kind = kind
+
+
+def _check_promises(writing: Writing, rules: Rules) -> None:
+    """Raises PromiseBroken where these rules would end passes before the end they have now."""
+    for kind, held in read_rules(writing.compound).extension_hours.items():
+        hours = rules.extension_hours.get(kind, 0)
+        needed = -(-_longest_extension_ms(writing, kind) // HOUR_MS) if hours < held else 0
+        if needed > hours:
+            raise PromiseBroken(kind, -(-needed // 24))
+
+
+def _longest_extension_ms(writing: Writing, kind: str) -> int:
+    """How far beyond its signed end any pass of that kind is extended that has not ended yet."""
+    owner, signed = tables.pass_.c, tables.credential.c
+    beyond = select(func.max(owner.valid_until_ms - signed_until(signed))).where(
+        signed.compound_id == writing.compound_id, signed.state.in_(("printed", "active")),
+        owner.compound_id == signed.compound_id, owner.pass_id == signed.pass_id, owner.kind == kind,
+        owner.state != "revoked", owner.valid_until_ms > writing.now_ms,
+    )  # fmt: skip
+    return writing.conn.execute(beyond).scalar() or 0
+
+
+def signed_until(columns: Any) -> Any:
+    """When a credential ends by what is signed in it, as SQL: UTC milliseconds."""
+    return EPOCH_MS + columns.not_before_step * STEP_MS + columns.validity_hours * HOUR_MS
+
+
+def extensions(conn: Connection, compound: Compound) -> dict[str, int]:
+    """By kind, how many milliseconds beyond its signed end a credential of this scope may be extended at every gate
+    that takes it: those of the compound, or of all compounds that accept a wider scope."""
+    accepting = (read_rules(place) for place in all_compounds(conn)) if compound.wide else ()
+    rules = [found for found in accepting if compound.compound_id in found.accepts] or [read_rules(compound)]
+    return {kind: min(found.honoured_ms(kind, 0) for found in rules) for kind in KIND_NUMBERS}
 
 
 def _json(value: Any) -> str:
@@ -304,15 +354,20 @@ def _json(value: Any) -> str:
 def begin_epoch(centre: Centre, compound_id: int, by: str) -> Compound:
     """A new epoch, after a backup was restored: every gate takes a snapshot, and nothing signed or numbered since the
     backup can be mistaken for what comes now. Revisions and serials jump far above what any gate has reported. Numbers
-    that people read (passes, households) jump by a thousand: none that was printed since is given twice."""
+    that people read (passes, households) jump by a thousand: none that was printed since is given twice.
+
+    Its order is the centre's clock in milliseconds, or one more than the highest that is known here or that a gate has
+    proven. So it comes after an epoch that began since the backup was made, even where the clock was put back since.
+    """
     epoch = secrets.token_hex(_EPOCH_BYTES)
     with centre.writing(compound_id, by, even_stopped=True) as writing:
         conn, values = writing.conn, {"compound": compound_id, "far": _FAR_ABOVE, "past": _PAST_NUMBERS}
         conn.execute(
             update(tables.compound)
             .where(tables.compound.c.compound_id == compound_id)
-            .values(epoch=epoch, revision=_highest(writing) + _FAR_ABOVE, restored_ms=0)
+            .values(revision=_highest(writing) + _FAR_ABOVE, restored_ms=0)
         )
+        order = max(writing.now_ms, _highest_order(writing) + 1)
         for known in ("cursor_ahead", "past_life"):
             conn.execute(text(f"DELETE FROM {known} WHERE compound_id = :compound"), values)  # noqa: S608 (constants)
         conn.execute(
@@ -327,7 +382,7 @@ def begin_epoch(centre: Centre, compound_id: int, by: str) -> Compound:
             values,
         )
         conn.execute(text("UPDATE credential SET revision = 0 WHERE compound_id = :compound"), values)
-        writing.begin_epoch(epoch)
+        writing.begin_epoch(epoch, order)
         writing.audit("begin-epoch", epoch)
     return read_compound(centre, compound_id)
 
@@ -340,3 +395,9 @@ def _highest(writing: Writing) -> int:
     )
     found: int = writing.conn.execute(seen, {"compound": writing.compound_id}).scalar_one()
     return max(found, writing.compound.revision)
+
+
+def _highest_order(writing: Writing) -> int:
+    columns = tables.cursor_ahead.c
+    proven = select(func.max(columns.epoch_order)).where(columns.compound_id == writing.compound_id, columns.proven)
+    return max(writing.compound.epoch_order, writing.conn.execute(proven).scalar() or 0)

@@ -33,7 +33,7 @@ from sync.server.centre import feed, tables
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.places import get_compound
 from sync.server.centre.writing import Centre, Writing, next_number
-from sync.server.passes.compounds import signing_key
+from sync.server.passes.compounds import extensions, signed_until, signing_key
 
 PAGE_ROWS = 50
 DEFAULT_VALIDITY_MS = 30 * 24 * HOUR_MS
@@ -285,15 +285,43 @@ def hand_over_in(writing: Writing, number: str) -> Pass:
     return _done(writing, "hand-over", number)
 
 
-def extend(centre: Centre, number: str, until_ms: int, by: str) -> Pass:
-    """Give a pass another end, later or earlier; its card stays as it is. Raises CentreError."""
+class NeedsReissue(CentreError):
+    """Gates would not honour that end with what was signed: the pass needs new credentials."""
+
+
+def extend(centre: Centre, number: str, until_ms: int, by: str, reissue: bool = False) -> Pass:
+    """Give a pass another end, later or earlier; its card stays as it is. ``reissue``: a credential that was signed too
+    long ago for gates to honour that end is replaced; without it NeedsReissue is raised. Raises CentreError."""
     with centre.writing(compound_of(number), by) as writing:
         found = _get_pass(writing, number)
         if until_ms <= found["valid_from_ms"]:
             raise CentreError("有效期的结束必须晚于开始。", "A pass must end after it begins.")
         _must_not_be_revoked(found)
+        ends = _honoured_ends(writing, found)
+        late = [medium for medium, end in ends.items() if end < until_ms]
+        if late and not reissue:
+            raise _needs_reissue(writing, min(ends.values()))
         _set(writing, found, valid_until_ms=until_ms)
+        if late:
+            reissue_in(writing, centre, number, late)
         return _done(writing, "extend", number)
+
+
+def _honoured_ends(writing: Writing, found: Any) -> dict[Medium, int]:
+    """Until when gates would honour each credential in force, whatever the list says (UTC milliseconds)."""
+    columns = tables.credential.c
+    live = select(columns.medium, signed_until(columns)).where(*_of(writing, found), _live(columns))
+    more = extensions(writing.conn, writing.compound)[found["kind"]]
+    return {medium: end + more for medium, end in writing.conn.execute(live)}
+
+
+def _needs_reissue(writing: Writing, latest_ms: int) -> NeedsReissue:
+    zone = ZoneInfo(writing.compound.timezone)
+    latest = datetime.fromtimestamp(latest_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
+    return NeedsReissue(
+        f"原来的码最多延到{latest}。要更久，请换新证。",
+        f"The present code can be extended to {latest} at most. For longer the pass needs a new one.",
+    )
 
 
 def suspend(centre: Centre, number: str, by: str) -> Pass:

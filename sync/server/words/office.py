@@ -155,14 +155,17 @@ WORDS: Mapping[str, Pair] = {
     "valid_from": ("有效期从", "Valid from"),
     "until_hint": ("不填为30天", "empty: 30 days"),
     "expired_hint": (
-        "这张证已到期，闸口不再放行。延期后原卡照用。",
-        "This pass has ended and opens nothing. Extend it, and the same card is good again.",
+        "这张证已到期，闸口不再放行。延期后一般原卡照用，访客证要换新证。",
+        "This pass has ended and opens nothing. Extend it, and the card is good again; a visitor's needs a new code.",
     ),
     "not_yet_hint": ("还没到生效日，闸口还不放行。", "Its first day has not come; it opens nothing yet."),
     "revoke_ask": ("注销后不能恢复，要用只能另办。", "For good: it cannot be taken back, only issued anew."),
     "revoke_yes": ("确认注销", "Yes, revoke"),
     "more_actions": ("暂停、补办、留意", "Suspend, reissue, look twice"),
-    "extend_hint": ("原卡照用，不用重印。", "The card stays as it is; nothing is printed again."),
+    "extend_hint": (
+        "原卡照用，不用重印；延得太久时，会提示换新证。",
+        "The card stays as it is; where the new end is too late for it, you are asked for a new one.",
+    ),
     "print_hint": (
         "打印时选86×54毫米纸、缩放100%、无页边距；第二页是背面。",
         "Print on 86 × 54 mm at 100 %, without margins; the second page is the back.",
@@ -190,6 +193,16 @@ WORDS: Mapping[str, Pair] = {
     "new_end": ("延期到", "They will end"),
     "extend_sure": ("我核对过日期和张数", "I have checked the date and the number"),
     "extend_tick": ("请先勾选“我核对过日期和张数”。", "Tick “I have checked the date and the number” first."),
+    "extend_left": (
+        "张不能延到这一天：码签得太早，门口不会认。到出入证页逐张延期并换新证。",
+        "cannot be extended to then: their codes were signed too long ago for gates to accept it. Extend each on its "
+        "own page, with a new code.",
+    ),
+    "extend_reissue": ("延期并换新证", "Extend, with a new code"),
+    "extend_reissue_hint": (
+        "换下的码马上作废。新卡要打印，当面交给持证人；手机码自己会换。",
+        "What is replaced ends at once. Print the new card and hand it over; the phone fetches its new code by itself.",
+    ),
     "extend_none": ("没有要延期的：都已经到这一天或更晚。", "None to extend: all of them end then or later."),
     "extended": ("已延期，张数：", "Extended, passes:"),
     "extend_recount": (
@@ -470,6 +483,13 @@ WORDS: Mapping[str, Pair] = {
         "Unanswered after this time, an entry stays shut and an exit opens.",
     ),
     "rule.refer_s.unit": ("秒", "seconds"),
+    "rule.extension_hours": ("不换码最多延期多久", "How long a pass is extended without a new code"),
+    "rule.extension_hours.hint": (
+        "从码里签定的到期日算起。名单没有签名：有人改了名单，过期的证最多多用这么久。0为要延期就换新证。",
+        "Counted from the end that is signed in its code. Nobody signs the list: anyone who changes it can keep an "
+        "expired pass alive for this long at most. 0: only a new code extends it.",
+    ),
+    "rule.extension_hours.unit": ("天", "days"),
     "rule.override_budget": ("保安12小时内改判次数", "A guard's overrides in 12 hours"),
     "rule.override_budget.hint": (
         "超过后提醒主管，门照开。",
@@ -483,5 +503,6 @@ WORDS: Mapping[str, Pair] = {
     ),
     "section.who": ("谁可以进", "Who may come in"),
     "section.when": ("什么时候、多少次", "When, and how often"),
+    "section.longer": ("延期", "Extending"),
     "section.list": ("断网和保安", "Without the network, and guards"),
 }
