@@ -145,8 +145,7 @@ class _Case(msgspec.Struct, frozen=True):
 
     @property
     def counts_for_quota(self) -> bool:
-        entry = self.lane.direction in entrances(self.rules)
-        return self.now.judged and entry and self.credential.kind == "resident"
+        return self.now.judged and self.lane.direction in entrances(self.rules)
 
 
 def _foreign_scope(case: _Case) -> Outcome | None:
@@ -217,8 +216,9 @@ def _outside_hours(case: _Case) -> Outcome | None:
     windows = case.rules.hours.get(case.credential.kind)
     if windows is None or not case.now.judged:
         return None
-    local = case.now.local
-    return None if any(_is_within(window, local) for window in windows) else "deny"
+    local, grace = case.now.local, timedelta(seconds=case.rules.grace_s)
+    inside = any(_is_within(window, local) or _is_within(window, local - grace) for window in windows)
+    return None if inside else "deny"
 
 
 def _is_within(window: Window, local: datetime) -> bool:
@@ -233,13 +233,14 @@ def _is_within(window: Window, local: datetime) -> bool:
 
 
 def _quota_household(case: _Case) -> Outcome | None:
-    quota = case.rules.quota_household_day
+    quota = case.rules.quota_household_day if case.credential.kind == "resident" else None
     over = quota is not None and case.counts_for_quota and case.use.household_today >= quota
     return "refer" if over else None
 
 
 def _quota_person(case: _Case) -> Outcome | None:
-    quota = case.rules.quota_person_day
+    kind, rules = case.credential.kind, case.rules
+    quota = rules.quota_kind_day.get(kind, rules.quota_person_day if kind == "resident" else None)
     over = quota is not None and case.counts_for_quota and case.use.person_today >= quota
     return "refer" if over else None
 

@@ -61,7 +61,8 @@ all_rules = st.builds(
     hours=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.lists(windows, max_size=3).map(tuple)),
     admits=st.none() | kinds, lane_kinds=st.dictionaries(st.sampled_from(["in", "out", "东1"]), kinds),
     quota_household_day=st.none() | st.integers(0, 5000), unlisted_admits=kinds,
-    both_ways_counted=st.booleans(),
+    both_ways_counted=st.booleans(), grace_s=st.integers(0, 9999),
+    quota_kind_day=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.integers(0, 2000)),
     stale_after_s=st.integers(0, 86400), expired_after_s=st.integers(86400, 1 << 30), refer_s=st.integers(0, 9999),
     extension_hours=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.integers(0, 2700 * 24)),
 )  # fmt: skip
@@ -104,6 +105,7 @@ WRONG = [
     ({"hours-0-kind": "visitor", "hours-0-day": "1", "hours-0-from": "8", "hours-0-to": "09:00"}, "hours-0-from"),
     ({"hours-0-kind": "visitor", "hours-0-day": "1", "hours-0-from": "09:00", "hours-0-to": "09:00"}, "hours-0-to"),
     ({"lane-0-name": "in"}, "lane-0-kind"), ({"extension-visitor": "-1"}, "extension-visitor"),
+    ({"quota-visitor": "0"}, "quota-visitor"), ({"quota-vehicle": "1.5"}, "quota-vehicle"),
     ({"extension-shop": ""}, "extension-shop"), ({"extension-shop": None}, "extension-shop"),
     ({"extension-resident": "2701"}, "extension-resident"),
 ]  # fmt: skip

@@ -198,12 +198,14 @@ class Site:
             saved=request.args.get("saved", type=int), stages=rule_form.STAGES, passback=rule_form.PASSBACK,
             in_force=max(begun, key=lambda stage: stage.from_ms).stage if begun else "strict",
             told=lambda error: words.pick(language(), error), about=_about,
+            kinds_with_quota=rule_form.KINDS_WITH_QUOTA,
         )  # fmt: skip
 
 
 def _about(field: str) -> str:
     """Which rule a field of the form belongs to, as the page calls it."""
-    sections = {"stage": "enforcement", "hours": "hours", "lane": "lane_kinds", "extension": "extension_hours"}
+    sections = {"stage": "enforcement", "hours": "hours", "lane": "lane_kinds", "extension": "extension_hours",
+                "quota": "quota_kind_day"}  # fmt: skip
     section = sections.get(field.partition("-")[0], field)
     return words.say(language(), f"rule.{section}")
 

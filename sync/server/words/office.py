@@ -462,6 +462,15 @@ WORDS: Mapping[str, Pair] = {
     ),
     "both_ways.counted": ("计入", "counted"),
     "both_ways.left_out": ("不计", "not counted"),
+    "rule.quota_kind_day": ("其他人每人每天进门次数", "Entries of other kinds a day"),
+    "rule.quota_kind_day.hint": (
+        "访客填1，一张证一天只进一次，转发给别人也没用。空着为不限。",
+        "With 1 for visitors a pass lets in once a day, whoever it was forwarded to. Empty: no limit.",
+    ),
+    "rule.quota_kind_day.unit": ("次", "times"),
+    "rule.grace_s": ("时间过后再放几分钟", "Let in after the end of hours"),
+    "rule.grace_s.hint": ("路上耽搁的人还能进。", "For who was held up on the way."),
+    "rule.grace_s.unit": ("分钟", "minutes"),
     "rule.unlisted_admits": ("新证还没到门口时放行的类别", "Kinds let in with a pass newer than the list"),
     "rule.unlisted_admits.hint": (
         "门口断网时，刚办的证还不在它的名单里。勾选的照常放行并记下，其余交保安。",
