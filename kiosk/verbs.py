@@ -9,7 +9,7 @@ import msgspec
 
 from hardware.vitals import Vitals
 from kiosk.channel import Verb
-from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState
+from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState, Window
 
 TIMELY_S = 2.0
 """A question that may open says when it was put. Answered later than this, it opens nothing: its person has gone."""
@@ -136,6 +136,14 @@ class Watch(msgspec.Struct):
     wait_s: float = 20.0
 
 
+class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """From when and until when (UTC milliseconds) and at which hours a pass is good: only what speaks against it."""
+
+    from_ms: int = 0
+    until_ms: int = 0
+    hours: tuple[Window, ...] = ()
+
+
 class LiveLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One line of the live list. Numbered 1, 2, 3 … since the core started; a later one may settle an earlier.
 
@@ -166,6 +174,7 @@ class LiveLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     list_age_s: int = -1  # age of the list the decision was made with; -1: no list
     clock: str = ""  # trusted, holdover, untrusted
     needs_reason: bool = False
+    limits: Limits = Limits()
 
 
 class LiveLines(msgspec.Struct):
@@ -327,6 +336,7 @@ class LaneState(msgspec.Struct, kw_only=True):
     shown_outcome: str = ""  # grant, refer, deny; empty: no result is being shown
     shown_reason: str = ""
     shown_until_ms: int = 0
+    shown_limits: Limits = Limits()
     hint: str = ""
     """What the one standing there could do to be read (see :class:`ReaderState`); empty while a result is shown."""
 

@@ -11,10 +11,13 @@ bears a mark over its values (CRC-32). What was written before there were marks 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
+import re
 import sqlite3
 import threading
 import time
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -77,6 +80,12 @@ _UPSERT_SIGNED = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _SEARCHED = ("dwelling", "plate", "number", "short_code")
+SIGNS = "-· .#+&()"
+"""What stands in a dwelling, plate, number or code beside letters and digits, and is no difference in a search."""
+SHORT_CODE_ALPHABET = "2346789ACDEFGHJKMNPQRTUVWXY"  # nothing that looks or sounds like another in it
+SHORT_CODE_CHARACTERS = 6
+_SHORT_CODE = re.compile(f"[{SHORT_CODE_ALPHABET}]{{{SHORT_CODE_CHARACTERS}}}")
+_ADDRESS_WORDS = re.compile("号楼|號樓|单元|單元|[栋幢棟座楼樓号號室房户戶门門梯]")
 
 
 class ListError(Exception):
@@ -124,6 +133,38 @@ class Cursor(msgspec.Struct, frozen=True):
     revision: int
 
 
+def fold(term: str) -> str:
+    """One text for every way to write a dwelling, plate, number or short code: capital letters and digits only."""
+    return "".join(sign for sign in unicodedata.normalize("NFKC", term).upper() if sign.isalnum())
+
+
+def is_name(term: str) -> bool:
+    """Whether a term can only be somebody's name: it has no digit, and is no short code."""
+    folded = fold(term)
+    return not _SHORT_CODE.fullmatch(folded) and not any(sign.isdigit() for sign in folded)
+
+
+def _folded(column: str) -> str:
+    """The same of a column, as SQL; an index is over it."""
+    for sign in SIGNS:
+        column = f"replace({column}, '{sign}', '')"
+    return f"upper({column})"
+
+
+_LOOK_UP = (
+    "{} WHERE "
+    + " OR ".join(f"({_folded(column)} = ?1 AND {column} <> '')" for column in _SEARCHED)
+    + (f" ORDER BY number LIMIT {_LOOK_UP_LIMIT}")
+)
+
+
+def _index_searched(conn: sqlite3.Connection) -> None:
+    for column in _SEARCHED:
+        conn.execute(
+            f"CREATE INDEX IF NOT EXISTS folded_{column} ON credential ({_folded(column)}) WHERE {column} <> ''"
+        )
+
+
 def credential_id(scope: int, serial: int) -> int:
     """The key of a credential in one integer: scope (24 bits), serial (32 bits)."""
     return scope << 32 | serial
@@ -167,8 +208,7 @@ def create(path: Path, compound: int, epoch: str) -> None:
     try:
         db.conn.execute("PRAGMA page_size = 4096")
         db["credential"].create(_MARKED, pk="id")  # type: ignore[union-attr]
-        for column in _SEARCHED:
-            db.conn.execute(f"CREATE INDEX credential_{column} ON credential ({column}) WHERE {column} <> ''")
+        _index_searched(db.conn)
         db["signed"].create(  # type: ignore[union-attr]
             {"purpose": str, "item": str, "compound": int, "epoch": str, "revision": int, "body": bytes,
              "signature": bytes, "must": int},
@@ -206,6 +246,8 @@ class ListWriter:
             self._meta = _read_meta(self._conn)
             if not _has_marks(self._conn):
                 self._conn.execute("ALTER TABLE credential ADD COLUMN mark INTEGER")
+            with suppress(sqlite3.OperationalError):  # of an earlier version; without an index it is only slow
+                _index_searched(self._conn)
         except _FAILURES as err:
             self._conn.close()
             raise _named(path, err) from err
@@ -431,16 +473,12 @@ class ListReader:
         return _row(found[0]) if found else None
 
     def look_up(self, term: str) -> list[CredentialRow]:
-        """Rows whose dwelling, plate, number or short code is exactly ``term``; at most 20, in order of number."""
-        return [
-            _row(values)
-            for values in self._all(
-                f"{self._select} WHERE (dwelling = ?1 AND dwelling <> '') OR (plate = ?1 AND plate <> '') "
-                "OR (number = ?1 AND number <> '') OR (short_code = ?1 AND short_code <> '') ORDER BY number LIMIT ?2",
-                (term, _LOOK_UP_LIMIT),
-                FIND_S,
-            )
-        ]
+        """Rows whose dwelling, plate, number or short code is ``term`` (:func:`fold`), with or without words such as
+        栋 and 室; at most 20, in order of number. Part of it finds nothing."""
+        folded = fold(term)
+        wanted = dict.fromkeys(text for text in (folded, fold(_ADDRESS_WORDS.sub("", folded))) if text)
+        found = (row for text in wanted for row in self._all(_LOOK_UP.format(self._select), (text,), FIND_S))
+        return [_row(values) for values in itertools.islice(found, _LOOK_UP_LIMIT)]
 
     def meta(self) -> dict[str, str]:
         """schema, compound, epoch, revision, as_of_ms and ``last_serial/SCOPE``, as texts."""

@@ -159,6 +159,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     quota_household_day: int | None = None
     quota_person_day: int | None = None
     """Uses of an entry lane in the compound's local day, for residents."""
+    quota_kind_day: dict[str, int] = {}
+    """The same by kind of pass, for other kinds than residents: a visitor's, a contractor's, a car's."""
+    grace_s: int = 300
+    """So long after the end of its hours a kind is still let in."""
+    both_ways_counted: bool = False
+    """Whether a lane for both directions is judged for passback, and its uses count as entries."""
     unlisted_admits: tuple[str, ...] = ("resident", "household_staff", "property_staff", "vehicle")
     """Kinds of the compound's own scope granted when younger than the list."""
     stale_after_s: int = 24 * 3600

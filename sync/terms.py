@@ -29,6 +29,11 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 PassageOutcome = Literal["passed", "not_passed", "no_sensor", "interrupted"]
 """How a passage ended. ``no_sensor``: the lane cannot see; ``interrupted``: the gate stopped before it ended."""
 
+UnaskedReason = Literal["alone", "followed", "late", "left_open"]
+UNASKED_REASONS: tuple[UnaskedReason, ...] = get_args(UnaskedReason)
+"""Reason of an event ``unasked``: somebody passed whom nothing let in; one came right behind a passage; one came after
+the time of an opening was up; the arm stays open though nothing asks for it."""
+
 Switched = Literal["on", "off"]
 """What a lockdown, a held lane, an input and a fault became."""
 
@@ -52,7 +57,7 @@ GATE_REASONS: tuple[GateReason, ...] = get_args(GateReason)
 EventKind = Literal[
     "decided", "passage", "ruled", "override", "explained", "opened", "fire", "lockdown", "hold", "call", "tamper",
     "boot", "reader_restarted", "journal_set_aside", "events_lost", "withdrawn", "clock", "sign_in",
-    "camera_fault", "input_fault", "board_fault", "acknowledged",
+    "camera_fault", "input_fault", "board_fault", "acknowledged", "unasked",
 ]  # fmt: skip
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 """Kinds of events in a gate's journal. ``opened``: by a wired button."""
@@ -74,6 +79,7 @@ memory near the end of its life."""
 LiveKind = Literal[
     "decision", "ruling", "override", "explained", "passage", "button", "fire", "lockdown", "held_open", "call",
     "tamper",
+    "unasked",
 ]  # fmt: skip
 LIVE_KINDS: tuple[LiveKind, ...] = get_args(LiveKind)
 """Kinds of lines in the live list that guards watch."""

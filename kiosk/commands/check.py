@@ -47,6 +47,7 @@ def findings(config: Config, anchor: Anchor | None, root: Path = Path("/")) -> I
     if any(lane.part == "gpiozero" for lane in config.lane):
         yield board_at()
     yield from ports_of(config)
+    yield from exits_of(config)
     state = ask_core(config)
     yield Finding("core", state is not None, "answers" if state else "does not answer",
                   "systemctl status gate-kiosk-core (or: python -m kiosk run)")  # fmt: skip
@@ -92,6 +93,15 @@ def ports_of(config: Config) -> Iterator[Finding]:
                 f"{camera.lane}: its camera has no port, and is told from the others by its order only"
             )  # fmt: skip
             yield Finding("port", bool(camera.port), text, f'port = "cam0" or "cam1" in its [[camera]]; {LIST}')
+
+
+def exits_of(config: Config) -> Iterator[Finding]:
+    """A way out has a button inside: it opens whatever else is broken."""
+    for lane in config.lane:
+        if lane.direction == "out" and lane.part != "simulated":
+            wired = lane.exit_button is not None or lane.guard_button is not None
+            text = f"{lane.name}: " + ("a button opens it from inside" if wired else "no button opens it from inside")
+            yield Finding("exit", wired, text, "wire a button, and name its pin as exit_button in this [[lane]]")
 
 
 def ask_core(config: Config) -> GateState | None:

@@ -35,7 +35,7 @@ def preview(
         moment = _moment(at, mirror, clock)
         judge = Judge(mirror, read_uses(config.core_state), kept, anchor.compound if anchor else 0, lambda: moment)
         reading = read_credential(text, mirror.vouched.keys)
-        decision = judge.judge(reading, section.name, section.direction, {})
+        decision = judge.judge(reading, section.name, section.direction, ())
         return _in_words(decision.verdict, reading, mirror, moment, section.name)
     finally:
         mirror.close()

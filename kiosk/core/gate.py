@@ -29,11 +29,11 @@ from kiosk.core.lanes.repeats import Presented
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
 from kiosk.core.vouching import Anchor
-from kiosk.verbs import LiveLine, Presentation, PresentationAnswer
+from kiosk.verbs import Limits, LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event, Signed
-from sync.terms import LiveKind, Switched
+from sync.terms import LiveKind, Outcome, Switched
 
 DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
@@ -50,7 +50,7 @@ _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
 log = logging.getLogger("gate")
 
 
-NOBODY = Whose()
+NOBODY, NO_LIMITS = Whose(), Limits()
 
 
 class Opening(msgspec.Struct):
@@ -189,20 +189,23 @@ class Gate:
         run = self.run(shown.lane)
         reading = read_credential(shown.text, self._mirror.vouched.keys)
         mark = hashlib.blake2b(shown.text.encode("utf-8", "replace"), digest_size=16).digest()
-        repeat = self._repeat(run, reading, mark)
-        if repeat:
-            return repeat
-        decision = self._judge.judge(reading, run.section.name, run.section.direction, self._under_way(run))
-        return self._carry_out(run, shown, decision, mark)
+        last = self._earlier(run, reading, mark)
+        if last and (last.by_guard or last.shown.outcome != "deny"):
+            return self._repeat(run, last)
+        decision = self._judge.judge(reading, run.section.name, run.section.direction, self._under_way())
+        verdict = decision.verdict
+        if last and (verdict.outcome, verdict.reason) == (last.shown.outcome, last.shown.reason):
+            return self._repeat(run, last)
+        return self._carry_out(run, shown, decision, mark)  # the cause of a refusal may have been lifted meanwhile
 
-    def _repeat(self, run: LaneRun, reading: Reading, mark: bytes) -> PresentationAnswer | None:
+    def _earlier(self, run: LaneRun, reading: Reading, mark: bytes) -> Presented | None:
         credential = credential_id(reading.scope, reading.serial) if isinstance(reading, Credential) else None
-        last = run.repeats.find(credential, mark, self._monotonic(), self._is_open)
-        if last is None:
-            return None
+        return run.repeats.find(credential, mark, self._monotonic(), self._is_open)
+
+    def _repeat(self, run: LaneRun, last: Presented) -> PresentationAnswer:
         last.repeats += 1
         if last.shown.outcome != "grant":
-            self.show(run, *last.public)
+            self.show(run, *last.public, last.limits)
         return msgspec.structs.replace(last.shown, repeat=True)
 
     def _is_open(self, presented: Presented) -> bool:
@@ -216,13 +219,14 @@ class Gate:
         run = self.lanes[opening.lane]
         return run.state.relay_on or self._monotonic() - presented.at < run.facts.passage_timeout_s
 
-    def _under_way(self, run: LaneRun) -> dict[int, int]:
-        """When each person last began a passage in this direction that has not been counted yet."""
-        return {
-            opening.whose.person: opening.commanded_ms
-            for opening in self.openings.values()
-            if opening.whose.person is not None and self.lanes[opening.lane].section.direction == run.section.direction
-        }
+    def _under_way(self) -> list[UseRow]:
+        """Passages that began and have not been counted yet."""
+        return [use for opening in self.openings.values() if (use := self._use(opening)) is not None]
+
+    def _use(self, opening: Opening) -> UseRow | None:
+        """What an opening counts as once somebody has passed; None where it is nobody's."""
+        who, direction = opening.whose.person, self.lanes[opening.lane].section.direction
+        return None if who is None else UseRow(who, opening.commanded_ms, direction, opening.whose.household)
 
     def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> PresentationAnswer:
         verdict, reading = decision.verdict, decision.reading
@@ -248,16 +252,19 @@ class Gate:
             outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number
         )
         public = _decided_in_public(verdict)
-        run.repeats.remember(Presented(decision.credential, mark, self._monotonic(), event.id, answer, public))
+        at = self._monotonic()
+        run.repeats.remember(
+            Presented(decision.credential, decision.whose, mark, at, event.id, answer, public, verdict.limits)
+        )
         log.info(
             "lane=%s outcome=%s reason=%s source=%s engine=%s frames=%d",
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
         )  # fmt: skip
         if verdict.outcome == "grant":
-            self.open(run, event, happening.number, saved, decision.whose)
+            self.open(run, event, happening.number, saved, decision.whose, verdict.limits)
         else:
             self._on_disk(saved)  # what was answered once is there after a power cut, too
-            self.show(run, *public)
+            self.show(run, *public, verdict.limits)
         return answer
 
     def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> LiveLine:
@@ -282,6 +289,7 @@ class Gate:
             open_until_ms=event.at_ms + refer_s * 1000 if verdict.outcome == "refer" else 0,
             list_age_s=event.list_age_s,
             clock=event.clock,
+            limits=verdict.limits,
         )
         if verdict.outcome == "refer":
             until = self._monotonic() + refer_s
@@ -290,7 +298,15 @@ class Gate:
 
     # --- opening and settling ---
 
-    def open(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose = NOBODY) -> None:
+    def open(
+        self,
+        run: LaneRun,
+        event: Event,
+        happening: int,
+        saved: Saved,
+        whose: Whose = NOBODY,
+        limits: Limits = NO_LIMITS,
+    ) -> None:
         """Open a lane for a recorded event, which is on disk by then unless the disk is slow or full."""
         on_disk = self._on_disk(saved)
         if self.late():  # the core stood still between the decision and here
@@ -303,7 +319,7 @@ class Gate:
         self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk)
         self.drive(run, lanes.Open(event.id))
         # An event of a decision carries what its holder should be told on the way in.
-        run.tell(*in_public("grant", event.guidance or "ok"), commanded, self._monotonic())
+        run.tell(*in_public("grant", event.guidance or "ok"), limits, commanded, self._monotonic())
 
     def _on_disk(self, saved: Saved) -> bool:
         """Wait for a record, unless the disk is full or failing, or hangs: then the one before still waits, too."""
@@ -315,10 +331,10 @@ class Gate:
             log.warning(SLOW_DISK)
         return on_disk
 
-    def show(self, run: LaneRun, outcome: str, reason: str) -> None:
+    def show(self, run: LaneRun, outcome: str, reason: str, limits: Limits = NO_LIMITS) -> None:
         """Show a result that opens nothing."""
         self.drive(run, lanes.ShowResult(_SIGNALS[outcome]))
-        run.tell(outcome, reason, self._clock.now().utc_ms, self._monotonic())
+        run.tell(outcome, reason, limits, self._clock.now().utc_ms, self._monotonic())
 
     def drive(self, run: LaneRun, happening: lanes.LaneInput) -> None:
         for end in run.drive(happening, self._monotonic()):
@@ -327,10 +343,8 @@ class Gate:
                 continue
             run = self.lanes[opening.lane]
             run.inputs.settled(end.outcome)
-            use = None
-            who = opening.whose.person
-            if end.outcome != "not_passed" and who is not None:
-                use = UseRow(who, opening.commanded_ms, run.section.direction, opening.whose.household)
+            use = self._use(opening) if end.outcome != "not_passed" else None
+            if use is not None:
                 self.uses.count(use)
             self._book.record(
                 "passage",
@@ -369,6 +383,17 @@ class Gate:
         elif not run.repeats.newer_than(number):
             self.show(run, *answered_in_public(event))
         return happening
+
+    def _unanswered(self, lane: str) -> Outcome:
+        """What a yellow comes to that nobody answered: nobody is kept in, except by a lockdown."""
+        leads_out = self.lanes[lane].section.direction == "out"
+        return "grant" if leads_out and lane not in self._kept.now.lockdown else "deny"
+
+    def not_used(self, event: str) -> None:
+        """A guard answered otherwise than the event that opened a lane: its person has used nothing by it, and may be
+        sent to another lane."""
+        if event in self.openings:
+            self.openings[event].whose = NOBODY
 
     # --- inputs and time ---
 
@@ -412,12 +437,21 @@ class Gate:
         now, lane = self._monotonic(), run.section.name
         if run.inputs.passage_doubted(now) != run.state.doubted:
             self.drive(run, lanes.Doubt(not run.state.doubted))
+        self._tell_unasked(run, now)
         faults = run.inputs.faults(now)
         for fault in sorted(faults ^ run.input_faults):
             self._book.record("input_fault", lane=lane, outcome="on" if fault in faults else "off", why=fault)
         run.input_faults = faults
         if run.levels.get("fire", False) != run.state.fire and not run.inputs.chatters("fire", now):
             self._take_level(run, "fire", run.levels["fire"])
+
+    def _tell_unasked(self, run: LaneRun, now: float) -> None:
+        state, lane = run.state, run.section.name
+        run.unasked.look_at_arm(run.levels.get("arm_open", False), state.relay_on, now)
+        for reason, count in run.unasked.take_due(now).items():
+            direction = run.section.direction
+            event, _ = self._book.record("unasked", lane=lane, direction=direction, reason=reason, count=count)
+            self._book.announce("unasked", lane=lane, reason=reason, repeats=count, event=event.id)
 
     def _note(self, kind: Literal["fire", "call", "tamper"], lane: str, outcome: Switched) -> None:
         event, _ = self._book.record(kind, lane=lane, outcome=outcome)
@@ -428,7 +462,8 @@ class Gate:
         self._take_up_past()
         now = self._monotonic()
         for number in [number for number, refer in self.refers.items() if refer.until <= now]:
-            self.answer(number, self.refers.pop(number), "deny", "", "unanswered")
+            refer = self.refers.pop(number)
+            self.answer(number, refer, self._unanswered(refer.lane), "", "unanswered")
         for run in self.lanes.values():
             self._look_at_inputs(run)
             self.drive(run, lanes.Fault(faulty(run.section.name)))

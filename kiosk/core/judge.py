@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import datetime, time
 
 import msgspec
 
-from kiosk.core.journal.uses import Uses
+from kiosk.core.journal.uses import UseRow, Uses
 from kiosk.core.kept import Kept, Memory
 from kiosk.core.mirror import Mirror
-from kiosk.core.policy import Digits, Direction, Known, Lane, Now, Use, Verdict, decide, judge_digits
+from kiosk.core.policy import Digits, Direction, Known, Lane, Now, Use, Verdict, decide, entrances, judge_digits
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, code_secret
 from sync.protocol import CredentialRow
@@ -70,8 +70,8 @@ class Judge:
         self._own_scope = own_scope
         self._now = now
 
-    def judge(self, reading: Reading, lane: str, direction: Direction, under_way: Mapping[int, int]) -> Decision:
-        """The decision at a lane. ``under_way``: by person, when a passage began that is not counted yet."""
+    def judge(self, reading: Reading, lane: str, direction: Direction, under_way: Sequence[UseRow]) -> Decision:
+        """The decision at a lane. ``under_way``: passages that began and are not counted yet."""
         now, rules = self._now(), self._mirror.vouched.rules
         at = Lane(name=lane, direction=direction, lockdown=lane in self._kept.now.lockdown)
         if not isinstance(reading, Credential):
@@ -98,13 +98,13 @@ class Judge:
         direction: Direction,
         digits: Digits,
         now: Now,
-        under_way: Mapping[int, int],
+        under_way: Sequence[UseRow],
     ) -> Use:
         who = person_of(shown.scope, shown.serial, row)
-        counted = self._uses.last_ms(who, direction, now.utc_ms + _AHEAD_MS)
-        last = max((at for at in (counted, under_way.get(who)) if at is not None), default=None)
-        midnight = datetime.combine(now.local.date(), time(), now.zone)
-        person, household = self._uses.today(who, row.household if row else 0, int(midnight.timestamp() * 1000))
+        last = self._uses.since_other_way(who, direction, now.utc_ms + _AHEAD_MS, under_way)
+        midnight = int(datetime.combine(now.local.date(), time(), now.zone).timestamp() * 1000)
+        counted_as_entries = entrances(self._mirror.vouched.rules)
+        person, household = self._uses.today(who, row.household if row else 0, midnight, counted_as_entries)
         return Use(
             since_last_s=None if last is None else max(0.0, (now.utc_ms - last) / 1000),
             person_today=person,

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from kiosk.verbs import Limits
 from sync.credential import DIGITS_STEP_S, Credential, Misread, Reading, find_step
 from sync.protocol import CredentialRow, Rules, Window
 from sync.terms import Outcome, Reason
@@ -50,7 +51,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate remembers of this credential. ``since_last_s``: seconds since its last use in this direction."""
+    """What the gate remembers of this person. ``since_last_s``: seconds since the last use in this direction; None
+    where there is none, or where another direction was used since. ``person_today``, ``household_today``: entries."""
 
     since_last_s: float | None = None
     person_today: int = 0
@@ -90,13 +92,14 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """``reason`` always says what was found; ``guidance`` repeats it where enforcement softened the outcome;
-    ``also`` holds every further reason that was true, in order."""
+    ``also`` holds every further reason that was true, in order; ``limits`` what those about time go by."""
 
     outcome: Outcome
     reason: Reason
     also: tuple[Reason, ...] = ()
     guidance: str = ""
     listed: bool = False
+    limits: Limits = Limits()
 
 
 class _Case(msgspec.Struct, frozen=True):
@@ -121,6 +124,13 @@ class _Case(msgspec.Struct, frozen=True):
         return row if same else None
 
     @property
+    def until_ms(self) -> int:
+        """The row is not signed: it may end a pass at any time, and extend it as far as the root-signed rule goes."""
+        shown = self.credential
+        honoured = self.rules.honoured_ms(shown.kind, shown.valid_until_ms)
+        return min(self.row.valid_until_ms, honoured) if self.row else shown.valid_until_ms
+
+    @property
     def state(self) -> str:
         return self.row.state if self.row else ""
 
@@ -135,7 +145,7 @@ class _Case(msgspec.Struct, frozen=True):
 
     @property
     def counts_for_quota(self) -> bool:
-        return self.now.judged and self.lane.direction != "out" and self.credential.kind == "resident"
+        return self.now.judged and self.lane.direction in entrances(self.rules)
 
 
 def _foreign_scope(case: _Case) -> Outcome | None:
@@ -167,10 +177,7 @@ def _not_yet_valid(case: _Case) -> Outcome | None:
 
 
 def _expired(case: _Case) -> Outcome | None:
-    shown, now = case.credential, case.now
-    # The row is not signed: it may end a pass at any time, and extend it as far as the root-signed rule goes.
-    honoured = case.rules.honoured_ms(shown.kind, shown.valid_until_ms)
-    until = min(case.row.valid_until_ms, honoured) if case.row else shown.valid_until_ms
+    until, now = case.until_ms, case.now
     if until <= (now.utc_ms if now.judged and now.signed else now.floor_ms):
         return "deny"
     # A clock that no signature stands behind may be far ahead: it refuses nobody, and asks the guard within limits.
@@ -209,35 +216,38 @@ def _outside_hours(case: _Case) -> Outcome | None:
     windows = case.rules.hours.get(case.credential.kind)
     if windows is None or not case.now.judged:
         return None
-    local = case.now.local
-    return None if any(_is_within(window, local) for window in windows) else "deny"
+    local, grace = case.now.local, timedelta(seconds=case.rules.grace_s)
+    inside = any(_is_within(window, local) or _is_within(window, local - grace) for window in windows)
+    return None if inside else "deny"
 
 
 def _is_within(window: Window, local: datetime) -> bool:
+    """The minute that an officer typed as the end still belongs to the window: until 12:00 is until 12:00:59."""
     minute = local.hour * 60 + local.minute
     if window.from_minute <= window.to_minute:
-        return local.isoweekday() in window.days and window.from_minute <= minute < window.to_minute
+        return local.isoweekday() in window.days and window.from_minute <= minute <= window.to_minute
     # A window over midnight belongs to the day on which it began.
     if minute >= window.from_minute:
         return local.isoweekday() in window.days
-    return minute < window.to_minute and (local - timedelta(days=1)).isoweekday() in window.days
+    return minute <= window.to_minute and (local - timedelta(days=1)).isoweekday() in window.days
 
 
 def _quota_household(case: _Case) -> Outcome | None:
-    quota = case.rules.quota_household_day
+    quota = case.rules.quota_household_day if case.credential.kind == "resident" else None
     over = quota is not None and case.counts_for_quota and case.use.household_today >= quota
     return "refer" if over else None
 
 
 def _quota_person(case: _Case) -> Outcome | None:
-    quota = case.rules.quota_person_day
+    kind, rules = case.credential.kind, case.rules
+    quota = rules.quota_kind_day.get(kind, rules.quota_person_day if kind == "resident" else None)
     over = quota is not None and case.counts_for_quota and case.use.person_today >= quota
     return "refer" if over else None
 
 
 def _passback(case: _Case) -> Outcome | None:
-    since = case.use.since_last_s
-    return case.rules.passback if since is not None and since < case.rules.passback_s else None
+    since, told_apart = case.use.since_last_s, case.lane.direction != "both" or case.rules.both_ways_counted
+    return case.rules.passback if told_apart and since is not None and since < case.rules.passback_s else None
 
 
 def _list_expired(case: _Case) -> Outcome | None:
@@ -277,6 +287,11 @@ _RULES: tuple[tuple[Reason, Callable[[_Case], Outcome | None]], ...] = (
 )
 
 
+def entrances(rules: Rules) -> tuple[Direction, ...]:
+    """Directions of lanes whose uses are entries. At a lane for both directions nobody knows which it was."""
+    return ("in", "both") if rules.both_ways_counted else ("in",)
+
+
 def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, now: Now) -> Verdict:
     """What the gate makes of one presentation. Pure and total: an answer for whatever a reader may bring."""
     if isinstance(reading, Misread):
@@ -286,7 +301,17 @@ def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, n
     case = _Case(reading, known, use, rules, lane, now)
     answers = ((reason, rule(case)) for reason, rule in _RULES)
     found = [(reason, outcome) for reason, outcome in answers if outcome is not None]
-    return _soften(_verdict(found, listed=case.row is not None), rules, lane, now)
+    verdict = msgspec.structs.replace(_verdict(found, listed=case.row is not None), limits=_limits(case, found))
+    return _soften(verdict, rules, lane, now)
+
+
+def _limits(case: _Case, found: list[tuple[Reason, Outcome]]) -> Limits:
+    reasons = {reason for reason, _ in found}
+    return Limits(
+        case.credential.not_before_ms if "not_yet_valid" in reasons else 0,
+        case.until_ms if "expired" in reasons else 0,
+        case.rules.hours.get(case.credential.kind, ()) if "outside_hours" in reasons else (),
+    )
 
 
 def _misread(reading: Misread, known: Known) -> tuple[Reason, Outcome]:

@@ -177,6 +177,7 @@ class GateReport:
             shown_outcome=run.told.outcome,
             shown_reason=run.told.reason,
             shown_until_ms=run.told.until_ms,
+            shown_limits=run.told.limits,
             hint=self._hint(name),
         )
 

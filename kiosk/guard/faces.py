@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kiosk.guard import views, words
+from kiosk.guard import limits, views, words
 from kiosk.guard.words import Pair, Public, say
 from kiosk.verbs import GateState, LaneState
 
@@ -38,7 +38,7 @@ def face(state: GateState, lane: LaneState) -> Face:
     if lane.phase in ("fire", "held"):
         return _face(state, lane, "grant", words.LANE["open"])
     if lane.shown_outcome in views.TONES:
-        return _face(state, lane, lane.shown_outcome, _result(lane), lane.shown_until_ms)
+        return _face(state, lane, lane.shown_outcome, _result(lane, state), lane.shown_until_ms)
     if lane.signal == "fault" or "withdrawn" in state.faults:
         return lost(state, lane)
     if lane.lockdown:
@@ -53,9 +53,13 @@ def lost(state: GateState | None, lane: LaneState | None) -> Face:
     return _face(state, lane, "fault", _with_neighbour(words.LANE["fault"], state))
 
 
-def _result(lane: LaneState) -> Public:
+def _result(lane: LaneState, state: GateState) -> Public:
     # A reason that is not here is one that may not be told: the guard is asked instead.
     found = words.PUBLIC.get(lane.shown_reason, words.AT_THE_POST)
+    now = views.local(state.now_ms, state)
+    zh, en = (limits.for_lane(language, lane.shown_reason, lane.shown_limits, now) for language in ("zh", "en"))
+    if zh:
+        found = Public(found.headline, (zh, en))
     if lane.shown_outcome != "grant" or lane.shown_reason == "ok":
         return found
     go = words.PUBLIC["ok"]

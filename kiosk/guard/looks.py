@@ -9,6 +9,7 @@ from kiosk.channel import Refused
 from kiosk.guard import views, words
 from kiosk.guard.frame import Answer, bar, may_present, post, view_asked
 from kiosk.verbs import GateState
+from sync.cache import is_name
 
 routes = Blueprint("looks", __name__)
 
@@ -41,7 +42,7 @@ def look_up() -> Answer:
     if request.method == "GET":
         return _look_up_page(state, "", None, "")
     term = request.form.get("term", "").strip()
-    if not any(sign.isdigit() for sign in term):
+    if is_name(term):
         return _look_up_page(state, term, None, words.say(g.language, words.ERRORS["no_names"]))
     try:
         found = post().core.ask(verbs.LOOK_UP, verbs.LookUp(g.session.token, term[:40]))

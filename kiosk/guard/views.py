@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from kiosk.guard import words
+from kiosk.guard import limits, words
 from kiosk.guard.board import Board, Entry
 from kiosk.guard.standing import Standing, place, standing
 from kiosk.guard.words import code, say, word
@@ -27,6 +27,7 @@ KIND_TONES = {
     "call": "look",
     "lockdown": "look",
     "held_open": "look",
+    "unasked": "look",
 }
 
 
@@ -184,7 +185,7 @@ def line(language: str, entry: Entry, board: Board, state: GateState | None) -> 
         time=local(happening.at_ms, state).strftime("%H:%M:%S") if happening.at_ms else "",
         title=title if decision else _title(language, happening),
         where=" · ".join(filter(None, [happening.dwelling, happening.plate, lane])),
-        reason=_guidance(language, happening) or _spoken_reason(language, happening),
+        reason=_guidance(language, happening, state) or _spoken_reason(language, happening, state),
         badges=[_badge(language, follower) for follower in entry.followers],
         wants_reason=wanting[-1] if wanting else 0,
         selectable=decision,
@@ -200,10 +201,16 @@ def _outcome(language: str, happening: LiveLine) -> str:
     return code(language, words.OUTCOMES, happening.outcome) if happening.outcome else ""
 
 
-def _spoken_reason(language: str, happening: LiveLine) -> str:
+def _spoken_reason(language: str, happening: LiveLine, state: GateState | None) -> str:
     if happening.kind == "decision":
-        return reason_sentence(language, happening.reason)
+        return _stated_reason(language, happening, happening.reason, state)
     return given_reason(language, happening.reason)
+
+
+def _stated_reason(language: str, happening: LiveLine, reason: str, state: GateState | None) -> str:
+    """The guard's sentence with the day or the hours that it goes by, where the gate said them."""
+    stated = limits.for_guard(language, reason, happening.limits, local(happening.at_ms, state))
+    return stated or reason_sentence(language, reason)
 
 
 def _badge(language: str, happening: LiveLine) -> Badge:
@@ -211,7 +218,9 @@ def _badge(language: str, happening: LiveLine) -> Badge:
         return Badge("plain", MARKS["plain"], f"{given_reason(language, happening.reason)} · {happening.by}")
     tone = "plain" if happening.kind == "passage" else TONES.get(happening.outcome, "plain")
     if happening.reason == "unanswered":
-        return Badge("stop", MARKS["stop"], reason_sentence(language, "unanswered"))
+        opened = happening.outcome == "grant"
+        said = word(language, "unanswered_exit") if opened else reason_sentence(language, "unanswered")
+        return Badge(tone, MARKS[tone], said)
     outcome = _outcome(language, happening) or code(language, words.KINDS, happening.kind)
     text = word(language, "by", outcome=outcome, name=happening.by) if happening.by else outcome
     if happening.reason and happening.kind in ("override", "ruling"):
@@ -264,8 +273,8 @@ def panel(
         label=happening.label,
         dwelling=happening.dwelling,
         facts=_facts(language, happening, state),
-        reason=_panel_reason(language, happening, answer),
-        notes=_notes(language, happening),
+        reason=_panel_reason(language, happening, answer, state),
+        notes=_notes(language, happening, state),
         answer=_badge(language, answer).text if answer else "",
         time=local(happening.at_ms, state).strftime("%H:%M:%S"),
         waits=waits,
@@ -301,18 +310,18 @@ def _headline(language: str, happening: LiveLine, answer: LiveLine | None) -> st
     return f"{outcome} · {answer.by}" if answer.by else outcome
 
 
-def _panel_reason(language: str, happening: LiveLine, answer: LiveLine | None) -> str:
+def _panel_reason(language: str, happening: LiveLine, answer: LiveLine | None, state: GateState | None) -> str:
     if answer is not None and not answer.by and answer.reason == "interrupted":
         return word(language, "cut_short")
-    return reason_sentence(language, happening.reason)
+    return _stated_reason(language, happening, happening.reason, state)
 
 
-def _guidance(language: str, happening: LiveLine) -> str:
+def _guidance(language: str, happening: LiveLine, state: GateState | None) -> str:
     """What enforcement softened away, empty if nothing."""
     if not happening.guidance:
         return ""
     key = "guided" if happening.outcome == "grant" else "would_be"
-    return word(language, key, reason=reason_sentence(language, happening.guidance))
+    return word(language, key, reason=_stated_reason(language, happening, happening.guidance, state))
 
 
 def _facts(language: str, happening: LiveLine, state: GateState | None) -> list[tuple[str, str]]:
@@ -328,8 +337,8 @@ def _facts(language: str, happening: LiveLine, state: GateState | None) -> list[
     return [(name, fact) for name, fact in facts if fact]
 
 
-def _notes(language: str, happening: LiveLine) -> list[str]:
-    notes = [_guidance(language, happening)]
+def _notes(language: str, happening: LiveLine, state: GateState | None) -> list[str]:
+    notes = [_guidance(language, happening, state)]
     if happening.list_age_s > 86_400:
         notes.append(word(language, "stale_list", age=age(language, happening.list_age_s)))
     if happening.clock == "untrusted":

@@ -59,7 +59,7 @@ PUBLIC: dict[str, Public] = {
     "suspended": AT_THE_POST,
     "not_yet_valid": Public(
         ("出入证还没生效", "Not valid yet"),
-        ("生效时间写在证上；今天请找保安", "See its first day; today, see the guard"),
+        ("今天请找保安", "Today, please see the guard"),
     ),
     "expired": Public(
         ("出入证已到期", "Pass has expired"),
@@ -82,7 +82,7 @@ PUBLIC: dict[str, Public] = {
         ("此证不能走这个门", "Not with this pass"), ("请走旁边的门，或问保安", "Use the other lane, or ask the guard")
     ),
     "outside_hours": Public(
-        ("现在不在通行时间", "Outside its hours"), ("通行时间请看证上；急事请找保安", "Urgent? Please see the guard")
+        ("现在不在通行时间", "Outside its hours"), ("急事请找保安", "Urgent? Please see the guard")
     ),
     "quota_household": Public(
         ("本户今天次数已满", "The household's trips are used"), ("急事请找保安", "Urgent? Please see the guard")
@@ -146,7 +146,7 @@ GUARD: dict[str, Pair] = {
         "此证暂停使用。请到值班室，私下说，联系社区。",
         "Suspended. Take aside to the post, call the community office.",
     ),
-    "not_yet_valid": ("还没到生效时间。看证上的日期。", "Not valid yet. See the date on the pass."),
+    "not_yet_valid": ("还没到生效时间。", "Not valid yet."),
     "expired": ("已过有效期。提醒到物业延期。", "Past its last day. Send to the desk to extend."),
     "digits_missing": (
         "手机证没有动态码，多半是截图。请对方打开出入证页面。",
@@ -199,6 +199,33 @@ OUTCOMES: dict[str, Pair] = {
     "off": ("结束", "off"),
 }
 
+PUBLIC_LIMITS: dict[str, Pair] = {
+    "not_yet_valid": ("{when}起生效；今天请找保安", "Valid from {when}; today, see the guard"),
+    "expired": ("{when}已到期；物业一楼办延期", "Ended {when}. Extend it at the desk"),
+    "outside_hours": ("今天{when}可以通行；急事请找保安", "Today {when}. Urgent? See the guard"),
+}
+"""What the lane says in place of its second line where the gate knows the time."""
+
+GUARD_LIMITS: dict[str, Pair] = {
+    "not_yet_valid": ("{when}才生效。", "Not valid before {when}."),
+    "expired": ("{when}已到期。提醒到物业延期。", "Ended {when}. Send to the desk to extend."),
+    "outside_hours": ("只能在{when}通行。问清事由再定。", "Only {when}. Ask why, then decide."),
+}
+
+LIMITS: dict[str, Pair] = {
+    "day": ("{month}{day}日", "{day} {month}"),
+    "day_year": ("{year}年{month}{day}日", "{day} {month} {year}"),
+    "time": ("{month}{day}日{at}", "{day} {month}, {at}"),
+    "time_year": ("{year}年{month}{day}日{at}", "{day} {month} {year}, {at}"),
+    "comma": ("，", ", "),
+    "day_comma": ("、", " "),
+}
+_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS: tuple[Pair, ...] = tuple((f"{number}月", name) for number, name in enumerate(_MONTH_NAMES, 1))
+DAYS: tuple[Pair, ...] = tuple(
+    (f"周{zh}", en) for zh, en in zip("一二三四五六日", ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], strict=True)
+)
+
 KINDS: dict[str, Pair] = {
     "decision": ("刷证", "Presentation"),
     "ruling": ("保安答复", "Ruling"),
@@ -211,6 +238,7 @@ KINDS: dict[str, Pair] = {
     "held_open": ("常开", "Held open"),
     "call": ("有人按呼叫", "Somebody calls"),
     "tamper": ("设备被打开", "Housing opened"),
+    "unasked": ("未经放行", "Not let in"),
 }
 
 PASS_KINDS: dict[str, Pair] = {
@@ -379,6 +407,10 @@ OTHER_REASONS: dict[str, Pair] = {
     "interrupted": ("系统重启打断了", "Cut short by a restart"),
     "guard_button": ("值班室的按钮", "The button at the post"),
     "exit_button": ("出门按钮", "The exit button"),
+    "alone": ("有人通过，没刷证也没人放行", "Somebody passed whom nothing let in"),
+    "followed": ("有人跟着前一个人进出", "Somebody passed right behind another"),
+    "late": ("开门时间过后才通过", "Passed after the time of the opening"),
+    "left_open": ("门一直开着没关", "The arm stays open"),
 }
 """What is given as the reason of a happening that is neither a decision nor explained by a guard."""
 
@@ -551,6 +583,7 @@ WORDS: dict[str, Pair] = {
     ),
     "let_through": ("放行", "Open"),
     "refuse": ("不放行", "Refuse"),
+    "unanswered_exit": ("没人答复，出口已放行。", "Nobody answered: this exit opened."),
     "empty_now": ("等人刷证", "Waiting for a pass"),
     "empty_now_line": ("有人出示出入证，这里马上显示。", "When somebody shows a pass, it appears here."),
     "empty_stream": ("还没有记录", "Nothing yet"),

@@ -19,6 +19,17 @@ STATES: dict[str, tuple[list[str], str]] = {
     "sensitive": (['lane shown_outcome="refer" shown_reason="please_see_guard" shown_until_ms=3'], "请到值班室"),
     "digits": (['lane shown_outcome="refer" shown_reason="digits_stale" shown_until_ms=4'], "码已过时，请刷新"),
     "deny": (['lane shown_outcome="deny" shown_reason="unreadable" shown_until_ms=5'], "没看清，请再试"),
+    "hours": (
+        [
+            'lane shown_limits={"hours":[{"from_minute":480,"to_minute":720},{"from_minute":840,"to_minute":1080}]}',
+            'lane shown_outcome="deny" shown_reason="outside_hours" shown_until_ms=6',
+        ],
+        "可以通行；急事请找保安",
+    ),
+    "ended": (
+        ['lane shown_limits={"until_ms":1000}', 'lane shown_outcome="deny" shown_reason="expired" shown_until_ms=7'],
+        "已到期；",
+    ),
     "open": (['lane phase="held"'], "门开着，请通行"),
     "closed": ([NEIGHBOUR, "lane lockdown=true"], "或走3号门"),
     "fault": ([NEIGHBOUR, 'lane signal="fault"'], "或走3号门"),

@@ -61,6 +61,8 @@ all_rules = st.builds(
     hours=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.lists(windows, max_size=3).map(tuple)),
     admits=st.none() | kinds, lane_kinds=st.dictionaries(st.sampled_from(["in", "out", "东1"]), kinds),
     quota_household_day=st.none() | st.integers(0, 5000), unlisted_admits=kinds,
+    both_ways_counted=st.booleans(), grace_s=st.integers(0, 9999),
+    quota_kind_day=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.integers(0, 2000)),
     stale_after_s=st.integers(0, 86400), expired_after_s=st.integers(86400, 1 << 30), refer_s=st.integers(0, 9999),
     extension_hours=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.integers(0, 2700 * 24)),
 )  # fmt: skip
@@ -103,6 +105,7 @@ WRONG = [
     ({"hours-0-kind": "visitor", "hours-0-day": "1", "hours-0-from": "8", "hours-0-to": "09:00"}, "hours-0-from"),
     ({"hours-0-kind": "visitor", "hours-0-day": "1", "hours-0-from": "09:00", "hours-0-to": "09:00"}, "hours-0-to"),
     ({"lane-0-name": "in"}, "lane-0-kind"), ({"extension-visitor": "-1"}, "extension-visitor"),
+    ({"quota-visitor": "0"}, "quota-visitor"), ({"quota-vehicle": "1.5"}, "quota-vehicle"),
     ({"extension-shop": ""}, "extension-shop"), ({"extension-shop": None}, "extension-shop"),
     ({"extension-resident": "2701"}, "extension-resident"),
 ]  # fmt: skip
@@ -331,6 +334,22 @@ def test_the_gates_page_says_what_is_wrong_with_a_device_until_it_has_ended(worl
     assert "设备供电、温度或存储有故障" in events_page and "设备太热" in events_page
     fleet.withdraw(world.centre, 7, "g1", "test")
     assert "设备有故障" not in office.get("/c/7/gates").text, "it is out of service"
+
+
+def test_the_gates_page_counts_who_passed_without_being_let_in(world: World, office: Office) -> None:
+    gate = world.gate().enrol()
+    assert "没放行就通过" not in office.get("/c/7/gates").text
+
+    def passed(seq: int, reason: str, count: int, days_ago: float = 0.0) -> str:
+        at_ms = NOW + seq - int(days_ago * DAY_MS)
+        return event(seq, kind="unasked", reason=reason, count=count, lane="in", at_ms=at_ms)
+
+    told = [passed(1, "alone", 9, 7.01), passed(2, "alone", 1, 6.99), passed(3, "followed", 3),
+            passed(4, "left_open", 1)]  # fmt: skip
+    send(gate, Journal(told).batch(1, 4))
+    assert "7天内没放行就通过：4次" in office.get("/c/7/gates").text
+    listed = office.get("/c/7/gates/g1/events?kind=unasked&lang=en").text
+    assert "right behind somebody else" in listed and "the arm was left open" in listed
 
 
 def test_a_fault_that_only_a_newer_gate_knows_is_shown_by_its_code(world: World, office: Office) -> None:

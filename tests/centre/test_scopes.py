@@ -114,6 +114,14 @@ def test_copies_are_not_found_extended_or_changed_where_they_are_copies(world: W
     assert bulk.count(world.centre, 7, bulk.Extension(until_ms=world.now_ms + 400 * 24 * HOUR_MS)).total == 1
 
 
+@pytest.mark.parametrize("term", ["3-2-12", "3－2－1201", "京a·123", "京A-12345", "7 000001", "{code}", " {code} "])
+def test_a_pass_is_found_however_its_number_dwelling_plate_or_code_is_written(world: World, term: str) -> None:
+    made = world.issue(7, dwelling="3-2-1201", plate="京A12345")
+    world.issue(7, dwelling="4-2-1201", plate="沪A12345")
+    found, _ = passes.find_passes(world.centre, 7, term.format(code=made.short_code.lower()))
+    assert [p.number for p in found] == [made.number]
+
+
 def test_a_copy_cut_off_between_two_transactions_goes_on_at_the_next_look(world: World) -> None:
     accept(world, 7)
     listeners, world.centre.listeners[:] = list(world.centre.listeners), []

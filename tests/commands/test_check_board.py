@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from kiosk.commands.check import Finding, findings
+from kiosk.commands.check import Finding, exits_of, findings
 from kiosk.config import parse
 from tests.fixtures.boards.trees import PI_4, PI_5, a_board
 
@@ -53,3 +53,10 @@ def test_a_pi_5_without_its_battery_is_told_so(tmp_path: Path) -> None:
 
 def test_a_machine_that_tells_nothing_has_no_findings_of_it(tmp_path: Path) -> None:
     assert not {"supply", "heat", "card"} & look(tmp_path, {}).keys()
+
+
+@pytest.mark.parametrize(("wiring", "well"), [("", False), ("exit_button = 26", True), ("guard_button = 27", True)])
+def test_a_way_out_that_no_button_opens_is_told(wiring: str, well: bool) -> None:
+    way_out = f'[[lane]]\nname = "exit"\ndirection = "out"\nrelay = 17\n{wiring}\n'
+    (found,) = exits_of(parse(way_out + '[[lane]]\nname = "entry"\ndirection = "in"\nrelay = 18\n'))
+    assert found.ok is well and "exit: " in found.text and "exit_button" in found.do

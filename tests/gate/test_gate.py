@@ -13,10 +13,12 @@ import pytest
 from kiosk.channel import Refused
 from kiosk.core.gate import DISK_S, SLOW_DISK
 from kiosk.core.journal import Saved
+from kiosk.core.judge import person_of
 from kiosk.verbs import Presentation, PresentationAnswer
 from sync.protocol import Rules
 from tests.fixtures.gate_parts import (
     COMPOUND,
+    DAY_MS,
     NOON_MS,
     PASS_KEY,
     Bench,
@@ -131,6 +133,17 @@ def test_whatever_text_is_shown_there_is_an_answer_and_an_event(bench: Bench, te
     assert (event.reason, event.serial) == (reason, 0)
 
 
+def test_the_lane_and_the_guards_line_say_when_a_pass_ended(bench: Bench) -> None:
+    bench.time.go(91 * DAY_MS / 1000)
+    shown = show(bench, text_of(CARD))
+    assert shown.reason == "expired"
+    assert bench.live[-1].limits.until_ms == bench.gate.lanes["entry"].told.limits.until_ms == CARD.valid_until_ms
+    show(bench, text_of(CARD))
+    assert bench.gate.lanes["entry"].told.limits.until_ms == CARD.valid_until_ms, "a repeat says so, too"
+    bench.acts.override("entry", False, shown.happening, "Lin", "no")
+    assert bench.gate.lanes["entry"].told.limits.until_ms == 0, "a guard's no has a reason of its own"
+
+
 def test_a_lane_that_is_not_here_is_said_so(bench: Bench) -> None:
     with pytest.raises(Refused, match="unknown_lane"):
         show(bench, text_of(CARD), lane="garage")
@@ -238,6 +251,28 @@ def test_passback_is_of_one_direction(make: Callable[..., Bench]) -> None:
     assert show(bench, text_of(CARD), lane="side").reason == "passback", "its passage is still open"
     bench.drive_through()
     assert show(bench, text_of(CARD), lane="exit").outcome == "grant"
+
+
+def test_passback_ends_when_the_person_went_out(make: Callable[..., Bench]) -> None:
+    bench = make(lanes={"entry": "in", "exit": "out"})
+    show(bench, text_of(CARD))
+    bench.drive_through()
+    show(bench, text_of(CARD), lane="exit")
+    bench.go(20)  # nobody passed: the one who came in is still in
+    assert show(bench, text_of(CARD)).reason == "passback"
+    bench.go(31)  # until that yellow is over
+    show(bench, text_of(CARD), lane="exit")
+    bench.drive_through("exit")
+    bench.go(11)
+    assert show(bench, text_of(CARD)).outcome == "grant"
+
+
+def test_a_lane_for_both_directions_lets_the_same_person_in_and_out(make: Callable[..., Bench]) -> None:
+    bench = make(lanes={"gate": "both"}, changes=usual_changes(quota_person_day=1))
+    for _ in range(3):
+        assert show(bench, text_of(CARD), lane="gate").outcome == "grant"
+        bench.drive_through("gate")
+        bench.go(11)
 
 
 def test_who_did_not_pass_has_used_nothing(bench: Bench) -> None:
@@ -367,6 +402,38 @@ def test_a_yellow_nobody_answers_is_refused_after_thirty_seconds(
             bench.acts.rule(yellow.happening, True, "Lin", "too late")
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [(text_of(SUSPENDED), "suspended"), (text_of(REVOKED), "revoked"), ("https://example.com", "not_a_pass")],
+)
+def test_an_exit_opens_where_nobody_answers(make: Callable[..., Bench], text: str, reason: str) -> None:
+    bench = make(lanes={"exit": "out"})
+    shown = show(bench, text, lane="exit")
+    assert (shown.outcome, shown.reason) == ("refer", reason)
+    bench.go(29)
+    assert bench.parts["exit"].rises == 0
+    bench.go(2)
+    ruled = bench.events("ruled")[0]
+    assert (ruled.outcome, ruled.reason, ruled.by, bench.parts["exit"].rises) == ("grant", "unanswered", "", 1)
+
+
+def test_an_exit_without_any_list_keeps_nobody_in(make: Callable[..., Bench]) -> None:
+    bench = make(rows=[], lanes={"exit": "out"})
+    assert show(bench, text_of(CARD), lane="exit").outcome == "refer"
+    bench.go(31)
+    assert bench.parts["exit"].rises == 1
+
+
+def test_a_locked_exit_stays_shut_and_the_button_opens_it(make: Callable[..., Bench]) -> None:
+    bench = make(lanes={"exit": "out"})
+    bench.acts.lockdown("exit", True, "Zhou", "fight outside")
+    assert show(bench, text_of(CARD), lane="exit").reason == "lockdown"
+    bench.go(31)
+    assert (bench.events("ruled")[0].outcome, bench.parts["exit"].rises) == ("deny", 0)
+    bench.gate.input_changed("exit", "exit_button", True)
+    assert bench.parts["exit"].rises == 1
+
+
 def test_while_a_yellow_waits_the_same_pass_is_a_repeat(bench: Bench) -> None:
     show(bench, text_of(SUSPENDED))
     bench.go(25)
@@ -399,6 +466,60 @@ def test_an_override_opens_whatever_was_decided_and_may_be_explained_afterwards(
     decided, overridden, explained = bench.events()
     assert (overridden.about, overridden.by, explained.about) == (decided.id, "Lin", overridden.id)
     assert len(explained.why) == 200
+
+
+def test_an_override_of_a_refusal_is_that_persons_passage(bench: Bench) -> None:
+    red = show(bench, text_of(REVOKED))
+    line = bench.acts.override("entry", True, red.happening, "Lin", "known")
+    assert (line.pass_number, line.dwelling, line.label) == ("A-000009", "3-2-1201", "王**")
+    event = bench.events("override")[0]
+    assert (event.scope, event.serial) == (REVOKED.scope, REVOKED.serial)
+    bench.drive_through()
+    assert bench.gate.uses.last_ms(person_of(REVOKED.scope, REVOKED.serial, ROWS[-1])) is not None
+    bench.go(20)
+    shown = show(bench, text_of(REVOKED))
+    assert (shown.reason, bench.events("decided")[-1].also) == ("revoked", ("passback",))
+
+
+def test_an_override_about_nothing_names_nobody(bench: Bench) -> None:
+    line = bench.acts.override("entry", True, 0, "Lin", "delivery")
+    event = bench.events("override")[0]
+    assert (line.pass_number, event.scope, event.serial) == ("", 0, 0)
+    bench.drive_through()
+    assert [passage.outcome for passage in bench.events("passage")] == ["passed"]
+
+
+@pytest.mark.parametrize("inputs", [("passage", "fire"), ("fire",)])
+def test_who_is_sent_to_another_lane_has_not_passed_twice(make: Callable[..., Bench], inputs: tuple[str, ...]) -> None:
+    bench = make(lanes={"entry": "in", "side": "in"}, inputs=inputs)
+    shown = show(bench, text_of(CARD))
+    bench.acts.override("entry", False, shown.happening, "Lin", "use the side lane")
+    assert show(bench, text_of(CARD), lane="side").outcome == "grant"
+
+
+def test_what_a_guard_opens_again_is_one_passage(make: Callable[..., Bench]) -> None:
+    bench = make(changes=usual_changes(quota_person_day=2))
+    shown = show(bench, text_of(CARD))
+    bench.acts.override("entry", True, shown.happening, "Lin", "the arm had stopped")
+    bench.drive_through()
+    bench.go(200)
+    assert show(bench, text_of(CARD)).outcome == "grant", "the first of two a day"
+
+
+def test_a_refusal_whose_cause_was_lifted_is_judged_anew_at_once(bench: Bench) -> None:
+    bench.acts.lockdown("entry", True, "Zhou", "fight")
+    assert show(bench, text_of(CARD)).reason == "lockdown"
+    assert show(bench, text_of(CARD)).repeat and len(bench.events("decided")) == 1
+    bench.acts.lockdown("entry", False, "Zhou", "over")
+    shown = show(bench, text_of(CARD))
+    assert (shown.outcome, shown.repeat, bench.parts["entry"].rises) == ("grant", False, 1)
+
+
+def test_what_a_guard_refused_is_not_judged_anew(bench: Bench) -> None:
+    shown = show(bench, text_of(CARD))
+    bench.acts.override("entry", False, shown.happening, "Lin", "not the holder")
+    again = show(bench, text_of(CARD))
+    assert (again.outcome, again.repeat, bench.parts["entry"].rises) == ("deny", True, 1)
 
 
 def test_an_override_can_refuse_what_was_granted(bench: Bench) -> None:
@@ -572,6 +693,43 @@ def test_a_fire_that_burns_at_the_start_is_seen(bench: Bench) -> None:
     bench.parts["entry"].levels["fire"] = True
     bench.gate.begin()
     assert bench.parts["entry"].is_on
+
+
+def test_who_walks_in_without_a_pass_is_told_at_once_and_the_rest_of_a_minute_together(bench: Bench) -> None:
+    for _ in range(4):
+        bench.drive_through()
+        bench.go(7)
+    assert [(event.reason, event.count) for event in bench.events("unasked")] == [("alone", 1)]
+    bench.go(60)
+    assert [(event.reason, event.count) for event in bench.events("unasked")] == [("alone", 1), ("alone", 3)]
+    told = [line for line in bench.live if line.kind == "unasked"]
+    assert [(line.lane, line.reason, line.repeats) for line in told] == [("entry", "alone", 1), ("entry", "alone", 3)]
+    assert bench.parts["entry"].rises == 0
+
+
+def test_one_pass_is_one_person(bench: Bench) -> None:
+    show(bench, text_of(CARD))
+    bench.drive_through()
+    bench.drive_through()
+    assert [event.reason for event in bench.events("unasked")] == ["followed"]
+    assert len(bench.events("passage")) == 1
+
+
+@pytest.mark.parametrize(("seconds", "reasons"), [(59, []), (61, ["left_open"]), (300, ["left_open"])])
+def test_an_arm_that_stays_open_is_told_once(make: Callable[..., Bench], seconds: float, reasons: list[str]) -> None:
+    bench = make(inputs=("passage", "arm_open"))
+    bench.gate.input_changed("entry", "arm_open", True)
+    bench.go(seconds)
+    assert [event.reason for event in bench.events("unasked")] == reasons
+
+
+def test_an_arm_that_is_held_open_is_no_news(make: Callable[..., Bench]) -> None:
+    bench = make(inputs=("passage", "arm_open"))
+    bench.acts.hold("entry", True, "Zhou")
+    bench.gate.input_changed("entry", "arm_open", True)
+    bench.drive_through()
+    bench.go(300)
+    assert bench.events("unasked") == []
 
 
 @pytest.mark.parametrize("name", ["call", "tamper"])

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from kiosk.core.policy import Known, Lane, Now, Use, Verdict, decide, judge_digits, stage_in_force
+from kiosk.core.policy import Known, Lane, Now, Use, Verdict, decide, entrances, judge_digits, stage_in_force
+from kiosk.verbs import Limits
 from sync.credential import EPOCH_MS, KINDS, STEP_MS, Credential, Misread, code_secret, digits_at
 from sync.protocol import Rules, StageFrom, Window
 from sync.terms import REASONS
@@ -91,6 +92,16 @@ def test_an_invalid_credential_is_refused_with_its_reason(reason: Any) -> None:
 
 def _noon(**fields: Any) -> Now:
     return Now(**{"utc_ms": NOON_MS, "state": "trusted", "zone": ZONE, **fields})
+
+
+def test_a_verdict_says_the_times_that_it_goes_by() -> None:
+    window = Window(0, 1, (1,))
+    ended = judge(row_valid_until_ms=NOON_MS - 5, rules_hours={"resident": (window,)})
+    assert (ended.reason, ended.also) == ("expired", ("outside_hours",))
+    assert ended.limits == Limits(until_ms=NOON_MS - 5, hours=(window,))
+    early = judge(shown_not_before_step=LATER.not_before_step)
+    assert early.limits == Limits(from_ms=LATER.not_before_ms)
+    assert judge().limits == judge(row_state="revoked").limits == Limits()
 
 
 # --- who wins ---------------------------------------------------------------------------------------------------------
@@ -233,6 +244,20 @@ def test_passback_ends_after_three_minutes(since: float, reason: str) -> None:
     assert judge(use_since_last_s=since).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("counted", "reasons"), [(False, ["ok"] * 3), (True, ["passback", "quota_person", "quota_household"])]
+)
+def test_a_lane_for_both_directions_is_judged_only_where_a_rule_says_so(counted: bool, reasons: list[str]) -> None:
+    used: tuple[dict[str, Any], ...] = (
+        {"use_since_last_s": 1.0},
+        {"use_person_today": 2, "rules_quota_person_day": 2},
+        {"use_household_today": 2, "rules_quota_household_day": 2},
+    )
+    found = [judge(lane_direction="both", rules_both_ways_counted=counted, **use).reason for use in used]
+    assert found == reasons
+    assert entrances(Rules(both_ways_counted=counted)) == (("in", "both") if counted else ("in",))
+
+
 @pytest.mark.parametrize("outcome", ["grant", "refer", "deny"])
 def test_passback_is_what_the_compound_made_it(outcome: str) -> None:
     verdict = judge(use_since_last_s=1.0, rules_passback=outcome)
@@ -263,18 +288,19 @@ ALL_DAY = Window(0, 1440)
     [
         (DAY_SHIFT, 0, "05:59:59", False),
         (DAY_SHIFT, 0, "06:00:00", True),
-        (DAY_SHIFT, 0, "21:59:59", True),
-        (DAY_SHIFT, 0, "22:00:00", False),
-        (WORKDAYS, 4, "17:59:59", True),
-        (WORKDAYS, 4, "18:00:00", False),
+        (DAY_SHIFT, 0, "22:00:00", True),
+        (DAY_SHIFT, 0, "22:05:59", True),  # the minute that was typed is the last one, and five more are its grace
+        (DAY_SHIFT, 0, "22:06:00", False),
+        (WORKDAYS, 4, "18:05:59", True),
+        (WORKDAYS, 4, "18:06:00", False),
         (WORKDAYS, 5, "12:00:00", False),
         (NIGHT, 0, "05:59:59", False),  # Monday before dawn belongs to Sunday night
         (NIGHT, 0, "21:59:59", False),
         (NIGHT, 0, "22:00:00", True),
         (NIGHT, 1, "00:00:00", True),
-        (NIGHT, 1, "05:59:59", True),
-        (NIGHT, 1, "06:00:00", False),
-        (NIGHT, 5, "05:59:59", True),  # Saturday before dawn belongs to Friday night
+        (NIGHT, 1, "06:05:59", True),
+        (NIGHT, 1, "06:06:00", False),
+        (NIGHT, 5, "06:05:59", True),  # Saturday before dawn belongs to Friday night
         (NIGHT, 5, "22:00:00", False),
         (NIGHT, 6, "00:00:00", False),
         (ALL_DAY, 6, "00:00:00", True),
@@ -363,6 +389,28 @@ def test_no_list_opens_what_signatures_and_clock_refuse(reason: str, hostile: di
 def test_a_list_that_drops_a_stranger_can_only_bring_the_guard(kind: str, hostile: dict[str, Any]) -> None:
     """Without its own row a pass of these kinds opens nothing by itself, whatever else the list says."""
     assert judge(**hostile | {"shown_kind": kind, "listed": False}).outcome != "grant"
+
+
+@pytest.mark.parametrize(("grace_s", "clock", "inside"), [(0, "22:00:59", True), (0, "22:01:00", False),
+                                                          (60, "22:01:59", True), (60, "22:02:00", False)])  # fmt: skip
+def test_grace_is_as_long_as_the_compound_made_it(grace_s: int, clock: str, inside: bool) -> None:
+    at = datetime.combine(MONDAY.date(), datetime.strptime(clock, "%H:%M:%S").time(), ZONE)  # noqa: DTZ007
+    verdict = judge(rules_hours={"resident": (DAY_SHIFT,)}, rules_grace_s=grace_s,
+                    now_utc_ms=int(at.timestamp() * 1000))  # fmt: skip
+    assert verdict.reason == ("ok" if inside else "outside_hours")
+
+
+@pytest.mark.parametrize(("kind", "quotas", "used", "reason"), [
+    ("visitor", {"visitor": 1}, 0, "ok"), ("visitor", {"visitor": 1}, 1, "quota_person"),
+    ("visitor", {"contractor": 1}, 5, "ok"), ("visitor", {}, 99, "ok"),
+    ("vehicle", {"vehicle": 2}, 1, "ok"), ("vehicle", {"vehicle": 2}, 2, "quota_person"),
+    ("resident", {"visitor": 1}, 3, "quota_person"), ("resident", {"resident": 4}, 3, "ok"),
+])  # fmt: skip
+def test_quotas_are_by_kind(kind: str, quotas: dict[str, int], used: int, reason: str) -> None:
+    verdict = judge(shown_kind=kind, rules_quota_kind_day=quotas, rules_quota_person_day=3, use_person_today=used,
+                    lane_direction="in")  # fmt: skip
+    assert verdict.reason == reason
+    assert judge(shown_kind=kind, rules_quota_kind_day=quotas, use_person_today=99, lane_direction="out").reason == "ok"
 
 
 def test_hours_follow_the_clocks_when_they_are_put_forward() -> None:
@@ -560,6 +608,8 @@ def _situations(draw: st.DrawFn) -> tuple[Any, Known, Use, Rules, Lane, Now]:
             st.builds(StageFrom, st.sampled_from(["introduce", "guard", "strict"]), _times), max_size=3
         ).map(tuple),
         passback_s=st.sampled_from([0, 180]), passback=st.sampled_from(["grant", "refer", "deny"]),
+        both_ways_counted=st.booleans(), grace_s=st.sampled_from([0, 300]),
+        quota_kind_day=st.dictionaries(_kinds, _few, max_size=3),
         hours=st.dictionaries(_kinds, st.lists(_windows, max_size=2).map(tuple), max_size=3),
         admits=st.one_of(st.none(), st.lists(_kinds, max_size=4).map(tuple)),
         lane_kinds=st.dictionaries(_lane_names, st.lists(_kinds, max_size=4).map(tuple), max_size=2),

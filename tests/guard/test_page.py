@@ -15,8 +15,10 @@ from kiosk import verbs
 from kiosk.core.guards.once import LONGEST_S
 from kiosk.guard import words
 from kiosk.guard.app import create_app
+from kiosk.guard.limits import UNBROKEN
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.verbs import PresentationAnswer
+from sync.protocol import Window
 from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
 from tests.fixtures.guard import Guard
 
@@ -264,10 +266,29 @@ def test_a_presentation_of_long_ago_is_not_what_the_buttons_act_on(stage: Stage,
     assert stage.last(verbs.Override).happening == 0
 
 
-@pytest.mark.parametrize("term", ["张三", "zhang", ""])
+def test_the_guard_reads_when_a_pass_ended(stage: Stage, guard: Guard) -> None:
+    stage.happen(**(PEOPLE["deny"] | {"reason": "expired", "limits": verbs.Limits(until_ms=NOW_MS - 60_000)}))
+    assert re.search(r"\d+月\d+日\d\d:\d\d已到期。提醒到物业延期。", guard.page())
+
+
+def test_the_guard_reads_all_hours_of_a_kind(stage: Stage, guard: Guard) -> None:
+    hours = (Window(480, 720, (1, 4)), Window(840, 1440))
+    stage.happen(**(PEOPLE["deny"] | {"reason": "outside_hours", "limits": verbs.Limits(hours=hours)}))
+    assert "只能在周一、周四 08:00–12:00，14:00–24:00通行。" in guard.page().replace(UNBROKEN, "")
+    guard.http.get("/prefer/language/en?to=/")
+    assert "Only Mon Thu 08:00–12:00, 14:00–24:00. Ask why, then decide." in guard.page().replace(UNBROKEN, "")
+
+
+@pytest.mark.parametrize("term", ["张三", "zhang", "Zhang San", "王小明", "acdefgh", ""])
 def test_nobody_is_looked_up_by_name(stage: Stage, guard: Guard, term: str) -> None:
-    assert "不按姓名查" in guard.post("/look-up", term=term).text
+    assert "不按姓名查。" in guard.post("/look-up", term=term).text
     assert not any(isinstance(question, verbs.LookUp) for question in stage.asked)
+
+
+@pytest.mark.parametrize("term", ["ACDEFG", "acd-efg", "ＡＣＤＥＦＧ", "7-000005", "京A12345"])
+def test_a_code_without_a_digit_is_no_name(stage: Stage, guard: Guard, term: str) -> None:
+    assert "不按姓名查。" not in guard.post("/look-up", term=term).text
+    assert stage.last(verbs.LookUp).term == term
 
 
 def test_a_dwelling_is_looked_up_without_leaving_a_trace_in_the_address(stage: Stage, guard: Guard) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
@@ -15,8 +17,11 @@ from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE
 from kiosk.guard import words
 from kiosk.guard.app import create_app
 from kiosk.guard.faces import Face, face, lost
+from kiosk.guard.limits import UNBROKEN
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.guard.screen import FRESH_S, RETRY_S, Screens
+from kiosk.verbs import Limits
+from sync.protocol import Window
 from sync.terms import REASONS
 from tests.fixtures.browsers.guard_stage import PEOPLE, Stage, gate_state, lane_state
 
@@ -28,6 +33,11 @@ def looks(lane: dict[str, Any] | None = None, **state: Any) -> Face:
 
 def result(outcome: str, reason: str) -> dict[str, Any]:
     return {"shown_outcome": outcome, "shown_reason": reason, "shown_until_ms": 7}
+
+
+def _at(*parts: int) -> int:
+    """That moment in Shanghai, in milliseconds."""
+    return int(datetime(*parts, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp() * 1000)  # type: ignore[arg-type,misc]
 
 
 def test_a_resting_lane_is_ready_and_shows_its_place_and_the_time() -> None:
@@ -47,6 +57,38 @@ def test_a_result_has_its_colour_and_its_sentences(outcome: str, reason: str) ->
 def test_who_is_let_in_with_a_reminder_still_sees_first_that_the_way_is_free() -> None:
     shown = looks(result("grant", "expired"))
     assert shown.headline == words.PUBLIC["ok"].headline and "出入证已到期" in shown.line[0]
+
+
+MONDAYS, TUESDAYS = Window(8 * 60, 12 * 60, (1, 4)), Window(9 * 60, 12 * 60, (2,))
+EVENINGS = Window(14 * 60, 1440)
+
+
+@pytest.mark.parametrize(
+    ("reason", "limits", "zh", "en"),
+    [
+        ("not_yet_valid", Limits(from_ms=_at(2026, 12, 1)), "12月1日起生效", "Valid from 1 Dec;"),
+        ("not_yet_valid", Limits(from_ms=_at(2027, 1, 2, 8, 30)), "2027年1月2日08:30起生效", "from 2 Jan 2027, 08:30;"),
+        ("expired", Limits(until_ms=_at(2026, 11, 20)), "11月19日已到期", "Ended 19 Nov."),
+        ("expired", Limits(until_ms=_at(2026, 11, 20, 18)), "11月20日18:00已到期", "Ended 20 Nov, 18:00."),
+        ("expired", Limits(until_ms=_at(2026, 1, 1)), "2025年12月31日已到期", "Ended 31 Dec 2025."),
+        ("outside_hours", Limits(hours=(MONDAYS, EVENINGS, TUESDAYS)), "今天08:00–12:00，14:00–24:00可以通行",
+         "Today 08:00–12:00, 14:00–24:00."),
+    ],
+)  # fmt: skip
+def test_the_lane_says_from_when_until_when_and_at_which_hours(reason: str, limits: Limits, zh: str, en: str) -> None:
+    shown = looks(result("deny", reason) | {"shown_limits": limits})
+    assert shown.headline == words.PUBLIC[reason].headline
+    assert zh in shown.line[0].replace(UNBROKEN, "") and en in shown.line[1].replace(UNBROKEN, "")
+
+
+def test_a_day_without_hours_has_the_general_sentence() -> None:
+    shown = looks(result("deny", "outside_hours") | {"shown_limits": Limits(hours=(TUESDAYS,))})
+    assert shown.line == words.PUBLIC["outside_hours"].line, "it is Monday"
+
+
+@pytest.mark.parametrize("reason", ["not_yet_valid", "expired", "outside_hours"])
+def test_a_core_that_does_not_say_when_has_a_sentence_too(reason: str) -> None:
+    assert looks(result("deny", reason)).line == words.PUBLIC[reason].line
 
 
 @pytest.mark.parametrize("reason", [PLEASE_SEE_GUARD, "from_the_future", *sorted(SENSITIVE)])

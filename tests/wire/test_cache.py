@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sync import cache
 from sync.cache import Cursor, ListError, ListReader, ListUnwritten, ListWriter, get_current, set_current
@@ -107,7 +108,34 @@ def test_signed_change_replaces_the_one_before_of_the_same_item(path: Path, writ
         assert reader.signed() == [changes[1]]
 
 
-def test_look_up_is_exact_and_never_lists_everybody(path: Path, writer: ListWriter) -> None:
+@pytest.mark.parametrize(
+    "term",
+    ["3-2-1201", "3－2－1201", "3栋2单元1201室", "３栋２单元１２０１", " 3 2 1201", "321201",  # the dwelling
+     "京A12345", "京a·12345", "京A 12345", "京Ａ－１２３４５",  # the plate
+     "7-000005", "7 000005", "ACDEFG", "acd efg", "ａｃｄｅｆｇ", "AC-DE-FG"],
+)  # fmt: skip
+def test_look_up_finds_a_pass_however_it_is_written(path: Path, writer: ListWriter, term: str) -> None:
+    mine = replace(row(5, 1), dwelling="3-2-1201", plate="京A·12345", number="7-000005", short_code="ACDEFG")
+    other = replace(row(6, 2), dwelling="3-2-1202", plate="京A12346", number="7-000006", short_code="ACDEFH")
+    writer.apply(page(0, mine, other))
+    with reading(path) as reader:
+        assert [found.serial for found in reader.look_up(term)] == [5]
+
+
+def test_look_up_is_by_an_index_also_in_a_list_of_an_earlier_version(path: Path, writer: ListWriter) -> None:
+    writer.close()
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        for name in ("dwelling", "plate", "number", "short_code"):
+            conn.execute(f"DROP INDEX folded_{name}")
+            conn.execute(f"CREATE INDEX credential_{name} ON credential ({name}) WHERE {name} <> ''")
+    ListWriter(path).close()
+    asked = cache._LOOK_UP.format("SELECT id FROM credential")
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        plan = str(conn.execute(f"EXPLAIN QUERY PLAN {asked}", ("X",)).fetchall())
+    assert plan.count("USING INDEX folded_") == 4
+
+
+def test_look_up_is_of_the_whole_term_and_never_lists_everybody(path: Path, writer: ListWriter) -> None:
     rows = [row(n, n, dwelling="3-2-501" if n <= 30 else "") for n in range(1, 41)]
     writer.apply(page(0, *rows))
     with reading(path) as reader:

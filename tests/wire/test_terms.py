@@ -32,6 +32,7 @@ def in_norm(title: str) -> tuple[str, ...]:
         ("reason of a guard", terms.GuardReason),
         ("reason of the gate", terms.GateReason),
         ("kind of event", terms.EventKind),
+        ("reason of an unasked passage", terms.UnaskedReason),
         ("why of a camera fault", terms.CameraFault),
         ("why of a board fault", terms.BoardFault),
     ],
@@ -44,4 +45,4 @@ def test_the_guards_page_has_words_for_every_closed_list() -> None:
     assert set(words.KINDS) == set(terms.LIVE_KINDS)
     assert set(words.OVERRIDE_REASONS) == set(terms.GUARD_REASONS)
     spoken = {*words.OTHER_REASONS, *words.GUARD}
-    assert set(terms.GATE_REASONS) <= spoken and set(terms.REASONS) <= spoken
+    assert {*terms.GATE_REASONS, *terms.UNASKED_REASONS} <= spoken and set(terms.REASONS) <= spoken

@@ -57,6 +57,8 @@ class GuardActs:
             about, number = None, 0  # of another lane: it opens all the same
         if opens and about is not None and self._is_under_way(run, number):
             raise Refused("under_way")
+        presented = run.repeats.of(number)
+        scope, serial = divmod(presented.credential or 0, 1 << 32) if presented else (0, 0)
         over_budget = self._spend(by)
         event, saved = self._book.record(
             "override",
@@ -64,6 +66,8 @@ class GuardActs:
             direction=run.section.direction,
             outcome="grant" if opens else "deny",
             about=about.event if about else "",
+            scope=scope,
+            serial=serial,
             by=by,
             reason="over_budget" if over_budget else "",
             why=reason[:_MOST_WORDS],
@@ -77,13 +81,16 @@ class GuardActs:
             by=by,
             event=event.id,
             needs_reason=not reason,
+            **_named(about),
         )
         if not reason:
             self.unexplained.add(happening.number)
-        refer = self._gate.refers.pop(number, None)
+        self._gate.refers.pop(number, None)
+        if presented:
+            self._gate.not_used(presented.event)  # this answer stands in its place
         run.repeats.answered(number, event.id, event.outcome, answered_in_public(event))
         if opens:
-            self._gate.open(run, event, happening.number, saved, refer.whose if refer else NOBODY)
+            self._gate.open(run, event, happening.number, saved, presented.whose if presented else NOBODY)
             self._note_opened(happening.number, event.id)
         else:
             self._gate.show(run, *answered_in_public(event))
@@ -160,3 +167,10 @@ class GuardActs:
                 last_passage_ms=last,
             )
         return FoundPasses(list(found.values()))
+
+
+def _named(about: LiveLine | None) -> dict[str, str]:
+    """Whose pass a line of the live list is about, as another line says it."""
+    if about is None:
+        return {}
+    return {name: getattr(about, name) for name in ("label", "dwelling", "pass_kind", "plate", "pass_number")}

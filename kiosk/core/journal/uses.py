@@ -38,17 +38,27 @@ class Uses:
         if row.household:
             self._by_household.setdefault(row.household, []).append(row)
 
-    def last_ms(self, person: int, direction: str | None = None, until_ms: int | None = None) -> int | None:
-        """When they last passed, in that direction and not after that time, if they are named."""
-        rows = self._by_person.get(person, ())
-        times = (row.at_ms for row in rows if direction in (None, row.direction))
-        return max((at for at in times if until_ms is None or at <= until_ms), default=None)
+    def last_ms(self, person: int) -> int | None:
+        """When they last passed."""
+        return max((row.at_ms for row in self._by_person.get(person, ())), default=None)
 
-    def today(self, person: int, household: int, day_start_ms: int) -> tuple[int, int]:
-        """Entries since then: of the person, and of the household."""
+    def since_other_way(
+        self, person: int, direction: str, until_ms: int, under_way: Iterable[UseRow] = ()
+    ) -> int | None:
+        """When they last passed in that direction, unless they passed in another since: who went in and out again has
+        used nothing up. What is later than ``until_ms`` says nothing. ``under_way``: passages not counted yet; they use
+        something up, but clear nothing, since nobody may come of them."""
+        counted = (row for row in self._by_person.get(person, ()) if row.at_ms <= until_ms)
+        begun = (row for row in under_way if (row.person, row.direction) == (person, direction))
+        rows = (*counted, *begun)
+        last = max(rows, key=lambda row: row.at_ms, default=None)
+        return last.at_ms if last is not None and last.direction == direction else None
+
+    def today(self, person: int, household: int, day_start_ms: int, entrances: tuple[str, ...]) -> tuple[int, int]:
+        """Uses since then in these directions: of the person, and of the household."""
 
         def entries(rows: Iterable[UseRow]) -> int:
-            return sum(1 for row in rows if row.at_ms >= day_start_ms and row.direction != "out")
+            return sum(1 for row in rows if row.at_ms >= day_start_ms and row.direction in entrances)
 
         return entries(self._by_person.get(person, ())), entries(self._by_household.get(household, ()))
 

@@ -13,7 +13,10 @@ import msgspec
 from msgspec.structs import replace
 
 from hardware import Signal
-from sync.terms import PassageOutcome
+from sync.terms import PassageOutcome, UnaskedReason
+
+FOLLOWED_S, LATE_S = 5.0, 30.0
+"""So long after a passage another is right behind it, and so long after an opening that nobody used one is late."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +49,10 @@ class LaneCondition(msgspec.Struct, frozen=True, kw_only=True):
     """The passage input says nothing about who passed: it sticks, chatters, or sees nobody."""
     kept_up: bool = False
     """``hold``: the arm was up over the passage when the input began to be doubted; it stays so until it clears."""
+    began: float | None = None
+    """When the passage input became active."""
+    ended: tuple[float, PassageOutcome] | None = None
+    """When and how the last opening ended."""
     cleared_at: float | None = None
     """``hold``: when the passage cleared and the settling time began."""
     held: bool = False
@@ -134,7 +141,13 @@ class Settled(msgspec.Struct, frozen=True):
     outcome: PassageOutcome
 
 
-Action = MoveRelay | Light | Settled
+class Unasked(msgspec.Struct, frozen=True):
+    """Somebody has passed, and nothing had let them in."""
+
+    reason: UnaskedReason
+
+
+Action = MoveRelay | Light | Settled | Unasked
 
 
 def step(
@@ -160,7 +173,8 @@ def _run_out(facts: Facts, state: LaneCondition, now: float) -> tuple[LaneCondit
     if not state.passing or state.doubted:  # a car that stands in the passage is still passing
         outcome: PassageOutcome = "not_passed" if facts.has_passage and not state.doubted else "no_sensor"
         settled = tuple(Settled(awaited.about, outcome) for awaited in state.awaited if awaited.until <= now)
-        state = replace(state, awaited=tuple(awaited for awaited in state.awaited if awaited.until > now))
+        ended = (max(awaited.until for awaited in state.awaited[: len(settled)]), outcome) if settled else state.ended
+        state = replace(state, awaited=tuple(a for a in state.awaited if a.until > now), ended=ended)
     if state.relay_until is not None and state.relay_until <= now and not _arm_may_not_fall(facts, state):
         state = replace(state, relay_until=None)
     if state.cleared_at is not None and state.cleared_at <= now:
@@ -177,7 +191,7 @@ def _arm_may_not_fall(facts: Facts, state: LaneCondition) -> bool:
 
 def _take(
     facts: Facts, state: LaneCondition, happening: LaneInput, now: float
-) -> tuple[LaneCondition, tuple[Settled, ...]]:
+) -> tuple[LaneCondition, tuple[Settled | Unasked, ...]]:
     match happening:
         case Open(about):
             return _opened(facts, state, about, now), ()
@@ -216,19 +230,32 @@ def _opened(facts: Facts, state: LaneCondition, about: str, now: float) -> LaneC
     )
 
 
-def _passage(facts: Facts, state: LaneCondition, active: bool, now: float) -> tuple[LaneCondition, tuple[Settled, ...]]:
+def _passage(
+    facts: Facts, state: LaneCondition, active: bool, now: float
+) -> tuple[LaneCondition, tuple[Settled | Unasked, ...]]:
     if active == state.passing:
         return state, ()
     if active:  # anyone who follows within the settling time is under the arm too
-        return replace(state, passing=True, cleared_at=None), ()
-    state = replace(state, passing=False, kept_up=False)
+        return replace(state, passing=True, began=now, cleared_at=None), ()
+    began, state = state.began, replace(state, passing=False, began=None, kept_up=False)
     if state.doubted:
         return _settling(facts, state, now), ()
-    settled = tuple(Settled(awaited.about, "passed") for awaited in state.awaited[:1])
-    state = replace(state, awaited=state.awaited[1:])
-    if settled and not state.awaited and state.result is Signal.GREEN:
+    if not state.awaited:
+        return _settling(facts, state, now), _unasked(state, now if began is None else began)
+    settled = Settled(state.awaited[0].about, "passed")
+    state = replace(state, awaited=state.awaited[1:], ended=(now, "passed"))
+    if not state.awaited and state.result is Signal.GREEN:
         state = replace(state, result_until=None)
-    return _settling(facts, state, now), settled
+    return _settling(facts, state, now), (settled,)
+
+
+def _unasked(state: LaneCondition, began: float) -> tuple[Unasked, ...]:
+    if state.held or state.fire:
+        return ()
+    at, outcome = state.ended or (float("-inf"), "no_sensor")
+    if outcome == "passed" and began - at <= FOLLOWED_S:
+        return (Unasked("followed"),)
+    return (Unasked("late" if outcome == "not_passed" and began - at <= LATE_S else "alone"),)
 
 
 def _settling(facts: Facts, state: LaneCondition, now: float) -> LaneCondition:
@@ -250,7 +277,7 @@ def _doubted(facts: Facts, state: LaneCondition, on: bool, now: float) -> tuple[
 
 
 def _drive(
-    state: LaneCondition, happening: LaneInput, settled: tuple[Settled, ...]
+    state: LaneCondition, happening: LaneInput, settled: tuple[Settled | Unasked, ...]
 ) -> tuple[LaneCondition, tuple[Action, ...]]:
     wanted = state.fire or state.held or state.relay_until is not None or state.cleared_at is not None
     light = _light(state)

@@ -14,10 +14,13 @@ from kiosk.config import LaneSection, ScreenSection
 from kiosk.core.lanes import lane as lanes
 from kiosk.core.lanes.inputs import InputWatch
 from kiosk.core.lanes.repeats import Repeats
+from kiosk.core.lanes.unasked import UnaskedPassages
+from kiosk.verbs import Limits
 from sync.terms import InputFault
 
 ARM_S = 15.0
 """How long after a request to open an arm may still come up by it."""
+ABOUT_TIME = ("not_yet_valid", "expired", "outside_hours")
 
 log = logging.getLogger("gate")
 
@@ -28,6 +31,7 @@ class Told(msgspec.Struct, frozen=True):
     outcome: str = ""
     reason: str = ""
     until_ms: int = 0
+    limits: Limits = Limits()
 
 
 NOTHING = Told()
@@ -42,6 +46,7 @@ class LaneRun:
         self.state = lanes.LaneCondition()
         self.levels = dict(parts.inputs.read())
         self.repeats = Repeats()
+        self.unasked = UnaskedPassages()
         taken = [name for name in parts.missing if name in INPUTS]
         self.inputs = InputWatch(taken)
         self.input_faults: frozenset[InputFault] = frozenset()
@@ -66,7 +71,8 @@ class LaneRun:
             log.error("lane=%s part=%s fault=%r", section.name, name, why)
 
     def drive(self, happening: lanes.LaneInput, now: float) -> list[lanes.Settled]:
-        """Let something happen to the lane; move relay and lights; answer what settled."""
+        """Let something happen to the lane; move relay and lights; answer what settled. :attr:`unasked` takes note of
+        who passed though nothing let them in."""
         self.state, actions = lanes.step(self.facts, self.state, happening, now)
         if self.state.relay_on:
             self._asked_at = now
@@ -79,6 +85,8 @@ class LaneRun:
                     self._safely("lights", partial(self.parts.lights.show, signal))
                 case lanes.Settled():
                     settled.append(action)
+                case lanes.Unasked(reason):
+                    self.unasked.count(reason)
         return settled
 
     def arm_moved(self, up: bool, now: float) -> None:
@@ -93,10 +101,11 @@ class LaneRun:
         if lamp.is_on != on:
             self._safely("illumination", lamp.on if on else lamp.off)
 
-    def tell(self, outcome: str, reason: str, now_ms: int, now: float) -> None:
-        """Note what the result is that has just begun to be shown."""
+    def tell(self, outcome: str, reason: str, limits: Limits, now_ms: int, now: float) -> None:
+        """Note what the result is that has just begun to be shown; ``limits`` where the reason speaks of them."""
         until = self.state.result_until
-        self._told = Told(outcome, reason, now_ms + int((until - now) * 1000)) if until is not None else NOTHING
+        told = limits if reason in ABOUT_TIME else Limits()
+        self._told = Told(outcome, reason, now_ms + int((until - now) * 1000), told) if until is not None else NOTHING
 
     @property
     def told(self) -> Told:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from kiosk.verbs import PresentationAnswer
+from kiosk.core.judge import Whose
+from kiosk.verbs import Limits, PresentationAnswer
 
 REPEAT_S = 10.0
 _MOST_RECENT = 20
@@ -18,13 +19,17 @@ class Presented(msgspec.Struct):
     """A presentation that was answered: what a repeat is a repeat of."""
 
     credential: int | None
+    whose: Whose
     text_mark: bytes
     at: float
     event: str
     shown: PresentationAnswer
     public: tuple[str, str]
     """Outcome and reason as the lane shows them."""
+    limits: Limits
     repeats: int = 0
+    by_guard: bool = False
+    """A guard's answer stands in place of the gate's."""
 
 
 class Repeats:
@@ -59,7 +64,11 @@ class Repeats:
         for last in self._recent:
             if last.shown.happening == number:
                 last.event, last.shown = event, msgspec.structs.replace(last.shown, outcome=outcome)
-                last.public = public
+                last.public, last.by_guard = public, True
+
+    def of(self, number: int) -> Presented | None:
+        """The presentation with that number of the live list, if it was of late."""
+        return next((last for last in self._recent if last.shown.happening == number), None)
 
     def count(self, event: str) -> int:
         """How often what the event answered was presented again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -243,6 +244,21 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str = ""
     from_ms: int | None = None
     until_ms: int | None = None
+
+
+def count_unasked(centre: Centre, compound_id: int, since_ms: int) -> dict[str, int]:
+    """Passages since then that nothing had let in, by gate."""
+    rows = text(
+        "SELECT d.gate_id, e.event FROM event e "
+        "JOIN device d ON d.compound_id = e.compound_id AND d.device_id = e.device_id "
+        "WHERE e.compound_id = :compound AND e.kind = 'unasked' AND e.reason <> 'left_open' AND e.at_ms >= :since"
+    )
+    counted: Counter[str] = Counter()
+    with centre.store.read() as conn:
+        for gate, kept in conn.execute(rows, {"compound": compound_id, "since": since_ms}):
+            event = read_event(kept)
+            counted[gate] += event.count if isinstance(event, Event) else 0
+    return counted
 
 
 def find_events(centre: Centre, compound_id: int, chosen: EventFilter, page: int = 1,

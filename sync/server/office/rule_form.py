@@ -41,6 +41,7 @@ class Number(NamedTuple):
 
 NUMBERS: Mapping[str, Number] = {
     "passback_s": Number(60, 0, 1440),
+    "grace_s": Number(60, 0, 60),
     "quota_household_day": Number(1, 1, 1000, True),
     "quota_person_day": Number(1, 1, 1000, True),
     "stale_after_s": Number(3600, 1, 720),
@@ -52,6 +53,8 @@ NUMBERS: Mapping[str, Number] = {
 
 EXTENSION = Number(24, 0, 2700)
 """Of each kind, in days."""
+QUOTA = Number(1, 1, 1000, True)
+KINDS_WITH_QUOTA = tuple(kind for kind in KIND_NUMBERS if kind != "resident")
 
 
 class RuleForm:
@@ -97,6 +100,7 @@ def write(rules: Rules, timezone: str) -> RuleForm:
     """The form that says what the rules say."""
     fields: dict[str, Sequence[str]] = {name: [_units(name, getattr(rules, name))] for name in NUMBERS}
     for kind in KIND_NUMBERS:
+        fields[f"quota-{kind}"] = [_in_units(QUOTA, rules.quota_kind_day.get(kind))]
         fields[f"extension-{kind}"] = [_in_units(EXTENSION, rules.extension_hours.get(kind, 0))]
     for row, stage in enumerate(rules.enforcement):
         fields |= {f"stage-{row}-stage": [stage.stage], f"stage-{row}-from": [moment(stage.from_ms, timezone)]}
@@ -109,6 +113,7 @@ def write(rules: Rules, timezone: str) -> RuleForm:
         "passback": [rules.passback], "accepts": [", ".join(map(str, rules.accepts))],
         "unlisted_admits": rules.unlisted_admits, "admits": rules.admits or (),
         "admits_all": ["1"] if rules.admits is None else [],
+        "both_ways_counted": ["1"] if rules.both_ways_counted else [],
     }  # fmt: skip
     return RuleForm(fields)
 
@@ -149,6 +154,8 @@ def read(form: RuleForm, old: Rules, timezone: str) -> Rules | None:
         "enforcement": _stages(form, old, timezone), "passback": _choice(form, "passback", PASSBACK),
         "hours": _hours(form), "admits": _admits(form, old), "lane_kinds": _lanes(form, old),
         "accepts": _scopes(form), "unlisted_admits": _kinds(form, "unlisted_admits"),
+        "quota_kind_day": _quotas(form, old.quota_kind_day),
+        "both_ways_counted": bool(form.one("both_ways_counted")),
         "extension_hours": _extensions(form, old.extension_hours),
     }  # fmt: skip
     if not form.errors and rules["expired_after_s"] < rules["stale_after_s"]:
@@ -174,6 +181,13 @@ def _number(form: RuleForm, name: str, wanted: Number, old: int | None) -> int |
 def _extensions(form: RuleForm, old: Mapping[str, int]) -> dict[str, int]:
     found = {kind: _number(form, f"extension-{kind}", EXTENSION, old.get(kind, 0)) or 0 for kind in KIND_NUMBERS}
     return {kind: hours for kind, hours in found.items() if hours or kind in old}
+
+
+def _quotas(form: RuleForm, old: Mapping[str, int]) -> dict[str, int]:
+    """A resident's stands in a field of its own, and is kept here as it is."""
+    found = {kind: _number(form, f"quota-{kind}", QUOTA, old.get(kind)) for kind in KINDS_WITH_QUOTA}
+    found |= {kind: quota for kind, quota in old.items() if kind not in KINDS_WITH_QUOTA}
+    return {kind: quota for kind, quota in found.items() if quota is not None}
 
 
 def _choice(form: RuleForm, name: str, choices: Sequence[str]) -> str:
@@ -319,8 +333,9 @@ class _Teller:
             "enforcement": self._enforcement, "passback": lambda word: self._t(f"passback.{word}"),
             "hours": self._hours, "lane_kinds": self._lanes,
             "admits": lambda kinds: self._t("all") if kinds is None else self._kinds(kinds),
-            "extension_hours": self._extensions,
+            "extension_hours": self._extensions, "quota_kind_day": self._quotas,
             "unlisted_admits": self._kinds, "accepts": lambda scopes: self._list(map(str, scopes)),
+            "both_ways_counted": lambda counted: self._t(f"both_ways.{'counted' if counted else 'left_out'}"),
         }  # fmt: skip
         return tell[name](value)
 
@@ -355,6 +370,11 @@ class _Teller:
         return self._list(
             f"{self._t(f'kind.{kind}')} {_in_units(EXTENSION, n)} {unit}" for kind, n in hours.items() if n
         )
+
+    def _quotas(self, quotas: dict[str, int]) -> str:
+        unit = self._t("rule.quota_person_day.unit")
+        told = self._list(f"{self._t(f'kind.{kind}')} {quota} {unit}" for kind, quota in quotas.items())
+        return told if quotas else self._t("no_limit")
 
     def _lanes(self, lanes: dict[str, Sequence[str]]) -> str:
         return self._list(f"{lane} ({self._kinds(kinds)})" for lane, kinds in lanes.items())

@@ -20,6 +20,7 @@ from sync.server.passes import compounds, passes
 from sync.server.views import Route, language, local, or_again, page_number, whole_address
 
 _AWAY_MS = 10 * 60_000
+_WEEK_MS = 7 * 24 * 3_600_000
 """A gate asks at least every few minutes; one that has not for so long is out of contact."""
 
 
@@ -77,6 +78,7 @@ class Site:
     def _gates(self, compound: Compound) -> dict[str, Any]:
         found, now_ms = fleet.list_gates(self._centre, compound.compound_id), self._centre.now_ms()
         faults = boards.find_board_faults(self._centre, compound.compound_id)
+        unasked = events.count_unasked(self._centre, compound.compound_id, now_ms - _WEEK_MS)
 
         def lag(gate: fleet.Gate) -> str:
             behind = gate.lag(compound)
@@ -89,7 +91,7 @@ class Site:
             return words.say(language(), "gate_ill").format(said=said) if said else ""
 
         return {
-            "found": found, "lag": lag, "ill": ill,
+            "found": found, "lag": lag, "ill": ill, "unasked": unasked,
             "ago": lambda at_ms: words.ago(language(), max(0, now_ms - at_ms) // 1000),
             "away": lambda gate: gate.state == "active" and now_ms - max(gate.seen_ms, gate.enrolled_ms) > _AWAY_MS,
         }  # fmt: skip
@@ -167,12 +169,14 @@ class Site:
             saved=request.args.get("saved", type=int), stages=rule_form.STAGES, passback=rule_form.PASSBACK,
             in_force=max(begun, key=lambda stage: stage.from_ms).stage if begun else "strict",
             told=lambda error: words.pick(language(), error), about=_about,
+            kinds_with_quota=rule_form.KINDS_WITH_QUOTA,
         )  # fmt: skip
 
 
 def _about(field: str) -> str:
     """Which rule a field of the form belongs to, as the page calls it."""
-    sections = {"stage": "enforcement", "hours": "hours", "lane": "lane_kinds", "extension": "extension_hours"}
+    sections = {"stage": "enforcement", "hours": "hours", "lane": "lane_kinds", "extension": "extension_hours",
+                "quota": "quota_kind_day"}  # fmt: skip
     section = sections.get(field.partition("-")[0], field)
     return words.say(language(), f"rule.{section}")
 

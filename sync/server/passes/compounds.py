@@ -249,7 +249,8 @@ def _plain_or_json(value: str) -> Any:
 
 def _check_rules(rules: Rules) -> None:
     by_lane = (kind for kinds in rules.lane_kinds.values() for kind in kinds)
-    named = [*rules.hours, *(rules.admits or ()), *rules.unlisted_admits, *by_lane, *rules.extension_hours]
+    named = [*rules.hours, *(rules.admits or ()), *rules.unlisted_admits, *by_lane, *rules.extension_hours,
+             *rules.quota_kind_day]  # fmt: skip
     wrong = [kind for kind in named if kind not in KIND_NUMBERS]
     if wrong:
         raise CentreError(
@@ -263,7 +264,7 @@ def _check_rules(rules: Rules) -> None:
         )
     counted = (
         rules.passback_s, rules.stale_after_s, rules.expired_after_s, rules.refer_s, rules.override_budget,
-        rules.quota_household_day or 0, rules.quota_person_day or 0,
+        rules.quota_household_day or 0, rules.quota_person_day or 0, rules.grace_s, *rules.quota_kind_day.values(),
     )  # fmt: skip
     if min(counted) < 0:
         raise CentreError("规则不能是负数。", "A rule cannot be a negative number.")

@@ -14,9 +14,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 from sqlalchemy import delete as sql_delete
 
+from sync.cache import SHORT_CODE_ALPHABET, SHORT_CODE_CHARACTERS, SIGNS, fold
 from sync.credential import (
     EPOCH_MS,
     HOUR_MS,
@@ -34,8 +35,6 @@ from sync.server.centre.places import get_compound
 from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes.compounds import extensions, signed_until, signing_key
 
-SHORT_CODE_ALPHABET = "2346789ACDEFGHJKMNPQRTUVWXY"  # nothing that looks or sounds like another in it
-SHORT_CODE_CHARACTERS = 6
 PAGE_ROWS = 50
 DEFAULT_VALIDITY_MS = 30 * 24 * HOUR_MS
 _MAX_HOURS = 0xFFFF
@@ -498,19 +497,26 @@ def get_pass(centre: Centre, number: str) -> Pass:
     return found[0]
 
 
+def _folded(column: ColumnElement[str]) -> ColumnElement[str]:
+    for sign in SIGNS:
+        column = func.replace(column, sign, "")
+    return func.upper(column)
+
+
 def read_passes(conn: Connection, compound_id: int, numbers: Sequence[str]) -> list[Pass]:
     """Passes of one compound in the order of ``numbers``; those that do not exist are left out."""
     return _get_passes(conn, compound_id, numbers)
 
 
 def find_passes(centre: Centre, compound_id: int, term: str, page: int = 1) -> tuple[list[Pass], bool]:
-    """Passes issued in one compound whose number, dwelling, plate or short code begins with ``term``, by number, 50 a
-    page; and whether there are more."""
+    """Passes issued in one compound whose number, dwelling or plate begins with ``term`` (as :func:`sync.cache.fold`
+    makes it), or whose short code it is, by number, 50 a page; and whether there are more."""
     columns = tables.pass_.c
     found = select(columns.number).where(columns.compound_id == compound_id, columns.home == 0)
-    if term:
-        begins = [c.startswith(term, autoescape=True) for c in (columns.number, columns.dwelling, columns.plate)]
-        found = found.where(begins[0] | begins[1] | begins[2] | (columns.short_code == term.upper()))
+    if term.strip():
+        wanted = fold(term)
+        begins = (_folded(c).startswith(wanted) for c in (columns.number, columns.dwelling, columns.plate) if wanted)
+        found = found.where(or_(columns.short_code == wanted, *begins))
     found = found.order_by(columns.pass_id.desc()).limit(PAGE_ROWS + 1).offset((max(1, page) - 1) * PAGE_ROWS)
     with centre.store.read() as conn:
         numbers = list(conn.execute(found).scalars())

@@ -374,6 +374,8 @@ WORDS: Mapping[str, Pair] = {
     "event.sign_in": ("保安登录", "Guard signed in"),
     "event.acknowledged": ("保安已看到警示", "A guard has seen an alarm"),
     "event.camera_fault": ("摄像头故障", "Camera fault"),
+    "event.unasked": ("没放行就通过", "Passed without being let in"),
+    "unasked_week": ("7天内没放行就通过：{n}次", "Passed without being let in, 7 days: {n}"),
     "outcome.grant": ("放行", "let through"),
     "outcome.refer": ("交保安", "to the guard"),
     "outcome.deny": ("不放行", "refused"),
@@ -420,6 +422,10 @@ WORDS: Mapping[str, Pair] = {
     "reason.list_expired": ("名单太旧", "list too old"),
     "reason.attention": ("请保安留意的证", "marked for a second look"),
     "reason.ok": ("证有效", "good"),
+    "reason.alone": ("没人刷证", "nobody had shown a pass"),
+    "reason.followed": ("跟着前一个人", "right behind somebody else"),
+    "reason.late": ("开门时间已过", "after the time to pass was up"),
+    "reason.left_open": ("门一直没关", "the arm was left open"),
     "reason.unanswered": ("没人答复", "nobody answered"),
     "reason.interrupted": ("重启打断", "cut short by a restart"),
     "reason.over_budget": ("改判次数超过本班限额", "more overrides than the shift's budget"),
@@ -480,8 +486,9 @@ WORDS: Mapping[str, Pair] = {
     "stage.strict": ("严格", "strict"),
     "rule.passback_s": ("同一张证再次使用", "The same pass again"),
     "rule.passback_s.hint": (
-        "几分钟内同一张证在同一方向又用一次，可能是借给了别人。0为不管。",
-        "Used twice in one direction within these minutes it may have been lent. 0: never mind.",
+        "几分钟内同一张证在同一方向又用一次，可能是借给了别人；中间出去过就不算。0为不管。",
+        "Used twice in one direction within these minutes, and not in the other in between, it may have been lent. "
+        "0: never mind.",
     ),
     "rule.passback_s.unit": ("分钟内", "minutes"),
     "rule.passback": ("再次使用时", "What happens then"),
@@ -491,8 +498,9 @@ WORDS: Mapping[str, Pair] = {
     "passback.deny": ("不放行", "refuse"),
     "rule.hours": ("通行时间", "Hours"),
     "rule.hours.hint": (
-        "只管列出的类别，没列的全天可进。过夜可填22:00到06:00；到24点填00:00。",
-        "Only for kinds listed; the others may pass at any hour. Over night: 22:00 to 06:00; until midnight: 00:00.",
+        "只管列出的类别，没列的全天可进。到12:00就是12:00那一分钟还能进。过夜可填22:00到06:00；到24点填00:00。",
+        "Only for kinds listed; the others may pass at any hour. Until 12:00 includes that minute. "
+        "Over night: 22:00 to 06:00; until midnight: 00:00.",
     ),
     "hours_days": ("星期", "Days"),
     "hours_from": ("从", "From"),
@@ -521,6 +529,22 @@ WORDS: Mapping[str, Pair] = {
     "rule.quota_person_day": ("每人每天进门次数", "Entries of a person a day"),
     "rule.quota_person_day.hint": ("只管居民，空着为不限。", "For residents; empty: no limit."),
     "rule.quota_person_day.unit": ("次", "times"),
+    "rule.both_ways_counted": ("进出共用的通道也算次数", "Lanes for both directions count, too"),
+    "rule.both_ways_counted.hint": (
+        "这种通道分不清是进还是出。不勾选就不查再次使用，也不算进门次数。",
+        "Nobody can tell there who comes in. Unticked, neither the same pass again nor entries are judged.",
+    ),
+    "both_ways.counted": ("计入", "counted"),
+    "both_ways.left_out": ("不计", "not counted"),
+    "rule.quota_kind_day": ("其他人每人每天进门次数", "Entries of other kinds a day"),
+    "rule.quota_kind_day.hint": (
+        "访客填1，一张证一天只进一次，转发给别人也没用。空着为不限。",
+        "With 1 for visitors a pass lets in once a day, whoever it was forwarded to. Empty: no limit.",
+    ),
+    "rule.quota_kind_day.unit": ("次", "times"),
+    "rule.grace_s": ("时间过后再放几分钟", "Let in after the end of hours"),
+    "rule.grace_s.hint": ("路上耽搁的人还能进。", "For who was held up on the way."),
+    "rule.grace_s.unit": ("分钟", "minutes"),
     "rule.unlisted_admits": ("新证还没到门口时放行的类别", "Kinds let in with a pass newer than the list"),
     "rule.unlisted_admits.hint": (
         "门口断网时，刚办的证还不在它的名单里。勾选的照常放行并记下，其余交保安。",
@@ -537,7 +561,10 @@ WORDS: Mapping[str, Pair] = {
     ),
     "rule.expired_after_s.unit": ("天", "days"),
     "rule.refer_s": ("等保安答复", "A yellow case waits"),
-    "rule.refer_s.hint": ("超过这个时间没人答复，按不放行处理。", "Unanswered after this time it is refused."),
+    "rule.refer_s.hint": (
+        "超过这个时间没人答复：进口不放行，出口放行。",
+        "Unanswered after this time, an entry stays shut and an exit opens.",
+    ),
     "rule.refer_s.unit": ("秒", "seconds"),
     "rule.extension_hours": ("不换码最多延期多久", "How long a pass is extended without a new code"),
     "rule.extension_hours.hint": (

@@ -591,19 +591,42 @@ def test_the_write_ahead_log_does_not_grow_without_end(tmp_path: Path) -> None:
 # --- uses -------------------------------------------------------------------------------------------------------------
 
 
-def test_uses_are_counted_by_credential_household_direction_and_day() -> None:
+def test_uses_are_counted_by_person_household_direction_and_day() -> None:
     uses = Uses([
         UseRow(1, NOON_MS - DAY_MS, "in", 12), UseRow(1, NOON_MS, "in", 12), UseRow(1, NOON_MS + 5, "out", 12),
         UseRow(2, NOON_MS + 9, "in", 12), UseRow(3, NOON_MS, "in"),
     ])  # fmt: skip
-    assert (uses.last_ms(1, "in"), uses.last_ms(1, "out"), uses.last_ms(1), uses.last_ms(9)) == (
-        NOON_MS, NOON_MS + 5, NOON_MS + 5, None,
-    )  # fmt: skip
-    assert uses.today(1, 12, NOON_MS - 1000) == (1, 2)
-    assert uses.today(3, 0, NOON_MS - 1000) == (1, 0)
+    assert (uses.last_ms(1), uses.last_ms(9)) == (NOON_MS + 5, None)
+    assert uses.today(1, 12, NOON_MS - 1000, ("in",)) == (1, 2)
+    assert uses.today(3, 0, NOON_MS - 1000, ("in",)) == (1, 0)
+    assert uses.today(1, 12, NOON_MS - 1000, ("in", "out")) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("counted", "under_way", "until", "last"),
+    [
+        ([(0, "in")], [], 9, 0),
+        ([(0, "in"), (5, "out")], [], 9, None),
+        ([(0, "in"), (5, "both")], [], 9, None),
+        ([(5, "out"), (6, "in")], [], 9, 6),
+        ([(0, "in"), (5, "out")], [], 4, 0),
+        ([(9, "in")], [], 9, 9),
+        ([(10, "in")], [], 9, None),
+        ([], [(3, "in")], 9, 3),
+        ([(0, "in")], [(3, "out")], 9, 0),
+        ([(0, "in"), (5, "out")], [(6, "in")], 9, 6),
+        ([], [], 9, None),
+    ],
+)
+def test_the_other_direction_clears_a_use_once_somebody_has_passed(
+    counted: list[tuple[int, str]], under_way: list[tuple[int, str]], until: int, last: int | None
+) -> None:
+    uses = Uses(UseRow(1, at, direction) for at, direction in counted)
+    begun = [UseRow(1, at, direction) for at, direction in under_way] + [UseRow(2, 8, "in")]
+    assert uses.since_other_way(1, "in", until, begun) == last
 
 
 def test_forgotten_uses_are_gone() -> None:
     uses = Uses([UseRow(1, NOON_MS, "in", 12), UseRow(2, NOON_MS + 9, "in", 12)])
     uses.forget(NOON_MS + 1)
-    assert (uses.last_ms(1), uses.last_ms(2), uses.today(2, 12, 0)) == (None, NOON_MS + 9, (1, 1))
+    assert (uses.last_ms(1), uses.last_ms(2), uses.today(2, 12, 0, ("in",))) == (None, NOON_MS + 9, (1, 1))

@@ -71,7 +71,7 @@ def test_uses_are_taken_up_when_the_file_comes_late_and_none_is_counted_twice(be
     bench.drive_through()
     bring_the_disk(bench)
     assert show(bench).reason == "passback"
-    assert [bench.gate.uses.today(0, household, 0)[1] for household in (12, 13)] == [1, 1]
+    assert [bench.gate.uses.today(0, household, 0, ("in",))[1] for household in (12, 13)] == [1, 1]
 
 
 def test_an_opening_of_an_earlier_run_is_interrupted_late_and_none_of_this_run(bench: Bench) -> None:
@@ -142,7 +142,7 @@ def test_of_two_steps_of_one_credential_the_higher_stands() -> None:
     uses = Uses([UseRow(1, NOON_MS, "in")], {1: 10, 2: 10})
     uses.take([UseRow(1, NOON_MS + 1, "in")], {1: 9, 2: 11, 3: 5})
     assert uses.steps == {1: 10, 2: 11, 3: 5}
-    assert uses.today(1, 0, 0) == (2, 0)
+    assert uses.today(1, 0, 0, ("in",)) == (2, 0)
 
 
 def test_what_stands_ends_with_its_passage_or_its_answer() -> None:

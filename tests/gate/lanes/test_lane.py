@@ -25,6 +25,7 @@ from kiosk.core.lanes.lane import (
     Settled,
     ShowResult,
     Tick,
+    Unasked,
     next_deadline,
     step,
 )
@@ -52,6 +53,10 @@ def play(facts: Facts, *timed: tuple[float, LaneInput], until: float = 60.0) -> 
             due = next_deadline(facts, state)
             assert due is None or due > now, f"after a tick at {now} the lane wants another at {due}"
     return done
+
+
+def unasked(done: Iterable[tuple[float, Action]]) -> list[tuple[float, str]]:
+    return [(at, action.reason) for at, action in done if isinstance(action, Unasked)]
 
 
 def relay(done: Iterable[tuple[float, Action]]) -> list[tuple[float, bool]]:
@@ -105,7 +110,33 @@ def test_passages_settle_openings_in_their_order() -> None:
 
 def test_a_passage_nobody_opened_for_settles_nothing_and_opens_nothing() -> None:
     done = play(PULSE, (1.0, Passage(True)), (2.0, Passage(False)))
-    assert (settled(done), relay(done)) == ([], [])
+    assert (settled(done), relay(done), unasked(done)) == ([], [], [(2.0, "alone")])
+
+
+ONE = [(0.0, Open("a")), (1.0, Passage(True)), (2.0, Passage(False))]
+
+
+@pytest.mark.parametrize(
+    ("timed", "found"),
+    [
+        (ONE, []),
+        ([*ONE, (7.0, Passage(True)), (9.0, Passage(False))], [(9.0, "followed")]),
+        ([*ONE, (7.1, Passage(True)), (9.0, Passage(False))], [(9.0, "alone")]),
+        ([(0.0, Open("a")), (42.0, Passage(True)), (43.0, Passage(False))], [(43.0, "late")]),
+        ([(0.0, Open("a")), (42.1, Passage(True)), (43.0, Passage(False))], [(43.0, "alone")]),
+        ([(0.0, Open("a")), (0.5, Open("b")), *ONE[1:], (3.0, Passage(True)), (4.0, Passage(False))], []),
+        ([(1.0, Passage(True)), (2.0, Open("a")), (3.0, Passage(False))], []),
+        ([(0.0, HoldOpen(True)), (1.0, Passage(True)), (2.0, Passage(False))], []),
+        ([(0.0, Fire(True)), (1.0, Passage(True)), (2.0, Passage(False))], []),
+        ([(0.0, Doubt(True)), (1.0, Passage(True)), (2.0, Passage(False))], []),
+    ],
+)
+@pytest.mark.parametrize("facts", [PULSE, HOLD], ids=["pulse", "hold"])
+def test_who_passes_without_being_let_in_is_noticed(
+    facts: Facts, timed: list[tuple[float, LaneInput]], found: list[tuple[float, str]]
+) -> None:
+    done = play(facts, *timed)
+    assert unasked(done) == found and not settled(done)[2:]
 
 
 def test_a_level_that_is_told_twice_is_one_passage() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
+from sync.cache import SHORT_CODE_ALPHABET, SHORT_CODE_CHARACTERS
 from sync.credential import CARD_CHARACTERS, MAGIC, Credential, read_credential
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError
@@ -28,7 +29,7 @@ Why = Literal["", "nothing", "foreign", "unreadable", "too_many"]
 _PAGE = re.compile(r"/j/(\d{1,9})/s/([A-Za-z2-7]{26})(?![A-Za-z2-7])")
 _HOUSEHOLD = re.compile(r"(?:(\d{1,9})-)?H0*(\d{1,9})")
 _PASS = re.compile(r"(\d{1,9})-(\d{6,9})")
-_SHORT_CODE = re.compile(rf"[{passes.SHORT_CODE_ALPHABET}]{{{passes.SHORT_CODE_CHARACTERS}}}")
+_SHORT_CODE = re.compile(rf"[{SHORT_CODE_ALPHABET}]{{{SHORT_CODE_CHARACTERS}}}")
 _ENDED = ("cancelled", "moved")
 _h, _p, _v, _pass, _c = (
     table.c for table in (tables.household, tables.person, tables.vehicle, tables.pass_, tables.credential)
