@@ -7,7 +7,8 @@ from typing import Any
 
 from flask import Flask, Request
 
-from kiosk.guard import acts, doors, frame, live_list, looks, present, screen
+from kiosk.guard import acts, doors, frame, live_list, looks, present
+from kiosk.guard.lane import screen
 from kiosk.guard.line import DOORS, CoreLine, GuardSettings
 from kiosk.guard.live import Live
 from sync.places import Turns, origin_of

@@ -16,10 +16,10 @@ from kiosk import channel, verbs
 from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE
 from kiosk.guard import words
 from kiosk.guard.app import create_app
-from kiosk.guard.faces import Face, face, lost
+from kiosk.guard.lane.faces import Face, face, lost
+from kiosk.guard.lane.screen import FRESH_S, RETRY_S, Screens
 from kiosk.guard.limits import UNBROKEN
 from kiosk.guard.line import CoreLine, GuardSettings
-from kiosk.guard.screen import FRESH_S, RETRY_S, Screens
 from kiosk.verbs import Limits
 from sync.protocol import Window
 from sync.terms import REASONS

@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 
 from hardware.vitals import Vitals
+from kiosk.guard.lane.screen import FRESH_S, Screens
 from kiosk.guard.line import CoreLine
-from kiosk.guard.screen import FRESH_S, Screens
 from kiosk.metrics import metrics
 from sync.terms import BOARD_FAULTS
 from tests.fixtures.browsers.guard_stage import Stage, gate_state, lane_state

@@ -16,8 +16,9 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, current_app, render_template, request
 
 from kiosk.channel import ChannelError
-from kiosk.guard import doors, faces
+from kiosk.guard import doors
 from kiosk.guard.frame import Answer, as_json, post
+from kiosk.guard.lane import faces
 from kiosk.guard.line import CoreLine
 from kiosk.metrics import CONTENT_TYPE, metrics
 from kiosk.verbs import GateState, LaneState
@@ -59,7 +60,7 @@ class Screens:
 
 
 def _version() -> str:
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[1]
     return hashlib.blake2b(b"".join((folder / part).read_bytes() for part in _PARTS), digest_size=6).hexdigest()
 
 

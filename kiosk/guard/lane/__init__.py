@@ -1,0 +1,1 @@
+"""The lane's screen: what everybody who stands there may see."""
