@@ -101,7 +101,9 @@ class Judge:
         under_way: Sequence[UseRow],
     ) -> Use:
         who = person_of(shown.scope, shown.serial, row)
-        last = self._uses.since_other_way(who, direction, now.utc_ms + _AHEAD_MS, under_way)
+        # A clock that does not know the time begins at its floor: how long ago anything before that was, nobody knows.
+        from_ms = 0 if now.judged else now.floor_ms
+        last = self._uses.since_other_way(who, direction, from_ms, now.utc_ms + _AHEAD_MS, under_way)
         midnight = int(datetime.combine(now.local.date(), time(), now.zone).timestamp() * 1000)
         counted_as_entries = entrances(self._mirror.vouched.rules)
         person, household = self._uses.today(who, row.household if row else 0, midnight, counted_as_entries)

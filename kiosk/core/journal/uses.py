@@ -43,12 +43,12 @@ class Uses:
         return max((row.at_ms for row in self._by_person.get(person, ())), default=None)
 
     def since_other_way(
-        self, person: int, direction: str, until_ms: int, under_way: Iterable[UseRow] = ()
+        self, person: int, direction: str, from_ms: int, until_ms: int, under_way: Iterable[UseRow] = ()
     ) -> int | None:
         """When they last passed in that direction, unless they passed in another since: who went in and out again has
-        used nothing up. What is later than ``until_ms`` says nothing. ``under_way``: passages not counted yet; they use
-        something up, but clear nothing, since nobody may come of them."""
-        counted = (row for row in self._by_person.get(person, ()) if row.at_ms <= until_ms)
+        used nothing up. What is dated before ``from_ms`` or after ``until_ms`` says nothing. ``under_way``: passages
+        not counted yet; they use something up, but clear nothing, since nobody may come of them."""
+        counted = (row for row in self._by_person.get(person, ()) if from_ms <= row.at_ms <= until_ms)
         begun = (row for row in under_way if (row.person, row.direction) == (person, direction))
         rows = (*counted, *begun)
         last = max(rows, key=lambda row: row.at_ms, default=None)

@@ -623,7 +623,12 @@ def test_the_other_direction_clears_a_use_once_somebody_has_passed(
 ) -> None:
     uses = Uses(UseRow(1, at, direction) for at, direction in counted)
     begun = [UseRow(1, at, direction) for at, direction in under_way] + [UseRow(2, 8, "in")]
-    assert uses.since_other_way(1, "in", until, begun) == last
+    assert uses.since_other_way(1, "in", 0, until, begun) == last
+
+
+@pytest.mark.parametrize(("from_ms", "last"), [(5, 5), (6, None)])
+def test_a_use_before_what_a_clock_knows_says_nothing(from_ms: int, last: int | None) -> None:
+    assert Uses([UseRow(1, 5, "in")]).since_other_way(1, "in", from_ms, 9) == last
 
 
 def test_forgotten_uses_are_gone() -> None:
