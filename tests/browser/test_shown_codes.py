@@ -78,7 +78,12 @@ def keep(picture: np.ndarray, name: str) -> None:
 # Phones
 
 
-@pytest.mark.parametrize("name", DEVICES)
+EVERY_DAY = ("usual", "small")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in EVERY_DAY else pytest.param(name, marks=pytest.mark.slow) for name in DEVICES]
+)
 def test_a_phones_code_is_whole_pixels_large_enough_and_read_where_it_is_held(
     browser: Any, town: Town, name: str
 ) -> None:

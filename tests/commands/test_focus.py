@@ -177,6 +177,7 @@ def test_turning_away_from_the_best_is_said_and_forgotten_on_request() -> None:
     assert after(aid, 20).advice == "onward"
 
 
+@pytest.mark.slow
 def test_a_search_moves_the_lens_and_leaves_it_where_it_is_sharp() -> None:
     aid = aid_on(held_cm=33.0)
     blurry = after(aid, 10).sharpness

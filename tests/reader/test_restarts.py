@@ -173,6 +173,7 @@ def test_a_photo_under_which_the_reader_dies_is_answered_at_once_and_the_next_is
     assert "照片里没读到新的二维码" in device.photo(slow_jpeg(1, (64, 64)))
 
 
+@pytest.mark.slow
 def test_hostile_photos_one_after_the_other_end_nothing_and_the_lane_reads_on(device: Device) -> None:
     draw = np.random.default_rng(7)
     for name in ("finders", "broken_codes", "coarse_noise"):

@@ -102,7 +102,10 @@ def test_a_phones_code_is_as_wide_as_the_script_is_told_and_at_q() -> None:
 # Before the camera
 
 
-@pytest.mark.parametrize("distance", [16, 20, 25, 30])
+_SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("distance", [pytest.param(16, marks=_SLOW), pytest.param(20, marks=_SLOW), 25, 30])
 @pytest.mark.parametrize("text", DENSEST, ids=["signs", "letters"])
 def test_the_densest_card_is_read_wherever_it_is_held(text: str, distance: int) -> None:
     picture = printed(text, margin=60)

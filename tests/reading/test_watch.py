@@ -80,6 +80,7 @@ def test_a_card_left_in_view_stays_read_often_enough_to_be_one_presentation(lane
     assert max(np.diff(read)) < GONE_S / 2
 
 
+@pytest.mark.slow
 def test_a_code_too_small_to_be_read_gets_its_hint_which_stays_between_the_looks_and_goes_with_it(lane: Lane) -> None:
     lane.lasts(4)
     lane.held = held(55)
