@@ -60,6 +60,11 @@ done
 expect "systemd has nothing against the units" "" \
   bash -c '! systemd-analyze verify --man=no /etc/systemd/system/gate-kiosk*.service 2>&1 | grep gate-kiosk'
 
+photo_read() {
+  runuser -u gate-guard -- /opt/gate-kiosk/current/venv/bin/python -P - /run/gate-kiosk/reader-guard.sock <"$ENTRY/photo.py"
+}
+expect "a guard's photo is read within the reader's unit" "" photo_read
+
 tree_before=$(tree) started_before=$(started)
 second_run() { setup --enrol "$code" | tee /tmp/second && tail -n 1 /tmp/second | grep -q unchanged; }
 expect "a second run says: unchanged" "" second_run
