@@ -494,10 +494,15 @@ class ListReader:
             raise ListError(f"{self.path.name}: more signed changes than any compound has")
         return [_signed(values) for values in rows]
 
-    def read_through(self) -> None:
-        """Look at every row. Raises ListError."""
+    def look_through(self, seconds: float = CHECK_S) -> None:
+        """Look at the whole file: its pages and every row. Raises ListError where it is damaged, or too long to look
+        through in that time."""
+        until = time.monotonic() + seconds
+        if self._all("PRAGMA quick_check(1)", (), seconds) != [("ok",)]:
+            raise ListError(f"{self.path.name} is damaged")
         after = -1
-        while rows := self._all(f"{self._select} WHERE id > ? ORDER BY id LIMIT ?", (after, _READ_AT_ONCE)):
+        asked = f"{self._select} WHERE id > ? ORDER BY id LIMIT ?"
+        while rows := self._all(asked, (after, _READ_AT_ONCE), max(0.01, until - time.monotonic())):
             for values in rows:
                 _row(values)
             after = rows[-1][0]
@@ -531,12 +536,10 @@ def check(path: Path, compound: int, epoch: str) -> None:
     """Read a whole list file through before it is used. Raises ListError."""
     reader = ListReader(path, CHECK_S)
     try:
-        if reader._all("PRAGMA quick_check(1)") != [("ok",)]:
-            raise ListError(f"{path.name} is damaged")
+        reader.look_through()
         meta = reader.meta()
         if (meta["compound"], meta["epoch"]) != (str(compound), epoch):
             raise ListError(f"{path.name} is the list of another compound or epoch")
-        reader.read_through()
     finally:
         reader.close()
 

@@ -110,6 +110,7 @@ class GateReport:
             ("no_list", state == "none"),
             ("list_expired", state == "expired"),
             ("list_stale", state == "stale"),
+            ("list_damaged", bool(self._mirror.damaged)),
             ("list_forged", vouched.forged > 0),
             ("list_not_understood", vouched.not_understood),
             ("clock_untrusted", self._clock.now().state == "untrusted"),

@@ -11,7 +11,8 @@ ORDER = (
     "fire", "withdrawn", "forced", "relay", "tamper", "call",
     "lockdown", "held_open_question", "held_open",
     *CAMERA_FAULTS, "reader_silent", "no_list", "clock_untrusted", "journal", "list_expired",
-    *INPUT_FAULTS, "lights", *BOARD_FAULTS, "journal_lost", "list_forged", "list_not_understood",
+    *INPUT_FAULTS, "lights", *BOARD_FAULTS, "journal_lost", "list_damaged", "list_forged",
+    "list_not_understood",
     "list_stale", "centre_restored", "centre_away",
 )  # fmt: skip
 """People first, then what keeps the gate from opening, then what a guard does otherwise meanwhile, then what a

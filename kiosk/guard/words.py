@@ -365,6 +365,10 @@ FAULTS: dict[str, Pair] = {
         "名单旧了，照常验证。之后挂失的证认不出，多看一眼。",
         "Old list, still deciding. Later losses are not known.",
     ),
+    "list_damaged": (
+        "名单有损坏，正在重取。查不到的证核对后放行。",
+        "The list is damaged and comes anew. Check papers of a pass it lacks, then open.",
+    ),
     "list_forged": (
         "收到的名单改动有假，没有采用。打给物业。",
         "Forged changes to the list were not taken. Call the desk.",

@@ -12,7 +12,7 @@ import pytest
 
 from kiosk.core.guards.post import GuardSessions
 from kiosk.verbs import Presentation, SignIn
-from sync.cache import ListWriter, get_current
+from sync.cache import ListReader, ListWriter, get_current
 from sync.protocol import Page
 from tests.fixtures.gate_parts import (
     COMPOUND,
@@ -212,9 +212,23 @@ def test_a_row_that_is_not_as_it_was_written_refuses_nobody_and_is_told(tmp_path
     assert present(bench, text_of(credential(6))) == ("grant", "ok"), "one row is not the list"
 
 
-def test_a_missing_row_is_told_since_its_number_may_have_been_lost(bench: Bench) -> None:
+def test_a_row_that_has_lost_its_number_refuses_nobody_and_is_told(bench: Bench) -> None:
     change(bench, "UPDATE credential SET id = id + 1 WHERE id & 255 = 5")
+    assert present(bench) == ("refer", "no_list") and bench.mirror.take_suspicion() and bench.mirror.damaged
+    change(bench, "UPDATE credential SET id = id - 1 WHERE id & 255 = 6")
+    bench.go(31)
+    assert present(bench) == ("grant", "ok") and not bench.mirror.damaged
+
+
+def test_a_row_that_was_taken_off_a_whole_list_is_refused_and_looked_for_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, look = [], ListReader.look_through
+    monkeypatch.setattr(ListReader, "look_through", lambda self, seconds: (looked.append(seconds), look(self, seconds)))
+    change(bench, "DELETE FROM credential WHERE id & 255 = 5")
     assert present(bench) == ("deny", "not_on_list") and bench.mirror.take_suspicion()
+    bench.go(11)
+    assert present(bench) == ("deny", "not_on_list") and len(looked) == 1
 
 
 @pytest.mark.parametrize("name", ["revision", "as_of_ms", "last_serial/7"])

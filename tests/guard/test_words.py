@@ -44,6 +44,7 @@ FAULTS = [
     "relay",
     "held_open_question",
     "withdrawn",
+    "list_damaged",
     "list_forged",
     "list_not_understood",
 ]

@@ -141,7 +141,7 @@ def _people_come(bench: Bench) -> Iterator[str]:
 
 
 def _told(bench: Bench) -> bool:
-    return bool(bench.mirror.why or bench.mirror.vouched.forged or bench.journal.health().why)
+    return bool(bench.mirror.why or bench.mirror.damaged or bench.mirror.vouched.forged or bench.journal.health().why)
 
 
 def run(seed: int, flips: int) -> Tally:
