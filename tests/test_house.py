@@ -195,6 +195,22 @@ def test_no_test_module_is_a_library() -> None:
     assert {path.name: found for path in tests if (found := lenders.findall(path.read_text("utf-8")))} == {}
 
 
+def test_a_browser_test_holds_no_element_that_the_page_may_draw_anew() -> None:
+    held = {"query_selector", "query_selector_all", "element_handle", "element_handles", "bounding_box",
+            "scroll_into_view_if_needed"}  # fmt: skip
+    tests = [path for path in committed() if path.is_relative_to(ROOT / "tests") and path.suffix == ".py"]
+    found = []
+    for path in tests:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            whose = node.func.value
+            of_a_page = getattr(whose, "attr", getattr(whose, "id", "")) in ("page", "screen")
+            if node.func.attr in held or (node.func.attr == "screenshot" and not of_a_page):
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.func.attr}")
+    assert found == []
+
+
 def test_only_the_main_program_is_imported_by_nobody() -> None:
     assert [crossing for package in PACKAGES for crossing in crossings(package, "kiosk.__main__")] == []
 

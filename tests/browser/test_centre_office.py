@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sync.server.passes import compounds, passes
-from tests.fixtures.browsers.chromium import PICTURES, STORY_LOOKS
+from tests.fixtures.browsers.chromium import PICTURES, STORY_LOOKS, box, shot
 from tests.fixtures.browsers.officer_browser import GHOSTSCRIPT, Officer, Town, button, dark_square
 
 
@@ -110,8 +110,8 @@ def test_an_officers_day(officer: Officer, town: Town) -> None:
 def test_a_button_stands_level_with_its_field(browser: Any, town: Town) -> None:
     officer = Officer(browser, town, "desk", "zh")
     officer.sign_in()
-    field = officer.page.locator("input[name=q]").bounding_box()
-    beside = officer.page.locator("form[role=search] button").bounding_box()
+    field = box(officer.page, "input[name=q]")
+    beside = box(officer.page, "form[role=search] button")
     assert abs(field["y"] + field["height"] - beside["y"] - beside["height"]) < 1
     officer.close()
 
@@ -126,16 +126,14 @@ def test_a_printed_card_is_a_card_and_its_code_is_read(browser: Any, town: Town,
     officer.sign_in()
     officer.go("/c/7/passes/7-000001/card")
     officer.picture("f-card")
-    for side in officer.page.locator(".card").all():
-        assert side.evaluate("c => c.scrollHeight <= c.clientHeight && c.scrollWidth <= c.clientWidth")
+    overfull = "sides => sides.map((c) => c.scrollHeight > c.clientHeight || c.scrollWidth > c.clientWidth)"
+    assert officer.page.locator(".card").evaluate_all(overfull) == [False, False]
     text = passes.credential_text(town.centre, "7-000001", "card")
 
-    def read(path: Path) -> list[str]:
-        return [found.text for found in decoder.QrDecoder().decode(load_picture(path.read_bytes()))]
+    def read(picture: bytes) -> list[str]:
+        return [found.text for found in decoder.QrDecoder().decode(load_picture(picture))]
 
-    shot = tmp_path / "card.png"
-    officer.page.locator("#front").screenshot(path=str(shot))
-    assert read(shot) == [text]
+    assert read(shot(officer.page, "#front")) == [text]
     printed = tmp_path / "card.pdf"
     officer.page.pdf(path=str(printed), prefer_css_page_size=True, print_background=True)
     officer.close()
@@ -148,6 +146,6 @@ def test_a_printed_card_is_a_card_and_its_code_is_read(browser: Any, town: Town,
     subprocess.run([GHOSTSCRIPT, "-q", "-dBATCH", "-dNOPAUSE", "-sDEVICE=png16m", "-r300", f"-sOutputFile={sides}",
                     str(printed)], check=True)  # fmt: skip
     front = PICTURES / "centre-card-1.png"
-    assert read(front) == [text]
+    assert read(front.read_bytes()) == [text]
     left, top, right, bottom = dark_square(image.open(front).convert("L"))
     assert 30 <= (right - left) / 300 * 25.4 <= 35 and abs((right - left) - (bottom - top)) <= 2

@@ -11,7 +11,7 @@ import pytest
 from sync.server.people.address import read_words
 from sync.server.people.dwellings import dwellings, visits
 from sync.server.people.dwellings.applied import SETTLED
-from tests.fixtures.browsers.chromium import STORY_LOOKS
+from tests.fixtures.browsers.chromium import STORY_LOOKS, boxes
 from tests.fixtures.browsers.officer_browser import DAY_MS, Officer, Town
 from tests.fixtures.register import household, id_number, person, xlsx
 
@@ -90,9 +90,8 @@ def test_the_register_is_made_and_seen(officer: Officer, town: Town, tmp_path: P
     live(town)
     officer.go("/c/7/dwellings?building=1")
     officer.picture("dwellings-7-grid")
-    for cell in page.locator(".cell").all()[:7]:
-        box = cell.bounding_box()
-        assert box["width"] >= 44 and box["height"] >= 44
+    cells = boxes(page, ".cell")[:7]
+    assert len(cells) == 7 and all(cell["width"] >= 44 and cell["height"] >= 44 for cell in cells)
     page.click(".cell.is-none >> nth=0")
     page.check("input[value=vacant]")
     page.fill("input[name=note]", "窗户封着，邻居说过年后没见过人")

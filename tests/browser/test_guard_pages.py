@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fixtures.browsers.chromium import EVERY_LOOK
+from tests.fixtures.browsers.chromium import EVERY_LOOK, box, boxes
 from tests.fixtures.browsers.guard_browser import Post
 from tests.fixtures.browsers.guard_program import Program
 from tests.fixtures.browsers.guard_stage import NOW_MS
@@ -57,9 +57,8 @@ def test_every_page_fits_the_screen_and_has_targets_for_a_thumb(post: Post) -> N
         post.go(path)
         assert post.wide_as_the_screen(), path
         post.shoot("page" + (path.replace("/", "-") if path != "/" else "-post"))
-        boxes = post.page.locator("button:visible, .tool:visible, .button:visible, .language, .chip:visible")
-        small = [box.inner_text() for box in boxes.all() if box.bounding_box()["height"] < 44]
-        assert not small, path
+        targets = boxes(post.page, "button, .tool, .button, .language, .chip")
+        assert targets and not [one["text"] for one in targets if one["height"] < 44], path
         assert post.page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)") >= 20
 
 
@@ -67,9 +66,8 @@ def test_the_two_actions_are_on_the_first_screen_of_a_phone(phone: Post) -> None
     phone.sign_in()
     phone.program.say("passback")
     phone.page.wait_for_selector(".panel.waits")
-    for button in phone.page.locator(".act").all():
-        box = button.bounding_box()
-        assert box["y"] + box["height"] <= 740 and box["height"] >= 90
+    acts = boxes(phone.page, ".act")
+    assert len(acts) == 2 and all(act["y"] + act["height"] <= 740 and act["height"] >= 90 for act in acts)
 
 
 def test_keys_open_refuse_and_look_up_at_a_desk(browser, program: Program) -> None:
@@ -94,13 +92,12 @@ def test_keys_open_refuse_and_look_up_at_a_desk(browser, program: Program) -> No
 def test_hold_open_needs_a_long_press(phone: Post) -> None:
     phone.sign_in()
     phone.go("/more")
-    button = phone.page.locator("[data-press]")
-    button.click()
+    phone.page.click("[data-press]")
     assert phone.page.url.endswith("/more")
     sent: list[str] = []
     phone.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
-    box = button.bounding_box()
-    phone.page.mouse.move(box["x"] + 20, box["y"] + 20)
+    place = box(phone.page, "[data-press]")
+    phone.page.mouse.move(place["x"] + 20, place["y"] + 20)
     phone.page.mouse.down()
     phone.page.wait_for_selector("#lines .line")
     phone.page.mouse.up()
@@ -156,12 +153,12 @@ def test_a_code_that_is_not_read_is_told_to_the_guard_and_moves_nothing(post: Po
     post.program.say("grant")
     post.page.wait_for_selector(".panel.tone-ok")
     post.settled()
-    open_at = post.page.locator(".act.open").bounding_box()
+    open_at = boxes(post.page, ".act.open")
     post.program.say('lane hint="brighter"')
     post.page.wait_for_selector(".hints p")
     post.shoot("c-hint")
-    assert post.page.locator(".act.open").bounding_box() == open_at
-    hint, act = post.page.locator(".hints p").bounding_box(), open_at
+    assert boxes(post.page, ".act.open") == open_at
+    (hint,), (act,) = boxes(post.page, ".hints p"), open_at
     assert hint["y"] + hint["height"] <= act["y"] or hint["x"] + hint["width"] <= act["x"]
     assert post.wide_as_the_screen()
     post.program.say('lane hint=""')

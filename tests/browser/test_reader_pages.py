@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import pytest
 
+from tests.fixtures.browsers.chromium import boxes
 from tests.fixtures.browsers.guard_browser import Post
 from tests.fixtures.browsers.guard_stage import NOW_MS
 
 
 def act_is_in_view(post: Post) -> bool:
-    box = post.page.locator(".act.open").bounding_box()
-    return bool(box) and box["y"] + box["height"] <= post.page.viewport_size["height"]
+    (act,) = boxes(post.page, ".act.open")
+    return bool(act["y"] + act["height"] <= post.page.viewport_size["height"])
 
 
 def test_a_reader_goes_down_and_comes_back_before_the_guards_eyes(post: Post) -> None:
@@ -19,7 +20,7 @@ def test_a_reader_goes_down_and_comes_back_before_the_guards_eyes(post: Post) ->
     post.sign_in()
     program.say("grant")
     page.wait_for_selector(".panel.tone-ok")
-    assert not page.query_selector(".reader-note")
+    assert page.locator(".reader-note").count() == 0
     program.say('lane camera_ok=false camera_why="reader_silent" signal="fault"')
     program.say("faults reader_silent")
     page.wait_for_selector(".bar.tone-stop")

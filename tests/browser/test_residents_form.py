@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sync.server.people.households import households
-from tests.fixtures.browsers.chromium import RESIDENT_LOOKS
+from tests.fixtures.browsers.chromium import RESIDENT_LOOKS, box, shot
 from tests.fixtures.browsers.officer_browser import Officer, Town
 from tests.fixtures.browsers.resident_browser import Resident
 from tests.fixtures.people import PHONE, add_desk, add_dwelling, id_number
@@ -118,11 +118,9 @@ def test_what_is_hung_up_is_printed_on_whole_sheets_and_its_code_leads_to_the_fo
         assert len(boxes) == sheets, f"{name} has {len(boxes)} pages"
         assert all(abs(float(w) / 72 * 25.4 - 210) < 1 and abs(float(h) / 72 * 25.4 - 297) < 1 for w, h in boxes)
         if name != "paper":
-            shot = tmp_path / f"{name}.png"
-            officer.page.locator(".sheet").first.screenshot(path=str(shot))
-            assert read_codes(shot) == {f"{town.address}/j/7"}
+            assert read_codes(shot(officer.page, ".sheet")) == {f"{town.address}/j/7"}
     officer.go("/c/7/poster")
-    width = officer.page.locator(".poster .big-code svg").bounding_box()["width"] * 25.4 / 96
+    width = box(officer.page, ".poster .big-code svg")["width"] * 25.4 / 96
     modules = int(officer.page.get_attribute(".poster .big-code svg", "viewBox").split()[2])
     assert abs(width * (modules - 8) / modules - 120) < 0.5
     officer.go("/c/7/poster/texts")
@@ -130,11 +128,11 @@ def test_what_is_hung_up_is_printed_on_whole_sheets_and_its_code_leads_to_the_fo
     officer.close()
 
 
-def read_codes(picture: Path) -> set[str]:
+def read_codes(picture: bytes) -> set[str]:
     from hardware.reading import decoder
     from kiosk.reader.pictures import load_picture
 
-    return {one.text for one in decoder.QrDecoder().decode(load_picture(picture.read_bytes()))}
+    return {one.text for one in decoder.QrDecoder().decode(load_picture(picture))}
 
 
 def test_a_building_chosen_before_the_script_has_come_is_asked_for_when_it_comes(browser: Any, town: Town) -> None:
@@ -142,12 +140,12 @@ def test_a_building_chosen_before_the_script_has_come_is_asked_for_when_it_comes
     script: list[Any] = []
     chosen = False
     one.page.route("**/form.js", lambda route: route.continue_() if chosen else script.append(route))
-    one.page.click("main form button", no_wait_after=True)
+    with one.page.expect_request("**/form.js"):
+        one.page.click("main form button", no_wait_after=True)
     one.page.select_option("#building", "3")
-    while not script:
-        one.page.wait_for_timeout(10)
     chosen = True
-    script[0].continue_()
+    for route in script:
+        route.continue_()
     one.page.wait_for_selector("#unit")
     assert one.page.input_value("#building") == "3"
     one.context.close()

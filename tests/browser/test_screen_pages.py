@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.browsers.chromium import PICTURES
+from tests.fixtures.browsers.chromium import PATIENCE_S, PICTURES
 from tests.fixtures.browsers.guard_program import Program, running
 
 SIZES = {"hdmi": (1920, 1080), "panel": (800, 480), "upright": (720, 1280)}
@@ -54,7 +54,7 @@ def program(tmp_path: Path) -> Iterator[Program]:
 def screen(request: pytest.FixtureRequest, browser, program: Program) -> Iterator[object]:
     width, height = SIZES[request.param]
     page = browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE_S * 1000)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if "Policy" in said.text else None)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from sync.server.passes import card, passes
-from tests.fixtures.browsers.chromium import CHROMIUM, PICTURES, QUIET
+from tests.fixtures.browsers.chromium import CHROMIUM, PICTURES, QUIET, box
 from tests.fixtures.browsers.officer_browser import GHOSTSCRIPT, Officer
 from tests.fixtures.browsers.officer_browser import Town as OfficeTown
 from tests.fixtures.browsers.phone_browser import Phone, Town, good
@@ -49,11 +49,10 @@ class Device(Phone):
     def screen(self) -> np.ndarray:
         """What the screen shows round the code, in its own pixels: the width of the page, and some of what is above
         and below."""
-        self.page.locator("#passes .code").first.scroll_into_view_if_needed()
-        box = self.page.locator("#passes .code").first.bounding_box()
+        place = box(self.page, "#passes .code")
         width, height = self.page.viewport_size["width"], self.page.viewport_size["height"]
-        top = max(0.0, box["y"] - 10)
-        clip = {"x": 0, "y": top, "width": width, "height": min(height - top, box["height"] + 20)}
+        top = max(0.0, place["y"] - 10)
+        clip = {"x": 0, "y": top, "width": width, "height": min(height - top, place["height"] + 20)}
         shot = Image.open(io.BytesIO(self.page.screenshot(clip=clip))).convert("RGB")
         assert len(set(shot.getpixel((shot.width // 2, 2)))) == 1, "no colour above the code"
         return np.asarray(shot.convert("L"))
@@ -108,7 +107,6 @@ def test_turning_the_phone_draws_it_anew_in_whole_pixels(browser: Any, town: Tow
     upright = opened(device, town.issue().number)
     device.page.set_viewport_size({"width": 740, "height": 300})
     device.until(f"document.querySelector('canvas').width < {round(upright.module * 57)}")
-    device.page.wait_for_timeout(100)
     turned = measure(device.screen())
     assert turned.module == int(turned.module) and turned.uneven == 0
     assert faults(turned, device.pixels_per_mm, NARROWEST_MM) == []

@@ -16,6 +16,7 @@ from sync.server import words
 from sync.server.passes import passes
 from sync.server.people.households import households
 from sync.server.staff import sign_in
+from tests.fixtures.browsers.chromium import boxes, shot
 from tests.fixtures.browsers.officer_browser import Officer, Town
 from tests.fixtures.browsers.resident_browser import Resident
 from tests.fixtures.people import PHONE, add_desk, add_dwelling, application, apply, id_number
@@ -115,8 +116,8 @@ def print_cards(officer: Officer, household: households.Household, sharp: Any) -
     sharp.picture("story-print")
     sharp.page.click("form[action$='/print/sheet'] button")
     sharp.page.wait_for_selector(".card.front")
-    fronts = sharp.page.locator(".card.front").all()
-    return {front.locator(".no").first.inner_text(): grey(front.locator(".code").screenshot()) for front in fronts}
+    numbers = [front["text"] for front in boxes(sharp.page, ".card.front .no:first-of-type")]
+    return {number: grey(shot(sharp.page, ".card.front .code", at)) for at, number in enumerate(numbers)}
 
 
 def hand_over(officer: Officer, number: str) -> None:
@@ -124,8 +125,8 @@ def hand_over(officer: Officer, number: str) -> None:
     officer.page.fill("[name=scan]", number)
     officer.page.keyboard.press("Enter")
     officer.page.wait_for_selector("button[value=hand_over]")
-    for check in officer.page.locator("input[name=check]").all():
-        check.check()
+    for at in range(len(boxes(officer.page, "input[name=check]"))):
+        officer.page.locator("input[name=check]").nth(at).check()
     officer.picture("story-collect")
     officer.page.click("button[value=hand_over]")
     officer.picture("story-handed-over")
@@ -136,7 +137,7 @@ def activate(officer: Officer, phone: Any, number: str) -> None:
     officer.page.click(f"button[form='phone-{number}']")
     officer.page.wait_for_selector("#activation .code svg")
     officer.picture("story-activation")
-    read = QrDecoder().decode(grey(officer.page.locator("#activation .code").screenshot()))
+    read = QrDecoder().decode(grey(shot(officer.page, "#activation .code")))
     phone.go(urlsplit(read[0].text).path)
     phone.page.click("main form button")
     phone.page.wait_for_selector(".code canvas, .code svg")
@@ -147,7 +148,7 @@ def phone_code(phone: Any) -> Picture:
     phone.go("/j/7/p")
     phone.page.wait_for_selector("#live:not([hidden])")
     phone.picture("story-pass")
-    return grey(phone.page.locator("article .code").first.screenshot())
+    return grey(shot(phone.page, "article .code"))
 
 
 def ask_to_correct(officer: Officer, household_id: int, told: str) -> None:

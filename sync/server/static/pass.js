@@ -32,13 +32,10 @@ function live() {
   let bundle = read();
   let anchor = null; // the centre's time at a moment of this page's own clock
   let drawn = -1;
+  let codes = new Map(); // the modules that each pass shows, by its number
   let asking = false;
   let failed = false;
-  const sized = new ResizeObserver((all) => {
-    all.forEach(fit);
-    drawn = -1;
-    tick();
-  });
+  const sized = new ResizeObserver(paint);
 
   show("server", false);
   history.replaceState(null, "", path + location.hash); // kept and found again under the plain address
@@ -119,7 +116,13 @@ function live() {
     return anchor ? Math.max(byPhone, anchor.nowMs + performance.now() - anchor.at) : byPhone;
   }
 
-  function build() {
+  // What takes time is done before anything on the screen changes: a code may be before a camera at this moment.
+  async function build() {
+    const mine = bundle;
+    const at = stepNow();
+    const found = await codesAt(mine, at);
+    if (bundle !== mine) return;
+    [codes, drawn] = [found, at];
     const card = document.getElementById("card").content;
     const people = document.getElementById("people");
     const articles = bundle.passes.map((one) => {
@@ -133,10 +136,11 @@ function live() {
       else without(made, one.told);
       return made;
     });
-    const at = page.scrollLeft;
+    const scrolled = page.scrollLeft;
     page.textContent = "";
     page.append(...articles);
-    page.scrollLeft = at;
+    paint();
+    page.scrollLeft = scrolled;
     people.textContent = "";
     people.append(...bundle.passes.map((one, number) => {
       const link = document.createElement("a");
@@ -151,7 +155,6 @@ function live() {
     people.hidden = bundle.passes.length < 2;
     mark();
     show("live", true);
-    drawn = -1;
     tick();
   }
 
@@ -185,11 +188,6 @@ function live() {
     return made;
   }
 
-  // As many dots as the screen has there, so that the browser need not scale, which would blur or bend every edge.
-  function fit({ target, contentRect }) {
-    target.width = target.height = Math.round(contentRect.width * (window.devicePixelRatio || 1));
-  }
-
   function without(made, told) {
     made.querySelector(".code").remove();
     made.querySelector("progress").remove();
@@ -203,19 +201,41 @@ function live() {
     const nowMs = centreMs();
     show("clock", failed && nowMs < bundle.seen - stepMs);
     page.querySelectorAll("progress").forEach((bar) => { bar.value = (stepMs - (nowMs % stepMs)) / 1000; });
-    const at = Math.floor(nowMs / stepMs);
+    const at = stepNow();
     if (at === drawn) return;
     drawn = at;
-    const moves = bundle.moves.map(bytes);
-    for (const one of bundle.passes) {
-      const place = page.querySelector(`[id="p${one.number}"] canvas`);
-      if (place) draw(place, turn(bytes(one.base), moves, `.${await digits(bytes(one.secret), at)}`));
+    const mine = bundle;
+    const found = await codesAt(mine, at);
+    if (bundle !== mine || drawn !== at) return;
+    codes = found;
+    paint();
+  }
+
+  function stepNow() {
+    return Math.floor(centreMs() / stepMs);
+  }
+
+  async function codesAt({ passes, moves, size, quiet }, at) {
+    const turns = moves.map(bytes);
+    const found = new Map();
+    for (const one of passes.filter(({ base }) => base)) {
+      const matrix = turn(bytes(one.base), turns, `.${await digits(bytes(one.secret), at)}`);
+      found.set(one.number, { matrix, size, quiet });
+    }
+    return found;
+  }
+
+  function paint() {
+    for (const [number, code] of codes) {
+      const place = page.querySelector(`[id="p${number}"] canvas`);
+      if (place) draw(place, code);
     }
   }
 
-  // Every module is as many whole dots wide as there is room for.
-  function draw(place, matrix) {
-    const { size, quiet } = bundle;
+  // As many dots as the screen has there, so that the browser need not scale, which would blur or bend every edge. Every
+  // module is as many whole dots wide as there is room for.
+  function draw(place, { matrix, size, quiet }) {
+    place.width = place.height = Math.round(place.getBoundingClientRect().width * (window.devicePixelRatio || 1));
     const pixels = Math.floor(place.width / (size + 2 * quiet));
     const left = Math.floor((place.width - size * pixels) / 2);
     const pen = place.getContext("2d");
