@@ -124,6 +124,15 @@ def test_losing_the_core_is_said_plainly_and_mended_without_a_reload(phone: Post
     phone.page.wait_for_selector(".panel.tone-ok")
 
 
+def test_a_page_that_hears_no_beat_says_so_within_six_seconds(phone: Post) -> None:
+    phone.page.clock.install()
+    phone.sign_in()
+    phone.page.wait_for_selector("#cut", state="hidden")
+    phone.page.clock.run_for(6000)  # of the page's own clock: how long the machine takes is no matter
+    assert phone.page.is_visible("#cut") and "断开" in phone.page.inner_text("#cut")
+    assert phone.page.locator(".act:visible").count() == 0
+
+
 def test_an_ended_session_is_said_on_the_way_back_to_signing_in(phone: Post) -> None:
     phone.sign_in()
     phone.program.say("end_sessions")

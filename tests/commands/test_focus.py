@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -453,8 +454,8 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
-def test_the_page_is_served_on_loopback_until_its_minutes_are_over(tmp_path: Path) -> None:
-    command = run(tmp_path, "--json", "--port", "0", "--minutes", "0.05")
+def test_the_page_is_served_on_loopback_until_it_is_interrupted(tmp_path: Path) -> None:
+    command = run(tmp_path, "--json", "--port", "0", "--minutes", "5")
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"NO_COLOR": "1"}
     ) as program:
@@ -463,7 +464,14 @@ def test_the_page_is_served_on_loopback_until_its_minutes_are_over(tmp_path: Pat
         assert address
         with requests.Session() as browser:
             assert focus_words.FOCUS["title"][0] in browser.get(address[0], timeout=10).content.decode()
-        lines = program.stdout.read().splitlines()
-        assert program.wait(30) == 0
-    assert lines
-    assert all(json.loads(told)["lane"] == "entry" for told in lines)
+        line = program.stdout.readline()
+        program.send_signal(signal.SIGINT)
+        rest = program.stdout.read().splitlines()
+        assert program.wait(60) == 0
+    assert all(json.loads(told)["lane"] == "entry" for told in (line, *rest))
+
+
+def test_the_command_ends_when_its_minutes_are_over(tmp_path: Path) -> None:
+    ended = done(run(tmp_path, "--json", "--port", "0", "--minutes", "0.01"))
+    assert ended.returncode == 0 and re.search(r"http://127\.0\.0\.1:\d+/enter/\S+", ended.stderr)
+    assert all(json.loads(told)["lane"] == "entry" for told in ended.stdout.splitlines())

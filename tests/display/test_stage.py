@@ -155,12 +155,12 @@ def test_a_page_that_never_shows_the_lane_is_given_up(installed: Installed, runn
 
 
 def test_nothing_is_started_before_the_guards_page_answers(installed: Installed) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    waiting = Running(installed, config(port))
-    waiting.beaten(3)
-    assert installed.started == []
-    with socket.create_server(("127.0.0.1", port)):
+    with socket.socket() as page:
+        page.bind(("127.0.0.1", 0))  # ours, but it does not listen yet
+        waiting = Running(installed, config(page.getsockname()[1]))
+        waiting.beaten(3)
+        assert installed.started == []
+        page.listen()
         wait_for(lambda: installed.started)
         waiting.stop()
     assert waiting.error is None

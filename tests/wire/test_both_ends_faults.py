@@ -470,13 +470,13 @@ def test_wake_up_brings_a_pull_long_before_the_poll(tmp_path: Path, app: Flask, 
     thread = threading.Thread(target=waker.listen, args=(threading.Event(),))
     thread.start()
     try:
-        assert woken.wait(5)  # the revision now
+        assert woken.wait(30)  # the revision now
         woken.clear()
         passes.issue(centre, 7, passes.Order(valid_from_ms=NOW_MS, valid_until_ms=NOW_MS + DAY_MS), "test")
-        assert woken.wait(5)
+        assert woken.wait(30)
     finally:
         centre.wakes.close()
-        thread.join(5)
+        thread.join(30)
     assert not thread.is_alive()
 
 

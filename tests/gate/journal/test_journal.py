@@ -250,7 +250,7 @@ def test_a_disk_that_is_read_only_at_the_start_is_used_once_it_is_writable(small
     remount("ro")
     journal = Journal(small_disk, lambda: NOON_MS, retry_s=0.01)
     saved = journal.append(event(2))
-    assert not saved.wait(0.1) and journal.health().why and journal.take_past() is None
+    assert until(lambda: bool(journal.health().why)) and not saved.wait(0) and journal.take_past() is None
     remount("rw")
     assert saved.wait(10)
     past = journal.take_past()

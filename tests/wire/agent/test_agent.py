@@ -160,11 +160,11 @@ def test_program_stops_when_told_and_says_meanwhile_that_it_lives(
     thread = threading.Thread(target=gate.agent.run, args=(stop, lived.set))
     thread.start()
     try:
-        assert lived.wait(5)
+        assert lived.wait(30)
     finally:
         stop.set()
         centre_of(app).wakes.close()
-        thread.join(5)
+        thread.join(30)
     assert not thread.is_alive()
 
 
