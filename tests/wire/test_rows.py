@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from sync import cache
 from sync.cache import ListReader, ListWriter, RowDamaged, get_current
-from sync.protocol import CredentialRow
+from sync.protocol import CredentialRow, ProtocolError, read_terms, write_terms
 from sync.server.centre import tables
 from sync.server.centre.writing import Centre
 from sync.server.passes import passes
@@ -81,6 +81,17 @@ def test_marks_are_those_of_the_vectors(path: Path, vector: dict[str, Any]) -> N
         kept = conn.execute("SELECT mark, further_mark FROM credential").fetchone()
     assert kept == (vector["mark"], vector["further_mark"])
     assert found(path, shown.serial) == shown
+
+
+@pytest.mark.parametrize("vector", vectors("terms"), ids=lambda vector: vector["text"] or "none")
+def test_terms_are_read_as_the_vectors_say(vector: dict[str, Any]) -> None:
+    if vector["terms"] is None:
+        with pytest.raises(ProtocolError):
+            read_terms(vector["text"])
+        return
+    terms = read_terms(vector["text"])
+    assert msgspec.json.decode(msgspec.json.encode(terms)) == vector["terms"]
+    assert read_terms(write_terms(terms)) == terms
 
 
 def test_row_of_an_older_centre_has_neither() -> None:

@@ -100,6 +100,7 @@ def write(rules: Rules, timezone: str) -> RuleForm:
     """The form that says what the rules say."""
     fields: dict[str, Sequence[str]] = {name: [_units(name, getattr(rules, name))] for name in NUMBERS}
     for kind in KIND_NUMBERS:
+        fields[f"entries-{kind}"] = [_in_units(QUOTA, rules.entries_kind.get(kind))]
         fields[f"quota-{kind}"] = [_in_units(QUOTA, rules.quota_kind_day.get(kind))]
         fields[f"extension-{kind}"] = [_in_units(EXTENSION, rules.extension_hours.get(kind, 0))]
     for row, stage in enumerate(rules.enforcement):
@@ -154,7 +155,8 @@ def read(form: RuleForm, old: Rules, timezone: str) -> Rules | None:
         "enforcement": _stages(form, old, timezone), "passback": _choice(form, "passback", PASSBACK),
         "hours": _hours(form), "admits": _admits(form, old), "lane_kinds": _lanes(form, old),
         "accepts": _scopes(form), "unlisted_admits": _kinds(form, "unlisted_admits"),
-        "quota_kind_day": _quotas(form, old.quota_kind_day),
+        "quota_kind_day": _quotas(form, "quota", old.quota_kind_day),
+        "entries_kind": _quotas(form, "entries", old.entries_kind),
         "both_ways_counted": bool(form.one("both_ways_counted")),
         "extension_hours": _extensions(form, old.extension_hours),
     }  # fmt: skip
@@ -183,9 +185,9 @@ def _extensions(form: RuleForm, old: Mapping[str, int]) -> dict[str, int]:
     return {kind: hours for kind, hours in found.items() if hours or kind in old}
 
 
-def _quotas(form: RuleForm, old: Mapping[str, int]) -> dict[str, int]:
-    """A resident's stands in a field of its own, and is kept here as it is."""
-    found = {kind: _number(form, f"quota-{kind}", QUOTA, old.get(kind)) for kind in KINDS_WITH_QUOTA}
+def _quotas(form: RuleForm, name: str, old: Mapping[str, int]) -> dict[str, int]:
+    """A resident's quota stands in a field of its own, and is kept here as it is."""
+    found = {kind: _number(form, f"{name}-{kind}", QUOTA, old.get(kind)) for kind in KINDS_WITH_QUOTA}
     found |= {kind: quota for kind, quota in old.items() if kind not in KINDS_WITH_QUOTA}
     return {kind: quota for kind, quota in found.items() if quota is not None}
 
@@ -334,6 +336,7 @@ class _Teller:
             "hours": self._hours, "lane_kinds": self._lanes,
             "admits": lambda kinds: self._t("all") if kinds is None else self._kinds(kinds),
             "extension_hours": self._extensions, "quota_kind_day": self._quotas,
+            "entries_kind": self._quotas,
             "unlisted_admits": self._kinds, "accepts": lambda scopes: self._list(map(str, scopes)),
             "both_ways_counted": lambda counted: self._t(f"both_ways.{'counted' if counted else 'left_out'}"),
         }  # fmt: skip

@@ -176,7 +176,7 @@ class Site:
 def _about(field: str) -> str:
     """Which rule a field of the form belongs to, as the page calls it."""
     sections = {"stage": "enforcement", "hours": "hours", "lane": "lane_kinds", "extension": "extension_hours",
-                "quota": "quota_kind_day"}  # fmt: skip
+                "quota": "quota_kind_day", "entries": "entries_kind"}  # fmt: skip
     section = sections.get(field.partition("-")[0], field)
     return words.say(language(), f"rule.{section}")
 

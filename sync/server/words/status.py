@@ -306,6 +306,8 @@ _RECORD: Mapping[str, Pair] = {
     "status_reason.digits_missing": ("手机证请现场打开", "open the phone pass on the spot"),
     "status_reason.digits_stale": ("手机证的码已过时", "the phone's code was out of date"),
     "status_reason.outside_hours": ("不在通行时间", "outside the hours"),
+    "status_reason.day_over": ("只用一天，已过", "good for one day, now over"),
+    "status_reason.used_up": ("次数已用完", "its entries were used up"),
     "status_reason.wrong_lane": ("走错通道", "another lane"),
     "status_reason.wrong_kind": ("这条通道不收这类证", "the lane is not for this kind"),
     "status_reason.passback": ("刚用过", "just used"),
