@@ -409,6 +409,8 @@ class EventUpload(msgspec.Struct, kw_only=True):
     before: bytes
     events: list[str]
     hole: bool = False
+    lanes: dict[str, str] = {}
+    """Name → direction of each lane that the device has."""
 
 
 class EventReceipt(msgspec.Struct):
@@ -495,6 +497,8 @@ class EventBatch(msgspec.Struct):
     events: list[str]
     newest: int
     closed: bool = False
+    lanes: dict[str, str] = {}
+    """Name → direction of each lane that this device has."""
 
 
 class Acknowledged(msgspec.Struct):

@@ -18,6 +18,7 @@ from sync import cache
 from sync.cache import ListReader, ListWriter, RowDamaged, get_current
 from sync.protocol import CredentialRow, ProtocolError, read_terms, write_terms
 from sync.server.centre import tables
+from sync.server.centre.places import Lanes, lanes_of
 from sync.server.centre.writing import Centre
 from sync.server.passes import passes
 from tests.fixtures.both_ends import Gate, enrolled, issue
@@ -159,6 +160,18 @@ def test_terms_that_no_writer_put_there_make_a_damaged_row(path: Path) -> None:
     alter(path, "UPDATE credential SET look = 'papers'")
     with pytest.raises(RowDamaged):
         found(path, 1)
+
+
+def test_a_gates_lanes_reach_the_centre_with_its_first_upload_and_when_they_change(
+    tmp_path: Path, app: Flask, centre: Centre, gates: list[Gate]
+) -> None:
+    gate = enrolled(gates, tmp_path, app)
+    for lanes in ({"entry": "in", "exit": "out"}, {"side": "both"}):
+        gate.core.lanes = lanes
+        gate.start()  # another configuration is another start
+        gate.run()
+        with centre.store.read() as conn:
+            assert lanes_of(conn, 7) == Lanes(tuple(lanes))
 
 
 def test_gate_that_was_updated_fetches_its_list_whole_once(

@@ -79,7 +79,7 @@ class RuleForm:
         return [row for row in sorted(found)[:_MOST_ROWS] if self._says(section, row)]
 
     def _says(self, section: str, row: int) -> bool:
-        parts = ("stage", "from", "kind", "to", "name", "never")
+        parts = ("stage", "from", "kind", "day", "to", "name", "never")
         return any(self.one(f"{section}-{row}-{part}") for part in parts)
 
     def shown_rows(self, section: str) -> list[int]:
@@ -107,7 +107,7 @@ def write(rules: Rules, timezone: str) -> RuleForm:
         fields |= {f"stage-{row}-stage": [stage.stage], f"stage-{row}-from": [moment(stage.from_ms, timezone)]}
     windows = [(kind, window) for kind, windows in rules.hours.items() for window in windows or (None,)]
     for row, (kind, window) in enumerate(windows):
-        fields |= {f"hours-{row}-{part}": value for part, value in _window_fields(kind, window).items()}
+        fields |= {f"hours-{row}-{part}": value for part, value in window_fields(kind, window).items()}
     for row, (lane, kinds) in enumerate(rules.lane_kinds.items()):
         fields |= {f"lane-{row}-name": [lane], f"lane-{row}-kind": kinds}
     fields |= {
@@ -125,7 +125,8 @@ def moment(utc_ms: int, timezone: str) -> str:
     return local.strftime("%Y-%m-%d" if (local.hour, local.minute) == (0, 0) else "%Y-%m-%dT%H:%M")
 
 
-def _window_fields(kind: str, window: Window | None) -> dict[str, Sequence[str]]:
+def window_fields(kind: str, window: Window | None) -> dict[str, Sequence[str]]:
+    """The fields of a row of hours."""
     if window is None:
         return {"kind": [kind], "never": ["1"]}
     days = [str(day) for day in window.days]
@@ -241,11 +242,12 @@ def _hours(form: RuleForm) -> dict[str, tuple[Window, ...]]:
         elif form.one(f"{name}-never"):
             found.setdefault(kind, ())
         else:
-            found[kind] = (*found.get(kind, ()), _window(form, name))
+            found[kind] = (*found.get(kind, ()), read_window(form, name))
     return found
 
 
-def _window(form: RuleForm, name: str) -> Window:
+def read_window(form: RuleForm, name: str) -> Window:
+    """The hours of a row; ``form.errors`` says what is wrong with them."""
     days = tuple(day for day in range(1, 8) if str(day) in form.many(f"{name}-day"))
     if not days:
         form.wrong(f"{name}-day", "请至少选一天。", "Tick at least one day.")

@@ -92,6 +92,7 @@ class Site:
 
         return {
             "found": found, "lag": lag, "ill": ill, "unasked": unasked,
+            "lanes": lambda gate: ", ".join(msgspec.json.decode(gate.lanes or "{}")),
             "ago": lambda at_ms: words.ago(language(), max(0, now_ms - at_ms) // 1000),
             "away": lambda gate: gate.state == "active" and now_ms - max(gate.seen_ms, gate.enrolled_ms) > _AWAY_MS,
         }  # fmt: skip

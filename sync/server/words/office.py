@@ -505,6 +505,43 @@ WORDS: Mapping[str, Pair] = {
         "Only for kinds listed; the others may pass at any hour. Until 12:00 includes that minute. "
         "Over night: 22:00 to 06:00; until midnight: 00:00.",
     ),
+    "terms": ("此证的限制", "This pass's own terms"),
+    "terms_hint": (
+        "在小区规则之外再收紧，不能放宽。换限制不用换证，证上的码不变。",
+        "They take away from the compound's rules and add nothing. The card stays as it is.",
+    ),
+    "terms_hours": ("只在这些时段通行", "Only in these hours"),
+    "terms_hours_hint": ("不填就不限时段。", "Empty: at any hour."),
+    "terms_many": ("总共能进几次", "Entries in all"),
+    "terms_many_hint": (
+        "不填为不限。各个门各自计数；进出共用的通道不计，除非规则里勾选。",
+        "Empty: any number. Each gate counts for itself; lanes for both directions only where the rules say so.",
+    ),
+    "terms_day": ("只用一天：第一次进门的那天", "For one day: that of its first entry"),
+    "terms_lanes": ("只走这些通道", "Only these lanes"),
+    "terms_lanes_hint": ("不选就不限通道。", "None ticked: every lane."),
+    "terms_lanes_other": ("其他通道名称", "Another lane's name"),
+    "terms_lanes_unknown": (
+        "名称没法核对：{gates} 还没报来自己的通道。请对照门口的设置填写。",
+        "Names cannot be checked: {gates} has not told its lanes. Copy them from the gate's settings.",
+    ),
+    "terms_lanes_no_gate": (
+        "名称没法核对：还没有门口在用。请对照门口的设置填写。",
+        "Names cannot be checked: no gate is in service. Copy them from the gate's settings.",
+    ),
+    "lane_gone": (
+        "通道“{lane}”已经没有了，此证在那里进不来。请改通道。",
+        "Lane {lane} is no longer there: the pass opens nothing by it. Change its lanes.",
+    ),
+    "lanes_gone": (
+        "有 {n} 张证只能走通道“{lane}”，可是没有门口有这条通道。",
+        "{n} passes are limited to lane {lane}, which no gate has.",
+    ),
+    "gate_lanes": ("通道", "Lanes"),
+    "gate_lanes_none": ("还没报来", "not told yet"),
+    "terms_entries": ("总共能进1次", "good for 1 entry"),
+    "terms_entries_many": ("总共能进{n}次", "good for {n} entries"),
+    "terms_one_day": ("只用一天：第一次进门的那天", "for one day: that of its first entry"),
     "hours_days": ("星期", "Days"),
     "hours_from": ("从", "From"),
     "hours_to": ("到", "To"),

@@ -347,6 +347,8 @@ _RECORD: Mapping[str, Pair] = {
     "status_what.resume": ("恢复一张证", "resumed a pass"),
     "status_what.revoke": ("停用一张证", "ended a pass"),
     "status_what.extend": ("延期", "extended a pass"),
+    "status_what.set-terms": ("更改一张证的时段或次数", "changed a pass's hours or entries"),
+    "status_what.set-lanes": ("更改一张证的通道", "changed a pass's lanes"),
     "status_what.attention": ("请保安留意", "asked guards to look twice"),
     "status_what.no-attention": ("不再请保安留意", "no longer asked guards to look twice"),
     "status_what.phone-offer": ("给出手机开通码", "showed a code to set up a phone"),
