@@ -379,7 +379,7 @@ def test_only_a_household_that_collected_and_is_not_in_home_quarantine_invites(w
 
 UNTOLD = {
     "unreadable", "not_a_pass", "foreign_scope", "unknown_key", "bad_signature", "no_list", "not_on_list", "unlisted",
-    "suspended", "lockdown", "response_level", "list_expired", "attention", "ok",
+    "suspended", "lockdown", "response_level", "list_expired", "terms_unread", "attention", "ok",
 }  # fmt: skip
 """Reasons that a household is told as "please ask the guard post": no household's pass, or not for its page."""
 

@@ -109,6 +109,7 @@ gate = _of_compound(
     _text("name"),
     _text("neighbour_zh", ""),
     _text("neighbour_en", ""),
+    _text("lanes", ""),  # name → direction, as its device told last (JSON); empty: it has not
     keys=("gate_id",),
     extra=(UniqueConstraint("compound_id", "name"),),
 )
@@ -162,6 +163,8 @@ pass_ = _of_compound(
     _number("household", 0),
     Column("attention", Boolean, nullable=False),
     _text("lanes", ""),
+    _text("terms", ""),
+    _text("look", ""),
     _number("created_ms"),
     _number("home", 0),  # the wider scope it is mirrored from; 0: issued here
     keys=("pass_id",),
