@@ -584,10 +584,12 @@ def signed_in_as(language: str, session: Session) -> str:
 
 
 def refusal(language: str, reason: str) -> str:
-    """What a :class:`kiosk.channel.Refused` code means to a guard; ``locked_out:SECONDS`` carries its wait."""
+    """What a :class:`kiosk.channel.Refused` code means to a guard; ``locked_out:SECONDS`` carries its wait, which is
+    told in whole minutes that are long enough."""
     name, _, detail = reason.partition(":")
     pair = words.ERRORS.get(name, words.ERRORS["not_possible"])
-    return say(language, pair, wait=age(language, int(detail) if detail.isdecimal() else 60))
+    wait = int(detail) if detail.isdecimal() else 60
+    return say(language, pair, wait=age(language, wait if wait < 120 else (wait + 58) // 60 * 60))
 
 
 def done_sentence(language: str, line: LiveLine) -> str:

@@ -436,8 +436,10 @@ ERRORS: dict[str, Pair] = {
         "supervisor or the property office. The wired button still opens.",
     ),
     "locked_out": (
-        "错了太多次，{wait}后再试。墙上的按钮照样能开门。",
-        "Too many tries. Wait {wait}; the wired button works.",
+        "错了太多次，{wait}后再试。这段时间里，同事用自己的姓名照样能登录，您也可以换一部自己登录过的手机。"
+        "墙上的按钮照样能开门。",
+        "Too many wrong tries. Try again in {wait}. Meanwhile colleagues sign in under their own names, and you on "
+        "another phone where you signed in before. The wired button opens.",
     ),
     "no_accounts": (
         "本门还没有保安账号。请物业在中心添加。",

@@ -53,6 +53,7 @@ def test_the_core_learns_where_the_page_was_opened(stage: Stage, guard: Guard) -
         ("wrong_pin", "姓名或密码不对"),
         ("locked_out:45", "45秒后再试"),
         ("locked_out:3301", "55分钟后再试"),
+        ("locked_out:3302", "56分钟后再试"),
         ("no_accounts", "还没有保安账号"),
     ],
 )
@@ -61,6 +62,24 @@ def test_a_refused_sign_in_says_why_and_sets_no_cookie(stage: Stage, app: Flask,
     refused = Guard(app).signed_in
     assert refused.status_code == 403 and says in refused.text
     assert "Set-Cookie" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("zh", ["16分钟后再试", "同事用自己的姓名照样能登录", "自己登录过的手机", "墙上的按钮"]),
+        ("en", ["in 16 min", "colleagues sign in under their own names", "where you signed in before", "wired button"]),
+    ],
+)
+def test_who_has_to_wait_is_told_how_long_and_what_to_do_instead(
+    stage: Stage, app: Flask, language: str, says: list[str]
+) -> None:
+    stage.refusals["SignIn"] = "locked_out:961"
+    browser = app.test_client()
+    browser.get(f"/prefer/language/{language}?to=/")
+    refused = browser.post("/sign-in", data={"name": "Lin", "pin": "0000"})
+    assert refused.status_code == 403
+    assert [text for text in says if text not in refused.text] == []
 
 
 def test_a_wrong_pin_is_not_repeated_on_the_page(app: Flask) -> None:
