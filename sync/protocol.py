@@ -284,6 +284,10 @@ class CredentialRow(msgspec.Struct, frozen=True, kw_only=True):
     attention: bool = False
     lanes: str = ""
     """Names of the lanes it may use, comma-separated; empty: all."""
+    terms: str = ""
+    """The pass's own terms, which take away from what the rules leave open; empty: none."""
+    look: str = ""
+    """Why a guard shall look twice: a code of a closed list; empty: no reason is told."""
 
 
 class Page(msgspec.Struct, kw_only=True):

@@ -162,6 +162,8 @@ pass_ = _of_compound(
     _number("household", 0),
     Column("attention", Boolean, nullable=False),
     _text("lanes", ""),
+    _text("terms", ""),
+    _text("look", ""),
     _number("created_ms"),
     _number("home", 0),  # the wider scope it is mirrored from; 0: issued here
     keys=("pass_id",),
