@@ -175,6 +175,7 @@ class LiveLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     clock: str = ""  # trusted, holdover, untrusted
     needs_reason: bool = False
     limits: Limits = Limits()
+    look: str = ""  # what to look for, one of terms.LOOKS; "attention": marked, and no more is said
 
 
 class LiveLines(msgspec.Struct):
@@ -277,6 +278,7 @@ class FoundPass(msgspec.Struct, kw_only=True):
     state: str
     valid_until_ms: int
     last_passage_ms: int = 0
+    look: str = ""  # as in a line
 
 
 class FoundPasses(msgspec.Struct):

@@ -290,6 +290,7 @@ class Gate:
             list_age_s=event.list_age_s,
             clock=event.clock,
             limits=verdict.limits,
+            look=verdict.look,
         )
         if verdict.outcome == "refer":
             until = self._monotonic() + refer_s
