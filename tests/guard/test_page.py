@@ -287,9 +287,6 @@ def test_a_presentation_of_long_ago_is_not_what_the_buttons_act_on(stage: Stage,
     assert stage.last(verbs.Override).happening == 0
 
 
-MARKED = PEOPLE["passback"] | {"reason": "attention"}
-
-
 @pytest.mark.parametrize("language", words.LANGUAGES)
 @pytest.mark.parametrize("look", [*terms.LOOKS, "attention", "from_the_future", ""])
 def test_the_guard_reads_in_line_and_panel_what_to_look_for(
@@ -297,7 +294,7 @@ def test_the_guard_reads_in_line_and_panel_what_to_look_for(
 ) -> None:
     """A code that this page does not know, of a newer centre, asks for a second look as one without a code does."""
     guard.http.get(f"/prefer/language/{language}?to=/")
-    stage.happen(**MARKED, look=look)
+    stage.happen(**PEOPLE["marked"] | {"look": look})
     sentence = words.say(language, words.LOOKS.get(look, words.GUARD["attention"]))
     panel, _, lines = html.unescape(guard.page()).partition('id="lines"')
     assert (panel.count(sentence), lines.count(sentence)) == (1, 1)
@@ -320,7 +317,7 @@ def test_who_is_looked_up_without_a_code_is_marked_too(stage: Stage, guard: Guar
 
 
 def test_the_lanes_screen_says_nothing_of_what_to_look_for(stage: Stage, app: Flask) -> None:
-    stage.happen(**MARKED, look="community")
+    stage.happen(**PEOPLE["marked"] | {"look": "community"})
     stage.state.lanes[0].shown_outcome, stage.state.lanes[0].shown_reason = "refer", "please_see_guard"
     shown = app.test_client().get("/screen/in").text
     assert "保安" in shown
