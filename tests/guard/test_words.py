@@ -120,6 +120,12 @@ def test_a_code_newer_than_this_page_is_shown_as_it_is() -> None:
     assert words.code("zh", words.GUARD, "from_the_future") == "from_the_future"
 
 
+def test_no_text_claims_that_somebody_was_told_who_was_not() -> None:
+    """The page said that the supervisor had been told, and nobody told them."""
+    said = [text for _, pair in pairs() for text in pair]
+    assert [text for text in said if re.search(r"已告知|已通知主管|supervisor (was|is|has been) told", text)] == []
+
+
 # --- scripts ----------------------------------------------------------------------------------------------------------
 
 TOO_NEW = re.compile(

@@ -53,7 +53,7 @@ WORDS: Mapping[str, Pair] = {
     "look_for": ("让保安看什么", "What guards look for"),
     "look_for.any": ("不说明", "Not told"),
     "look_for.person": ("是不是本人", "Is it the holder"),
-    "look_for.plate": ("车牌对不对", "Is it that plate"),
+    "look_for.plate": ("车牌对不对", "Is it the right plate"),
     "look_for.papers": ("看承诺书或证明", "Letter or note to be shown"),
     "look_for.desk": ("请去领证台补手续", "Something left to do at the desk"),
     "look_for.community": ("先给社区打电话", "Call the community office first"),
