@@ -177,6 +177,7 @@ class LiveLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
     terms: Terms = Terms()  # of a pass that is good at some hours, for some entries or one day
     entered: int = 0  # how often it had come in by then
+    look: str = ""  # what to look for, one of terms.LOOKS; "attention": marked, and no more is said
 
 
 class LiveLines(msgspec.Struct):
@@ -279,6 +280,7 @@ class FoundPass(msgspec.Struct, kw_only=True):
     state: str
     valid_until_ms: int
     last_passage_ms: int = 0
+    look: str = ""  # as in a line
 
 
 class FoundPasses(msgspec.Struct):

@@ -329,7 +329,7 @@ class CredentialRow(msgspec.Struct, frozen=True, kw_only=True):
     terms: str = ""
     """The pass's own terms (:class:`Terms` as JSON); empty: none."""
     look: str = ""
-    """Why a guard shall look twice: a code of a closed list; empty: no reason is told."""
+    """What a guard shall look for where ``attention`` is set, of :data:`sync.terms.LOOKS`; empty: nothing is told."""
 
 
 class Page(msgspec.Struct, kw_only=True):

@@ -25,6 +25,12 @@ Reason = Literal[
 REASONS: tuple[Reason, ...] = get_args(Reason)
 """Why a decision is what it is. Among reasons with the same outcome, the first in this order names the decision."""
 
+Look = Literal["person", "plate", "papers", "desk", "community", "lost"]
+LOOKS: tuple[Look, ...] = get_args(Look)
+"""What a guard shall look for where a pass is marked for attention. ``person``: is it the holder; ``plate``: is it that
+car; ``papers``: a letter or a note to be shown; ``desk``: something is to be done at the desk; ``community``: call the
+community office first, for whatever cause; ``lost``: the pass was reported lost."""
+
 # --- passing ---------------------------------------------------------------------------------------------------------
 
 PassageOutcome = Literal["passed", "not_passed", "no_sensor", "interrupted"]

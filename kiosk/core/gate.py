@@ -296,6 +296,7 @@ class Gate:
             limits=verdict.limits,
             terms=decision.terms,
             entered=decision.entered,
+            look=verdict.look,
         )
         if verdict.outcome == "refer":
             until = self._monotonic() + refer_s

@@ -96,7 +96,8 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """``reason`` always says what was found; ``guidance`` repeats it where enforcement softened the outcome;
-    ``also`` holds every further reason that was true, in order; ``limits`` what those about time go by."""
+    ``also`` holds every further reason that was true, in order; ``limits`` what those about time go by. ``look``: what
+    a guard shall look for, of whatever list; ``attention`` where the row says no more; empty where there is no mark."""
 
     outcome: Outcome
     reason: Reason
@@ -104,6 +105,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     guidance: str = ""
     listed: bool = False
     limits: Limits = Limits()
+    look: str = ""
 
 
 class _Case(msgspec.Struct, frozen=True):
@@ -293,7 +295,12 @@ def _list_expired(case: _Case) -> Outcome | None:
 
 
 def _attention(case: _Case) -> Outcome | None:
-    return "refer" if case.row and case.row.attention else None
+    return "refer" if look_of(case.row) else None
+
+
+def look_of(row: CredentialRow | None) -> str:
+    """What a guard shall look for; ``attention`` where the row says no more; empty where it is not marked."""
+    return (row.look or "attention") if row and row.attention else ""
 
 
 _RULES: tuple[tuple[Reason, Callable[[_Case], Outcome | None]], ...] = (
@@ -356,7 +363,8 @@ def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, n
     case = _Case(reading, known, use, rules, lane, now)
     answers = ((reason, rule(case)) for reason, rule in _RULES)
     found = [(reason, outcome) for reason, outcome in answers if outcome is not None]
-    verdict = msgspec.structs.replace(_verdict(found, listed=case.row is not None), limits=_limits(case, found))
+    verdict = _verdict(found, listed=case.row is not None)
+    verdict = msgspec.structs.replace(verdict, limits=_limits(case, found), look=look_of(case.row))
     return _soften(verdict, rules, lane, now)
 
 

@@ -116,6 +116,7 @@ class FoundRow:
     tone: str
     mark: str
     state: str
+    look: str = ""
 
 
 def zone(name: str) -> tzinfo:
@@ -163,6 +164,11 @@ def reason_sentence(language: str, reason: str) -> str:
     return code(language, words.GUARD, reason) if reason else ""
 
 
+def look_sentence(language: str, look: str) -> str:
+    """What the guard shall look for; of a code that this page does not know, that there is something."""
+    return say(language, words.LOOKS.get(look, words.GUARD["attention"]))
+
+
 def given_reason(language: str, reason: str) -> str:
     """An override's reason: a code of the closed list, with free text after a colon."""
     name, _, text = reason.partition(":")
@@ -185,11 +191,23 @@ def line(language: str, entry: Entry, board: Board, state: GateState | None) -> 
         time=local(happening.at_ms, state).strftime("%H:%M:%S") if happening.at_ms else "",
         title=title if decision else _title(language, happening),
         where=" · ".join(filter(None, [happening.dwelling, happening.plate, lane])),
-        reason=_guidance(language, happening, state) or _spoken_reason(language, happening, state),
+        reason=_line_reason(language, happening, state),
         badges=[_badge(language, follower) for follower in entry.followers],
         wants_reason=wanting[-1] if wanting else 0,
         selectable=decision,
     )
+
+
+def _line_reason(language: str, happening: LiveLine, state: GateState | None) -> str:
+    told = _guidance(language, happening, state) or _spoken_reason(language, happening, state)
+    return " ".join(filter(None, [told, _look_besides(language, happening)]))
+
+
+def _look_besides(language: str, happening: LiveLine) -> str:
+    """What to look for, where another reason is the one that is told."""
+    if not happening.look or (happening.guidance or happening.reason) == "attention":
+        return ""
+    return word(language, "look_besides", look=look_sentence(language, happening.look))
 
 
 def _title(language: str, happening: LiveLine) -> str:
@@ -208,7 +226,9 @@ def _spoken_reason(language: str, happening: LiveLine, state: GateState | None) 
 
 
 def _stated_reason(language: str, happening: LiveLine, reason: str, state: GateState | None) -> str:
-    """The guard's sentence with the day or the hours that it goes by, where the gate said them."""
+    """The guard's sentence with what to look for, or the day or the hours that it goes by, where the gate said them."""
+    if reason == "attention":
+        return look_sentence(language, happening.look)
     stated = limits.for_guard(language, reason, happening.limits, local(happening.at_ms, state))
     return stated or reason_sentence(language, reason)
 
@@ -351,7 +371,7 @@ def _terms(language: str, happening: LiveLine) -> list[tuple[str, str]]:
 
 
 def _notes(language: str, happening: LiveLine, state: GateState | None) -> list[str]:
-    notes = [_guidance(language, happening, state)]
+    notes = [_guidance(language, happening, state), _look_besides(language, happening)]
     if happening.list_age_s > 86_400:
         notes.append(word(language, "stale_list", age=age(language, happening.list_age_s)))
     if happening.clock == "untrusted":
@@ -502,6 +522,7 @@ def found(language: str, item: FoundPass, state: GateState) -> FoundRow:
         tone=tone,
         mark=MARKS[tone],
         state=code(language, words.PASS_STATES, item.state),
+        look=look_sentence(language, item.look) if item.look else "",
     )
 
 
@@ -597,10 +618,12 @@ def signed_in_as(language: str, session: Session) -> str:
 
 
 def refusal(language: str, reason: str) -> str:
-    """What a :class:`kiosk.channel.Refused` code means to a guard; ``locked_out:SECONDS`` carries its wait."""
+    """What a :class:`kiosk.channel.Refused` code means to a guard; ``locked_out:SECONDS`` carries its wait, which is
+    told in whole minutes that are long enough."""
     name, _, detail = reason.partition(":")
     pair = words.ERRORS.get(name, words.ERRORS["not_possible"])
-    return say(language, pair, wait=age(language, int(detail) if detail.isdecimal() else 60))
+    wait = int(detail) if detail.isdecimal() else 60
+    return say(language, pair, wait=age(language, wait if wait < 120 else (wait + 58) // 60 * 60))
 
 
 def done_sentence(language: str, line: LiveLine) -> str:

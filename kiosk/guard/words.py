@@ -207,6 +207,34 @@ GUARD: dict[str, Pair] = {
     "unanswered": ("30秒内没人答复，按不放行处理。", "Nobody answered within 30 seconds: counted as refused."),
 }
 
+LOOKS: dict[str, Pair] = {
+    "person": (
+        "看人：问姓名和房号，是不是证上的人。不是本人，请到值班室。",
+        "Look at the person: ask name and home. If it is not the holder, take them to the post.",
+    ),
+    "plate": (
+        "看车牌：和证上的号码要一致。不一致先不放，请到值班室。",
+        "Look at the plate: it must be the one on the pass. If it is not, do not open; ask at the post.",
+    ),
+    "papers": (
+        "看材料：请出示承诺书或社区开的证明。没有的，请到值班室。",
+        "Look at papers: the commitment letter or a note of the community. Without them, take to the post.",
+    ),
+    "desk": (
+        "请本人去一趟领证台，还有手续要补。是本人就放行。",
+        "Send the holder to the collection desk: something is left to do there. If it is the holder, open.",
+    ),
+    "community": (
+        "请到值班室，不要在通道上问。先给社区打电话，按社区说的办。",
+        "Take to the post; ask nothing in the lane. Call the community office first, and do as it says.",
+    ),
+    "lost": (
+        "这张证报过丢失。请到值班室看是不是本人；不是本人，收下证，叫主管。",
+        "Reported lost. At the post, see whether it is the holder; if not, keep the pass and call the supervisor.",
+    ),
+}
+"""What a guard shall look for, and do. A code that is newer than this page is said as ``attention`` is."""
+
 BEARING = frozenset({"passback", "quota_household", "quota_person", "day_over", "used_up"})
 """Reasons on which the last passage bears: only then is it shown."""
 
@@ -459,8 +487,10 @@ ERRORS: dict[str, Pair] = {
         "supervisor or the property office. The wired button still opens.",
     ),
     "locked_out": (
-        "错了太多次，{wait}后再试。墙上的按钮照样能开门。",
-        "Too many tries. Wait {wait}; the wired button works.",
+        "错了太多次，{wait}后再试。这段时间里，同事用自己的姓名照样能登录，您也可以换一部自己登录过的手机。"
+        "墙上的按钮照样能开门。",
+        "Too many wrong tries. Try again in {wait}. Meanwhile colleagues sign in under their own names, and you on "
+        "another phone where you signed in before. The wired button opens.",
     ),
     "no_accounts": (
         "本门还没有保安账号。请物业在中心添加。",
@@ -635,6 +665,7 @@ WORDS: dict[str, Pair] = {
     "by": ("{outcome}，{name}", "{outcome} by {name}"),
     "would_be": ("本来应是：{reason}", "Would have been: {reason}"),
     "guided": ("放行，并提醒：{reason}", "Let through; tell them: {reason}"),
+    "look_besides": ("另有提示：{look}", "Marked, too: {look}"),
     "repeats": ("重复 {n} 次", "{n} repeats"),
     "stale_list": ("按 {age}前的名单判断", "decided with a list {age} old"),
     "clock_doubt": ("时间不确定，没查日期", "clock unsure: dates not judged"),

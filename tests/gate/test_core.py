@@ -283,6 +283,13 @@ def test_wrong_pins_lock_out(core: Here) -> None:
     assert core.token()
 
 
+def test_wrong_pins_keep_nobody_else_out_at_the_same_address(core: Here) -> None:
+    for _ in range(6):
+        refusal(lambda: core.guard(verbs.SIGN_IN, verbs.SignIn("Lin", "0000", "10.0.0.5")))
+    supervisor = core.guard(verbs.SIGN_IN, verbs.SignIn("Zhao", "2468", "10.0.0.5"))
+    assert supervisor.role == "supervisor"
+
+
 # --- the page's verbs -------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 from hardware import Signal
 from kiosk.core.lanes.lane_run import NOTHING
 from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE, in_public
-from kiosk.verbs import Presentation
+from kiosk.verbs import LaneState, Presentation
 from sync.protocol import StageFrom
-from sync.terms import REASONS
+from sync.terms import LOOKS, REASONS
 from tests.fixtures.gate_parts import Bench, credential, row_of, text_of, usual_changes
 
 GOOD, SUSPENDED, REVOKED, MARKED = (credential(serial) for serial in (1, 2, 3, 4))
@@ -80,6 +81,20 @@ def test_sensitive_reasons_look_alike_and_so_do_their_repeats(bench: Bench, show
     for _ in range(2):
         show(bench, shown)
         assert told(bench) == ("refer", PLEASE_SEE_GUARD) and lamp(bench) is Signal.YELLOW
+
+
+@pytest.mark.parametrize("look", [*LOOKS, "from_the_future", ""])
+def test_the_guard_is_told_what_to_look_for_and_bystanders_see_the_yellow_of_ever(tmp_path: Path, look: str) -> None:
+    bench = Bench(tmp_path, [row_of(MARKED, attention=True, look=look, household=4)])
+    happening = show(bench, MARKED)
+    (line,) = [line for line in bench.live if line.number == happening]
+    assert (line.reason, line.look) == ("attention", look or "attention")
+    (found,) = bench.acts.look_up("3-2-1201").passes
+    assert found.look == line.look
+    assert told(bench) == ("refer", PLEASE_SEE_GUARD) and lamp(bench) is Signal.YELLOW
+    assert not re.search(rf"attention|{look or 'attention'}", repr(bench.gate.lanes["entry"].told))
+    assert "look" not in LaneState.__struct_fields__
+    bench.stop()
 
 
 @pytest.mark.parametrize("reason", sorted(SENSITIVE))

@@ -152,6 +152,32 @@ def test_nothing_that_was_true_is_forgotten() -> None:
     assert (verdict.reason, verdict.also) == ("lockdown", ("suspended", "passback", "attention"))
 
 
+@pytest.mark.parametrize(
+    ("marked", "code", "look"),
+    [
+        (True, "plate", "plate"),
+        (True, "", "attention"),
+        (True, "from_the_future", "from_the_future"),
+        (False, "plate", ""),
+        (False, "", ""),
+    ],
+)
+def test_a_mark_asks_the_guard_and_says_what_to_look_for_where_the_row_does(marked: bool, code: str, look: str) -> None:
+    verdict = judge(row_attention=marked, row_look=code)
+    assert (verdict.outcome, verdict.reason) == (("refer", "attention") if marked else ("grant", "ok"))
+    assert verdict.look == look
+
+
+@pytest.mark.parametrize("changes", [{"row_state": "revoked"}, {"use_since_last_s": 1.0}])
+def test_what_to_look_for_is_told_beside_another_reason_too(changes: dict[str, Any]) -> None:
+    verdict = judge(row_attention=True, row_look="person", **changes)
+    assert verdict.reason != "attention" and "attention" in verdict.also and verdict.look == "person"
+
+
+def test_a_row_of_another_pass_says_nothing_to_look_for() -> None:
+    assert judge(row_attention=True, row_look="person", row_random=1).look == ""
+
+
 def test_a_forged_pass_in_a_locked_lane_is_forged_first() -> None:
     here = Known(own_scope=COMPOUND), Use(), Rules(), Lane(name="entry", lockdown=True), _noon()
     assert decide(Misread("bad_signature"), *here).also == ("lockdown",)

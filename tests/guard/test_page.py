@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import time
@@ -18,6 +19,7 @@ from kiosk.guard.app import create_app
 from kiosk.guard.limits import UNBROKEN
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.verbs import PresentationAnswer
+from sync import terms
 from sync.protocol import Window
 from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
 from tests.fixtures.guard import Guard
@@ -53,6 +55,7 @@ def test_the_core_learns_where_the_page_was_opened(stage: Stage, guard: Guard) -
         ("wrong_pin", "姓名或密码不对"),
         ("locked_out:45", "45秒后再试"),
         ("locked_out:3301", "55分钟后再试"),
+        ("locked_out:3302", "56分钟后再试"),
         ("no_accounts", "还没有保安账号"),
     ],
 )
@@ -61,6 +64,24 @@ def test_a_refused_sign_in_says_why_and_sets_no_cookie(stage: Stage, app: Flask,
     refused = Guard(app).signed_in
     assert refused.status_code == 403 and says in refused.text
     assert "Set-Cookie" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("zh", ["16分钟后再试", "同事用自己的姓名照样能登录", "自己登录过的手机", "墙上的按钮"]),
+        ("en", ["in 16 min", "colleagues sign in under their own names", "where you signed in before", "wired button"]),
+    ],
+)
+def test_who_has_to_wait_is_told_how_long_and_what_to_do_instead(
+    stage: Stage, app: Flask, language: str, says: list[str]
+) -> None:
+    stage.refusals["SignIn"] = "locked_out:961"
+    browser = app.test_client()
+    browser.get(f"/prefer/language/{language}?to=/")
+    refused = browser.post("/sign-in", data={"name": "Lin", "pin": "0000"})
+    assert refused.status_code == 403
+    assert [text for text in says if text not in refused.text] == []
 
 
 def test_a_wrong_pin_is_not_repeated_on_the_page(app: Flask) -> None:
@@ -264,6 +285,43 @@ def test_a_presentation_of_long_ago_is_not_what_the_buttons_act_on(stage: Stage,
     stage.state.now_ms += 120_000
     guard.press("/open")
     assert stage.last(verbs.Override).happening == 0
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+@pytest.mark.parametrize("look", [*terms.LOOKS, "attention", "from_the_future", ""])
+def test_the_guard_reads_in_line_and_panel_what_to_look_for(
+    stage: Stage, guard: Guard, look: str, language: str
+) -> None:
+    """A code that this page does not know, of a newer centre, asks for a second look as one without a code does."""
+    guard.http.get(f"/prefer/language/{language}?to=/")
+    stage.happen(**PEOPLE["marked"] | {"look": look})
+    sentence = words.say(language, words.LOOKS.get(look, words.GUARD["attention"]))
+    panel, _, lines = html.unescape(guard.page()).partition('id="lines"')
+    assert (panel.count(sentence), lines.count(sentence)) == (1, 1)
+
+
+def test_what_to_look_for_is_read_beside_another_reason_too(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["passback"], look="person")
+    panel, _, lines = guard.page().partition('id="lines"')
+    for place in (panel, lines):
+        assert "可能传给了别人" in place and "另有提示：看人" in place
+    stage.happen(**PEOPLE["guided"] | {"guidance": "attention"}, look="desk")
+    assert "放行，并提醒：请本人去一趟领证台" in guard.page() and "另有提示：请本人" not in guard.page()
+
+
+def test_who_is_looked_up_without_a_code_is_marked_too(stage: Stage, guard: Guard) -> None:
+    stage.look = "community"
+    assert words.LOOKS["community"][0] in guard.post("/look-up", term="3-1-502").text
+    stage.look = ""
+    assert words.LOOKS["community"][0] not in guard.post("/look-up", term="3-1-502").text
+
+
+def test_the_lanes_screen_says_nothing_of_what_to_look_for(stage: Stage, app: Flask) -> None:
+    stage.happen(**PEOPLE["marked"] | {"look": "community"})
+    stage.state.lanes[0].shown_outcome, stage.state.lanes[0].shown_reason = "refer", "please_see_guard"
+    shown = app.test_client().get("/screen/in").text
+    assert "保安" in shown
+    assert [sentence for pair in words.LOOKS.values() for sentence in pair if sentence in html.unescape(shown)] == []
 
 
 def test_the_guard_reads_when_a_pass_ended(stage: Stage, guard: Guard) -> None:

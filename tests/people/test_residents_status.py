@@ -19,7 +19,7 @@ from sync.server.people.households.households import Household
 from sync.server.people.registers import own_record
 from sync.server.residents import letter
 from sync.server.staff import sign_in
-from sync.terms import REASONS
+from sync.terms import LOOKS, REASONS
 from tests.fixtures.centre import World
 from tests.fixtures.events import Journal, event, send
 from tests.fixtures.office import token_of
@@ -411,6 +411,17 @@ def test_a_household_sees_its_own_passages_in_plain_words(world: World) -> None:
     page = home.get("/record").text
     assert words.say("zh", "status_reason.passback") in page
     assert "李强" not in page and words.say("zh", "reason.attention") not in page
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_household_sees_that_guards_look_twice_and_not_for_what(world: World, look: str) -> None:
+    """Anyone who has the link reads the page."""
+    home = collected(world)
+    passes.set_attention(world.centre, home.passes()[0].number, True, "wang", look)
+    page = home.get("/record?lang=zh").text
+    assert words.say("zh", "status_what.attention") in page
+    assert f"{look}<" not in page and words.say("zh", f"look_for.{look}") not in page
+    assert words.say("zh", "review_purpose.other") not in page
 
 
 def test_a_household_sees_who_opened_its_record_by_role_and_why(world: World) -> None:

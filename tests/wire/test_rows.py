@@ -181,7 +181,7 @@ def test_gate_that_was_updated_fetches_its_list_whole_once(
     made = issue(centre, 1)[0]
     with centre.writing(7, "test") as writing_:
         writing_.conn.execute(update(tables.pass_).where(tables.pass_.c.number == made.number).values(**FURTHER))
-        passes.set_attention_in(writing_, made.number, True)
+        passes.set_attention_in(writing_, made.number, True, "papers")
     gate.run()
     serial = made.credentials[0].serial
     before = get_current(gate.folder)

@@ -13,6 +13,7 @@ from kiosk.core.kept import Kept, Memory, with_name
 from kiosk.core.lanes import lane as lanes
 from kiosk.core.lanes.lane_run import LaneRun
 from kiosk.core.mirror import Mirror
+from kiosk.core.policy import look_of
 from kiosk.verbs import FoundPass, FoundPasses, LiveLine
 from sync.cache import credential_id
 
@@ -165,6 +166,7 @@ class GuardActs:
                 state=row.state,
                 valid_until_ms=row.valid_until_ms,
                 last_passage_ms=last,
+                look=look_of(row),
             )
         return FoundPasses(list(found.values()))
 

@@ -15,6 +15,7 @@ from sync.server.centre.writing import Centre
 from sync.server.commands.shell import Shell, command, number_of
 from sync.server.passes import bulk, card, compounds, passes
 from sync.server.passes.terms import read_window, tell_terms
+from sync.terms import LOOKS
 
 _MEDIA: dict[str, tuple[Medium, ...]] = {"card": ("card",), "phone": ("phone",), "both": ("card", "phone")}
 
@@ -196,10 +197,16 @@ def revoke(shell: Shell, centre: Centre, number: str) -> None:
 
 @command("attention")
 @click.argument("number")
-@click.option("--off", is_flag=True, help="No longer.")
-def attention(shell: Shell, centre: Centre, number: str, off: bool) -> None:
-    """Ask the guards to look twice at a pass."""
-    _say_pass(shell, passes.set_attention(centre, number, not off, shell.by))
+@click.option("--look", type=click.Choice(LOOKS), help="What for; their page says what to do.")
+@click.option("--off", is_flag=True, help="Stop asking.")
+def attention(shell: Shell, centre: Centre, number: str, look: str | None, off: bool) -> None:
+    """Ask the guards to look twice at a pass.
+
+    \b
+    Example:
+      python -m sync.server attention 7-000001 --look plate
+    """
+    _say_pass(shell, passes.set_attention(centre, number, not off, shell.by, look or ""))
 
 
 @command("delete")

@@ -18,6 +18,8 @@ from sync.server.passes.passes import Order, Pass
 from sync.server.passes.terms import tell_terms
 from sync.server.people.collecting import printing
 from sync.server.views import Route, error_text, language, or_again, page_number, until
+from sync.server.words import coded
+from sync.terms import LOOKS
 
 _LONGEST_EXTENSION_MS = 400 * 86_400_000
 """A slip of the pen (2206 for 2026) must not make the passes of a whole compound good for ever."""
@@ -98,7 +100,8 @@ class Desk:
         live = {c.medium for c in found.credentials if c.state in ("printed", "active")}
         page = render_template(
             "office/pass.html", found=found, live=live, shown=self._shown(found), wrong=wrong,
-            until=request.form.get("until", ""), told_terms=tell_terms(language(), found.own), gone=gone, **asked,
+            until=request.form.get("until", ""), told_terms=tell_terms(language(), found.own), gone=gone, looks=LOOKS,
+            look=lambda code: coded(language(), "look_for", code), **asked,
         )  # fmt: skip
         return (page, 409) if wrong else page
 
@@ -113,7 +116,7 @@ class Desk:
             "suspend": lambda: passes.suspend(centre, number, by),
             "resume": lambda: passes.resume(centre, number, by),
             "revoke": lambda: passes.revoke(centre, number, by),
-            "attention": lambda: passes.set_attention(centre, number, True, by),
+            "attention": lambda: passes.set_attention(centre, number, True, by, request.form.get("look", "")),
             "no_attention": lambda: passes.set_attention(centre, number, False, by),
             "terms": lambda: passes.limit(centre, number, *terms_form.read(request.form.to_dict(flat=False)), by),
             "reissue_card": lambda: passes.reissue(centre, number, ("card",), by),

@@ -37,6 +37,7 @@ from sync.server.centre.places import Lanes, get_compound, lanes_of
 from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes.compounds import extensions, signed_until, signing_key
 from sync.server.passes.terms import check_terms
+from sync.terms import LOOKS
 
 PAGE_ROWS = 50
 DEFAULT_VALIDITY_MS = 30 * 24 * HOUR_MS
@@ -86,6 +87,7 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
     short_code: str
     household: int
     attention: bool
+    look: str
     lanes: str
     terms: str
     credentials: tuple[Issued, ...] = ()
@@ -423,16 +425,22 @@ def prune(centre: Centre, compound_id: int, before_ms: int) -> int:
         return feed.prune(conn, compound_id, before_ms)
 
 
-def set_attention(centre: Centre, number: str, attention: bool, by: str) -> Pass:
-    """Ask the guard to look twice at this pass, or no longer."""
+def set_attention(centre: Centre, number: str, attention: bool, by: str, look: str = "") -> Pass:
+    """Ask the guard to look twice at this pass, or no longer. ``look``: for what, of :data:`sync.terms.LOOKS`; where
+    it is empty the guard is not told. Raises CentreError for another word."""
     with centre.writing(compound_of(number), by) as writing:
-        return set_attention_in(writing, number, attention)
+        return set_attention_in(writing, number, attention, look)
 
 
-def set_attention_in(writing: Writing, number: str, attention: bool) -> Pass:
-    """As part of a transaction that does more."""
-    _set(writing, _get_pass(writing, number), attention=attention)
-    return _done(writing, "attention" if attention else "no-attention", number)
+def set_attention_in(writing: Writing, number: str, attention: bool, look: str = "") -> Pass:
+    """As part of a transaction that does more. The record of deeds has the code as its reason."""
+    if look and look not in LOOKS:
+        raise CentreError(
+            "请从列表里选保安要看什么。", f"Guards can be asked to look for {', '.join(LOOKS)}, not for {look!r}."
+        )
+    look = look if attention else ""
+    _set(writing, _get_pass(writing, number), attention=attention, look=look)
+    return _done(writing, "attention", number, look) if attention else _done(writing, "no-attention", number)
 
 
 def set_terms(centre: Centre, number: str, terms: Terms, by: str) -> Pass:
@@ -524,9 +532,9 @@ def _set(writing: Writing, owner: Any, **values: Any) -> None:
     writing.touch()
 
 
-def _done(writing: Writing, what: str, number: str) -> Pass:
+def _done(writing: Writing, what: str, number: str, why: str = "") -> Pass:
     done = _get_passes(writing.conn, writing.compound_id, [number])[0]
-    writing.audit(what, number, done.household)
+    writing.audit(what, number, done.household, why)
     return done
 
 

@@ -369,7 +369,10 @@ def _known(family: str, code: str) -> str:
 
 
 def _purpose(look: own_record.Look) -> str:
-    """Why somebody looked: the code in words, and what was written beside it."""
+    """Why somebody looked: the code in words, and what was written beside it. What guards were asked to look for is
+    between office and guards: anyone who has the link reads this page."""
+    if look.what == "attention":
+        return ""
     code, _, said = look.why.partition(": ")
     family = "registers_why" if look.what == "table" else "review_purpose"
     return " · ".join(part for part in (_known(family, code) if code else "", said) if part)
