@@ -332,11 +332,8 @@ def entrances(rules: Rules) -> tuple[Direction, ...]:
 
 
 def terms_of(kind: str, row: CredentialRow | None, rules: Rules) -> Terms:
-    """What holds for one pass beside the rules for all: its own terms, and of entries in all the fewest that it or the
-    rule for its kind allows."""
-    own = (_own_terms(row) if row else None) or Terms()
-    entries = [most for most in (own.entries, rules.entries_kind.get(kind, 0)) if most]
-    return msgspec.structs.replace(own, entries=min(entries, default=0))
+    """What holds for one pass beside the rules for all. Terms that this gate does not know say nothing here."""
+    return rules.terms_for(kind, (_own_terms(row) if row else None) or Terms())
 
 
 def _own_terms(row: CredentialRow) -> Terms | None:
