@@ -223,6 +223,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """By kind: how long after the end that is signed in it a credential may be good because the list says so. A kind
     that is not named (visitors, contractors): not at all. The root does not sign the list's rows."""
 
+    def terms_for(self, kind: str, own: Terms) -> Terms:
+        """What holds for one pass beside what holds for all: its own terms, and the fewest entries that they or the
+        rule for its kind allow."""
+        entries = [most for most in (own.entries, self.entries_kind.get(kind, 0)) if most]
+        return msgspec.structs.replace(own, entries=min(entries, default=0))
+
     def honoured_ms(self, kind: str, signed_until_ms: int) -> int:
         """The latest end (UTC milliseconds) that a list may give to a credential, by the end that is signed in it."""
         return signed_until_ms + self.extension_hours.get(kind, 0) * 3_600_000

@@ -339,11 +339,8 @@ def entrances(rules: Rules) -> tuple[Direction, ...]:
 
 
 def terms_of(kind: str, row: CredentialRow | None, rules: Rules) -> Terms:
-    """What holds for one pass beside the rules for all: its own terms, and of entries in all the fewest that it or the
-    rule for its kind allows."""
-    own = (_own_terms(row) if row else None) or Terms()
-    entries = [most for most in (own.entries, rules.entries_kind.get(kind, 0)) if most]
-    return msgspec.structs.replace(own, entries=min(entries, default=0))
+    """What holds for one pass beside the rules for all. Terms that this gate does not know say nothing here."""
+    return rules.terms_for(kind, (_own_terms(row) if row else None) or Terms())
 
 
 def _own_terms(row: CredentialRow) -> Terms | None:
@@ -370,10 +367,12 @@ def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, n
 
 def _limits(case: _Case, found: list[tuple[Reason, Outcome]]) -> Limits:
     reasons = {reason for reason, _ in found}
+    hours = (_missed_hours(case) or ()) if "outside_hours" in reasons else ()
     return Limits(
         case.credential.not_before_ms if "not_yet_valid" in reasons else 0,
         case.until_ms if "expired" in reasons else 0,
-        (_missed_hours(case) or ()) if "outside_hours" in reasons else (),
+        hours,
+        bool(hours) and hours == case.terms.hours,
     )
 
 

@@ -30,13 +30,13 @@ from sync.credential import (
     not_before_step,
     sign_credential,
 )
-from sync.protocol import ProtocolError, Terms, read_terms, write_terms
+from sync.protocol import Terms, write_terms
 from sync.server.centre import feed, tables
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.places import Lanes, get_compound, lanes_of
 from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes.compounds import extensions, signed_until, signing_key
-from sync.server.passes.terms import check_terms
+from sync.server.passes.terms import check_terms, read_own
 from sync.terms import LOOKS
 
 PAGE_ROWS = 50
@@ -94,11 +94,8 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def own(self) -> Terms:
-        """Its terms; none where a newer centre wrote some that this one does not know."""
-        try:
-            return read_terms(self.terms)
-        except ProtocolError:
-            return Terms()
+        """Its terms."""
+        return read_own(self.terms)
 
 
 class PhoneCode(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sync.protocol import MOST_ENTRIES, Terms, Window
+from sync.protocol import MOST_ENTRIES, ProtocolError, Terms, Window, read_terms
 from sync.server.centre.errors import CentreError
 from sync.server.words import Language, say
 
@@ -23,6 +23,14 @@ def check_terms(terms: Terms) -> None:
         raise CentreError(f"一张证最多{MOST_WINDOWS}个时段。", f"A pass has at most {MOST_WINDOWS} hours of its own.")
     if not all(window.can_be and window.days for window in terms.hours):
         raise CentreError("时段的开始和结束不能相同，请至少选一天。", "Hours begin and end, on at least one day.")
+
+
+def read_own(text: str) -> Terms:
+    """The terms that a row says; none where a newer centre wrote some that this one does not know."""
+    try:
+        return read_terms(text)
+    except ProtocolError:
+        return Terms()
 
 
 def read_window(words: str) -> Window:

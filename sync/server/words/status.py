@@ -261,6 +261,17 @@ _VISITORS: Mapping[str, Pair] = {
     "status_visitor_plate": ("车牌", "Number plate"),
     "status_visitor_plate_hint": ("不开车不填", "if they come by car"),
     "status_visitor_day": ("哪一天", "Which day"),
+    "status_visitor_entries": ("能进几次门", "How often they may come in"),
+    "status_visitor_entries_hint": (
+        "选1次，图片转给别人也进不来。各个门各自计数。",
+        "With once, nobody else gets in by a forwarded picture. Each gate counts for itself.",
+    ),
+    "status_visitor_any": ("当天不限次", "any number that day"),
+    "status_visitor_times": ("{n}次", "{n} ×"),
+    "status_visitor_rule": ("按小区规定，总共{n}次", "{n} × in all, by the compound's rule"),
+    "status_visitor_hours": ("什么时间来", "Between which times"),
+    "status_visitor_hours_hint": ("不填就是全天", "empty: all day"),
+    "status_visit_entered": ("已知进门{n}次。", "Came in {n} times, as far as we have heard."),
     "status_answer_for": (
         "邀请即表示由本户对客人负责，请提醒客人戴口罩、配合登记。",
         "By inviting you answer for your visitor. Please remind them of masks and of registering.",
