@@ -24,13 +24,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in kiosk, which tests m
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Flask]:
     """A centre in the test's folder, whose clock stands still."""
-    from sync.server.app import close_app, create_app
+    from sync.server.app import close_app
     from sync.server.centre.settings import Settings
     from tests.fixtures.both_ends import NOW_MS
-    from tests.fixtures.centre import copy_empty
+    from tests.fixtures.centre import copy_empty, open_app
 
     copy_empty(tmp_path / "centre")
-    app = create_app(Settings(state=tmp_path / "centre", watch=False, clock=lambda: NOW_MS))
+    app = open_app(Settings(state=tmp_path / "centre", watch=False, clock=lambda: NOW_MS))
     yield app
     close_app(app)
 

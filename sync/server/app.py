@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -13,7 +15,7 @@ from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import IntegerConverter, Map, ValidationError
+from werkzeug.routing import IntegerConverter, Map, Rule, ValidationError
 
 from sync.hosts import KnownHosts
 from sync.protocol import API, VERSION, Refusal
@@ -46,8 +48,18 @@ class _Number(IntegerConverter):
         return int(super().to_python(value))
 
 
+class _Route(Rule):
+    """A route whose links are compiled when the first one is written: of all routes that was most of a start's time."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        compiled = functools.cache(lambda: super(_Route, self)._compile_builder(append_unknown))
+        return lambda *values, **named: compiled()(*values, **named)
+
+
 class _Application(Flask):
     """Flask that writes no address down when a page fails: a link or a code in it is somebody's secret."""
+
+    url_rule_class = _Route
 
     def log_exception(self, exc_info: Any) -> None:
         _log.error("page=failed endpoint=%s method=%s", request.endpoint, request.method, exc_info=exc_info)

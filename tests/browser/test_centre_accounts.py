@@ -71,6 +71,7 @@ def test_an_administrator_makes_accounts(officer: Officer, town: Town) -> None:
     page.fill("input[name=old]", PASSWORD)
     page.fill("input[name=password]", "another one 2")
     button(page, "password").click()
+    page.wait_for_load_state()
     assert page.locator(".note").count() == 1 and sign_in.authenticate(town.centre, "zhang", "another one 2")
 
 

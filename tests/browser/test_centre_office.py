@@ -43,6 +43,7 @@ def test_an_officers_day(officer: Officer, town: Town) -> None:
     page.fill("input[name=dwelling]", "1-1-101")
     page.check("input[name=phone]")
     page.click("form:has(select[name=kind]) button.main")
+    page.wait_for_url("**/passes/7-*")
     number = page.url.rsplit("/", 1)[1]
     officer.picture("2-pass-printed")
     button(page, "hand_over").click()

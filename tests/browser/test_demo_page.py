@@ -14,7 +14,7 @@ import pytest
 
 from tests.fixtures.browsers.chromium import PICTURES, SCREENS
 
-START_S = 120.0
+START_S = 600.0
 BEHIND = {
     "resident": ("/j/1", ""),
     "property": ("/c/1/review", "王敏"),

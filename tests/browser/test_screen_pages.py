@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.fixtures.browsers.chromium import PATIENCE_S, PICTURES
-from tests.fixtures.browsers.guard_program import Program, running
+from tests.fixtures.browsers.guard_program import Program, shared
 
 SIZES = {"hdmi": (1920, 1080), "panel": (800, 480), "upright": (720, 1280)}
 NEIGHBOUR = "neighbour 3号门，向左80米|gate 3, 80 m to the left"
@@ -44,10 +43,16 @@ STATES: dict[str, tuple[list[str], str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Program]]:
+    with shared(tmp_path_factory.mktemp("screens")) as get:
+        yield get
+
+
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    with running(tmp_path) as program:
-        yield program
+def program(programs: Callable[[], Program]) -> Program:
+    """One for all these tests: it costs more than most of them."""
+    return programs()
 
 
 @pytest.fixture(params=SIZES)

@@ -198,13 +198,20 @@ def test_writer_killed_at_any_moment_leaves_whole_pages(path: Path) -> None:
 def test_reader_sees_only_whole_pages_while_the_writer_works(path: Path, writer: ListWriter) -> None:
     done, wrong = threading.Event(), []
 
+    def look(reader: ListReader) -> None:
+        revision = int(reader.meta()["revision"])
+        found = reader.find(7, revision) if revision else None
+        if revision and (found is None or found.revision < revision):
+            wrong.append(f"{revision}: {found}")
+
     def read() -> None:
         with reading(path) as reader:
             while not done.is_set():
-                revision = int(reader.meta()["revision"])
-                found = reader.find(7, revision) if revision else None
-                if revision and (found is None or found.revision < revision):
-                    wrong.append(revision)
+                try:
+                    look(reader)
+                except ListError as err:  # a slow machine may have no answer in time, but never a wrong one
+                    if "no answer" not in str(err):
+                        wrong.append(str(err))
 
     threads = [threading.Thread(target=read) for _ in range(3)]
     for thread in threads:
