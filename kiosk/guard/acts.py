@@ -1,4 +1,4 @@
-"""What a guard does: open, refuse, give the reason, hold open, lock down, confirm the time."""
+"""What a guard does: open, refuse, give the reason, hold open, lock down, set the time."""
 
 from __future__ import annotations
 

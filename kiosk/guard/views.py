@@ -412,7 +412,7 @@ def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
 def _standing_sentence(language: str, stands: Standing, state: GateState) -> str:
     """Where a gate has several lanes, with those that it is about."""
     sentence = code(language, words.FAULTS, stands.code)
-    if len(state.lanes) < 2 or not stands.lanes:
+    if len(state.lanes) < 2 or not any(stands.lanes):
         return sentence
     titles = word(language, "and").join(title_of(language, state, lane) for lane in stands.lanes)
     return f"{titles} · {sentence}"

@@ -428,7 +428,10 @@ FAULTS: dict[str, Pair] = {
         "有新规定本机看不懂，按旧规定。叫技术员。",
         "New rules this gate cannot read; old ones hold. Call the technician.",
     ),
-    "clock_untrusted": ("门的时间不准。请对一下时间。", "The gate's clock is not sure. Please confirm the time."),
+    "clock_untrusted": (
+        "门的时间不准。请照手表或手机对一下。",
+        "The gate's clock is not sure. Set it by a watch, or by your phone.",
+    ),
     "centre_restored": (
         "中心退回到了旧备份。照常放行，打给物业。",
         "The centre went back to an old backup. Go on; call the desk.",

@@ -72,6 +72,15 @@ def test_where_there_are_several_lanes_the_bar_names_the_one_that_is_open() -> N
     assert views.bar("zh", state, False).sentence.startswith("东门入口 · 门保持常开")
 
 
+def test_a_caution_names_the_lane_it_is_about_and_none_where_it_is_about_the_gate() -> None:
+    told = [Caution(number=n, code=code, lane=lane, since_ms=NOW_MS) for n, (code, lane) in enumerate(
+        [("journal", ""), ("call", "out")])]  # fmt: skip
+    state = gate_state(lanes=[lane_state(), lane_state("out", title_zh="东门出口")], cautions=told)
+    call, journal = views.bar("zh", state, False).cautions
+    assert journal == f"14:05 起：{words.FAULTS['journal'][0]}"
+    assert call == f"14:05 起：东门出口 · {words.FAULTS['call'][0]}"
+
+
 def test_a_caution_stays_on_every_page_until_somebody_has_seen_it(stage: Stage, app: Any) -> None:
     guard = Guard(app)
     stage.state.cautions = [Caution(number=7, code="call", lane="in", since_ms=NOW_MS)]
