@@ -28,6 +28,7 @@ KIND_TONES = {
     "lockdown": "look",
     "held_open": "look",
     "unasked": "look",
+    "provisional": "ok",
 }
 
 
@@ -193,7 +194,9 @@ def line(language: str, entry: Entry, board: Board, state: GateState | None) -> 
 
 
 def _title(language: str, happening: LiveLine) -> str:
-    parts = [code(language, words.KINDS, happening.kind), _outcome(language, happening), happening.by]
+    count = word(language, "people", n=happening.repeats) if happening.kind == "provisional" else ""
+    outcome = "" if count else _outcome(language, happening)
+    parts = [code(language, words.KINDS, happening.kind), count, outcome, happening.by]
     return " · ".join(filter(None, parts))
 
 
@@ -592,7 +595,7 @@ def refusal(language: str, reason: str) -> str:
 
 def done_sentence(language: str, line: LiveLine) -> str:
     """What the gate did at a guard's word."""
-    if line.kind in ("ruling", "override"):
+    if line.kind in ("ruling", "override", "provisional"):
         return word(language, "opened" if line.outcome == "grant" else "refused")
     return word(language, "done")
 
