@@ -94,6 +94,7 @@ def core(config: Config) -> None:
     from kiosk.core.clock import Clock
     from kiosk.core.gate import DISK_S, Gate
     from kiosk.core.guards.acts import GuardActs
+    from kiosk.core.guards.family import FamilyThrough
     from kiosk.core.guards.live import LiveList
     from kiosk.core.guards.post import GuardSessions, KeptSessions, this_boot
     from kiosk.core.guards.provisional import KeptEntries, ProvisionalEntries
@@ -133,7 +134,8 @@ def core(config: Config) -> None:
     gate = Gate(runs, book, journal, mirror, clock, kept, own_scope, time.monotonic)
     entries = Kept(config.core_state / "provisional.json", KeptEntries(), patience_s=DISK_S)
     provisional = ProvisionalEntries(gate, book, mirror, clock, entries)
-    acts = GuardActs(gate, book, mirror, kept, time.monotonic, provisional)
+    family = FamilyThrough(gate, book, mirror, clock, time.monotonic)
+    acts = GuardActs(gate, book, mirror, kept, time.monotonic, provisional, family)
     tries = Kept(config.core_state / "tries.json", KeptTries(), patience_s=DISK_S)
     sessions = Kept(config.core_state / "sessions.json", KeptSessions(), patience_s=DISK_S)
     post = GuardSessions(lambda: mirror.vouched.accounts, time.monotonic, tries, sessions, this_boot())

@@ -245,6 +245,15 @@ class Admission(Act):
     unlisted: bool = False
 
 
+class Followers(Act):
+    """Let so many of a household in behind the one of that line, who showed a code."""
+
+    token: str
+    lane: str
+    happening: int
+    count: int
+
+
 class ProvisionalEntry(msgspec.Struct, kw_only=True):
     """A household that is let in again until then."""
 
@@ -433,6 +442,7 @@ EXPLAIN: Verb[Explain, Nothing] = Verb("explain", Explain, Nothing)
 ACKNOWLEDGE: Verb[Acknowledge, Nothing] = Verb("acknowledge", Acknowledge, Nothing)
 ADMIT: Verb[Admission, LiveLine] = Verb("admit", Admission, LiveLine)
 LASTING: Verb[Token, ProvisionalEntries] = Verb("lasting", Token, ProvisionalEntries)
+FOLLOW: Verb[Followers, LiveLine] = Verb("follow", Followers, LiveLine)
 HOLD: Verb[Hold, LiveLine] = Verb("hold", Hold, LiveLine)
 LOCKDOWN: Verb[Lockdown, LiveLine] = Verb("lockdown", Lockdown, LiveLine)
 LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)

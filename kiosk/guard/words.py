@@ -240,6 +240,7 @@ KINDS: dict[str, Pair] = {
     "tamper": ("设备被打开", "Housing opened"),
     "unasked": ("未经放行", "Not let in"),
     "provisional": ("没带证，已登记", "No pass, registered"),
+    "family": ("家人跟着走", "Family follows"),
 }
 
 PASS_KINDS: dict[str, Pair] = {
@@ -500,6 +501,18 @@ ERRORS: dict[str, Pair] = {
         "community. If they agree, use Open.",
     ),
     "how_many": ("请选有几个人。", "Choose how many people there are."),
+    "not_let_in": (
+        "这个人没有放行，或已经过了一分钟，门没有动。请再刷一次。",
+        "That person was not let in, or it is over a minute ago; the gate did not move. Have the pass shown again.",
+    ),
+    "no_household": (
+        "这张证不带家人，门没有动。请各自刷证，或到“没带证”登记。",
+        "This pass brings no family; the gate did not move. Have each show a pass, or use “No pass”.",
+    ),
+    "family_quota": (
+        "这一户今天的次数不够这么多人，门没有动。急事要放行，请用“开门”。",
+        "That household may not come that often today; the gate did not move. If it is urgent, use Open.",
+    ),
     "too_short": ("请把房号、车牌、证号或短码输完整。", "Enter the whole dwelling, plate, number or code."),
     "forged": ("页面过期了，请再按一次。", "The page was out of date. Please press again."),
     "bad_time": ("时间没看懂。请填日期和时间。", "The time was not understood. Enter date and time."),
@@ -632,6 +645,8 @@ WORDS: dict[str, Pair] = {
     "look_up": ("查询", "Look up"),
     "look_up_hint": ("房号、车牌、证号或短码", "Dwelling, plate, number or short code"),
     "look_up_rule": ("不按姓名查，也不列出住户。", "Never by name, and no lists of people."),
+    "family": ("后面还有家人？", "Family behind?"),
+    "family_one": ("再放{n}个家人", "Let {n} of the family follow"),
     "no_pass": ("没带证", "No pass"),
     "no_pass_hint": (
         "问清住哪一户、几个人。登记后{n}天内，这一户再来不用重填。",
@@ -646,7 +661,7 @@ WORDS: dict[str, Pair] = {
     "people": ("{n}人", "{n} people"),
     "unlisted_sure": ("名单里没有，也登记", "Not on the list: register all the same"),
     "admit": ("登记并放行", "Register, open"),
-    "admit_again": ("再放行", "Let in again"),
+    "admit_again": ("再放行", "let in"),
     "registered_before": ("已登记，还没到期", "Registered, still good"),
     "good_until": ("到{time}，{name}登记", "until {time}, by {name}"),
     "found_none": ("没有查到。看看有没有输错。", "Nothing found. Check what you typed."),

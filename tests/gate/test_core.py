@@ -155,7 +155,7 @@ VERBS = {
         verbs.OVERRIDE: verbs.Override("", "entry", True), verbs.EXPLAIN: verbs.Explain("", 1, ""),
         verbs.HOLD: verbs.Hold("", "entry", True), verbs.SETTLE: verbs.Settle("", "tap"),
         verbs.ACKNOWLEDGE: verbs.Acknowledge("", 1), verbs.ADMIT: verbs.Admission("", "entry", ""),
-        verbs.LASTING: verbs.Token(""),
+        verbs.LASTING: verbs.Token(""), verbs.FOLLOW: verbs.Followers("", "entry", 1, 1),
         verbs.LOCKDOWN: verbs.Lockdown("", "entry", True), verbs.LOOK_UP: verbs.LookUp("", ""),
         verbs.PRESENT_TEXT: verbs.PresentText("", "entry", ""), verbs.CONFIRM_TIME: verbs.ConfirmTime("", 1),
     },
@@ -363,6 +363,17 @@ def test_a_household_without_a_pass_is_let_in_once_for_each_tap_and_only_by_a_gu
     assert [(event.by, event.count) for event in core.bench.events("provisional")] == [("Lin", 2)]
 
 
+def test_a_family_is_let_in_once_for_each_tap_and_only_by_a_guard(core: Here) -> None:
+    tap = verbs.Followers(core.token(), "entry", core.present().happening, 2, act="m1")
+    first = core.guard(verbs.FOLLOW, tap)
+    assert core.guard(verbs.FOLLOW, tap) == first
+    late = replace(tap, act="m2", until=time.monotonic() - 1)
+    assert refusal(lambda: core.guard(verbs.FOLLOW, late)) == "too_late"
+    assert refusal(lambda: core.guard(verbs.FOLLOW, replace(tap, act="m3", run="another"))) == "line_gone"
+    assert refusal(lambda: core.guard(verbs.FOLLOW, replace(tap, token="", act="m4"))) == "not_signed_in"
+    assert [event.by for event in core.bench.events("family")] == ["Lin", "Lin"]
+
+
 def test_a_call_stays_told_until_a_guard_has_seen_it_and_whose_word_that_was_is_recorded(core: Here) -> None:
     gate, token = core.bench.gate, core.token()
     for level in (True, False):
@@ -383,6 +394,7 @@ def test_a_call_stays_told_until_a_guard_has_seen_it_and_whose_word_that_was_is_
     "question",
     [(verbs.OVERRIDE, lambda t: verbs.Override(t, "garage", True)),
      (verbs.HOLD, lambda t: verbs.Hold(t, "garage", True)),
+     (verbs.FOLLOW, lambda t: verbs.Followers(t, "garage", 1, 1)),
      (verbs.ADMIT, lambda t: verbs.Admission(t, "garage", "3-2-1201")),
      (verbs.PRESENT_TEXT, lambda t: verbs.PresentText(t, "garage", ""))],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""People who come without a pass of their own, at the guards' page: a household registered by its dwelling."""
+"""People without a pass of their own, at the guards' page: a household by its dwelling, a family behind one code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Flask
 
 from kiosk import verbs
 from kiosk.guard import words
-from tests.fixtures.browsers.guard_stage import Stage, lane_state
+from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
 from tests.fixtures.guard import Guard
 
 
@@ -75,3 +75,35 @@ def test_the_page_is_there_in_english(guard: Guard) -> None:
     guard.http.set_cookie("gate_language", "en")
     page = guard.page("/no-pass")
     assert "Register, open" in page and not re.search("[一-鿿]", re.sub("中文|东门|王建国", "", page))
+
+
+def test_a_family_follows_the_one_who_showed_a_pass_with_one_tap(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["grant"])
+    assert guard.page().count('class="follow"') == 1
+    assert guard.post("/family", lane="in", happening=1, count=3, act="m1").location == "/"
+    asked = stage.last(verbs.Followers)
+    assert (asked.lane, asked.happening, asked.count, asked.act) == ("in", 1, 3, "m1")
+    assert "家人跟着走 · 3人 · 王建国" in guard.page()
+
+
+@pytest.mark.parametrize("changes", [
+    {"outcome": "deny", "reason": "revoked"}, {"pass_kind": "visitor"}, {"pass_kind": "vehicle"},
+    {"at_ms": NOW_MS - 60_000},
+])  # fmt: skip
+def test_no_family_is_offered_behind_anybody_else(stage: Stage, guard: Guard, changes: dict[str, object]) -> None:
+    stage.happen(**(PEOPLE["grant"] | changes))
+    assert 'class="follow"' not in guard.page()
+
+
+def test_a_family_is_offered_when_a_guard_has_let_a_resident_through(stage: Stage, guard: Guard) -> None:
+    stage.happen(**(PEOPLE["passback"] | {"pass_kind": "resident"}))
+    assert 'class="follow"' not in guard.page()
+    stage.happen("ruling", about=1, outcome="grant", by="王建国")
+    assert 'class="follow"' in guard.page()
+
+
+@pytest.mark.parametrize("why", ["not_let_in", "no_household", "family_quota", "how_many"])
+def test_why_a_family_was_not_let_in_is_said(stage: Stage, guard: Guard, why: str) -> None:
+    stage.refusals["Followers"] = why
+    refused = guard.post("/family", lane="in", happening=1, count=3)
+    assert refused.status_code == 409 and words.ERRORS[why][0] in refused.text

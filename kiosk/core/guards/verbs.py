@@ -65,6 +65,7 @@ class GuardVerbs:
             verbs.ACKNOWLEDGE: self._acknowledge,
             verbs.ADMIT: self._admit,
             verbs.LASTING: self._lasting,
+            verbs.FOLLOW: self._follow,
             verbs.HOLD: self._hold,
             verbs.LOCKDOWN: self._lockdown,
             verbs.LOOK_UP: self._look_up,
@@ -120,6 +121,11 @@ class GuardVerbs:
         entries = self._acts.provisional
         act = partial(entries.admit, asked.lane, asked.dwelling, asked.people, asked.unlisted, by)
         return self._jobs.ask(lambda: self._once.carry_out(asked, act), asked.at)
+
+    def _follow(self, asked: verbs.Followers) -> verbs.LiveLine:
+        by = self._post.who(asked.token).name
+        act = partial(self._acts.family.follow, asked.lane, asked.happening, asked.count, by)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act, asked.happening), asked.at)
 
     def _lasting(self, asked: verbs.Token) -> verbs.ProvisionalEntries:
         self._post.who(asked.token)

@@ -375,6 +375,7 @@ WORDS: Mapping[str, Pair] = {
     "event.acknowledged": ("保安已看到警示", "A guard has seen an alarm"),
     "event.camera_fault": ("摄像头故障", "Camera fault"),
     "event.unasked": ("没放行就通过", "Passed without being let in"),
+    "event.family": ("跟着家人进出，保安数人放行", "Followed their family, counted by the guard"),
     "event.provisional": ("没带证，登记后放行", "No pass: registered and let in"),
     "unasked_week": ("7天内没放行就通过：{n}次", "Passed without being let in, 7 days: {n}"),
     "outcome.grant": ("放行", "let through"),
