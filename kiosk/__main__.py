@@ -94,8 +94,10 @@ def core(config: Config) -> None:
     from kiosk.core.clock import Clock
     from kiosk.core.gate import DISK_S, Gate
     from kiosk.core.guards.acts import GuardActs
+    from kiosk.core.guards.family import FamilyThrough
     from kiosk.core.guards.live import LiveList
     from kiosk.core.guards.post import GuardSessions, KeptSessions, this_boot
+    from kiosk.core.guards.provisional import KeptEntries, ProvisionalEntries
     from kiosk.core.guards.tries import KeptTries
     from kiosk.core.journal import Journal
     from kiosk.core.kept import Kept, Memory, Statements
@@ -130,7 +132,10 @@ def core(config: Config) -> None:
     own_scope = anchor.compound if anchor else 0
     book = Book(journal, clock, live.tell)
     gate = Gate(runs, book, journal, mirror, clock, kept, own_scope, time.monotonic)
-    acts = GuardActs(gate, book, mirror, kept, time.monotonic)
+    entries = Kept(config.core_state / "provisional.json", KeptEntries(), patience_s=DISK_S)
+    provisional = ProvisionalEntries(gate, book, mirror, clock, entries)
+    family = FamilyThrough(gate, book, mirror, clock, time.monotonic)
+    acts = GuardActs(gate, book, mirror, kept, time.monotonic, provisional, family)
     tries = Kept(config.core_state / "tries.json", KeptTries(), patience_s=DISK_S)
     sessions = Kept(config.core_state / "sessions.json", KeptSessions(), patience_s=DISK_S)
     post = GuardSessions(lambda: mirror.vouched.accounts, time.monotonic, tries, sessions, this_boot())

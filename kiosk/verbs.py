@@ -149,7 +149,7 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
 class LiveLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One line of the live list. Numbered 1, 2, 3 … since the core started; a later one may settle an earlier.
 
-    ``kind``: decision, ruling, override, explained, passage, button, fire, lockdown, held_open, call, tamper, state.
+    ``kind``: a :data:`sync.terms.LiveKind`, or state.
     ``outcome``: grant, refer, deny for decisions; passed, not_passed, no_sensor, interrupted for passages.
     ``about`` is the number of the decision this line settles or contradicts; ``event`` the journal's id of it.
     """
@@ -237,6 +237,42 @@ class Became(msgspec.Struct, omit_defaults=True):
 
     line: LiveLine | None = None
     why: str = ""
+
+
+class Admission(Act):
+    """Let ``people`` of a household in that has no pass to show, by its dwelling. ``unlisted``: the guard says that it
+    may be missing in the list."""
+
+    token: str
+    lane: str
+    dwelling: str
+    people: int = 1
+    unlisted: bool = False
+
+
+class Followers(Act):
+    """Let so many of a household in behind the one of that line, who showed a code."""
+
+    token: str
+    lane: str
+    happening: int
+    count: int
+
+
+class ProvisionalEntry(msgspec.Struct, kw_only=True):
+    """A household that is let in again until then."""
+
+    dwelling: str
+    people: int
+    until_ms: int
+    by: str
+
+
+class ProvisionalEntries(msgspec.Struct):
+    """Those that last, the newest first. ``days``: how long a new one lasts by the compound's rule."""
+
+    entries: list[ProvisionalEntry]
+    days: int = 1
 
 
 class Explain(msgspec.Struct):
@@ -410,6 +446,9 @@ OVERRIDE: Verb[Override, LiveLine] = Verb("override", Override, LiveLine)
 SETTLE: Verb[Settle, Became] = Verb("settle", Settle, Became)
 EXPLAIN: Verb[Explain, Nothing] = Verb("explain", Explain, Nothing)
 ACKNOWLEDGE: Verb[Acknowledge, Nothing] = Verb("acknowledge", Acknowledge, Nothing)
+ADMIT: Verb[Admission, LiveLine] = Verb("admit", Admission, LiveLine)
+LASTING: Verb[Token, ProvisionalEntries] = Verb("lasting", Token, ProvisionalEntries)
+FOLLOW: Verb[Followers, LiveLine] = Verb("follow", Followers, LiveLine)
 HOLD: Verb[Hold, LiveLine] = Verb("hold", Hold, LiveLine)
 LOCKDOWN: Verb[Lockdown, LiveLine] = Verb("lockdown", Lockdown, LiveLine)
 LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)

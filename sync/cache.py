@@ -43,7 +43,7 @@ PATIENCE_S = 3.0
 CHECK_S = 600.0
 ALONE_S = 10.0
 """How long a file is read alone before it is opened in the ordinary way again."""
-_LOOK_UP_LIMIT = 20
+LOOK_UP_LIMIT = 20
 _MOST_SIGNED = 20_000
 _MOST_META = 1000
 _LONGEST_NAME = 300
@@ -147,6 +147,11 @@ def is_name(term: str) -> bool:
     return not _SHORT_CODE.fullmatch(folded) and not any(sign.isdigit() for sign in folded)
 
 
+def fold_dwelling(term: str) -> str:
+    """As :func:`fold`, for a dwelling: words such as 栋 and 室 make no difference either."""
+    return fold(_ADDRESS_WORDS.sub("", fold(term)))
+
+
 def _folded(column: str) -> str:
     """The same of a column, as SQL; an index is over it."""
     for sign in SIGNS:
@@ -157,7 +162,7 @@ def _folded(column: str) -> str:
 _LOOK_UP = (
     "{} WHERE "
     + " OR ".join(f"({_folded(column)} = ?1 AND {column} <> '')" for column in _SEARCHED)
-    + (f" ORDER BY number LIMIT {_LOOK_UP_LIMIT}")
+    + " ORDER BY number LIMIT ?2"
 )
 
 
@@ -512,13 +517,13 @@ class ListReader:
         found = self._rows("{} WHERE id = ?", (credential_id(scope, serial),), FIND_S)
         return _row(found[0]) if found else None
 
-    def look_up(self, term: str) -> list[CredentialRow]:
+    def look_up(self, term: str, most: int = LOOK_UP_LIMIT) -> list[CredentialRow]:
         """Rows whose dwelling, plate, number or short code is ``term`` (:func:`fold`), with or without words such as
-        栋 and 室; at most 20, in order of number. Part of it finds nothing."""
+        栋 and 室; at most ``most``, in order of number. Part of it finds nothing."""
         folded = fold(term)
-        wanted = dict.fromkeys(text for text in (folded, fold(_ADDRESS_WORDS.sub("", folded))) if text)
-        found = (row for text in wanted for row in self._rows(_LOOK_UP, (text,), FIND_S))
-        return [_row(values) for values in itertools.islice(found, _LOOK_UP_LIMIT)]
+        wanted = dict.fromkeys(text for text in (folded, fold_dwelling(term)) if text)
+        found = (row for text in wanted for row in self._rows(_LOOK_UP, (text, most), FIND_S))
+        return [_row(values) for values in itertools.islice(found, most)]
 
     def meta(self) -> dict[str, str]:
         """schema, compound, epoch, revision, as_of_ms and ``last_serial/SCOPE``, as texts."""

@@ -215,6 +215,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How long a refer waits for the guard before it is a deny."""
     override_budget: int = 10
     """Overrides of one guard in 12 hours before the supervisor is told; they still open."""
+    provisional_days: int = 1
+    """How long a household without a pass is let in after a guard has registered it."""
     extension_hours: dict[str, int] = msgspec.field(
         default_factory=lambda: dict.fromkeys(
             ("resident", "household_staff", "property_staff", "shop", "official", "vehicle"), EXTENSION_HOURS
@@ -396,6 +398,11 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     why: str = ""
     count: int = 0
     repeats: int = 0
+    dwelling: str = ""
+    """Of a ``provisional``: as the list writes it, or as the guard typed it."""
+    household: int = 0
+    """The household's number in the list; 0: it is not in this gate's list."""
+    until_ms: int = 0
     list_revision: int = 0
     list_age_s: int = -1
     slow_disk: bool = False

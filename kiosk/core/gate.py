@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import logging
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -33,7 +34,7 @@ from kiosk.verbs import Limits, LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event, Signed
-from sync.terms import LiveKind, Outcome, Switched
+from sync.terms import LiveKind, Outcome, PassageOutcome, Switched
 
 DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
@@ -64,6 +65,15 @@ class Opening(msgspec.Struct):
     undated: bool
 
 
+class Turn(msgspec.Struct):
+    """One of several who go through one after another, and whose turn has not come."""
+
+    event: Event
+    happening: int
+    saved: Saved
+    whose: Whose
+
+
 class Refer(msgspec.Struct):
     """A yellow case that waits for a guard."""
 
@@ -90,6 +100,7 @@ class Gate:
         self.lanes = lane_runs
         self.refers: dict[int, Refer] = {}
         self.openings: dict[str, Opening] = {}
+        self._turns: dict[str, deque[Turn]] = {name: deque() for name in lane_runs}
         self.late: Callable[[], bool] = lambda: False
         """Whether what is being done was asked too long ago to open anything: the loop knows."""
         self.quiet = False
@@ -329,6 +340,35 @@ class Gate:
         # An event of a decision carries what its holder should be told on the way in.
         run.tell(*in_public("grant", event.guidance or "ok"), limits, commanded, self._monotonic())
 
+    def open_in_turn(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose) -> None:
+        """Open for a recorded event when those who are under way at the lane have passed: at once if nobody is. If one
+        of them does not come, those behind are not let in either."""
+        if self._is_in_use(run):
+            self._turns[run.section.name].append(Turn(event, happening, saved, whose))
+        else:
+            self.open(run, event, happening, saved, whose)
+
+    def _is_in_use(self, run: LaneRun) -> bool:
+        return any(opening.lane == run.section.name for opening in self.openings.values())
+
+    def _give_turn(self, run: LaneRun, outcome: PassageOutcome) -> None:
+        """A passage has settled: the next one's turn has come, or everybody's who waits is over."""
+        waiting = self._turns[run.section.name]
+        if outcome == "not_passed":
+            while waiting:
+                turn = waiting.popleft()
+                lane = run.section.name
+                self._book.record("passage", urgent=False, lane=lane, about=turn.event.id, outcome=outcome)
+                self._book.announce("passage", lane=lane, outcome=outcome, about=turn.happening)
+        elif waiting and not self._is_in_use(run):
+            turn = waiting.popleft()
+            self.open(run, turn.event, turn.happening, turn.saved, turn.whose)
+
+    def on_their_way(self, household: int) -> int:
+        """How many of a household are let in and have not been counted yet."""
+        turns = [turn for waiting in self._turns.values() for turn in waiting]
+        return sum(one.whose.household == household for one in (*self.openings.values(), *turns))
+
     def _on_disk(self, saved: Saved) -> bool:
         """Wait for a record, unless the disk is full or failing, or hangs: then the one before still waits, too."""
         if self._journal.health().why or not self._awaited.wait(0):
@@ -367,6 +407,7 @@ class Gate:
                 slow_disk=opening.slow_disk,
             )
             self._book.announce("passage", lane=opening.lane, outcome=end.outcome, about=opening.happening)
+            self._give_turn(run, end.outcome)
 
     # --- answers to a refer ---
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import datetime, time
 
 import msgspec
 
@@ -128,9 +127,8 @@ class Judge:
         # A clock that does not know the time begins at its floor: how long ago anything before that was, nobody knows.
         from_ms = 0 if now.judged else now.floor_ms
         last = self._uses.since_other_way(who, direction, from_ms, now.utc_ms + _AHEAD_MS, under_way)
-        midnight = int(datetime.combine(now.local.date(), time(), now.zone).timestamp() * 1000)
         counted_as_entries = entrances(self._mirror.vouched.rules)
-        person, household = self._uses.today(who, row.household if row else 0, midnight, counted_as_entries)
+        person, household = self._uses.today(who, row.household if row else 0, now.midnight_ms, counted_as_entries)
         entries, first_ms = self._uses.entries(who, counted_as_entries, under_way)
         return Use(
             entries=entries,

@@ -77,6 +77,7 @@ class CoreLoop:
         self._book = book
         self._journal = journal
         self._mirror = mirror
+        self._provisional = acts.provisional
         self._clock = clock
         self._kept = kept
         self._monotonic = monotonic
@@ -178,6 +179,7 @@ class CoreLoop:
         # The file is another process's: a list that answers slowly must not take the loop from guard and button.
         self._rests_until = now + (now - began) * RESTS_TIMES if now - began > SLOW_LIST_S else 0.0
         self._refresh_at = max(now + REFRESH_S, self._rests_until)
+        self._provisional.forget()
         if changed:
             self._heed_vouched()
 
@@ -190,6 +192,7 @@ class CoreLoop:
             log.error("state=withdrawn")
             self._book.record("withdrawn")
             self._mirror.withdraw()
+            self._provisional.clear()
             (self._config.core_state / "box.key").unlink(missing_ok=True)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ Afterwards the compound's enforcement stage and the lane's direction may soften 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 from typing import Literal
 
 import msgspec
@@ -92,6 +92,11 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     def local(self) -> datetime:
         """The compound's wall clock."""
         return datetime.fromtimestamp(self.utc_ms / 1000, self.zone)
+
+    @property
+    def midnight_ms(self) -> int:
+        """When the local day began."""
+        return int(datetime.combine(self.local.date(), time(), self.zone).timestamp() * 1000)
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,11 @@ FRESH_MS = 60_000
 NIGHT_BEGINS, NIGHT_ENDS = 18, 7
 _DASH = "—"
 
+FAMILY_MS = 60_000
+"""So long after somebody was let in the page offers to let their family follow."""
+COUNTED = ("provisional", "family")
+"""Kinds of lines about a number of people."""
+
 TONES = {"grant": "ok", "refer": "look", "deny": "stop"}
 MARKS = {"ok": "✓", "look": "!", "stop": "✕", "fault": "▨", "plain": "•"}
 KIND_TONES = {
@@ -28,6 +33,8 @@ KIND_TONES = {
     "lockdown": "look",
     "held_open": "look",
     "unasked": "look",
+    "provisional": "ok",
+    "family": "ok",
 }
 
 
@@ -84,6 +91,8 @@ class Panel:
     """The gate has several lanes: say which one is in hand."""
     rests: bool = False
     """A guard has opened for this person, and the passage has not settled: opening again would let another car in."""
+    family: bool = False
+    """A resident was let in a moment ago: others of the household may follow."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +220,9 @@ def _look_besides(language: str, happening: LiveLine) -> str:
 
 
 def _title(language: str, happening: LiveLine) -> str:
-    parts = [code(language, words.KINDS, happening.kind), _outcome(language, happening), happening.by]
+    count = word(language, "people", n=happening.repeats) if happening.kind in COUNTED else ""
+    outcome = "" if count else _outcome(language, happening)
+    parts = [code(language, words.KINDS, happening.kind), count, outcome, happening.by]
     return " · ".join(filter(None, parts))
 
 
@@ -241,6 +252,8 @@ def _badge(language: str, happening: LiveLine) -> Badge:
         opened = happening.outcome == "grant"
         said = word(language, "unanswered_exit") if opened else reason_sentence(language, "unanswered")
         return Badge(tone, MARKS[tone], said)
+    if happening.kind == "family":
+        return Badge(tone, MARKS[tone], _title(language, happening))
     outcome = _outcome(language, happening) or code(language, words.KINDS, happening.kind)
     text = word(language, "by", outcome=outcome, name=happening.by) if happening.by else outcome
     if happening.reason and happening.kind in ("override", "ruling"):
@@ -308,8 +321,14 @@ def panel(
         run=board.run,
         can_refuse=not old and not rests,
         rests=rests,
+        family=_may_follow(happening, answer, now_ms),
         open_word=word(language, "let_through" if waits else "resting" if rests else "open"),
     )
+
+
+def _may_follow(happening: LiveLine, answer: LiveLine | None, now_ms: int) -> bool:
+    let_in, kind = (answer or happening).outcome == "grant", happening.pass_kind
+    return let_in and kind == "resident" and now_ms - happening.at_ms < FAMILY_MS
 
 
 def _more_waiting(language: str, others: list[Entry], state: GateState | None) -> str:
@@ -628,7 +647,7 @@ def refusal(language: str, reason: str) -> str:
 
 def done_sentence(language: str, line: LiveLine) -> str:
     """What the gate did at a guard's word."""
-    if line.kind in ("ruling", "override"):
+    if line.kind in ("ruling", "override", *COUNTED):
         return word(language, "opened" if line.outcome == "grant" else "refused")
     return word(language, "done")
 

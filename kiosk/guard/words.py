@@ -290,6 +290,8 @@ KINDS: dict[str, Pair] = {
     "call": ("有人按呼叫", "Somebody calls"),
     "tamper": ("设备被打开", "Housing opened"),
     "unasked": ("未经放行", "Not let in"),
+    "provisional": ("没带证，已登记", "No pass, registered"),
+    "family": ("家人跟着走", "Family follows"),
 }
 
 PASS_KINDS: dict[str, Pair] = {
@@ -540,6 +542,33 @@ ERRORS: dict[str, Pair] = {
         "不按姓名查。请输入房号、车牌、证号或短码。",
         "Not by name. Enter a dwelling, plate, pass number or short code.",
     ),
+    "no_dwelling": (
+        "这不像房号。请填栋、单元、房号，例如3-2-501。",
+        "That is not a home. Enter building, unit and room, for example 3-2-501.",
+    ),
+    "dwelling_unlisted": (
+        "本门名单里没有这一户，门没有动。看看输对没有；没错就勾上“名单里没有，也登记”，再按一次。",
+        "This gate's list does not have that home; the gate did not move. Check it. If it is right, tick “Not on the "
+        "list” and press again.",
+    ),
+    "household_watched": (
+        "这一户有证暂停，或要多看一眼，门没有动。请人到值班室，先打电话给社区；同意后用“开门”。",
+        "A pass of that home is suspended or marked; the gate did not move. Take them to the guard post and call the "
+        "community. If they agree, use Open.",
+    ),
+    "how_many": ("请选有几个人。", "Choose how many people there are."),
+    "not_let_in": (
+        "这个人没有放行，或已经过了一分钟，门没有动。请再刷一次。",
+        "That person was not let in, or it is over a minute ago; the gate did not move. Have the pass shown again.",
+    ),
+    "no_household": (
+        "这张证不带家人，门没有动。请各自刷证，或到“没带证”登记。",
+        "This pass brings no family; the gate did not move. Have each show a pass, or use “No pass”.",
+    ),
+    "family_quota": (
+        "这一户今天的次数不够这么多人，门没有动。急事要放行，请用“开门”。",
+        "That household may not come that often today; the gate did not move. If it is urgent, use Open.",
+    ),
     "too_short": ("请把房号、车牌、证号或短码输完整。", "Enter the whole dwelling, plate, number or code."),
     "forged": ("页面过期了，请再按一次。", "The page was out of date. Please press again."),
     "bad_time": ("时间没看懂。请填日期和时间。", "The time was not understood. Enter date and time."),
@@ -678,6 +707,25 @@ WORDS: dict[str, Pair] = {
     "look_up": ("查询", "Look up"),
     "look_up_hint": ("房号、车牌、证号或短码", "Dwelling, plate, number or short code"),
     "look_up_rule": ("不按姓名查，也不列出住户。", "Never by name, and no lists of people."),
+    "family": ("后面还有家人？", "Family behind?"),
+    "family_one": ("再放{n}个家人", "Let {n} of the family follow"),
+    "no_pass": ("没带证", "No pass"),
+    "no_pass_hint": (
+        "问清住哪一户、几个人。登记后{n}天内，这一户再来不用重填。",
+        "Ask which home and how many people. It lasts {n} × 24 h.",
+    ),
+    "no_pass_desk": (
+        "请他们扫门口屏幕上的码办证，或到物业办。",
+        "Ask them to scan the code on the gate's screen and apply, or to go to the property office.",
+    ),
+    "dwelling_hint": ("房号，例如3-2-501", "Home, like 3-2-501"),
+    "how_many_people": ("几个人", "How many people"),
+    "people": ("{n}人", "{n} people"),
+    "unlisted_sure": ("名单里没有，也登记", "Not on the list: register all the same"),
+    "admit": ("登记并放行", "Register, open"),
+    "admit_again": ("再放行", "let in"),
+    "registered_before": ("已登记，还没到期", "Registered, still good"),
+    "good_until": ("到{time}，{name}登记", "until {time}, by {name}"),
     "found_none": ("没有查到。看看有没有输错。", "Nothing found. Check what you typed."),
     "found_more": ("太多了，请输完整。", "Too many: enter it in full."),
     "digits": ("数字键盘", "Keypad"),

@@ -46,6 +46,7 @@ from tests.fixtures.gate_parts import (
     Bench,
     account,
     credential,
+    kept_entries,
     kept_tries,
     read_events,
     row_of,
@@ -153,7 +154,8 @@ VERBS = {
         verbs.WATCH: verbs.Watch("", 0), verbs.STATE: verbs.Nothing(), verbs.RULE: verbs.Ruling("", 1, True),
         verbs.OVERRIDE: verbs.Override("", "entry", True), verbs.EXPLAIN: verbs.Explain("", 1, ""),
         verbs.HOLD: verbs.Hold("", "entry", True), verbs.SETTLE: verbs.Settle("", "tap"),
-        verbs.ACKNOWLEDGE: verbs.Acknowledge("", 1),
+        verbs.ACKNOWLEDGE: verbs.Acknowledge("", 1), verbs.ADMIT: verbs.Admission("", "entry", ""),
+        verbs.LASTING: verbs.Token(""), verbs.FOLLOW: verbs.Followers("", "entry", 1, 1),
         verbs.LOCKDOWN: verbs.Lockdown("", "entry", True), verbs.LOOK_UP: verbs.LookUp("", ""),
         verbs.PRESENT_TEXT: verbs.PresentText("", "entry", ""), verbs.CONFIRM_TIME: verbs.ConfirmTime("", 1),
     },
@@ -355,6 +357,30 @@ def test_override_explain_hold_look_up_and_present_do_what_they_say(core: Here) 
     assert core.bench.events("decided")[0].source == "phone"
 
 
+def test_a_household_without_a_pass_is_let_in_once_for_each_tap_and_only_by_a_guard(core: Here) -> None:
+    tap = verbs.Admission(core.token(), "entry", "7-1-101", 2, unlisted=True, act="m1")
+    first = core.guard(verbs.ADMIT, tap)
+    assert core.guard(verbs.ADMIT, tap) == first and core.bench.parts["entry"].rises == 1
+    late = replace(tap, act="m2", until=time.monotonic() - 1)
+    assert refusal(lambda: core.guard(verbs.ADMIT, late)) == "too_late"
+    assert refusal(lambda: core.guard(verbs.ADMIT, replace(tap, token="", act="m3"))) == "not_signed_in"
+    assert refusal(lambda: core.guard(verbs.LASTING, verbs.Token(""))) == "not_signed_in"
+    (lasting,) = core.guard(verbs.LASTING, verbs.Token(tap.token)).entries
+    assert (lasting.dwelling, lasting.people, lasting.by) == ("7-1-101", 2, "Lin")
+    assert [(event.by, event.count) for event in core.bench.events("provisional")] == [("Lin", 2)]
+
+
+def test_a_family_is_let_in_once_for_each_tap_and_only_by_a_guard(core: Here) -> None:
+    tap = verbs.Followers(core.token(), "entry", core.present().happening, 2, act="m1")
+    first = core.guard(verbs.FOLLOW, tap)
+    assert core.guard(verbs.FOLLOW, tap) == first
+    late = replace(tap, act="m2", until=time.monotonic() - 1)
+    assert refusal(lambda: core.guard(verbs.FOLLOW, late)) == "too_late"
+    assert refusal(lambda: core.guard(verbs.FOLLOW, replace(tap, act="m3", run="another"))) == "line_gone"
+    assert refusal(lambda: core.guard(verbs.FOLLOW, replace(tap, token="", act="m4"))) == "not_signed_in"
+    assert [event.by for event in core.bench.events("family")] == ["Lin", "Lin"]
+
+
 def test_a_call_stays_told_until_a_guard_has_seen_it_and_whose_word_that_was_is_recorded(core: Here) -> None:
     gate, token = core.bench.gate, core.token()
     for level in (True, False):
@@ -375,6 +401,8 @@ def test_a_call_stays_told_until_a_guard_has_seen_it_and_whose_word_that_was_is_
     "question",
     [(verbs.OVERRIDE, lambda t: verbs.Override(t, "garage", True)),
      (verbs.HOLD, lambda t: verbs.Hold(t, "garage", True)),
+     (verbs.FOLLOW, lambda t: verbs.Followers(t, "garage", 1, 1)),
+     (verbs.ADMIT, lambda t: verbs.Admission(t, "garage", "3-2-1201")),
      (verbs.PRESENT_TEXT, lambda t: verbs.PresentText(t, "garage", ""))],
 )  # fmt: skip
 def test_a_lane_that_is_not_here_is_refused(core: Here, question: Any) -> None:
@@ -410,6 +438,7 @@ def test_a_list_that_sync_has_put_in_force_is_followed_at_once(core: Here) -> No
 
 def test_a_withdrawn_gate_forgets_whom_it_knew_and_what_was_sealed_for_it(core: Here, tmp_path: Path) -> None:
     token = core.token()
+    core.guard(verbs.ADMIT, verbs.Admission(token, "entry", "7-1-101", unlisted=True))
     box = tmp_path / "core" / "box.key"
     box.parent.mkdir(exist_ok=True)
     box.write_bytes(b"k" * 32)
@@ -417,7 +446,7 @@ def test_a_withdrawn_gate_forgets_whom_it_knew_and_what_was_sealed_for_it(core: 
     write_list(core.bench.folder / "list", ROWS, [*usual_changes(), order], 2)
     told = core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, list_changed=True))
     assert (told.ok, told.why) == (False, "withdrawn")
-    assert not box.exists()
+    assert not box.exists() and not kept_entries(core.bench.folder).now.entries
     assert "withdrawn" in core.state().faults
     assert (core.present().outcome, core.present().reason) == ("refer", "no_list")
     assert refusal(lambda: core.guard(verbs.OVERRIDE, verbs.Override(token, "entry", True))) == "not_signed_in"

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from kiosk.channel import Refused
 from kiosk.core.book import Book
 from kiosk.core.gate import NOBODY, Gate, answered_in_public
+from kiosk.core.guards.family import FamilyThrough
+from kiosk.core.guards.provisional import ProvisionalEntries
 from kiosk.core.judge import person_of
 from kiosk.core.kept import Kept, Memory, with_name
 from kiosk.core.lanes import lane as lanes
@@ -26,7 +28,18 @@ _MOST_WORDS = 200
 class GuardActs:
     """Each act is recorded, with the guard's name, before it moves anything. On the core's loop only."""
 
-    def __init__(self, gate: Gate, book: Book, mirror: Mirror, kept: Kept[Memory], monotonic: Callable[[], float]):
+    def __init__(
+        self,
+        gate: Gate,
+        book: Book,
+        mirror: Mirror,
+        kept: Kept[Memory],
+        monotonic: Callable[[], float],
+        provisional: ProvisionalEntries,
+        family: FamilyThrough,
+    ):
+        self.provisional = provisional
+        self.family = family
         self.unexplained: set[int] = set()
         """Overrides, by their number in the live list, that still wait for a reason."""
         self._gate = gate

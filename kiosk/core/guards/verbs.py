@@ -63,6 +63,9 @@ class GuardVerbs:
             verbs.SETTLE: self._settle,
             verbs.EXPLAIN: self._explain,
             verbs.ACKNOWLEDGE: self._acknowledge,
+            verbs.ADMIT: self._admit,
+            verbs.LASTING: self._lasting,
+            verbs.FOLLOW: self._follow,
             verbs.HOLD: self._hold,
             verbs.LOCKDOWN: self._lockdown,
             verbs.LOOK_UP: self._look_up,
@@ -112,6 +115,21 @@ class GuardVerbs:
 
         self._jobs.ask(lambda: self._once.carry_out(asked, acknowledge), asked.at)
         return verbs.Nothing()
+
+    def _admit(self, asked: verbs.Admission) -> verbs.LiveLine:
+        by = self._post.who(asked.token).name
+        entries = self._acts.provisional
+        act = partial(entries.admit, asked.lane, asked.dwelling, asked.people, asked.unlisted, by)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act), asked.at)
+
+    def _follow(self, asked: verbs.Followers) -> verbs.LiveLine:
+        by = self._post.who(asked.token).name
+        act = partial(self._acts.family.follow, asked.lane, asked.happening, asked.count, by)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act, asked.happening), asked.at)
+
+    def _lasting(self, asked: verbs.Token) -> verbs.ProvisionalEntries:
+        self._post.who(asked.token)
+        return self._jobs.ask(self._acts.provisional.lasting)
 
     def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
         act = partial(self._acts.hold, asked.lane, asked.open, self._post.who(asked.token).name)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.schema import SchemaItem
 
@@ -271,6 +272,13 @@ event = _of_compound(
     extra=(
         Index("event_at", "compound_id", "device_id", "at_ms"),
         Index("event_serial", "compound_id", "scope", "serial", "at_ms"),
+        Index(
+            "event_provisional",
+            "compound_id",
+            "at_ms",
+            sqlite_where=text("kind = 'provisional'"),
+            postgresql_where=text("kind = 'provisional'"),
+        ),
     ),
 )
 

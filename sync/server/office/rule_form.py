@@ -48,6 +48,7 @@ NUMBERS: Mapping[str, Number] = {
     "expired_after_s": Number(86400, 1, 365),
     "refer_s": Number(1, 5, 600),
     "override_budget": Number(1, 0, 1000),
+    "provisional_days": Number(1, 1, 3),
 }
 
 

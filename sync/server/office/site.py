@@ -235,6 +235,7 @@ def _details(event: Event, tongue: words.Language) -> list[str]:
         (event.source in ("guard_button", "exit_button"), words.coded(tongue, "reason", event.source)),
         (event.by, say("by", event.by)),
         (event.why, words.coded(tongue, "reason", event.why)),
+        (event.dwelling, event.dwelling[:40]),
         (event.count, say("count", event.count)),
         (event.repeats, say("repeats", event.repeats)),
         (event.clock == "untrusted", say("clock_untrusted")),

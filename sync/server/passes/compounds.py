@@ -272,6 +272,8 @@ def _check_rules(rules: Rules) -> None:
         raise CentreError(
             f"一张证总共能进1至{MOST_ENTRIES}次。", f"Entries of one pass in all are from 1 to {MOST_ENTRIES}."
         )
+    if not 1 <= rules.provisional_days <= 3:
+        raise CentreError("临时登记管1至3天。", "A provisional entry lasts 1 to 3 days.")
     if not all(0 <= hours <= _MOST_EXTENSION_HOURS for hours in rules.extension_hours.values()):
         raise CentreError("延期最多2700天。", "A pass is extended by at most 2700 days.")
     if any(not 1 <= scope <= MAX_SCOPE for scope in rules.accepts):

@@ -19,6 +19,7 @@ from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre, Writing
 from sync.server.passes import card, compounds, passes
 from sync.server.passes.terms import read_own, tell_terms
+from sync.server.people import without_pass
 from sync.server.people.households import application as form
 from sync.server.people.households import changes, doubts, households, notices, phone_code, phone_pass, slots, visitors
 from sync.server.people.households.application import Applicant
@@ -105,8 +106,10 @@ class Status:
 
     def household(self, compound: Compound, link: str) -> Any:
         """How it stands, and what can be done now."""
+        now_ms = self._centre.now_ms()
         with self._centre.store.read() as conn:
             household = self._whose(conn, compound, link)
+            approved = household.state == "approved"
             people = households.people_of(conn, compound.compound_id, household.household_id)
             vehicles = households.vehicles_of(conn, compound.compound_id, household.household_id)
             mine = changes.passes_of(conn, household)
@@ -115,7 +118,9 @@ class Status:
             coming = visitors.coming(visitors.visitors_of(conn, household), self._today(compound))
             address = whole_address(conn, letter.home_path(compound.compound_id, link))
             asks_code = phone_code.is_asked(conn, household)
-        now_ms, approved = self._centre.now_ms(), household.state == "approved"
+            # Not before somebody has checked that they live there: the gate's record is about the dwelling.
+            mine_to_see = compound.compound_id, household.household_id, household.dwelling
+            entries = without_pass.entries_of(conn, *mine_to_see, now_ms) if approved else []
         return render_template(
             "residents/status.html", household=household, link=link, deeds=changes.deeds(household), mine=mine,
             names=names, slot_stands=changes.slot_stands(household), can_choose=_soon(household, now_ms),
@@ -124,7 +129,7 @@ class Status:
             + [v.plate for v in vehicles if approved and not v.pass_id],
             shown=lambda one: passes.shown_state(one, now_ms),
             told=lambda one: self._told(compound, one.kind, one.own), observed=household.observed_until_ms > now_ms,
-            done=_done(), asks_code=asks_code, may_choose=doubts.may_choose(household.signs),
+            entries=entries, done=_done(), asks_code=asks_code, may_choose=doubts.may_choose(household.signs),
             **_drawn(address or household.number),
         )  # fmt: skip
 

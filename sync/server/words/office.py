@@ -387,6 +387,8 @@ WORDS: Mapping[str, Pair] = {
     "event.acknowledged": ("保安已看到警示", "A guard has seen an alarm"),
     "event.camera_fault": ("摄像头故障", "Camera fault"),
     "event.unasked": ("没放行就通过", "Passed without being let in"),
+    "event.family": ("跟着家人进出，保安数人放行", "Followed their family, counted by the guard"),
+    "event.provisional": ("没带证，登记后放行", "No pass: registered and let in"),
     "unasked_week": ("7天内没放行就通过：{n}次", "Passed without being let in, 7 days: {n}"),
     "outcome.grant": ("放行", "let through"),
     "outcome.refer": ("交保安", "to the guard"),
@@ -625,6 +627,13 @@ WORDS: Mapping[str, Pair] = {
         "Unanswered after this time, an entry stays shut and an exit opens.",
     ),
     "rule.refer_s.unit": ("秒", "seconds"),
+    "rule.provisional_days": ("没带证的，登记一次管几天", "Without a pass, one registration lets in for"),
+    "rule.provisional_days.hint": (
+        "保安登记房号和人数后放行。这几天里，同一户不用再登记。1至3天。",
+        "A guard registers the home and the number of people. Meanwhile that household needs no further registration. "
+        "1 to 3 days.",
+    ),
+    "rule.provisional_days.unit": ("天", "days"),
     "rule.extension_hours": ("不换码最多延期多久", "How long a pass is extended without a new code"),
     "rule.extension_hours.hint": (
         "从码里签定的到期日算起。名单没有签名：有人改了名单，过期的证最多多用这么久。0为要延期就换新证。",

@@ -383,6 +383,15 @@ _RECORD: Mapping[str, Pair] = {
     "status_what.lost-both": ("挂失纸质证和手机", "reported card and phone lost"),
     "status_what.invite": ("邀请客人", "invited a visitor"),
     "status_what.uninvite": ("取消邀请", "took an invitation back"),
+    "status_without_pass": ("没带证时，门口登记放行", "Let in at the gate without a pass"),
+    "status_without_pass_line": (
+        "{at}，{gate}，{n}人。{until} 前，本户不带证也放行。",
+        "{at}, {gate}, {n} people. Until {until} your household is let in without passes.",
+    ),
+    "status_without_pass_not_you": (
+        "不是您家的人？请马上告诉物业。",
+        "Was this nobody of yours? Tell the property office at once.",
+    ),
     "status_what.other": ("其他处理", "something else"),
     "status_kept": ("资料留到什么时候", "What is kept until when"),
 }
