@@ -10,6 +10,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -51,8 +52,8 @@ log = logging.getLogger("core")
 class CoreLoop:
     """The loop with the parts it is given. It serves until ``service.stopping``.
 
-    ``monotonic`` is the clock of the lanes and of silence, ``vitals`` how the board is by its newest reading. ``jobs``
-    runs something on the loop from any thread.
+    ``monotonic`` is the clock of the lanes and of silence, ``vitals`` how the board is by its newest reading,
+    ``versions`` what runs here. ``jobs`` runs something on the loop from any thread.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class CoreLoop:
         post: GuardSessions,
         monotonic: Callable[[], float],
         vitals: Callable[[], Vitals] = Vitals,
+        versions: Mapping[str, str] = MappingProxyType({}),
     ):
         self._config = config
         self._anchor = anchor
@@ -87,8 +89,9 @@ class CoreLoop:
         self._peers = Peers(monotonic)
         self._cautions = Cautions()
         self._report = GateReport(
-            config, anchor, live.run, gate, acts, journal, mirror, clock, kept, self._peers, self._cautions
-        )
+            config, anchor, live.run, gate, book, acts, journal, mirror, clock, kept, self._peers, self._cautions,
+            monotonic, versions,
+        )  # fmt: skip
         self.jobs = Jobs()
         gate.late = self.jobs.late
         self._guards = GuardVerbs(self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions)
@@ -119,7 +122,7 @@ class CoreLoop:
         """Answer on the three sockets."""
         answers = {
             "core-reader": self.reader_verbs(),
-            "core-guard": self._guards.answers(),
+            "core-guard": {**self._guards.answers(), verbs.FIGURES: lambda _: self._figures()},
             "core-sync": self.sync_verbs(),
         }
         self._servers = [ch.Server(listeners[name], answers[name]).start() for name in answers]
@@ -200,6 +203,10 @@ class CoreLoop:
         self._journal.close()
         self._kept.settle(_LAST_WRITE_S)
         self._mirror.close()
+
+    def _figures(self) -> verbs.Figures:
+        figures = self.jobs.ask(self._report.figures)
+        return msgspec.structs.replace(figures, oldest_unsent_s=self._report.oldest_unsent_s())
 
     # --- reader ---
 

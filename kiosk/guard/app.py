@@ -27,7 +27,9 @@ def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = present.MAX_REQUEST
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     signed_in = doors.SignedIn()
-    app.extensions["post"] = frame.Post(core, settings, Live(core), signed_in)
+    live = Live(core)
+    app.extensions["post"] = frame.Post(core, settings, live, signed_in)
+    app.extensions["monitor"] = monitor.registry(core, live)
     app.extensions["screens"] = screen.Screens(core)
     for part in (frame, live_list, acts, looks, present, screen, monitor):
         app.register_blueprint(part.routes)

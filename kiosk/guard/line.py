@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kiosk.channel import Client, HungUp, Refused, Verb
-from kiosk.verbs import STATE, GateState, Nothing
+from kiosk.verbs import FIGURES, STATE, Figures, GateState, Nothing
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -71,6 +71,7 @@ class CoreLine:
         self._reader_turn = threading.Lock()
         self._stopped: Counter[bytes] = Counter()
         self._screens = Client(core, SCREEN_S)
+        self._monitors = Client(core, SCREEN_S)
         self._clients = _Clients(core, CLIENTS)
         self._doors = _Clients(core, DOORS, DOOR_S)
 
@@ -111,6 +112,10 @@ class CoreLine:
         """How the gate is, over a connection of its own: a lane's screen never takes a guard's place."""
         return self._screens.ask(STATE, Nothing())
 
+    def figures_for_monitors(self) -> Figures:
+        """What the core counts, over a connection of its own: a monitor never takes a guard's place, nor a screen's."""
+        return self._monitors.ask(FIGURES, Nothing())
+
     def watcher(self) -> Client:
         """A connection of its own, for questions that wait long. The caller closes it."""
         return Client(self._path, CORE_S)
@@ -119,6 +124,7 @@ class CoreLine:
         """Idempotent; questions under way end by themselves."""
         self._reader.close()
         self._screens.close()
+        self._monitors.close()
         self._clients.close()
         self._doors.close()
 
