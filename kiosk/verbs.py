@@ -131,9 +131,11 @@ ENDING: Verb[Ending, Nothing] = Verb("ending", Ending, Nothing)
 
 
 class LampState(msgspec.Struct):
-    """Whether the lane's lamp can be lit: without it a covered lens looks like the night."""
+    """Whether the lane's lamp can be lit: without it a covered lens looks like the night; and until when
+    (CLOCK_MONOTONIC) somebody looks through its camera, whom the core has recorded."""
 
     works: bool = True
+    viewed_until: float = 0.0
 
 
 PRESENT: Verb[Presentation, PresentationAnswer] = Verb("present", Presentation, PresentationAnswer)
@@ -292,6 +294,17 @@ class Lockdown(Act):
     lane: str
     on: bool
     reason: str = ""
+
+
+VIEW_S = 120.0
+"""How long a technician looks through a camera at a time."""
+
+
+class View(msgspec.Struct):
+    """Technicians only: look through the lane's camera for :data:`VIEW_S`. The journal keeps who did."""
+
+    token: str
+    lane: str
 
 
 class LookUp(msgspec.Struct):
@@ -454,6 +467,8 @@ class LaneFigures(msgspec.Struct, kw_only=True):
     relay_pulses: int = 0
     """How often the relay was asked to open since the core began."""
     reader: ReaderFigures | None = None
+    viewed_s: float = 0.0
+    """For how long a technician still looks through the camera."""
 
 
 class Figures(msgspec.Struct, kw_only=True):
@@ -484,6 +499,7 @@ OVERRIDE: Verb[Override, LiveLine] = Verb("override", Override, LiveLine)
 SETTLE: Verb[Settle, Became] = Verb("settle", Settle, Became)
 EXPLAIN: Verb[Explain, Nothing] = Verb("explain", Explain, Nothing)
 ACKNOWLEDGE: Verb[Acknowledge, Nothing] = Verb("acknowledge", Acknowledge, Nothing)
+VIEW: Verb[View, Nothing] = Verb("view", View, Nothing)
 HOLD: Verb[Hold, LiveLine] = Verb("hold", Hold, LiveLine)
 LOCKDOWN: Verb[Lockdown, LiveLine] = Verb("lockdown", Lockdown, LiveLine)
 LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)
@@ -522,6 +538,17 @@ class ShownTexts(msgspec.Struct):
     why: str = ""
 
 
+class CameraOf(msgspec.Struct):
+    lane: str
+
+
+class CameraPicture(msgspec.Struct):
+    """A small grey JPEG of what the camera sees, some 10 kB."""
+
+    jpeg: bytes
+
+
+CAMERA_PICTURE: Verb[CameraOf, CameraPicture] = Verb("camera_picture", CameraOf, CameraPicture)
 PHOTO: Verb[Photo, Texts] = Verb("photo", Photo, Texts)
 SHOW: Verb[Show, ShownTexts] = Verb("show", Show, ShownTexts)
 

@@ -27,6 +27,7 @@ from kiosk.core.guards.acts import GuardActs
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.guards.verbs import GuardVerbs
+from kiosk.core.guards.viewing import Viewings
 from kiosk.core.jobs import Jobs
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept, Memory
@@ -88,13 +89,16 @@ class CoreLoop:
         self._board_at = 0.0
         self._peers = Peers(monotonic)
         self._cautions = Cautions()
+        self._viewings = Viewings(monotonic)
         self._report = GateReport(
             config, anchor, live.run, gate, book, acts, journal, mirror, clock, kept, self._peers, self._cautions,
-            monotonic, versions,
+            monotonic, versions, self._viewings,
         )  # fmt: skip
         self.jobs = Jobs()
         gate.late = self.jobs.late
-        self._guards = GuardVerbs(self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions)
+        self._guards = GuardVerbs(
+            self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions, self._viewings
+        )
         self._refresh_at = 0.0
         self._rests_until = 0.0
         self._servers: list[ch.Server] = []
@@ -228,7 +232,7 @@ class CoreLoop:
         why = self._peers.reader_said(state, self._clock.now().utc_ms)
         if why:
             self.jobs.put(lambda: self._book.record("reader_restarted", why=why))
-        return verbs.LampState(self._gate.lanes[state.lane].lamp_works)
+        return verbs.LampState(self._gate.lanes[state.lane].lamp_works, self._viewings.until(state.lane))
 
     def _reader_ends(self, said: verbs.Ending) -> verbs.Nothing:
         if said.lane and said.lane not in self._gate.lanes:

@@ -19,6 +19,7 @@ from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
+from kiosk.core.guards.viewing import Viewings
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept, Memory
 from kiosk.core.mirror import Mirror
@@ -64,6 +65,7 @@ class GateReport:
         cautions: Cautions,
         monotonic: Callable[[], float],
         versions: Mapping[str, str],
+        viewings: Viewings,
     ):
         self._config = config
         self._anchor = anchor
@@ -80,6 +82,7 @@ class GateReport:
         self._monotonic = monotonic
         self._began = monotonic()
         self._versions = versions
+        self._viewings = viewings
         self.board: tuple[Vitals, set[BoardFault]] = Vitals(), set()
         """How the board is, and what is wrong with it: the loop says."""
 
@@ -140,7 +143,12 @@ class GateReport:
             happened=tally.happened(),
             presented=tally.presented(),
             lanes=[
-                verbs.LaneFigures(name=name, relay_pulses=run.pulses, reader=self._peers.figures(name))
+                verbs.LaneFigures(
+                    name=name,
+                    relay_pulses=run.pulses,
+                    reader=self._peers.figures(name),
+                    viewed_s=self._viewings.left_s(name),
+                )
                 for name, run in gate.lanes.items()
             ],
             reader_restarts=self._peers.restart_count,

@@ -11,7 +11,7 @@ from kiosk.guard import acts, doors, frame, live_list, looks, present
 from kiosk.guard.lane import screen
 from kiosk.guard.line import DOORS, CoreLine, GuardSettings
 from kiosk.guard.live import Live
-from kiosk.guard.technician import monitor
+from kiosk.guard.technician import monitor, pages
 from sync.places import Turns, origin_of
 
 STRANGERS, SHARE = 2 * DOORS, 2
@@ -29,9 +29,10 @@ def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
     signed_in = doors.SignedIn()
     live = Live(core)
     app.extensions["post"] = frame.Post(core, settings, live, signed_in)
+    app.extensions["pictures"] = pages.Pictures(core)
     app.extensions["monitor"] = monitor.registry(core, live)
     app.extensions["screens"] = screen.Screens(core)
-    for part in (frame, live_list, acts, looks, present, screen, monitor):
+    for part in (frame, live_list, acts, looks, present, screen, monitor, pages):
         app.register_blueprint(part.routes)
     app.wsgi_app = InTurn(app.wsgi_app, signed_in)  # type: ignore[method-assign, assignment]
     doors.answer_to(app, settings.hosts)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kiosk.channel import Client, HungUp, Refused, Verb
-from kiosk.verbs import FIGURES, STATE, Figures, GateState, Nothing
+from kiosk.verbs import CAMERA_PICTURE, FIGURES, STATE, CameraOf, Figures, GateState, Nothing
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -36,6 +36,8 @@ TIMES_STOPPED = 2
 before a camera may have ended it."""
 STOPPERS_KEPT = 100
 SCREEN_S = 1.0
+VIEW_S = 2.0
+"""How long a technician's page waits for a picture of the camera: the reader itself gives up after one."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class CoreLine:
         self._stopped: Counter[bytes] = Counter()
         self._screens = Client(core, SCREEN_S)
         self._monitors = Client(core, SCREEN_S)
+        self._views = Client(reader, VIEW_S)
         self._clients = _Clients(core, CLIENTS)
         self._doors = _Clients(core, DOORS, DOOR_S)
 
@@ -108,6 +111,11 @@ class CoreLine:
             self._stopped.clear()
         self._stopped[mark] += 1
 
+    def camera_picture(self, lane: str) -> bytes:
+        """What the lane's camera sees, as a small JPEG; over a connection of its own, so that nobody's photo waits.
+        Raises Refused ``not_viewed`` while nobody looks by the core's word."""
+        return self._views.ask(CAMERA_PICTURE, CameraOf(lane)).jpeg
+
     def state_for_screens(self) -> GateState:
         """How the gate is, over a connection of its own: a lane's screen never takes a guard's place."""
         return self._screens.ask(STATE, Nothing())
@@ -125,6 +133,7 @@ class CoreLine:
         self._reader.close()
         self._screens.close()
         self._monitors.close()
+        self._views.close()
         self._clients.close()
         self._doors.close()
 

@@ -21,6 +21,7 @@ from kiosk.reader.caps import Look
 from kiosk.reader.figures import EyeFigures
 from kiosk.reader.photos import LONGEST_TEXT
 from kiosk.reader.sight import Sight
+from kiosk.reader.window import Window
 from kiosk.verbs import PRESENT, STARTING, Presentation, PresentationAnswer, ReaderState
 
 GONE_S = 0.7
@@ -121,6 +122,7 @@ class Eye:
         self._lamp_wired = lamp
         self._sight = Sight(lamp, settings.noise)
         self._fault = ""
+        self.window = Window(clock)
         self._bracket: Bracket | None = None
         self._lamp = Lamp()
         self._light = False
@@ -192,6 +194,7 @@ class Eye:
             self._expose(camera, frame, seen)
             ms, at = (time.perf_counter() - started) * 1000, frame.at
             self._figures.step(at, ms, self._brightness, frame.exposure)
+            self.window.offer(frame.luma)
         self._frame_at = self._clock()
         if seen.stirred:
             self._stirred_at = self._frame_at

@@ -33,7 +33,7 @@ from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.journal import Journal
 from kiosk.core.loop import CoreLoop
-from kiosk.guard.views import details
+from kiosk.guard.technician.tables import details
 from kiosk.service import Service
 from sync.protocol import Acknowledged, Event, EventsAfter, SyncState, WithdrawalBody
 from tests.fixtures.gate_parts import (
@@ -84,7 +84,8 @@ class Here:
 
     def _run(self) -> None:
         """Everything on the loop's own thread, which the list belongs to."""
-        self.bench = bench = Bench(self._folder / "gate", ROWS, tell=self.live.tell, missing=self._missing)
+        people = [*usual_changes(), account("Wu", "technician")]
+        self.bench = bench = Bench(self._folder / "gate", ROWS, people, tell=self.live.tell, missing=self._missing)
         config = replace(CONFIG, gate=replace(CONFIG.gate, state=str(self._folder)))
         self.core = CoreLoop(
             config, ANCHOR, bench.gate, bench.book, bench.acts, self.live, bench.journal, bench.mirror,
@@ -886,3 +887,34 @@ def test_a_core_that_stood_still_between_decision_and_opening_opens_nothing(core
     (passage,) = core.bench.events("passage")
     assert (passage.outcome, passage.why) == ("interrupted", "too late")
     assert not core.present().repeat and core.bench.parts["entry"].rises == 1, "shown again, it opens"
+
+
+# A technician looks through a camera
+
+
+def test_a_technicians_look_is_recorded_before_the_reader_hears_of_it_and_ends_by_itself(core: Here) -> None:
+    state = verbs.ReaderState(lane="entry", ok=True)
+    assert core.ask("core-reader", verbs.READER_STATE, state).viewed_until == 0
+    core.guard(verbs.VIEW, verbs.View(core.token("Wu"), "entry"))
+    assert [(event.lane, event.by) for event in core.bench.events("viewed")] == [("entry", "Wu")]
+    assert core.ask("core-reader", verbs.READER_STATE, state).viewed_until == core.now + verbs.VIEW_S
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).lanes[0].viewed_s == verbs.VIEW_S
+    core.now += verbs.VIEW_S
+    assert core.ask("core-reader", verbs.READER_STATE, state).viewed_until == core.now, "over"
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).lanes[0].viewed_s == 0
+
+
+@pytest.mark.parametrize("name", ["Lin", "Zhao"])
+def test_nobody_but_a_technician_may_look_through_a_camera(core: Here, name: str) -> None:
+    look = verbs.View(core.token(name), "entry")
+    assert refusal(lambda: core.guard(verbs.VIEW, look)) == "technician_only"
+    assert refusal(lambda: core.guard(verbs.VIEW, verbs.View("", "entry"))) == "not_signed_in"
+    assert core.bench.events("viewed") == []
+    told = core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True))
+    assert told.viewed_until == 0
+
+
+def test_a_look_at_a_lane_that_is_not_here_is_refused_and_not_recorded(core: Here) -> None:
+    look = verbs.View(core.token("Wu"), "cellar")
+    assert refusal(lambda: core.guard(verbs.VIEW, look)) == "unknown_lane"
+    assert core.bench.events("viewed") == []

@@ -54,7 +54,7 @@ TABLES = {
     for name, table in vars(module).items()
     if isinstance(table, dict) and not name.startswith("_")
 }
-PUT_TOGETHER = ("role_", "age_", "theme_", "size_", "clock_", "list_", "rtc_")
+PUT_TOGETHER = ("role_", "age_", "theme_", "size_", "clock_", "list_", "rtc_", "version_", "runs_")
 TEMPLATES = Path(words.__file__).parent / "templates"
 
 
@@ -110,7 +110,7 @@ def test_what_a_resting_lane_says_is_as_short(public: words.Public) -> None:
 
 
 def test_every_word_a_page_asks_for_exists_and_none_is_left_over() -> None:
-    written = "\n".join(path.read_text() for path in [*TEMPLATES.iterdir(), *TEMPLATES.parent.glob("*.py")])
+    written = "\n".join(path.read_text() for path in [*TEMPLATES.iterdir(), *TEMPLATES.parent.rglob("*.py")])
     assert set(re.findall(r'\bw\("(\w+)"', written)) <= set(words.WORDS)
     left_over = [key for key in words.WORDS if len(re.findall(rf"[\"']{key}[\"']", written)) < 2]
     assert [key for key in left_over if not key.startswith(PUT_TOGETHER)] == []
