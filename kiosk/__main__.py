@@ -104,6 +104,7 @@ def core(config: Config) -> None:
     from kiosk.core.lanes.lane_run import LaneRun
     from kiosk.core.loop import CoreLoop
     from kiosk.core.mirror import Mirror
+    from kiosk.core.report import versions
     from kiosk.core.vitals import BoardWatch
     from kiosk.core.vouching import Vouching
     from kiosk.service import Service, log_to_stdout
@@ -140,8 +141,9 @@ def core(config: Config) -> None:
     sessions = Kept(config.core_state / "sessions.json", KeptSessions(), patience_s=DISK_S)
     post = GuardSessions(lambda: mirror.vouched.accounts, time.monotonic, tries, sessions, this_boot())
     running = CoreLoop(
-        config, anchor, gate, book, acts, live, journal, mirror, clock, kept, post, time.monotonic, board.vitals
-    )
+        config, anchor, gate, book, acts, live, journal, mirror, clock, kept, post, time.monotonic, board.vitals,
+        versions(),
+    )  # fmt: skip
     running.begin()
     pairs = ("core-reader", "core-guard", "core-sync")
     running.serve({pair: _listener(config, pair) for pair in pairs})

@@ -49,6 +49,40 @@ class PresentationAnswer(msgspec.Struct, kw_only=True):
     happening: int = 0
 
 
+FRAME_TIMES_S = (0.02, 0.03, 0.034, 0.04, 0.05, 0.07, 0.1, 0.2, 0.5, 1.0, 2.5)
+"""Bounds of the time from one frame to the next. A camera is asked for a frame every 33 ms; 2.5 s is a camera that
+hangs."""
+DECODE_TIMES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.033, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+"""Bounds of what a look at one frame costs. A frame that is passed over takes less than 1 ms, one frame's time is
+33 ms, and 2 s end the reader."""
+
+
+class Spread(msgspec.Struct):
+    """What was measured since a process began, by size: how many were at most each bound and above the one before, and
+    last how many were above them all; ``sum_s`` is the sum of all, in seconds."""
+
+    counts: list[int]
+    sum_s: float = 0.0
+
+
+class ReaderFigures(msgspec.Struct, kw_only=True):
+    """How a reader's run of ``up_s`` seconds has gone at one lane; all counts begin at 0 with each run."""
+
+    up_s: float
+    frames: int = 0
+    fps: float = 0.0
+    """Frames a second, of late."""
+    frame_times: Spread
+    """By :data:`FRAME_TIMES_S`."""
+    decode_times: Spread
+    """By :data:`DECODE_TIMES_S`."""
+    brightness: float | None = None
+    """Mean grey value of the last frame, 0 to 255."""
+    exposure_us: int | None = None
+    gain: float | None = None
+    """How the last frame was taken; None: the camera does not say."""
+
+
 STARTING = "starting"
 """Why a part is not well that has had no time yet to say so; no fault, and not fine either."""
 
@@ -80,6 +114,7 @@ class ReaderState(msgspec.Struct, kw_only=True):
     """``few``: they are fewer than the decoders need in a hand; ``lens``: nobody said which lens is on; or well."""
     hint: str = ""
     """What the one who holds up something unreadable could do (a :class:`hardware.Hint`'s word); empty: nothing."""
+    figures: ReaderFigures | None = None
 
 
 class Ending(msgspec.Struct, kw_only=True):
@@ -96,9 +131,11 @@ ENDING: Verb[Ending, Nothing] = Verb("ending", Ending, Nothing)
 
 
 class LampState(msgspec.Struct):
-    """Whether the lane's lamp can be lit: without it a covered lens looks like the night."""
+    """Whether the lane's lamp can be lit: without it a covered lens looks like the night; and until when
+    (CLOCK_MONOTONIC) somebody looks through its camera, whom the core has recorded."""
 
     works: bool = True
+    viewed_until: float = 0.0
 
 
 PRESENT: Verb[Presentation, PresentationAnswer] = Verb("present", Presentation, PresentationAnswer)
@@ -300,6 +337,17 @@ class Lockdown(Act):
     reason: str = ""
 
 
+VIEW_S = 120.0
+"""How long a technician looks through a camera at a time."""
+
+
+class View(msgspec.Struct):
+    """Technicians only: look through the lane's camera for :data:`VIEW_S`. The journal keeps who did."""
+
+    token: str
+    lane: str
+
+
 class LookUp(msgspec.Struct):
     """Exactly one of a dwelling, a plate, a pass number or a short code; never a name, never a list of people."""
 
@@ -436,11 +484,58 @@ class GateState(msgspec.Struct, kw_only=True):
     vitals: Vitals = Vitals()
 
 
+class Happened(msgspec.Struct, frozen=True):
+    """How often a kind of event came since the core began; ``outcome`` and ``reason`` are words of closed lists."""
+
+    kind: str
+    lane: str
+    outcome: str
+    reason: str
+    times: int
+
+
+class Presented(msgspec.Struct, frozen=True):
+    """How often something was shown to a lane since the core began, repeats too."""
+
+    lane: str
+    source: str
+    times: int
+
+
+class LaneFigures(msgspec.Struct, kw_only=True):
+    """``reader`` is None while the lane's reader is silent."""
+
+    name: str
+    relay_pulses: int = 0
+    """How often the relay was asked to open since the core began."""
+    reader: ReaderFigures | None = None
+    viewed_s: float = 0.0
+    """For how long a technician still looks through the camera."""
+
+
+class Figures(msgspec.Struct, kw_only=True):
+    """What technicians and monitors count. All counts begin at 0 with each core, which has run for ``up_s`` seconds."""
+
+    up_s: float
+    happened: list[Happened] = []
+    presented: list[Presented] = []
+    lanes: list[LaneFigures] = []
+    reader_restarts: int = 0
+    """Restarts of the reader that nobody asked for."""
+    sync_up_s: float | None = None
+    """None: sync has not said, or is silent."""
+    oldest_unsent_s: int | None = None
+    """Age of the oldest event that the centre does not have; None: it has all."""
+    versions: dict[str, str] = {}
+    """Of ``program``, ``python``, ``kernel`` and ``board``."""
+
+
 SIGN_IN: Verb[SignIn, Session] = Verb("sign_in", SignIn, Session)
 SIGN_OUT: Verb[Token, Nothing] = Verb("sign_out", Token, Nothing)
 WHO: Verb[Token, Session] = Verb("who", Token, Session)
 WATCH: Verb[Watch, LiveLines] = Verb("watch", Watch, LiveLines)
 STATE: Verb[Nothing, GateState] = Verb("state", Nothing, GateState)
+FIGURES: Verb[Nothing, Figures] = Verb("figures", Nothing, Figures)
 RULE: Verb[Ruling, LiveLine] = Verb("rule", Ruling, LiveLine)
 OVERRIDE: Verb[Override, LiveLine] = Verb("override", Override, LiveLine)
 SETTLE: Verb[Settle, Became] = Verb("settle", Settle, Became)
@@ -449,6 +544,7 @@ ACKNOWLEDGE: Verb[Acknowledge, Nothing] = Verb("acknowledge", Acknowledge, Nothi
 ADMIT: Verb[Admission, LiveLine] = Verb("admit", Admission, LiveLine)
 LASTING: Verb[Token, ProvisionalEntries] = Verb("lasting", Token, ProvisionalEntries)
 FOLLOW: Verb[Followers, LiveLine] = Verb("follow", Followers, LiveLine)
+VIEW: Verb[View, Nothing] = Verb("view", View, Nothing)
 HOLD: Verb[Hold, LiveLine] = Verb("hold", Hold, LiveLine)
 LOCKDOWN: Verb[Lockdown, LiveLine] = Verb("lockdown", Lockdown, LiveLine)
 LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)
@@ -487,6 +583,17 @@ class ShownTexts(msgspec.Struct):
     why: str = ""
 
 
+class CameraOf(msgspec.Struct):
+    lane: str
+
+
+class CameraPicture(msgspec.Struct):
+    """A small grey JPEG of what the camera sees, some 10 kB."""
+
+    jpeg: bytes
+
+
+CAMERA_PICTURE: Verb[CameraOf, CameraPicture] = Verb("camera_picture", CameraOf, CameraPicture)
 PHOTO: Verb[Photo, Texts] = Verb("photo", Photo, Texts)
 SHOW: Verb[Show, ShownTexts] = Verb("show", Show, ShownTexts)
 

@@ -531,6 +531,8 @@ class SyncState(msgspec.Struct, kw_only=True):
     unsent: int = 0
     caught_up: bool = False
     list_changed: bool = False
+    up_s: float | None = None
+    """How long this run of sync has lasted."""
 
 
 class Nonce(msgspec.Struct):

@@ -65,10 +65,11 @@ EventKind = Literal[
     "decided", "passage", "ruled", "override", "explained", "opened", "fire", "lockdown", "hold", "call", "tamper",
     "boot", "reader_restarted", "journal_set_aside", "events_lost", "withdrawn", "clock", "sign_in",
     "camera_fault", "input_fault", "board_fault", "acknowledged", "unasked",
-    "provisional", "family",
+    "provisional", "family", "viewed",
 ]  # fmt: skip
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
-"""Kinds of events in a gate's journal. ``opened``: by a wired button."""
+"""Kinds of events in a gate's journal. ``opened``: by a wired button; ``viewed``: a technician looked through a
+camera."""
 
 CameraFault = Literal["camera", "camera_hung", "camera_frozen", "camera_black", "camera_white"]
 CAMERA_FAULTS: tuple[CameraFault, ...] = get_args(CameraFault)

@@ -199,6 +199,7 @@ class Gate:
     def present(self, shown: Presentation) -> PresentationAnswer:
         """Carry a presentation through. Raises Refused for a lane that is not here."""
         run = self.run(shown.lane)
+        self._book.tally.presentation(shown.lane, shown.source)
         reading = read_credential(shown.text, self._mirror.vouched.keys)
         mark = hashlib.blake2b(shown.text.encode("utf-8", "replace"), digest_size=16).digest()
         last = self._earlier(run, reading, mark)

@@ -10,6 +10,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from kiosk.core.guards.acts import GuardActs
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.guards.verbs import GuardVerbs
+from kiosk.core.guards.viewing import Viewings
 from kiosk.core.jobs import Jobs
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept, Memory
@@ -51,8 +53,8 @@ log = logging.getLogger("core")
 class CoreLoop:
     """The loop with the parts it is given. It serves until ``service.stopping``.
 
-    ``monotonic`` is the clock of the lanes and of silence, ``vitals`` how the board is by its newest reading. ``jobs``
-    runs something on the loop from any thread.
+    ``monotonic`` is the clock of the lanes and of silence, ``vitals`` how the board is by its newest reading,
+    ``versions`` what runs here. ``jobs`` runs something on the loop from any thread.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class CoreLoop:
         post: GuardSessions,
         monotonic: Callable[[], float],
         vitals: Callable[[], Vitals] = Vitals,
+        versions: Mapping[str, str] = MappingProxyType({}),
     ):
         self._config = config
         self._anchor = anchor
@@ -87,12 +90,16 @@ class CoreLoop:
         self._board_at = 0.0
         self._peers = Peers(monotonic)
         self._cautions = Cautions()
+        self._viewings = Viewings(monotonic)
         self._report = GateReport(
-            config, anchor, live.run, gate, acts, journal, mirror, clock, kept, self._peers, self._cautions
-        )
+            config, anchor, live.run, gate, book, acts, journal, mirror, clock, kept, self._peers, self._cautions,
+            monotonic, versions, self._viewings,
+        )  # fmt: skip
         self.jobs = Jobs()
         gate.late = self.jobs.late
-        self._guards = GuardVerbs(self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions)
+        self._guards = GuardVerbs(
+            self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions, self._viewings
+        )
         self._refresh_at = 0.0
         self._rests_until = 0.0
         self._servers: list[ch.Server] = []
@@ -120,7 +127,7 @@ class CoreLoop:
         """Answer on the three sockets."""
         answers = {
             "core-reader": self.reader_verbs(),
-            "core-guard": self._guards.answers(),
+            "core-guard": {**self._guards.answers(), verbs.FIGURES: lambda _: self._figures()},
             "core-sync": self.sync_verbs(),
         }
         self._servers = [ch.Server(listeners[name], answers[name]).start() for name in answers]
@@ -204,6 +211,10 @@ class CoreLoop:
         self._kept.settle(_LAST_WRITE_S)
         self._mirror.close()
 
+    def _figures(self) -> verbs.Figures:
+        figures = self.jobs.ask(self._report.figures)
+        return msgspec.structs.replace(figures, oldest_unsent_s=self._report.oldest_unsent_s())
+
     # --- reader ---
 
     def reader_verbs(self) -> dict[ch.Verb[Any, Any], Callable[[Any], Any]]:
@@ -224,7 +235,7 @@ class CoreLoop:
         why = self._peers.reader_said(state, self._clock.now().utc_ms)
         if why:
             self.jobs.put(lambda: self._book.record("reader_restarted", why=why))
-        return verbs.LampState(self._gate.lanes[state.lane].lamp_works)
+        return verbs.LampState(self._gate.lanes[state.lane].lamp_works, self._viewings.until(state.lane))
 
     def _reader_ends(self, said: verbs.Ending) -> verbs.Nothing:
         if said.lane and said.lane not in self._gate.lanes:

@@ -19,6 +19,8 @@ ORDER = (
 technician should know."""
 NOTES = frozenset({"reader_restarted"})
 """What is over. It is told as a note, and is no state of the gate."""
+DOINGS = frozenset({"forced", "call", "lockdown", "held_open_question", "held_open"})
+"""What people do at a gate that works. Its guards must know; a monitor that calls a technician need not."""
 ALARMING = frozenset({
     *CAMERA_FAULTS, "fire", "withdrawn", "forced", "relay", "tamper", "reader_silent", "no_list", "journal",
     "journal_lost",
@@ -54,3 +56,14 @@ def standing(state: GateState) -> list[Standing]:
             where.setdefault(caution.code, []).append(caution.lane)
     codes = sorted(where.keys() - NOTES, key=lambda code: (place(code), code))
     return [Standing(code, tuple(where[code])) for code in codes]
+
+
+def faults(state: GateState) -> list[Standing]:
+    """What is wrong with the gate now, what matters most first. Empty: it works."""
+    return [one for one in standing(state) if one.code not in DOINGS]
+
+
+def notes(state: GateState) -> list[Standing]:
+    """What else there is to know of a gate: what people do there, then what is over."""
+    over = sorted(NOTES & {name.partition(":")[0] for name in state.faults})
+    return [*(one for one in standing(state) if one.code in DOINGS), *map(Standing, over)]

@@ -17,7 +17,6 @@ from sync.terms import CAMERA_FAULTS
 FRESH_MS = 60_000
 """A presentation older than this is history: the buttons then act on the lane, not on that person."""
 NIGHT_BEGINS, NIGHT_ENDS = 18, 7
-_DASH = "—"
 
 FAMILY_MS = 60_000
 """So long after somebody was let in the page offers to let their family follow."""
@@ -543,92 +542,6 @@ def found(language: str, item: FoundPass, state: GateState) -> FoundRow:
         state=code(language, words.PASS_STATES, item.state),
         look=look_sentence(language, item.look) if item.look else "",
     )
-
-
-def details(language: str, state: GateState) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The technician's tables: (heading, rows)."""
-    titles = [f"{lane_title(language, lane)} · {lane.name}" for lane in state.lanes]
-    lanes = [_lane_details(language, lane, state) for lane in state.lanes]
-    return [("", _gate_details(language, state)), *zip(titles, lanes, strict=True)]
-
-
-def _flag(language: str, good: bool) -> str:
-    return word(language, "good" if good else "bad")
-
-
-def _gate_details(language: str, state: GateState) -> list[tuple[str, str]]:
-    seen = state.centre_seen_s
-    spoken = word(language, "never") if seen < 0 else word(language, "seen_ago", age=age(language, seen))
-    rows = {
-        "time_gate": local(state.now_ms, state).strftime("%Y-%m-%d %H:%M:%S"),
-        "clock": code(language, words.WORDS, f"clock_{state.clock}"),
-        "uncertainty": str(state.clock_uncertainty_ms),
-        "rtc": code(language, words.WORDS, f"rtc_{state.rtc or 'none'}"),
-        "list": " · ".join([code(language, words.WORDS, f"list_{state.list_state}"), list_age(language, state)]),
-        "revision": str(state.list_revision),
-        "passes": str(state.list_passes),
-        "centre": " · ".join(filter(None, [_flag(language, state.centre_ok), spoken, state.centre_why])),
-        "unsent": str(state.unsent),
-        "journal": _flag(language, state.journal_ok),
-        "in_memory": str(state.events_in_memory),
-        **_board_details(language, state),
-        "enforcement": state.enforcement,
-        "faults": ", ".join(state.faults) or _DASH,
-        "run": state.run,
-    }
-    return [(word(language, key), value) for key, value in rows.items()]
-
-
-def _board_details(language: str, state: GateState) -> dict[str, str]:
-    """How the device itself is; a dash where its board does not say."""
-    vitals, weak = state.vitals, "supply_weak" in state.faults
-    knows_supply = vitals.undervoltage is not None or weak
-    return {
-        "supply": (word(language, "supply_low") if weak else _flag(language, True)) if knows_supply else _DASH,
-        "heat": _DASH if vitals.celsius is None else f"{vitals.celsius:.0f} °C",
-        "disk_errors": _DASH if vitals.disk_errors is None else str(vitals.disk_errors),
-        "card_used": _DASH if vitals.card_used is None else f"{vitals.card_used:.0%}",
-        "disk_free": _size(vitals.disk_free),
-        "memory_free": _size(vitals.memory_free),
-        "load": _DASH if vitals.load is None else f"{vitals.load:.2f}",
-    }
-
-
-def _size(octets: int | None) -> str:
-    return _DASH if octets is None else f"{octets / 1e6:,.0f} MB"
-
-
-def _reader_details(language: str, lane: LaneState, state: GateState) -> str:
-    if not lane.reader_restarts:
-        return word(language, "reader_steady")
-    at = local(lane.reader_restarted_ms, state).strftime("%H:%M:%S")
-    return word(language, "reader_counted", n=lane.reader_restarts, time=at, blames=lane.reader_blames)
-
-
-def _module_details(language: str, lane: LaneState) -> str:
-    pixels = "—" if lane.module_px is None else f"{lane.module_px:.1f}"
-    wrong = {"few": "few_pixels", "lens": "lens_unknown"}.get(lane.optics)
-    return " · ".join(filter(None, [pixels, word(language, wrong) if wrong else ""]))
-
-
-def _lane_details(language: str, lane: LaneState, state: GateState) -> list[tuple[str, str]]:
-    arm = {None: "unknown", True: "on", False: "off"}[lane.arm_open]
-    rows = {
-        "camera": " · ".join(filter(None, [_flag(language, lane.camera_ok), lane.camera_why])),
-        "decode_ms": f"{lane.decode_ms:.1f}",
-        "looked": _DASH if lane.looked is None else f"{lane.looked:.0%}",
-        "module_px": _module_details(language, lane),
-        "reader": _reader_details(language, lane, state),
-        "direction": lane.direction,
-        "lock": lane.lock,
-        "phase": lane.phase,
-        "signal": lane.signal,
-        "relay": word(language, "on" if lane.relay_on else "off"),
-        "arm": word(language, arm),
-        "pins": lane.pins_why or word(language, "good"),
-        "hold_open": word(language, "on" if lane.held_open else "off"),
-    }
-    return [(word(language, key), value) for key, value in rows.items()]
 
 
 def signed_in_as(language: str, session: Session) -> str:

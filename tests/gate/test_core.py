@@ -33,9 +33,9 @@ from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.journal import Journal
 from kiosk.core.loop import CoreLoop
-from kiosk.guard.views import details
+from kiosk.guard.technician.tables import details
 from kiosk.service import Service
-from sync.protocol import Acknowledged, EventsAfter, SyncState, WithdrawalBody
+from sync.protocol import Acknowledged, Event, EventsAfter, SyncState, WithdrawalBody
 from tests.fixtures.gate_parts import (
     ANCHOR,
     BOX,
@@ -85,7 +85,8 @@ class Here:
 
     def _run(self) -> None:
         """Everything on the loop's own thread, which the list belongs to."""
-        self.bench = bench = Bench(self._folder / "gate", ROWS, tell=self.live.tell, missing=self._missing)
+        people = [*usual_changes(), account("Wu", "technician")]
+        self.bench = bench = Bench(self._folder / "gate", ROWS, people, tell=self.live.tell, missing=self._missing)
         config = replace(CONFIG, gate=replace(CONFIG.gate, state=str(self._folder)))
         self.core = CoreLoop(
             config, ANCHOR, bench.gate, bench.book, bench.acts, self.live, bench.journal, bench.mirror,
@@ -274,6 +275,7 @@ def test_a_guard_signs_in_and_out_and_it_is_in_the_journal(core: Here) -> None:
     assert core.guard(verbs.WHO, verbs.Token(token)).name == "Lin"
     core.guard(verbs.SIGN_OUT, verbs.Token(token))
     assert refusal(lambda: core.guard(verbs.WHO, verbs.Token(token))) == "not_signed_in"
+    core.state()  # the event was put on the loop, which answers in order
     assert [(e.kind, e.by) for e in core.bench.events("sign_in")] == [("sign_in", "Lin")]
 
 
@@ -484,6 +486,62 @@ def test_a_centre_that_was_put_back_is_told_as_that_and_not_as_one_that_is_away(
     assert core.state().faults == ["centre_restored"]
     core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=False, why="offline"))
     assert core.state().faults == ["centre_away"]
+
+
+# What technicians and monitors count
+
+
+def happened(figures: verbs.Figures) -> dict[tuple[str, str, str], int]:
+    return {(one.kind, one.outcome, one.reason): one.times for one in figures.happened}
+
+
+def test_the_core_counts_what_is_shown_decided_and_opened(core: Here) -> None:
+    token = core.token()
+    core.present()
+    core.present()
+    refused = core.present(text_of(SUSPENDED))
+    act = verbs.Override(token=token, lane="entry", open=True, happening=refused.happening, reason="other: 张三说的")
+    core.guard(verbs.OVERRIDE, act)
+    shown = verbs.PresentText(token, "entry", "no pass at all", "hand")
+    core.guard(verbs.PRESENT_TEXT, shown)
+    figures = core.guard(verbs.FIGURES, verbs.Nothing())
+    counted = happened(figures)
+    assert (counted["decided", "grant", "ok"], counted["decided", "refer", "suspended"]) == (1, 1), "a repeat is none"
+    assert counted["decided", "deny", "not_a_pass"] == 1 and counted["override", "grant", ""] == 1
+    assert {one.source: one.times for one in figures.presented} == {"camera": 3, "hand": 1}
+    assert figures.lanes[0].relay_pulses >= 1 and figures.up_s == 0
+    assert "张三" not in str(figures) and "Lin" not in str(figures)
+
+
+def test_the_core_passes_on_what_a_reader_counted_until_it_is_silent(core: Here) -> None:
+    told = verbs.ReaderFigures(
+        up_s=3.0, frames=90, fps=30.0, frame_times=verbs.Spread([0]), decode_times=verbs.Spread([0])
+    )
+    core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True, figures=told))
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, up_s=12.0))
+    figures = core.guard(verbs.FIGURES, verbs.Nothing())
+    assert (figures.lanes[0].reader, figures.sync_up_s) == (told, 12.0)
+    core.now += 4
+    figures = core.guard(verbs.FIGURES, verbs.Nothing())
+    assert figures.lanes[0].reader is None and figures.up_s == 4 and figures.sync_up_s == 12.0
+    core.now += 60
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).sync_up_s is None
+
+
+def test_the_core_counts_the_readers_restarts(core: Here) -> None:
+    for run in ("a", "b", "c"):
+        core.now += 2
+        core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True, run=run))
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).reader_restarts == 2
+
+
+def test_the_oldest_event_that_the_centre_lacks_has_an_age(core: Here) -> None:
+    core.present()
+    core.bench.journal.append(Event(id="late", kind="call", at_ms=core.bench.clock.now().utc_ms - 90_000)).wait(5)
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, unsent=1))
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).oldest_unsent_s in range(90, 100)
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, unsent=0))
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).oldest_unsent_s is None
 
 
 @pytest.mark.parametrize(("name", "fault"), [("yellow", "lights"), ("illumination", "lights"), ("call", "input_taken")])
@@ -866,3 +924,34 @@ def test_a_core_that_stood_still_between_decision_and_opening_opens_nothing(core
     (passage,) = core.bench.events("passage")
     assert (passage.outcome, passage.why) == ("interrupted", "too late")
     assert not core.present().repeat and core.bench.parts["entry"].rises == 1, "shown again, it opens"
+
+
+# A technician looks through a camera
+
+
+def test_a_technicians_look_is_recorded_before_the_reader_hears_of_it_and_ends_by_itself(core: Here) -> None:
+    state = verbs.ReaderState(lane="entry", ok=True)
+    assert core.ask("core-reader", verbs.READER_STATE, state).viewed_until == 0
+    core.guard(verbs.VIEW, verbs.View(core.token("Wu"), "entry"))
+    assert [(event.lane, event.by) for event in core.bench.events("viewed")] == [("entry", "Wu")]
+    assert core.ask("core-reader", verbs.READER_STATE, state).viewed_until == core.now + verbs.VIEW_S
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).lanes[0].viewed_s == verbs.VIEW_S
+    core.now += verbs.VIEW_S
+    assert core.ask("core-reader", verbs.READER_STATE, state).viewed_until == core.now, "over"
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).lanes[0].viewed_s == 0
+
+
+@pytest.mark.parametrize("name", ["Lin", "Zhao"])
+def test_nobody_but_a_technician_may_look_through_a_camera(core: Here, name: str) -> None:
+    look = verbs.View(core.token(name), "entry")
+    assert refusal(lambda: core.guard(verbs.VIEW, look)) == "technician_only"
+    assert refusal(lambda: core.guard(verbs.VIEW, verbs.View("", "entry"))) == "not_signed_in"
+    assert core.bench.events("viewed") == []
+    told = core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True))
+    assert told.viewed_until == 0
+
+
+def test_a_look_at_a_lane_that_is_not_here_is_refused_and_not_recorded(core: Here) -> None:
+    look = verbs.View(core.token("Wu"), "cellar")
+    assert refusal(lambda: core.guard(verbs.VIEW, look)) == "unknown_lane"
+    assert core.bench.events("viewed") == []

@@ -54,7 +54,7 @@ TABLES = {
     for name, table in vars(module).items()
     if isinstance(table, dict) and not name.startswith("_")
 }
-PUT_TOGETHER = ("role_", "age_", "theme_", "size_", "clock_", "list_", "rtc_")
+PUT_TOGETHER = ("role_", "age_", "theme_", "size_", "clock_", "list_", "rtc_", "version_", "runs_")
 TEMPLATES = Path(words.__file__).parent / "templates"
 
 

@@ -19,6 +19,7 @@ from kiosk.core.guards.acts import GuardActs
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.once import Once
 from kiosk.core.guards.post import GuardSessions
+from kiosk.core.guards.viewing import Viewings
 from kiosk.core.jobs import Jobs
 
 _NO_LINE = verbs.LiveLine(number=0, kind="state")
@@ -39,6 +40,7 @@ class GuardVerbs:
         post: GuardSessions,
         state: Callable[[], verbs.GateState],
         cautions: Cautions,
+        viewings: Viewings,
     ):
         self._jobs = jobs
         self._gate = gate
@@ -49,6 +51,7 @@ class GuardVerbs:
         self._post = post
         self._state = state
         self._cautions = cautions
+        self._viewings = viewings
         self._once = Once(live.run)
 
     def answers(self) -> dict[Verb[Any, Any], Callable[[Any], Any]]:
@@ -66,6 +69,7 @@ class GuardVerbs:
             verbs.ADMIT: self._admit,
             verbs.LASTING: self._lasting,
             verbs.FOLLOW: self._follow,
+            verbs.VIEW: self._view,
             verbs.HOLD: self._hold,
             verbs.LOCKDOWN: self._lockdown,
             verbs.LOOK_UP: self._look_up,
@@ -130,6 +134,18 @@ class GuardVerbs:
     def _lasting(self, asked: verbs.Token) -> verbs.ProvisionalEntries:
         self._post.who(asked.token)
         return self._jobs.ask(self._acts.provisional.lasting)
+
+    def _view(self, asked: verbs.View) -> verbs.Nothing:
+        """Recorded before the reader hears of it. An act of a technician's, and none of the gate's."""
+        by = self._post.technician(asked.token).name
+
+        def view() -> verbs.Nothing:
+            self._gate.run(asked.lane)
+            self._book.record("viewed", lane=asked.lane, by=by)
+            self._viewings.begin(asked.lane)
+            return verbs.Nothing()
+
+        return self._jobs.ask(view)
 
     def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
         act = partial(self._acts.hold, asked.lane, asked.open, self._post.who(asked.token).name)

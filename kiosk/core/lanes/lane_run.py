@@ -53,6 +53,8 @@ class LaneRun:
         """What was wrong with the inputs when the gate last looked."""
         self.forced = False
         """The arm went up, and this gate had not asked for it."""
+        self.pulses = 0
+        """How often the relay was asked to open."""
         self.calls = False
         """The call button is pressed."""
         self._asked_at = -math.inf
@@ -80,6 +82,7 @@ class LaneRun:
         for action in actions:
             match action:
                 case lanes.MoveRelay(on):
+                    self.pulses += on
                     self._safely("relay", self.parts.relay.on if on else self.parts.relay.off)
                 case lanes.Light(signal):
                     self._safely("lights", partial(self.parts.lights.show, signal))

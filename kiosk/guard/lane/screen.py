@@ -1,8 +1,7 @@
 """The residents' screen of a lane: no sign-in, nothing personal, and for the display on this very device only.
 
 The page asks ``/screen/LANE/now`` a few times a second and shows the face it is given; after three seconds without an
-answer it shows that nothing is read here, and goes on asking. ``/health`` and ``/metrics`` answer a monitor how the
-gate is.
+answer it shows that nothing is read here, and goes on asking.
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, current_app, render_template, request
+from flask import Blueprint, abort, current_app, render_template, request
 
 from kiosk.channel import ChannelError
 from kiosk.guard import doors
 from kiosk.guard.frame import Answer, as_json, post
 from kiosk.guard.lane import faces
 from kiosk.guard.line import CoreLine
-from kiosk.metrics import CONTENT_TYPE, metrics
 from kiosk.verbs import GateState, LaneState
 
 FRESH_S = 0.25
@@ -70,14 +68,14 @@ def only_here() -> None:
         abort(404)
 
 
-def _screens() -> Screens:
+def screens() -> Screens:
     found: Screens = current_app.extensions["screens"]
     return found
 
 
 def _looked(name: str) -> tuple[faces.Face, faces.Face, bool]:
     """The lane's face, the one for when nobody answers, and whether the core answers now."""
-    state, answers = _screens().state()
+    state, answers = screens().state()
     lane = _lane(state, name)
     lost = faces.lost(state, lane)
     return faces.face(state, lane) if state and lane and answers else lost, lost, answers
@@ -94,7 +92,7 @@ def _lane(state: GateState | None, name: str) -> LaneState | None:
 @routes.get("/screen/<lane>")
 def page(lane: str) -> Answer:
     face, lost, _ = _looked(lane)
-    return render_template("screen.html", name=lane, face=face, lost=lost, version=_screens().version)
+    return render_template("screen.html", name=lane, face=face, lost=lost, version=screens().version)
 
 
 @routes.get("/screen/<lane>/now")
@@ -104,33 +102,6 @@ def now(lane: str) -> Answer:
     faces_now = {
         "face": render_template("_face.html", face=face),
         "lost": render_template("_face.html", face=lost),
-        "page": _screens().version,
+        "page": screens().version,
     }
     return as_json(faces_now, 200 if answers else 503)
-
-
-@routes.get("/health")
-def health() -> Answer:
-    """For a monitor: no sign-in, nothing personal, and no question to the core of its own."""
-    state, answers = _screens().state()
-    if state is None or not answers:
-        return as_json({"ok": False, "core": False}, 503)
-    return as_json(
-        {
-            "ok": not state.faults,
-            "core": True,
-            "faults": state.faults,
-            "clock": state.clock,
-            "list": state.list_state,
-            "list_age_s": state.list_age_s,
-            "centre_ok": state.centre_ok,
-            "simulated": state.simulated,
-        }
-    )
-
-
-@routes.get("/metrics")
-def figures() -> Answer:
-    """What ``/health`` says and more, in figures that a monitor keeps."""
-    state, answers = _screens().state()
-    return Response(metrics(state if answers else None), content_type=CONTENT_TYPE)

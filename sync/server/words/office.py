@@ -385,6 +385,7 @@ WORDS: Mapping[str, Pair] = {
     "event.reader_restarted": ("识别程序重启", "Reader restarted"),
     "event.sign_in": ("保安登录", "Guard signed in"),
     "event.acknowledged": ("保安已看到警示", "A guard has seen an alarm"),
+    "event.viewed": ("技术员看了摄像头画面", "A technician looked through the camera"),
     "event.camera_fault": ("摄像头故障", "Camera fault"),
     "event.unasked": ("没放行就通过", "Passed without being let in"),
     "event.family": ("跟着家人进出，保安数人放行", "Followed their family, counted by the guard"),
