@@ -10,6 +10,7 @@ import msgspec
 from hardware.vitals import Vitals
 from kiosk.channel import Verb
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState, Window
+from sync.shifts import ShiftSheet
 
 TIMELY_S = 2.0
 """A question that may open says when it was put. Answered later than this, it opens nothing: its person has gone."""
@@ -301,6 +302,50 @@ class ConfirmTime(Act):
     utc_ms: int
 
 
+class BeginShift(Act):
+    """A guard takes the post over. Beginning what is on already changes nothing."""
+
+    token: str
+
+
+class EndShift(Act):
+    """A guard hands the post over; a supervisor ends anybody's: ``shift`` names it, empty: one's own."""
+
+    token: str
+    shift: str = ""
+
+
+class Note(Act):
+    """For the next guard: short, and without names of residents. Needs a shift of one's own."""
+
+    token: str
+    text: str
+
+
+class OnDuty(msgspec.Struct):
+    """Whose shift is on, since when; ``shift`` is the id of the event that began it."""
+
+    shift: str
+    name: str
+    begun_ms: int
+
+
+class Shifts(msgspec.Struct):
+    """Who is on duty, and the latest shifts of some days, newest first, without their counts. ``why`` is set where the
+    journal cannot be read just now."""
+
+    on: list[OnDuty]
+    latest: list[ShiftSheet] = []
+    why: str = ""
+
+
+class AskSheet(msgspec.Struct):
+    """The hand-over sheet of a shift."""
+
+    token: str
+    shift: str
+
+
 class LaneState(msgspec.Struct, kw_only=True):
     """``shown_*`` is what everybody standing there may know; a sensitive reason is masked before it leaves the core."""
 
@@ -388,6 +433,8 @@ class GateState(msgspec.Struct, kw_only=True):
     faults: list[str]
     cautions: list[Caution] = []
     unexplained: int = 0
+    on_duty: list[str] = []
+    """Names of guards whose shift is on."""
     simulated: list[str] = []
     neighbour_zh: str = ""  # the gate to send people to while this one is closed
     neighbour_en: str = ""
@@ -409,6 +456,11 @@ LOCKDOWN: Verb[Lockdown, LiveLine] = Verb("lockdown", Lockdown, LiveLine)
 LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)
 PRESENT_TEXT: Verb[PresentText, PresentationAnswer] = Verb("present_text", PresentText, PresentationAnswer)
 CONFIRM_TIME: Verb[ConfirmTime, Nothing] = Verb("confirm_time", ConfirmTime, Nothing)
+BEGIN_SHIFT: Verb[BeginShift, Nothing] = Verb("begin_shift", BeginShift, Nothing)
+END_SHIFT: Verb[EndShift, Nothing] = Verb("end_shift", EndShift, Nothing)
+NOTE: Verb[Note, Nothing] = Verb("note", Note, Nothing)
+SHIFTS: Verb[Token, Shifts] = Verb("shifts", Token, Shifts)
+SHEET: Verb[AskSheet, ShiftSheet] = Verb("sheet", AskSheet, ShiftSheet)
 
 # --- guard -> reader ------------------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ GATE_REASONS: tuple[GateReason, ...] = get_args(GateReason)
 EventKind = Literal[
     "decided", "passage", "ruled", "override", "explained", "opened", "fire", "lockdown", "hold", "call", "tamper",
     "boot", "reader_restarted", "journal_set_aside", "events_lost", "withdrawn", "clock", "sign_in",
-    "camera_fault", "input_fault", "board_fault", "acknowledged", "unasked",
+    "camera_fault", "input_fault", "board_fault", "acknowledged", "unasked", "shift", "note",
 ]  # fmt: skip
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 """Kinds of events in a gate's journal. ``opened``: by a wired button."""

@@ -25,6 +25,7 @@ from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
+from kiosk.core.guards.shifts import DutyRoster
 from kiosk.core.guards.verbs import GuardVerbs
 from kiosk.core.jobs import Jobs
 from kiosk.core.journal import Journal
@@ -91,7 +92,10 @@ class CoreLoop:
         )
         self.jobs = Jobs()
         gate.late = self.jobs.late
-        self._guards = GuardVerbs(self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions)
+        self._guards = GuardVerbs(
+            self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions,
+            DutyRoster(book, journal, clock, kept),
+        )  # fmt: skip
         self._refresh_at = 0.0
         self._rests_until = 0.0
         self._servers: list[ch.Server] = []

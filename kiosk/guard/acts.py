@@ -31,10 +31,10 @@ def _answered(grant: bool) -> Answer:
     core, happening = post().core, request.form.get("happening", 0, type=int)
     try:
         if happening and request.form.get("waits") == "1":
-            line = core.ask(verbs.RULE, verbs.Ruling(g.session.token, happening, grant, **_meant()))
+            line = core.ask(verbs.RULE, verbs.Ruling(g.session.token, happening, grant, **meant()))
         else:
             lane = request.form.get("lane", "")
-            line = core.ask(verbs.OVERRIDE, verbs.Override(g.session.token, lane, grant, happening, **_meant()))
+            line = core.ask(verbs.OVERRIDE, verbs.Override(g.session.token, lane, grant, happening, **meant()))
     except Refused as no:
         if str(no) not in ("not_waiting", "under_way"):
             raise
@@ -42,8 +42,8 @@ def _answered(grant: bool) -> Answer:
     return _acted(line)
 
 
-def _meant() -> dict[str, Any]:
-    """Until when an act is meant, by whose lines, and the page's mark of it. Without a time it is late."""
+def meant() -> dict[str, Any]:
+    """Of a form: until when an act is meant, by whose lines, and the page's mark of it. Without a time it is late."""
     until_ms = request.form.get("until", 0.0, type=float)
     return {"act": request.form.get("act", "")[:64], "run": request.form.get("run", ""), "until": until_ms / 1000}
 
@@ -107,14 +107,14 @@ def explain() -> Answer:
 @routes.post("/hold")
 def hold() -> Answer:
     on = request.form.get("on") == "1"
-    post().core.ask(verbs.HOLD, verbs.Hold(g.session.token, request.form.get("lane", ""), on, **_meant()))
+    post().core.ask(verbs.HOLD, verbs.Hold(g.session.token, request.form.get("lane", ""), on, **meant()))
     return done("done")
 
 
 @routes.post("/acknowledge")
 def acknowledge() -> Answer:
     number = request.form.get("number", 0, type=int)
-    post().core.ask(verbs.ACKNOWLEDGE, verbs.Acknowledge(g.session.token, number, **_meant()))
+    post().core.ask(verbs.ACKNOWLEDGE, verbs.Acknowledge(g.session.token, number, **meant()))
     return done("noted")
 
 
@@ -123,7 +123,7 @@ def lockdown() -> Answer:
     if g.session.role != "supervisor":
         raise Refused("not_allowed")
     on = request.form.get("on") == "1"
-    post().core.ask(verbs.LOCKDOWN, verbs.Lockdown(g.session.token, request.form.get("lane", ""), on, **_meant()))
+    post().core.ask(verbs.LOCKDOWN, verbs.Lockdown(g.session.token, request.form.get("lane", ""), on, **meant()))
     return done("done")
 
 
@@ -139,7 +139,7 @@ def confirm_time() -> Answer:
     except ValueError:
         return _time_page(state, words.say(g.language, words.ERRORS["bad_time"]), 400)
     try:
-        post().core.ask(verbs.CONFIRM_TIME, verbs.ConfirmTime(g.session.token, utc_ms, **_meant()))
+        post().core.ask(verbs.CONFIRM_TIME, verbs.ConfirmTime(g.session.token, utc_ms, **meant()))
     except Refused as no:
         if str(no) == "not_signed_in":
             raise

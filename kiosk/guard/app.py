@@ -11,6 +11,7 @@ from kiosk.guard import acts, doors, frame, live_list, looks, present
 from kiosk.guard.lane import screen
 from kiosk.guard.line import DOORS, CoreLine, GuardSettings
 from kiosk.guard.live import Live
+from kiosk.guard.shift import pages
 from sync.places import Turns, origin_of
 
 STRANGERS, SHARE = 2 * DOORS, 2
@@ -28,7 +29,7 @@ def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
     signed_in = doors.SignedIn()
     app.extensions["post"] = frame.Post(core, settings, Live(core), signed_in)
     app.extensions["screens"] = screen.Screens(core)
-    for part in (frame, live_list, acts, looks, present, screen):
+    for part in (frame, live_list, acts, looks, present, screen, pages):
         app.register_blueprint(part.routes)
     app.wsgi_app = InTurn(app.wsgi_app, signed_in)  # type: ignore[method-assign, assignment]
     doors.answer_to(app, settings.hosts)

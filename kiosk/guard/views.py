@@ -104,6 +104,8 @@ class Bar:
     reader: list[str]
     """That the reader is down or began anew, and what to do."""
     cautions: list[str] = field(default_factory=list)
+    no_duty: bool = False
+    """Nobody's shift is on."""
     caution: int = 0
     """The newest of them: acknowledging it acknowledges what this page has shown, and nothing later."""
 
@@ -372,6 +374,7 @@ def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
         waiting=waiting,
         reader=reader_notes(language, state),
         cautions=_caution_sentences(language, state),
+        no_duty=not state.on_duty,
         caution=state.cautions[-1].number if state.cautions else 0,
     )
 

@@ -829,3 +829,30 @@ def test_a_core_that_stood_still_between_decision_and_opening_opens_nothing(core
     (passage,) = core.bench.events("passage")
     assert (passage.outcome, passage.why) == ("interrupted", "too late")
     assert not core.present().repeat and core.bench.parts["entry"].rises == 1, "shown again, it opens"
+
+
+# --- shifts -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_shift_is_begun_ended_and_read_back_over_the_sockets(core: Here) -> None:
+    token = core.token()
+    core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token, act="a1"))
+    core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token, act="a1"))
+    assert core.state().on_duty == ["Lin"]
+    core.guard(verbs.NOTE, verbs.Note(token=token, text="the lorry comes again"))
+    (on,) = core.guard(verbs.SHIFTS, verbs.Token(token)).on
+    core.guard(verbs.END_SHIFT, verbs.EndShift(token=token, shift=on.shift))
+    sheet = core.guard(verbs.SHEET, verbs.AskSheet(token, on.shift))
+    assert (sheet.by, sheet.ended_by, [note.reason for note in sheet.notes]) == (
+        "Lin", "Lin", ["the lorry comes again"],
+    )  # fmt: skip
+    assert core.state().on_duty == []
+
+
+def test_an_act_of_a_shift_that_comes_too_late_changes_nothing(core: Here) -> None:
+    token = core.token()
+    with pytest.raises(ch.Refused, match="too_late"):
+        core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token, until=time.monotonic() - 1))
+    with pytest.raises(ch.Refused, match="not_signed_in"):
+        core.guard(verbs.SHEET, verbs.AskSheet("no token", "any"))
+    assert core.state().on_duty == []

@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -43,10 +44,12 @@ from kiosk.core.journal.file import (
     read_uses,
 )
 from kiosk.core.journal.recovery import Recovery
+from kiosk.core.journal.shifts import read_sheet, read_shifts
 from kiosk.core.journal.standing import Standing
 from kiosk.core.journal.uses import UseRow, Uses
 from sync.durable import flush_folder
 from sync.protocol import Event, EventBatch, EventsAfter
+from sync.shifts import ShiftSheet
 from sync.terms import EventKind
 
 __all__ = [
@@ -64,6 +67,8 @@ _SET_ASIDE: EventKind = "journal_set_aside"
 _LOST: EventKind = "events_lost"
 
 log = logging.getLogger("journal")
+
+T = TypeVar("T")
 
 
 def new_event_id() -> str:
@@ -405,6 +410,24 @@ class Journal:
         Raises sqlite3.Error; asking again is safe.
         """
         return self.recovery.batch(asked) or self.read(asked)
+
+    def shifts(self, most: int) -> list[ShiftSheet]:
+        """The latest shifts in the file, newest first, without their counts; from any thread. Raises sqlite3.Error."""
+        return self._look(lambda path: read_shifts(path, most))
+
+    def sheet(self, shift: str) -> ShiftSheet | None:
+        """A shift's hand-over sheet, as far as the file has it; from any thread. Raises sqlite3.Error."""
+        return self._look(lambda path: read_sheet(path, shift))
+
+    def _look(self, read: Callable[[Path], T]) -> T:
+        with self._lock:
+            file = self._file
+        if file is None:
+            raise sqlite3.OperationalError("there is no journal file just now")
+        try:
+            return read(file.path)
+        except Damaged as err:
+            raise sqlite3.OperationalError(str(err)) from err
 
     def health(self) -> Health:
         with self._lock:

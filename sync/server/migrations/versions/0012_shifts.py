@@ -1,0 +1,14 @@
+"""Shifts: their beginnings and ends, and overrides beyond the budget, are found among the events."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    """Two small indexes: each holds only the rows it is for."""
+    for name, kept in (("event_shift", "kind = 'shift'"), ("event_over_budget", "reason = 'over_budget'")):
+        where = sa.text(kept)
+        op.create_index(name, "event", ["compound_id", "at_ms"], sqlite_where=where, postgresql_where=where)
