@@ -148,7 +148,8 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
 class LiveLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One line of the live list. Numbered 1, 2, 3 … since the core started; a later one may settle an earlier.
 
-    ``kind``: decision, ruling, override, explained, passage, button, fire, lockdown, held_open, call, tamper, state.
+    ``kind``: decision, ruling, override, explained, passage, button, fire, lockdown, held_open, call, tamper, unasked,
+    annulled, state.
     ``outcome``: grant, refer, deny for decisions; passed, not_passed, no_sensor, interrupted for passages.
     ``about`` is the number of the decision this line settles or contradicts; ``event`` the journal's id of it.
     """
@@ -346,6 +347,33 @@ class AskSheet(msgspec.Struct):
     shift: str
 
 
+class GuardAct(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A ruling or override of late, and whom it was for where a pass was shown; ``event`` names it."""
+
+    event: str
+    at_ms: int
+    lane: str
+    kind: str
+    outcome: str
+    by: str
+    label: str = ""
+    dwelling: str = ""
+    annulled: bool = False
+
+
+class GuardActs(msgspec.Struct):
+    """What this guard may take back, newest first."""
+
+    acts: list[GuardAct]
+
+
+class Annul(Act):
+    """A ruling or override was pressed by mistake: ``event`` names it. It stays on record, and counts for nothing."""
+
+    token: str
+    event: str
+
+
 class LaneState(msgspec.Struct, kw_only=True):
     """``shown_*`` is what everybody standing there may know; a sensitive reason is masked before it leaves the core."""
 
@@ -460,6 +488,8 @@ BEGIN_SHIFT: Verb[BeginShift, Nothing] = Verb("begin_shift", BeginShift, Nothing
 END_SHIFT: Verb[EndShift, Nothing] = Verb("end_shift", EndShift, Nothing)
 NOTE: Verb[Note, Nothing] = Verb("note", Note, Nothing)
 SHIFTS: Verb[Token, Shifts] = Verb("shifts", Token, Shifts)
+ACTS: Verb[Token, GuardActs] = Verb("acts", Token, GuardActs)
+ANNUL: Verb[Annul, LiveLine] = Verb("annul", Annul, LiveLine)
 SHEET: Verb[AskSheet, ShiftSheet] = Verb("sheet", AskSheet, ShiftSheet)
 
 # --- guard -> reader ------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ WORDS: dict[str, Pair] = {
     "over_budget_n": ("其中超过本班次数：{n}次", "of them over the shift's budget: {n}"),
     "unexplained": ("还没写原因", "Still without a reason"),
     "unexplained_n": ("还没写原因：{n}次", "still without a reason: {n}"),
+    "annulled": ("按错了，已作废", "Pressed by mistake, annulled"),
     "faults": ("故障和变动", "Faults and changes"),
     "notes": ("给下一班的话", "For the next shift"),
     "none": ("没有", "none"),
@@ -138,10 +139,11 @@ def fault(language: str, line: SheetLine) -> str:
 
 def override(language: str, line: SheetLine) -> str:
     """What a guard did against a decision, who, and why."""
+    ruled = line.kind == "ruled"
     parts = [
-        say(language, "opened" if line.outcome == "grant" else "refused"),
+        say(language, f"answer.{line.outcome}" if ruled else "opened" if line.outcome == "grant" else "refused"),
         line.by,
-        reason(language, line.reason) if line.reason else say(language, "unexplained"),
+        reason(language, line.reason) if line.reason else "" if ruled else say(language, "unexplained"),
         say(language, "over_budget") if line.over_budget else "",
     ]
     return say(language, "comma").join(filter(None, parts))

@@ -66,6 +66,8 @@ class ShiftSheet(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Overrides without a reason."""
     faults: list[SheetLine] = []
     notes: list[SheetLine] = []
+    annulled: list[SheetLine] = []
+    """Acts pressed by mistake; they are in no count and no other list."""
 
 
 def sheets(events: Iterable[Event]) -> list[ShiftSheet]:
@@ -97,6 +99,9 @@ class _Writer:
         self._passages: Counter[str] = Counter()
         self._acts: dict[str, SheetLine] = {}
         """Rulings and overrides by their event."""
+        self._passed: dict[str, str] = {}
+        """How a passage ended, by the act that opened for it."""
+        self._annulled: set[str] = set()
         self._standing: dict[tuple[str, str, str], SheetLine] = {}
 
     def write(self, events: Iterable[Event]) -> ShiftSheet:
@@ -105,7 +110,8 @@ class _Writer:
         sheet = self._sheet
         acts = self._acts.values()
         overrides = [act for act in acts if act.kind == "override"]
-        sheet.decisions, sheet.answers, sheet.passages = map(dict, (self._decisions, self._answers, self._passages))
+        counted = (self._decisions, self._answers, self._passages)
+        sheet.decisions, sheet.answers, sheet.passages = (dict(+each) for each in counted)
         sheet.opened = sum(act.outcome == "grant" for act in overrides)
         sheet.refused = sum(act.outcome == "deny" for act in overrides)
         sheet.over_budget = sum(act.over_budget for act in overrides)
@@ -116,6 +122,8 @@ class _Writer:
     def _take(self, event: Event) -> None:
         if event.kind == "explained" and event.about in self._acts:
             self._acts[event.about].reason = event.why
+        if event.kind == "annulled":
+            self._annul(event)
         if self._sheet.ended_ms:
             return
         if event.kind == "shift" and event.about == self._sheet.shift:
@@ -123,7 +131,7 @@ class _Writer:
         elif event.kind == "decided":
             self._decisions[event.outcome] += 1
         elif event.kind == "passage":
-            self._passages[event.outcome] += 1
+            self._pass(event)
         elif event.kind == "ruled":
             self._rule(event)
         elif event.kind == "override":
@@ -136,6 +144,23 @@ class _Writer:
         if event.by:
             self._acts[event.id] = self._line(event, reason=event.reason)
         self._answers[event.outcome if event.by else "unanswered"] += 1
+
+    def _pass(self, event: Event) -> None:
+        if event.about not in self._annulled:
+            self._passages[event.outcome] += 1
+            self._passed[event.about] = event.outcome
+
+    def _annul(self, event: Event) -> None:
+        """As if the act had not been."""
+        act = self._acts.pop(event.about, None)
+        if act is None:
+            return
+        self._annulled.add(event.about)
+        if act.kind == "ruled":
+            self._answers[act.outcome] -= 1
+        if event.about in self._passed:
+            self._passages[self._passed.pop(event.about)] -= 1
+        self._sheet.annulled.append(act)
 
     def _take_rest(self, event: Event) -> None:
         """What is neither a decision nor an answer to one."""

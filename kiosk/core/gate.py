@@ -143,7 +143,7 @@ class Gate:
         if past is None:
             return
         self._recall(past.earlier)
-        self.uses.take(past.counted, past.steps)
+        self.uses.take(past.counted, past.steps, past.of_acts)
         for lane, on in past.standing.lockdown.items():
             if lane in self.lanes:  # the journal's word counts, also where the memory of it was damaged
                 self._kept.change(lockdown=with_name(self._kept.now.lockdown, lane, on))
@@ -345,7 +345,7 @@ class Gate:
             run.inputs.settled(end.outcome)
             use = self._use(opening) if end.outcome != "not_passed" else None
             if use is not None:
-                self.uses.count(use)
+                self.uses.count(use, end.about)
             self._book.record(
                 "passage",
                 use=use,
@@ -394,6 +394,11 @@ class Gate:
         sent to another lane."""
         if event in self.openings:
             self.openings[event].whose = NOBODY
+
+    def annul(self, act: str) -> None:
+        """What a guard did by mistake uses nothing: neither what has passed by it, nor what is about to."""
+        self.uses.annul(act)
+        self.not_used(act)
 
     # --- inputs and time ---
 

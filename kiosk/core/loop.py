@@ -23,6 +23,7 @@ from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
+from kiosk.core.guards.corrections import Correctable
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.guards.shifts import DutyRoster
@@ -94,7 +95,7 @@ class CoreLoop:
         gate.late = self.jobs.late
         self._guards = GuardVerbs(
             self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions,
-            DutyRoster(book, journal, clock, kept),
+            DutyRoster(book, journal, clock, kept), Correctable(journal, mirror, clock),
         )  # fmt: skip
         self._refresh_at = 0.0
         self._rests_until = 0.0

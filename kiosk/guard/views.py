@@ -28,6 +28,7 @@ KIND_TONES = {
     "lockdown": "look",
     "held_open": "look",
     "unasked": "look",
+    "annulled": "plain",
 }
 
 
@@ -218,6 +219,9 @@ def _stated_reason(language: str, happening: LiveLine, reason: str, state: GateS
 def _badge(language: str, happening: LiveLine) -> Badge:
     if happening.kind == "explained":
         return Badge("plain", MARKS["plain"], f"{given_reason(language, happening.reason)} · {happening.by}")
+    if happening.kind == "annulled":
+        text = code(language, words.KINDS, "annulled")
+        return Badge("plain", MARKS["plain"], word(language, "by", outcome=text, name=happening.by))
     tone = "plain" if happening.kind == "passage" else TONES.get(happening.outcome, "plain")
     if happening.reason == "unanswered":
         opened = happening.outcome == "grant"

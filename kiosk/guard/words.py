@@ -241,6 +241,7 @@ KINDS: dict[str, Pair] = {
     "call": ("有人按呼叫", "Somebody calls"),
     "tamper": ("设备被打开", "Housing opened"),
     "unasked": ("未经放行", "Not let in"),
+    "annulled": ("按错了，已作废", "Pressed by mistake, annulled"),
 }
 
 PASS_KINDS: dict[str, Pair] = {
@@ -505,6 +506,8 @@ ERRORS: dict[str, Pair] = {
         "Too late: it counted as refused, the gate did not move. To open, press Open again.",
     ),
     "not_on_duty": ("您还没有接班。", "Your shift has not begun."),
+    "not_your_act": ("只能改本班自己的操作。", "Only what you did in this shift can be taken back."),
+    "annulled_before": ("已经作废过了。", "It was annulled before."),
     "note_empty": ("还没写内容。", "The note is empty."),
     "note_long": ("太长了，最多300字。", "Too long: 300 characters at most."),
     "notes_full": ("这一班的留言已满10条。", "This shift has its 10 notes already."),
@@ -633,6 +636,7 @@ WORDS: dict[str, Pair] = {
     "card_pass": ("纸质证", "Card"),
     "more": ("更多", "More"),
     "shift": ("交接班", "Shift"),
+    "annul": ("按错了", "Pressed wrong"),
     "shift_none": ("接班", "Begin a shift"),
     "post_again": ("回值班台", "Back to the post"),
     "hold_open": ("保持常开", "Hold open"),

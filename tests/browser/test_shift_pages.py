@@ -75,3 +75,43 @@ def test_a_guard_takes_over_opens_once_hands_over_and_prints_the_sheet(
     post.shoot("shift-paper")
     assert not post.complaints
     post.context.close()
+
+
+@pytest.mark.parametrize(("screen", "language", "told"), [("phone", "zh", "已作废"), ("desk", "en", "Annulled")])
+def test_a_guard_takes_back_what_was_pressed_by_mistake(
+    browser: Any, gate: RunningPost, screen: str, language: str, told: str
+) -> None:
+    post = sign_in(browser, gate, screen, language)
+    page = post.page
+    post.go("/shift")
+    page.wait_for_selector("body.live")
+    page.click("form[action='/shift/begin'] button")
+    page.wait_for_selector(".post")
+    page.wait_for_selector("body.live")
+    serial = gate.show()
+    page.wait_for_selector(f".panel.waits .dwelling:text-is('{serial}-1-101')")
+    post.settled()
+    page.click(".act.open")
+    page.wait_for_selector(".panel .answer")
+    gate.settle()
+    post.go("/shift/acts")
+    page.wait_for_selector("body.live")
+    card = page.locator(f".card:has-text('{serial}-1-101')")
+    card.locator("summary").click()
+    post.shoot("annul")
+    card.locator("form button").click()
+    page.wait_for_selector(f".card:has-text('{serial}-1-101') .hint:text-is('{told}')")
+    post.shoot("annulled")
+    assert post.wide_as_the_screen()
+    post.go("/")
+    page.wait_for_selector(f".line:has-text('{serial}-1-101') .badge:has-text('Lin')")
+    assert not post.complaints
+    post.go("/shift")
+    page.wait_for_selector("body.live")
+    end = page.locator("form[action='/shift/end'] button")
+    end.focus()
+    page.keyboard.down("Enter")
+    page.wait_for_selector(".signatures")
+    page.keyboard.up("Enter")
+    assert serial and page.locator("h2:has-text('作废'), h2:has-text('annulled')").count() == 1
+    post.context.close()

@@ -856,3 +856,17 @@ def test_an_act_of_a_shift_that_comes_too_late_changes_nothing(core: Here) -> No
     with pytest.raises(ch.Refused, match="not_signed_in"):
         core.guard(verbs.SHEET, verbs.AskSheet("no token", "any"))
     assert core.state().on_duty == []
+
+
+def test_a_guard_takes_an_act_back_over_the_sockets_and_once(core: Here) -> None:
+    token = core.token()
+    core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token))
+    line = core.guard(verbs.OVERRIDE, verbs.Override(token=token, lane="entry", open=True, reason="known"))
+    (act,) = core.guard(verbs.ACTS, verbs.Token(token)).acts
+    assert act.event == line.event
+    for mark in ("m1", "m1"):
+        told = core.guard(verbs.ANNUL, verbs.Annul(token=token, event=act.event, act=mark))
+        assert (told.kind, told.about) == ("annulled", line.number)
+    assert len(core.bench.events("annulled")) == 1
+    assert core.guard(verbs.ACTS, verbs.Token(token)).acts[0].annulled
+    assert refusal(lambda: core.guard(verbs.ANNUL, verbs.Annul(token=token, event=act.event))) == "annulled_before"

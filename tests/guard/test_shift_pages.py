@@ -93,3 +93,30 @@ def test_what_the_core_refuses_is_said(stage: Stage, guard: Guard) -> None:
 def test_the_pages_of_a_shift_need_a_session(app: Flask) -> None:
     for path in ("/shift", "/shift/sheet/s7"):
         assert app.test_client().get(path).status_code == 303
+
+
+def test_an_act_is_taken_back_with_a_tap_and_a_yes_and_then_says_so(stage: Stage, guard: Guard) -> None:
+    act = verbs.GuardAct(
+        event="e1", at_ms=NOW_MS, lane="in", kind="ruling", outcome="grant", by="王建国", dwelling="3栋1单元502"
+    )
+    stage.acts = [act]
+    page = text_of(guard.page("/shift/acts"))
+    assert "14:05:00 · 核对后放行 · 东门入口 · 3栋1单元502" in page and "确认作废" in page
+    assert guard.post("/shift/annul", event="e1").location == "/shift/acts"
+    assert stage.last(verbs.Annul).event == "e1"
+    page = text_of(guard.page("/shift/acts"))
+    assert "已作废" in page and "确认作废" not in page
+    guard.http.get("/prefer/language/en?to=/")
+    assert "Checked and let through" in text_of(guard.page("/shift/acts"))
+
+
+def test_who_is_not_on_duty_reads_why_nothing_can_be_taken_back(stage: Stage, guard: Guard) -> None:
+    stage.refusals["acts"] = "not_on_duty"
+    assert "先接班" in guard.page("/shift/acts")
+
+
+def test_an_annulled_act_is_said_in_the_list_and_wants_no_reason(stage: Stage, guard: Guard) -> None:
+    override = stage.happen("override", outcome="grant", by="王建国", needs_reason=True)
+    assert "补一句原因" in guard.page()
+    stage.happen("annulled", outcome="grant", about=override.number, by="王建国")
+    assert "按错了，已作废，王建国" in guard.page() and "data-explain" not in guard.page()

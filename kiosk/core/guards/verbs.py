@@ -17,6 +17,7 @@ from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
+from kiosk.core.guards.corrections import Correctable
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.once import Once
 from kiosk.core.guards.post import GuardSessions
@@ -45,6 +46,7 @@ class GuardVerbs:
         state: Callable[[], verbs.GateState],
         cautions: Cautions,
         roster: DutyRoster,
+        correctable: Correctable,
     ):
         self._jobs = jobs
         self._gate = gate
@@ -56,6 +58,7 @@ class GuardVerbs:
         self._state = state
         self._cautions = cautions
         self._roster = roster
+        self._correctable = correctable
         self._once = Once(live.run)
 
     def answers(self) -> dict[Verb[Any, Any], Callable[[Any], Any]]:
@@ -80,6 +83,8 @@ class GuardVerbs:
             verbs.NOTE: self._note,
             verbs.SHIFTS: self._shifts,
             verbs.SHEET: self._sheet,
+            verbs.ACTS: self._guard_acts,
+            verbs.ANNUL: self._annul,
         }
 
     def _sign_in(self, asked: verbs.SignIn) -> verbs.Session:
@@ -195,3 +200,18 @@ class GuardVerbs:
     def _sheet(self, asked: verbs.AskSheet) -> ShiftSheet:
         self._post.who(asked.token)
         return self._roster.sheet(asked.shift)
+
+    def _guard_acts(self, asked: verbs.Token) -> verbs.GuardActs:
+        who = self._post.who(asked.token)
+        events = self._correctable.read(who, self._jobs.ask(self._roster.on))
+        return verbs.GuardActs(self._jobs.ask(lambda: self._correctable.tell(who, events)))
+
+    def _annul(self, asked: verbs.Annul) -> verbs.LiveLine:
+        """The journal is read before, on the asking connection's own thread; the act itself is the loop's."""
+        who = self._post.who(asked.token)
+        events = self._correctable.read(who, self._jobs.ask(self._roster.on))
+
+        def annul() -> verbs.LiveLine:
+            return self._acts.annul(self._correctable.act(who, events, asked.event), who.name)
+
+        return self._jobs.ask(lambda: self._once.carry_out(asked, annul), asked.at)

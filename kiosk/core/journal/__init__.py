@@ -44,7 +44,7 @@ from kiosk.core.journal.file import (
     read_uses,
 )
 from kiosk.core.journal.recovery import Recovery
-from kiosk.core.journal.shifts import read_sheet, read_shifts
+from kiosk.core.journal.shifts import read_day, read_sheet, read_shift, read_shifts
 from kiosk.core.journal.standing import Standing
 from kiosk.core.journal.uses import UseRow, Uses
 from sync.durable import flush_folder
@@ -252,9 +252,14 @@ class Journal:
     # --- writing ---
 
     def append(
-        self, event: Event, use: UseRow | None = None, step: tuple[int, int] | None = None, urgent: bool = True
+        self,
+        event: Event,
+        use: UseRow | None = None,
+        step: tuple[int, int] | None = None,
+        urgent: bool = True,
+        annuls: UseRow | None = None,
     ) -> Saved:
-        """Have an event, and the use or accepted digit step that goes with it, written in one transaction."""
+        """Have an event, and the use it counts or annuls or the digit step it accepts, written in one transaction."""
         saved = Saved()
         with self._lock:
             if event.kind == "lockdown":
@@ -262,7 +267,7 @@ class Journal:
             if len(self._pending) >= KEPT_IN_MEMORY:
                 self._lose(event)
             else:
-                self._pending.append(Entry(event, saved, use, step, urgent))
+                self._pending.append(Entry(event, saved, use, step, urgent, annuls))
                 self._lock.notify_all()
         return saved
 
@@ -418,6 +423,14 @@ class Journal:
     def sheet(self, shift: str) -> ShiftSheet | None:
         """A shift's hand-over sheet, as far as the file has it; from any thread. Raises sqlite3.Error."""
         return self._look(lambda path: read_sheet(path, shift))
+
+    def of_shift(self, shift: str) -> list[Event]:
+        """The events of a shift, its beginning first; from any thread. Raises sqlite3.Error."""
+        return self._look(lambda path: read_shift(path, shift))
+
+    def of_day(self, since_ms: int) -> list[Event]:
+        """The events since then, oldest first; from any thread. Raises sqlite3.Error."""
+        return self._look(lambda path: read_day(path, since_ms))
 
     def _look(self, read: Callable[[Path], T]) -> T:
         with self._lock:

@@ -20,6 +20,7 @@ from sync.durable import flush_folder, write_again
 from sync.protocol import CHAIN_START, Event, EventBatch, EventsAfter, chain
 
 KEPT_DAYS_MS = 30 * 24 * 3_600_000
+ACTS_KEPT_MS = 24 * 3_600_000
 USES_KEPT_MS = 3 * 24 * 3_600_000
 _PRUNED_AT_ONCE = 2000
 _TAIL = 500
@@ -58,23 +59,27 @@ class Entry(msgspec.Struct, eq=False):
     use: UseRow | None = None
     step: tuple[int, int] | None = None
     urgent: bool = True
+    annuls: UseRow | None = None
 
 
 class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a row keeps beside its event: the use it counts, the digits' step it accepts, or what stands after it."""
+    """What a row keeps beside its event: the use it counts or annuls, the digits' step it accepts, or what stands after
+    it."""
 
     use: UseRow | None = None
     step: tuple[int, int] | None = None
     stands: Standing | None = None
+    annuls: UseRow | None = None
 
 
 class Past(msgspec.Struct, frozen=True):
     """What a journal said of earlier runs when it was opened: its newest events (oldest first), uses and digit steps of
-    the last days, and what stood at its end."""
+    the last days, the uses of the last day by the act that opened for them, and what stood at its end."""
 
     earlier: list[Event] = []
     counted: list[UseRow] = []
     steps: dict[int, int] = {}
+    of_acts: dict[str, UseRow] = {}
     standing: Standing = Standing()
 
 
@@ -245,7 +250,7 @@ class JournalFile:
             self._conn.execute(f"PRAGMA synchronous = {'FULL' if urgent else 'NORMAL'}")
             self._conn.execute("BEGIN IMMEDIATE")
             for entry in entries:
-                note = _Note(entry.use, entry.step, mark if entry is entries[-1] else None)
+                note = _Note(entry.use, entry.step, mark if entry is entries[-1] else None, entry.annuls)
                 seq, link = self._put(entry, note, seq + 1, link)
             self._conn.execute("COMMIT")
         except (sqlite3.Error, Unwritable) as err:
@@ -328,22 +333,30 @@ def _standing(conn: sqlite3.Connection) -> tuple[Standing, int]:
     return stands.after(facts), next(unmarked)
 
 
-def _uses(conn: sqlite3.Connection) -> tuple[list[UseRow], dict[int, int]]:
-    """The uses and steps of the last days."""
+def _uses(conn: sqlite3.Connection) -> tuple[list[UseRow], dict[int, int], dict[str, UseRow]]:
+    """The uses and steps of the last days, and the uses of the last day by act. What was annulled is left out."""
     counted: list[UseRow] = []
     steps: dict[int, int] = {}
+    of_acts: dict[str, UseRow] = {}
+    annulled: list[UseRow] = []
     newest_ms = 0
-    rows = conn.execute("SELECT at_ms, note FROM event ORDER BY seq DESC LIMIT ?", (_SEARCHED_FOR_USES,))
-    for at_ms, text in rows:
+    rows = conn.execute("SELECT at_ms, note, body FROM event ORDER BY seq DESC LIMIT ?", (_SEARCHED_FOR_USES,))
+    for at_ms, text, body in rows:
         newest_ms = max(newest_ms, at_ms)
         if text is None or at_ms < newest_ms - USES_KEPT_MS:
             continue
         note = msgspec.json.decode(text, type=_Note)
-        if note.use:
+        if note.annuls:
+            annulled.append(note.annuls)
+        if note.use in annulled:
+            annulled.remove(note.use)
+        elif note.use:
             counted.append(note.use)
+            if at_ms >= newest_ms - ACTS_KEPT_MS:
+                of_acts[msgspec.json.decode(body, type=Fact).about] = note.use
         if note.step:
             steps.setdefault(*note.step)
-    return counted[::-1], steps
+    return counted[::-1], steps, of_acts
 
 
 def open_existing(path: Path, timeout: float) -> sqlite3.Connection:

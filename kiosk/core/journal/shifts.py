@@ -43,9 +43,20 @@ def read_shift(path: Path, shift: str) -> list[Event]:
         if first is None:
             return []
         rows = conn.execute(
-            'SELECT body FROM event WHERE seq >= ? AND (seq <= ? OR instr(body, \'"kind":"explained"\')) '
-            "ORDER BY seq LIMIT ?",
+            "SELECT body FROM event WHERE seq >= ? AND (seq <= ? OR "
+            'instr(body, \'"kind":"explained"\') OR instr(body, \'"kind":"annulled"\')) ORDER BY seq LIMIT ?',
             (first, last, SEARCHED),
+        ).fetchall()
+    return list(_events(rows))
+
+
+def read_day(path: Path, since_ms: int) -> list[Event]:
+    """The events since then, as far back as is looked through. Raises Damaged, or sqlite3.Error (try again)."""
+    with _reading(path) as conn:
+        rows = conn.execute(
+            "SELECT body FROM (SELECT seq, at_ms, body FROM event ORDER BY seq DESC LIMIT ?) "
+            "WHERE at_ms >= ? ORDER BY seq",
+            (SEARCHED, since_ms),
         ).fetchall()
     return list(_events(rows))
 

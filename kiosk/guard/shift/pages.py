@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, g, redirect, render_template, request, url_for
 
 from kiosk import verbs
+from kiosk.channel import Refused
 from kiosk.guard import views
 from kiosk.guard.acts import meant
 from kiosk.guard.frame import Answer, as_json, bar, post, view_asked, wants_json
@@ -77,6 +78,34 @@ def end() -> Answer:
     shift = request.form.get("shift", "")[:64]
     post().core.ask(verbs.END_SHIFT, verbs.EndShift(token=g.session.token, shift=shift, **meant()))
     return _went(url_for("shift.one_sheet", shift=shift) if shift else url_for("shift.shifts"))
+
+
+@routes.get("/shift/acts")
+def acts() -> Answer:
+    """What this guard did of late, each to be taken back with a tap and a yes."""
+    state, language = post().live.refresh_state(), g.language
+    supervisor, on_duty = g.session.role == "supervisor", True
+    try:
+        found = post().core.ask(verbs.ACTS, verbs.Token(g.session.token)).acts
+    except Refused as no:
+        if str(no) != "not_on_duty":
+            raise
+        found, on_duty = [], False
+    return render_template(
+        "shift_acts.html",
+        s=lambda key, **facts: words.word(language, key, **facts),
+        acts=[(act, sheet.act(language, act, state)) for act in found],
+        on_duty=on_duty or supervisor,
+        supervisor=supervisor,
+        bar=bar(view_asked()),
+    )
+
+
+@routes.post("/shift/annul")
+def annul() -> Answer:
+    event = request.form.get("event", "")[:64]
+    post().core.ask(verbs.ANNUL, verbs.Annul(token=g.session.token, event=event, **meant()))
+    return _went(url_for("shift.acts"))
 
 
 def _went(target: str) -> Answer:

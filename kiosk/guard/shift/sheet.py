@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kiosk.guard import views
-from kiosk.verbs import GateState
+from kiosk.verbs import GateState, GuardAct
 from sync import shift_words
 from sync.shifts import MOST_LINES, SheetLine, ShiftSheet
 
@@ -76,9 +76,23 @@ def view(language: str, sheet: ShiftSheet, state: GateState) -> SheetView:
                 shift_words.say(language, "over_budget_n", n=sheet.over_budget) if sheet.over_budget else "",
                 shift_words.say(language, "unexplained_n", n=len(sheet.unexplained)) if sheet.unexplained else "",
             ),
+            *(
+                [section("annulled", sheet.annulled, [shift_words.override(language, line) for line in sheet.annulled])]
+                if sheet.annulled
+                else []
+            ),
             section("faults", sheet.faults, [_fault(language, line, state) for line in sheet.faults]),
         ],
     )
+
+
+def act(language: str, done: GuardAct, state: GateState) -> str:
+    """What a guard did, at which lane, for whom, by whom."""
+    what = "answer." + done.outcome if done.kind == "ruling" else "opened" if done.outcome == "grant" else "refused"
+    at = views.local(done.at_ms, state).strftime("%H:%M:%S")
+    lane = views.title_of(language, state, done.lane)
+    parts = [at, shift_words.say(language, what), lane, done.dwelling, done.label, done.by]
+    return " · ".join(filter(None, parts))
 
 
 def _fault(language: str, line: SheetLine, state: GateState) -> str:

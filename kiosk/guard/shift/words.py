@@ -36,6 +36,18 @@ SHIFT: dict[str, Pair] = {
     "last_notes": ("上一班留的话", "The last shift's notes"),
     "print": ("打印", "Print"),
     "print_hint": ("用浏览器的“打印”，一张A4纸。", "Use the browser's Print: one A4 page."),
+    "acts": ("按错了？", "Pressed the wrong button?"),
+    "acts_hint": (
+        "这里是您本班最近的操作。作废后，次数和重复使用都按没发生过算，记录还在，物业看得到。门已经开过的，不会再动。",
+        "Your latest acts of this shift. Annulled, one counts for no trip and no second use. It stays on record, and "
+        "the office sees it. The gate does not move.",
+    ),
+    "acts_any": ("您是主管：一天内谁的操作都能作废。", "As supervisor you may annul anyone's act of the last day."),
+    "acts_none": ("本班还没有操作。", "Nothing done in this shift yet."),
+    "acts_no_duty": ("先接班。只能改本班的操作。", "Begin your shift first: only its acts can be taken back."),
+    "annul": ("按错了，作废", "Pressed by mistake: annul"),
+    "annulled": ("已作废", "Annulled"),
+    "annul_sure": ("确认作废", "Yes, annul it"),
     "kept": ("本机保留几天，物业那边也有。", "The gate keeps it for some days; the office has it, too."),
 }
 

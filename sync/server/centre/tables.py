@@ -276,6 +276,7 @@ event = _of_compound(
         Index("event_at", "compound_id", "device_id", "at_ms"),
         Index("event_serial", "compound_id", "scope", "serial", "at_ms"),
         _some("event_shift", "kind = 'shift'"),
+        _some("event_annulled", "kind = 'annulled'"),
         _some("event_over_budget", "reason = 'over_budget'"),
     ),
 )

@@ -76,17 +76,24 @@ def get_shift(centre: Centre, compound_id: int, gate_id: str, shift: str) -> Gat
 
 
 def over_budget(centre: Centre, compound_id: int, since_ms: int) -> list[OverBudget]:
-    """Who overrode beyond the budget since then, the most first."""
+    """Who overrode beyond the budget since then, the most first; mistakes that were annulled do not count."""
     with centre.store.read() as conn:
         rows = _find(conn, compound_id, "e.reason = 'over_budget'", since_ms)
+        mistakes = {row.event.about for row in _find(conn, compound_id, "e.kind = 'annulled'", since_ms)}
     found: dict[tuple[str, str], list[_Row]] = {}
-    for row in rows:
+    for row in (row for row in rows if row.event.id not in mistakes):
         found.setdefault((row.gate, row.event.by), []).append(row)
     counted = [
         OverBudget(gate=gate, gate_name=those[0].gate_name, by=by, count=len(those), last_ms=those[-1].event.at_ms)
         for (gate, by), those in found.items()
     ]
     return sorted(counted, key=lambda one: -one.count)
+
+
+def annulled(centre: Centre, compound_id: int, since_ms: int) -> set[str]:
+    """The ids of events of acts that were annulled since then."""
+    with centre.store.read() as conn:
+        return {row.event.about for row in _find(conn, compound_id, "e.kind = 'annulled'", since_ms)}
 
 
 def _find(conn: Connection, compound_id: int, which: str, since_ms: int, gate_id: str | None = None) -> list[_Row]:
@@ -116,7 +123,8 @@ def _of_shift(conn: Connection, compound_id: int, first: _Row, last: int | None)
     rows = conn.execute(
         text(
             "SELECT event FROM event WHERE compound_id = :compound AND device_id = :device AND journal_id = :journal "
-            "AND seq >= :first AND seq <= :until AND (seq <= :last OR kind = 'explained') ORDER BY seq LIMIT :most"
+            "AND seq >= :first AND seq <= :until AND (seq <= :last OR kind IN ('explained', 'annulled')) "
+            "ORDER BY seq LIMIT :most"
         ),
         {"compound": compound_id, "device": first.device, "journal": first.journal, "first": first.seq,
          "last": last or first.seq + _MOST_EVENTS, "until": (last or first.seq + _MOST_EVENTS) + _AFTER,

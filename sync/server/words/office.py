@@ -373,6 +373,8 @@ WORDS: Mapping[str, Pair] = {
     "event.reader_restarted": ("识别程序重启", "Reader restarted"),
     "event.sign_in": ("保安登录", "Guard signed in"),
     "event.acknowledged": ("保安已看到警示", "A guard has seen an alarm"),
+    "event.annulled": ("按错了，作废", "Pressed by mistake, annulled"),
+    "annulled": ("按错了，已作废", "pressed by mistake, annulled"),
     "event.shift": ("值班开始或结束", "A shift began or ended"),
     "event.note": ("给下一班的留言", "Note for the next shift"),
     "event.camera_fault": ("摄像头故障", "Camera fault"),

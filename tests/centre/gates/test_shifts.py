@@ -106,3 +106,20 @@ def test_the_two_pages_say_it_in_either_language(world: World, tmp_path: Path) -
     sheet = office.get(f"/c/7/gates/{gate.enrolled.gate}/shifts/{made.shift}").text
     for told in ("Lin 的班", "北侧货车明早再来", "送货、维修", "摄像头，一片黑 · 还没好", "还没写原因：1次"):
         assert told in sheet
+
+
+def test_the_office_says_of_an_annulled_act_that_it_was_and_counts_it_nowhere(world: World) -> None:
+    gate = world.gate().enrol()
+    assert gate.enrolled
+    override = {"kind": "override", "outcome": "grant", "by": "Lin", "reason": "over_budget", "at_ms": NOW}
+    on(gate,
+       event(1, id="s1", kind="shift", outcome="on", by="Lin", at_ms=NOW), event(2, id="o1", **override),
+       event(3, id="o2", **override), event(4, kind="annulled", about="o1", by="Lin", outcome="grant", at_ms=NOW + 1,
+                                            reason=""))  # fmt: skip
+    (over,) = shifts.over_budget(world.centre, 7, NOW)
+    assert over.count == 1
+    sheet = shifts.get_shift(world.centre, 7, gate.enrolled.gate, "s1").sheet
+    assert (sheet.opened, sheet.over_budget, len(sheet.annulled)) == (1, 1, 1)
+    office = Office(world, "boss", mine=(7,), role="supervisor")
+    page = office.get("/c/7/events").text
+    assert page.count("按错了，已作废") == 1 and page.count("人工改判") >= 2

@@ -1,4 +1,4 @@
-"""Shifts: their beginnings and ends, and overrides beyond the budget, are found among the events."""
+"""Shifts, overrides beyond the budget, and annulled acts are found among the events."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,8 +7,15 @@ revision = "0012"
 down_revision = "0008"
 
 
+FEW = {
+    "event_shift": "kind = 'shift'",
+    "event_over_budget": "reason = 'over_budget'",
+    "event_annulled": "kind = 'annulled'",
+}
+
+
 def upgrade() -> None:
-    """Two small indexes: each holds only the rows it is for."""
-    for name, kept in (("event_shift", "kind = 'shift'"), ("event_over_budget", "reason = 'over_budget'")):
+    """Three small indexes: each holds only the rows it is for."""
+    for name, kept in FEW.items():
         where = sa.text(kept)
         op.create_index(name, "event", ["compound_id", "at_ms"], sqlite_where=where, postgresql_where=where)
