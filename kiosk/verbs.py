@@ -10,6 +10,7 @@ import msgspec
 from hardware.vitals import Vitals
 from kiosk.channel import Verb
 from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState, Terms, Window
+from sync.shifts import ShiftSheet
 
 TIMELY_S = 2.0
 """A question that may open says when it was put. Answered later than this, it opens nothing: its person has gone."""
@@ -391,6 +392,77 @@ class ConfirmTime(Act):
     utc_ms: int
 
 
+class BeginShift(Act):
+    """A guard takes the post over. Beginning what is on already changes nothing."""
+
+    token: str
+
+
+class EndShift(Act):
+    """A guard hands the post over; a supervisor ends anybody's: ``shift`` names it, empty: one's own."""
+
+    token: str
+    shift: str = ""
+
+
+class Note(Act):
+    """For the next guard: short, and without names of residents. Needs a shift of one's own."""
+
+    token: str
+    text: str
+
+
+class OnDuty(msgspec.Struct):
+    """Whose shift is on, since when; ``shift`` is the id of the event that began it."""
+
+    shift: str
+    name: str
+    begun_ms: int
+
+
+class Shifts(msgspec.Struct):
+    """Who is on duty, and the latest shifts of some days, newest first, without their counts. ``why`` is set where the
+    journal cannot be read just now."""
+
+    on: list[OnDuty]
+    latest: list[ShiftSheet] = []
+    why: str = ""
+
+
+class AskSheet(msgspec.Struct):
+    """The hand-over sheet of a shift."""
+
+    token: str
+    shift: str
+
+
+class GuardAct(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A ruling or override of late, and whom it was for where a pass was shown; ``event`` names it."""
+
+    event: str
+    at_ms: int
+    lane: str
+    kind: str
+    outcome: str
+    by: str
+    label: str = ""
+    dwelling: str = ""
+    annulled: bool = False
+
+
+class GuardActs(msgspec.Struct):
+    """What this guard may take back, newest first."""
+
+    acts: list[GuardAct]
+
+
+class Annul(Act):
+    """A ruling or override was pressed by mistake: ``event`` names it. It stays on record, and counts for nothing."""
+
+    token: str
+    event: str
+
+
 class LaneState(msgspec.Struct, kw_only=True):
     """``shown_*`` is what everybody standing there may know; a sensitive reason is masked before it leaves the core."""
 
@@ -478,6 +550,8 @@ class GateState(msgspec.Struct, kw_only=True):
     faults: list[str]
     cautions: list[Caution] = []
     unexplained: int = 0
+    on_duty: list[str] = []
+    """Names of guards whose shift is on."""
     simulated: list[str] = []
     neighbour_zh: str = ""  # the gate to send people to while this one is closed
     neighbour_en: str = ""
@@ -550,6 +624,13 @@ LOCKDOWN: Verb[Lockdown, LiveLine] = Verb("lockdown", Lockdown, LiveLine)
 LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)
 PRESENT_TEXT: Verb[PresentText, PresentationAnswer] = Verb("present_text", PresentText, PresentationAnswer)
 CONFIRM_TIME: Verb[ConfirmTime, Nothing] = Verb("confirm_time", ConfirmTime, Nothing)
+BEGIN_SHIFT: Verb[BeginShift, Nothing] = Verb("begin_shift", BeginShift, Nothing)
+END_SHIFT: Verb[EndShift, Nothing] = Verb("end_shift", EndShift, Nothing)
+NOTE: Verb[Note, Nothing] = Verb("note", Note, Nothing)
+SHIFTS: Verb[Token, Shifts] = Verb("shifts", Token, Shifts)
+ACTS: Verb[Token, GuardActs] = Verb("acts", Token, GuardActs)
+ANNUL: Verb[Annul, LiveLine] = Verb("annul", Annul, LiveLine)
+SHEET: Verb[AskSheet, ShiftSheet] = Verb("sheet", AskSheet, ShiftSheet)
 
 # --- guard -> reader ------------------------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ EventKind = Literal[
     "decided", "passage", "ruled", "override", "explained", "opened", "fire", "lockdown", "hold", "call", "tamper",
     "boot", "reader_restarted", "journal_set_aside", "events_lost", "withdrawn", "clock", "sign_in",
     "camera_fault", "input_fault", "board_fault", "acknowledged", "unasked",
-    "provisional", "family", "viewed",
+    "provisional", "family", "viewed", "shift", "note", "annulled",
 ]  # fmt: skip
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 """Kinds of events in a gate's journal. ``opened``: by a wired button; ``viewed``: a technician looked through a
@@ -88,8 +88,7 @@ memory near the end of its life."""
 LiveKind = Literal[
     "decision", "ruling", "override", "explained", "passage", "button", "fire", "lockdown", "held_open", "call",
     "tamper",
-    "unasked",
-    "provisional", "family",
+    "unasked", "provisional", "family", "annulled",
 ]  # fmt: skip
 LIVE_KINDS: tuple[LiveKind, ...] = get_args(LiveKind)
 """Kinds of lines in the live list that guards watch."""

@@ -65,15 +65,16 @@ class Book:
         use: UseRow | None = None,
         step: tuple[int, int] | None = None,
         urgent: bool = True,
+        annuls: UseRow | None = None,
         **fields: object,
     ) -> tuple[Event, Saved]:
-        """Put an event in the journal, with the use or the digits' step that goes with it."""
+        """Put an event in the journal, with the use it counts or annuls, or the digits' step that goes with it."""
         now = self._clock.now()
         event = msgspec.convert(
             {"id": self._new_id(), "kind": kind, "at_ms": now.utc_ms, "clock": now.state, **fields}, Event
         )
         self.tally.event(event)
-        return event, self._journal.append(event, use, step, urgent)
+        return event, self._journal.append(event, use, step, urgent, annuls)
 
     def announce(self, kind: LiveKind, **fields: object) -> LiveLine:
         """Tell the guards' pages."""
@@ -88,6 +89,10 @@ class Book:
     def line(self, number: int) -> LiveLine | None:
         """A line of late by its number."""
         return self._lines.get(number)
+
+    def line_of(self, event: str) -> LiveLine | None:
+        """The line of late that tells of an event."""
+        return next((line for line in reversed(self._lines.values()) if line.event == event), None)
 
     def first_of(self, number: int) -> int:
         """The line that a line is about, in the end: of a ruling on somebody, that somebody's."""

@@ -155,7 +155,7 @@ class Gate:
         if past is None:
             return
         self._recall(past.earlier)
-        self.uses.take(past.counted, past.steps)
+        self.uses.take(past.counted, past.steps, past.of_acts)
         for lane, on in past.standing.lockdown.items():
             if lane in self.lanes:  # the journal's word counts, also where the memory of it was damaged
                 self._kept.change(lockdown=with_name(self._kept.now.lockdown, lane, on))
@@ -367,8 +367,9 @@ class Gate:
 
     def on_their_way(self, household: int) -> int:
         """How many of a household are let in and have not been counted yet."""
-        turns = [turn for waiting in self._turns.values() for turn in waiting]
-        return sum(one.whose.household == household for one in (*self.openings.values(), *turns))
+        turns = [turn.whose for waiting in self._turns.values() for turn in waiting]
+        openings = [opening.whose for opening in self.openings.values()]
+        return sum(whose.household == household for whose in (*openings, *turns))
 
     def _on_disk(self, saved: Saved) -> bool:
         """Wait for a record, unless the disk is full or failing, or hangs: then the one before still waits, too."""
@@ -394,7 +395,7 @@ class Gate:
             run.inputs.settled(end.outcome)
             use = self._use(opening) if end.outcome != "not_passed" else None
             if use is not None:
-                self.uses.count(use)
+                self.uses.count(use, end.about)
             self._book.record(
                 "passage",
                 use=use,
@@ -444,6 +445,11 @@ class Gate:
         sent to another lane."""
         if event in self.openings:
             self.openings[event].whose = NOBODY
+
+    def annul(self, act: str) -> None:
+        """What a guard did by mistake uses nothing: neither what has passed by it, nor what is about to."""
+        self.uses.annul(act)
+        self.not_used(act)
 
     # --- inputs and time ---
 

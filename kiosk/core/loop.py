@@ -24,8 +24,10 @@ from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
+from kiosk.core.guards.corrections import Correctable
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
+from kiosk.core.guards.shifts import DutyRoster
 from kiosk.core.guards.verbs import GuardVerbs
 from kiosk.core.guards.viewing import Viewings
 from kiosk.core.jobs import Jobs
@@ -98,8 +100,9 @@ class CoreLoop:
         self.jobs = Jobs()
         gate.late = self.jobs.late
         self._guards = GuardVerbs(
-            self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions, self._viewings
-        )
+            self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions, self._viewings,
+            DutyRoster(book, journal, clock, kept), Correctable(journal, mirror, clock),
+        )  # fmt: skip
         self._refresh_at = 0.0
         self._rests_until = 0.0
         self._servers: list[ch.Server] = []

@@ -43,7 +43,7 @@ def _answered(grant: bool) -> Answer:
 
 
 def meant() -> dict[str, Any]:
-    """Until when an act is meant, by whose lines, and the page's mark of it. Without a time it is late."""
+    """Of a form: until when an act is meant, by whose lines, and the page's mark of it. Without a time it is late."""
     until_ms = request.form.get("until", 0.0, type=float)
     return {"act": request.form.get("act", "")[:64], "run": request.form.get("run", ""), "until": until_ms / 1000}
 

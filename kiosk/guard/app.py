@@ -12,6 +12,7 @@ from kiosk.guard.entry import family, no_pass
 from kiosk.guard.lane import screen
 from kiosk.guard.line import DOORS, CoreLine, GuardSettings
 from kiosk.guard.live import Live
+from kiosk.guard.shift import pages as shift_pages
 from kiosk.guard.technician import monitor, pages
 from sync.places import Turns, origin_of
 
@@ -33,7 +34,7 @@ def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
     app.extensions["pictures"] = pages.Pictures(core)
     app.extensions["monitor"] = monitor.registry(core, live)
     app.extensions["screens"] = screen.Screens(core)
-    for part in (frame, live_list, acts, looks, present, no_pass, family, screen, monitor, pages):
+    for part in (frame, live_list, acts, looks, present, no_pass, family, screen, monitor, pages, shift_pages):
         app.register_blueprint(part.routes)
     app.wsgi_app = InTurn(app.wsgi_app, signed_in)  # type: ignore[method-assign, assignment]
     doors.answer_to(app, settings.hosts)

@@ -34,6 +34,7 @@ KIND_TONES = {
     "unasked": "look",
     "provisional": "ok",
     "family": "ok",
+    "annulled": "plain",
 }
 
 
@@ -112,6 +113,8 @@ class Bar:
     reader: list[str]
     """That the reader is down or began anew, and what to do."""
     cautions: list[str] = field(default_factory=list)
+    no_duty: bool = False
+    """Nobody's shift is on."""
     caution: int = 0
     """The newest of them: acknowledging it acknowledges what this page has shown, and nothing later."""
 
@@ -246,6 +249,9 @@ def _stated_reason(language: str, happening: LiveLine, reason: str, state: GateS
 def _badge(language: str, happening: LiveLine) -> Badge:
     if happening.kind == "explained":
         return Badge("plain", MARKS["plain"], f"{given_reason(language, happening.reason)} · {happening.by}")
+    if happening.kind == "annulled":
+        text = code(language, words.KINDS, "annulled")
+        return Badge("plain", MARKS["plain"], word(language, "by", outcome=text, name=happening.by))
     tone = "plain" if happening.kind == "passage" else TONES.get(happening.outcome, "plain")
     if happening.reason == "unanswered":
         opened = happening.outcome == "grant"
@@ -423,6 +429,7 @@ def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
         waiting=waiting,
         reader=reader_notes(language, state),
         cautions=_caution_sentences(language, state),
+        no_duty=not state.on_duty,
         caution=state.cautions[-1].number if state.cautions else 0,
     )
 

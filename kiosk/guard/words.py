@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sync import shift_words
+
 LANGUAGES = ("zh", "en")
 
 Pair = tuple[str, str]
@@ -292,6 +294,7 @@ KINDS: dict[str, Pair] = {
     "unasked": ("未经放行", "Not let in"),
     "provisional": ("没带证，已登记", "No pass, registered"),
     "family": ("家人跟着走", "Family follows"),
+    "annulled": ("按错了，已作废", "Pressed by mistake, annulled"),
 }
 
 PASS_KINDS: dict[str, Pair] = {
@@ -449,18 +452,7 @@ FAULTS: dict[str, Pair] = {
 }
 """The closed list of fault codes (``GateState.faults``), worst first. A code may carry a detail after a colon."""
 
-OVERRIDE_REASONS: dict[str, Pair] = {
-    "known": ("认识，是本小区的", "Known, lives here"),
-    "papers": ("核对过证件", "Papers checked"),
-    "registered": ("已登记来访", "Registered as a visitor"),
-    "urgent": ("急救、就医", "Medical or urgent"),
-    "delivery": ("送货、维修", "Delivery or repair"),
-    "desk": ("物业、社区同意", "The desk agreed"),
-    "not_holder": ("不是本人", "Not the holder"),
-    "refused_check": ("不配合核对", "Would not be checked"),
-    "mistake": ("按错了", "Pressed by mistake"),
-    "other": ("其他", "Other"),
-}
+OVERRIDE_REASONS: dict[str, Pair] = shift_words.REASONS
 
 OTHER_REASONS: dict[str, Pair] = {
     "over_budget": ("超过本班次数，已记下", "More than the shift's budget: recorded"),
@@ -598,6 +590,17 @@ ERRORS: dict[str, Pair] = {
     "not_waiting": (
         "答复晚了，已按不放行处理，门没有动。要开就再按一次开门。",
         "Too late: it counted as refused, the gate did not move. To open, press Open again.",
+    ),
+    "not_on_duty": ("您还没有接班。", "Your shift has not begun."),
+    "not_your_act": ("只能改本班自己的操作。", "Only what you did in this shift can be taken back."),
+    "annulled_before": ("已经作废过了。", "It was annulled before."),
+    "note_empty": ("还没写内容。", "The note is empty."),
+    "note_long": ("太长了，最多300字。", "Too long: 300 characters at most."),
+    "notes_full": ("这一班的留言已满10条。", "This shift has its 10 notes already."),
+    "no_such_shift": ("找不到这一班，可能太久了。", "This shift is not found; it may be too long ago."),
+    "records_unread": (
+        "记录现在读不出来，请稍后再试。开门照常。",
+        "The records cannot be read just now; try again later. The gate works as usual.",
     ),
     "not_possible": ("现在不能这样做。", "That is not possible now."),
     "fault": ("门控出了错。要开门请按墙上的按钮，叫技术员。", "A fault. Use the wired button, call the technician."),
@@ -750,6 +753,9 @@ WORDS: dict[str, Pair] = {
     "phone_pass": ("手机证，动态码", "Phone pass, live digits"),
     "card_pass": ("纸质证", "Card"),
     "more": ("更多", "More"),
+    "shift": ("交接班", "Shift"),
+    "annul": ("按错了", "Pressed wrong"),
+    "shift_none": ("接班", "Begin a shift"),
     "post_again": ("回值班台", "Back to the post"),
     "hold_open": ("保持常开", "Hold open"),
     "hold_press": ("按住 1 秒保持常开", "Press for 1 s to hold open"),

@@ -955,3 +955,44 @@ def test_a_look_at_a_lane_that_is_not_here_is_refused_and_not_recorded(core: Her
     look = verbs.View(core.token("Wu"), "cellar")
     assert refusal(lambda: core.guard(verbs.VIEW, look)) == "unknown_lane"
     assert core.bench.events("viewed") == []
+
+
+# --- shifts -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_shift_is_begun_ended_and_read_back_over_the_sockets(core: Here) -> None:
+    token = core.token()
+    core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token, act="a1"))
+    core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token, act="a1"))
+    assert core.state().on_duty == ["Lin"]
+    core.guard(verbs.NOTE, verbs.Note(token=token, text="the lorry comes again"))
+    (on,) = core.guard(verbs.SHIFTS, verbs.Token(token)).on
+    core.guard(verbs.END_SHIFT, verbs.EndShift(token=token, shift=on.shift))
+    sheet = core.guard(verbs.SHEET, verbs.AskSheet(token, on.shift))
+    assert (sheet.by, sheet.ended_by, [note.reason for note in sheet.notes]) == (
+        "Lin", "Lin", ["the lorry comes again"],
+    )  # fmt: skip
+    assert core.state().on_duty == []
+
+
+def test_an_act_of_a_shift_that_comes_too_late_changes_nothing(core: Here) -> None:
+    token = core.token()
+    with pytest.raises(ch.Refused, match="too_late"):
+        core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token, until=time.monotonic() - 1))
+    with pytest.raises(ch.Refused, match="not_signed_in"):
+        core.guard(verbs.SHEET, verbs.AskSheet("no token", "any"))
+    assert core.state().on_duty == []
+
+
+def test_a_guard_takes_an_act_back_over_the_sockets_and_once(core: Here) -> None:
+    token = core.token()
+    core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token))
+    line = core.guard(verbs.OVERRIDE, verbs.Override(token=token, lane="entry", open=True, reason="known"))
+    (act,) = core.guard(verbs.ACTS, verbs.Token(token)).acts
+    assert act.event == line.event
+    for mark in ("m1", "m1"):
+        told = core.guard(verbs.ANNUL, verbs.Annul(token=token, event=act.event, act=mark))
+        assert (told.kind, told.about) == ("annulled", line.number)
+    assert len(core.bench.events("annulled")) == 1
+    assert core.guard(verbs.ACTS, verbs.Token(token)).acts[0].annulled
+    assert refusal(lambda: core.guard(verbs.ANNUL, verbs.Annul(token=token, event=act.event))) == "annulled_before"

@@ -11,7 +11,8 @@ from hardware import Hint
 from kiosk.commands import focus_words
 from kiosk.core.policy import SENSITIVE
 from kiosk.guard import words
-from sync import terms
+from kiosk.guard.shift import words as shift_pages
+from sync import shift_words, terms
 from sync.credential import KINDS
 
 REASONS = [*terms.REASONS, "unanswered"]
@@ -50,7 +51,7 @@ FAULTS = [
 ]
 TABLES = {
     name: table
-    for module in (words, focus_words)
+    for module in (words, focus_words, shift_pages, shift_words)
     for name, table in vars(module).items()
     if isinstance(table, dict) and not name.startswith("_")
 }
@@ -146,3 +147,8 @@ def test_no_script_of_a_gate_uses_what_old_browsers_lack(script: Path) -> None:
 def test_the_script_that_watches_over_the_other_is_in_the_oldest_syntax() -> None:
     script = re.sub(r"//.*", "", (TEMPLATES.parent / "static" / "watch.js").read_text())
     assert not re.search(r"\b(let|const|class)\b|=>|`|\bof\b", script)
+
+
+def test_the_hand_over_sheet_has_words_for_every_fault_and_every_reason_of_a_guard() -> None:
+    assert set(shift_words.WHY) == {*terms.CAMERA_FAULTS, *terms.INPUT_FAULTS, *terms.BOARD_FAULTS}
+    assert set(shift_words.REASONS) == set(terms.GUARD_REASONS)

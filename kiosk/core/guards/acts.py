@@ -18,6 +18,7 @@ from kiosk.core.mirror import Mirror
 from kiosk.core.policy import look_of
 from kiosk.verbs import FoundPass, FoundPasses, LiveLine
 from sync.cache import credential_id
+from sync.protocol import Event
 
 OVERRIDE_HOURS = 12
 _OPENED_KEPT = 100
@@ -47,6 +48,7 @@ class GuardActs:
         self._mirror = mirror
         self._kept = kept
         self._monotonic = monotonic
+        self._annulled: set[str] = set()
         self._overrides: dict[str, deque[float]] = {}
         self._opened: OrderedDict[int, tuple[str, float]] = OrderedDict()
         """What guards opened of late: the first line of whom it was for, the event, and when."""
@@ -143,6 +145,29 @@ class GuardActs:
         event, _ = self._book.record("explained", lane=about.lane, about=about.event, by=by, why=why)
         self.unexplained.discard(number)
         self._book.announce("explained", lane=about.lane, reason=why, about=number, by=by, event=event.id)
+
+    def annul(self, act: Event, by: str) -> LiveLine:
+        """A ruling or override was pressed by mistake: it stays in the journal, and counts as if it had not been, also
+        in its guard's budget. Raises Refused ``annulled_before``."""
+        if act.id in self._annulled:
+            raise Refused("annulled_before")
+        self._annulled.add(act.id)
+        event, _ = self._book.record(
+            "annulled",
+            annuls=self._gate.uses.of_act(act.id),
+            lane=act.lane,
+            direction=act.direction,
+            outcome=act.outcome,
+            about=act.id,
+            by=by,
+        )
+        self._gate.annul(act.id)
+        line = self._book.line_of(act.id)
+        number = line.number if line else 0
+        self.unexplained.discard(number)
+        if act.kind == "override" and self._overrides.get(act.by):
+            self._overrides[act.by].pop()
+        return self._book.announce("annulled", lane=act.lane, outcome=act.outcome, about=number, by=by, event=event.id)
 
     def hold(self, lane: str, on: bool, by: str) -> LiveLine:
         """Hold a lane open, or end that. After a restart a held lane is a question until a guard answers it."""

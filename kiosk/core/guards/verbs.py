@@ -5,6 +5,7 @@ Waiting for news and checking a PIN happen on the asking connection's own thread
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,12 +17,17 @@ from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
+from kiosk.core.guards.corrections import Correctable
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.once import Once
 from kiosk.core.guards.post import GuardSessions
+from kiosk.core.guards.shifts import DutyRoster
 from kiosk.core.guards.viewing import Viewings
 from kiosk.core.jobs import Jobs
+from kiosk.core.journal import Saved
+from sync.shifts import ShiftSheet
 
+READ_BACK_S = 1.0
 _NO_LINE = verbs.LiveLine(number=0, kind="state")
 """What became of an act that no line of the live list tells."""
 
@@ -41,6 +47,8 @@ class GuardVerbs:
         state: Callable[[], verbs.GateState],
         cautions: Cautions,
         viewings: Viewings,
+        roster: DutyRoster,
+        correctable: Correctable,
     ):
         self._jobs = jobs
         self._gate = gate
@@ -52,6 +60,8 @@ class GuardVerbs:
         self._state = state
         self._cautions = cautions
         self._viewings = viewings
+        self._roster = roster
+        self._correctable = correctable
         self._once = Once(live.run)
 
     def answers(self) -> dict[Verb[Any, Any], Callable[[Any], Any]]:
@@ -75,6 +85,13 @@ class GuardVerbs:
             verbs.LOOK_UP: self._look_up,
             verbs.PRESENT_TEXT: self._present_text,
             verbs.CONFIRM_TIME: self._confirm_time,
+            verbs.BEGIN_SHIFT: self._begin_shift,
+            verbs.END_SHIFT: self._end_shift,
+            verbs.NOTE: self._note,
+            verbs.SHIFTS: self._shifts,
+            verbs.SHEET: self._sheet,
+            verbs.ACTS: self._guard_acts,
+            verbs.ANNUL: self._annul,
         }
 
     def _sign_in(self, asked: verbs.SignIn) -> verbs.Session:
@@ -178,3 +195,57 @@ class GuardVerbs:
 
         self._jobs.ask(lambda: self._once.carry_out(asked, confirm), asked.at)
         return verbs.Nothing()
+
+    def _begin_shift(self, asked: verbs.BeginShift) -> verbs.Nothing:
+        by = self._post.who(asked.token).name
+        return self._change(asked, lambda: self._roster.begin(by))
+
+    def _end_shift(self, asked: verbs.EndShift) -> verbs.Nothing:
+        by = self._post.who(asked.token)
+        return self._change(asked, lambda: self._roster.end(by, asked.shift))
+
+    def _note(self, asked: verbs.Note) -> verbs.Nothing:
+        by = self._post.who(asked.token).name
+        return self._change(asked, lambda: self._roster.note(by, asked.text))
+
+    def _change(self, asked: verbs.Act, change: Callable[[], Saved | None]) -> verbs.Nothing:
+        """Carry out an act that no line of the live list tells. It can be read back by then, unless the disk is slow;
+        that is waited for on the asking connection's own thread."""
+        on_disk: list[Saved | None] = []
+
+        def act() -> verbs.LiveLine:
+            on_disk.append(change())
+            return _NO_LINE
+
+        self._jobs.ask(lambda: self._once.carry_out(asked, act), asked.at)
+        for saved in filter(None, on_disk):
+            saved.wait(READ_BACK_S)
+        return verbs.Nothing()
+
+    def _shifts(self, asked: verbs.Token) -> verbs.Shifts:
+        """The journal is read on the asking connection's own thread; who is on duty needs no journal."""
+        self._post.who(asked.token)
+        on = self._jobs.ask(self._roster.on)
+        try:
+            return verbs.Shifts(on, self._roster.latest())
+        except sqlite3.Error:
+            return verbs.Shifts(on, why="records_unread")
+
+    def _sheet(self, asked: verbs.AskSheet) -> ShiftSheet:
+        self._post.who(asked.token)
+        return self._roster.sheet(asked.shift)
+
+    def _guard_acts(self, asked: verbs.Token) -> verbs.GuardActs:
+        who = self._post.who(asked.token)
+        events = self._correctable.read(who, self._jobs.ask(self._roster.on))
+        return verbs.GuardActs(self._jobs.ask(lambda: self._correctable.tell(who, events)))
+
+    def _annul(self, asked: verbs.Annul) -> verbs.LiveLine:
+        """The journal is read before, on the asking connection's own thread; the act itself is the loop's."""
+        who = self._post.who(asked.token)
+        events = self._correctable.read(who, self._jobs.ask(self._roster.on))
+
+        def annul() -> verbs.LiveLine:
+            return self._acts.annul(self._correctable.act(who, events, asked.event), who.name)
+
+        return self._jobs.ask(lambda: self._once.carry_out(asked, annul), asked.at)

@@ -15,11 +15,12 @@ import msgspec
 
 from kiosk.core.journal.salvage import WholeRow, rows_of_log
 from kiosk.core.journal.standing import Fact, Standing
-from kiosk.core.journal.uses import UseRow, Uses, lasting
+from kiosk.core.journal.uses import UseRow, Uses, lasting, without
 from sync.durable import flush_folder, write_again
 from sync.protocol import CHAIN_START, Event, EventBatch, EventsAfter, chain
 
 KEPT_DAYS_MS = 30 * 24 * 3_600_000
+ACTS_KEPT_MS = 24 * 3_600_000
 USES_KEPT_MS = 3 * 24 * 3_600_000
 _PRUNED_AT_ONCE = 2000
 _TAIL = 500
@@ -58,25 +59,28 @@ class Entry(msgspec.Struct, eq=False):
     use: UseRow | None = None
     step: tuple[int, int] | None = None
     urgent: bool = True
+    annuls: UseRow | None = None
 
 
 class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a row keeps beside its event: the use it counts, the digits' step it accepts, or what stands after it and
-    which uses last (None: written by an earlier version, which knew of none)."""
+    """What a row keeps beside its event: the use it counts or annuls, the digits' step it accepts, what stands after
+    it, and which uses last (None: written by an earlier version, which knew of none)."""
 
     use: UseRow | None = None
     step: tuple[int, int] | None = None
     stands: Standing | None = None
     lasts: tuple[UseRow, ...] | None = None
+    annuls: UseRow | None = None
 
 
 class Past(msgspec.Struct, frozen=True):
     """What a journal said of earlier runs when it was opened: its newest events (oldest first), uses and digit steps of
-    the last days, and what stood at its end."""
+    the last days, the uses of the last day by the act that opened for them, and what stood at its end."""
 
     earlier: list[Event] = []
     counted: list[UseRow] = []
     steps: dict[int, int] = {}
+    of_acts: dict[str, UseRow] = {}
     standing: Standing = Standing()
 
 
@@ -215,8 +219,8 @@ class JournalFile:
     def past(self) -> Past:
         """What it says of earlier runs. Raises Damaged, or sqlite3.Error (try again)."""
         with telling_damage():
-            counted, steps = _uses(self._conn)
-            return Past(self._tail(), [*self.lasting, *counted], steps, self.standing)
+            counted, steps, of_acts = _uses(self._conn)
+            return Past(self._tail(), [*self.lasting, *counted], steps, of_acts, self.standing)
 
     def _tail(self) -> list[Event]:
         """The newest events, oldest first; one that cannot be read is passed over."""
@@ -246,14 +250,16 @@ class JournalFile:
         standing = self.standing.after(entry.event for entry in entries)
         mark = standing if self._unmarked + len(entries) > _MARK_EVERY else None
         lasts = [*self.lasting, *(entry.use for entry in entries if entry.use and entry.use.kept_until_ms)]
+        lasts = without(lasts, (entry.annuls for entry in entries if entry.annuls))
         if mark:
             lasts = lasting(lasts, entries[-1].event.at_ms)
         try:
             self._conn.execute(f"PRAGMA synchronous = {'FULL' if urgent else 'NORMAL'}")
             self._conn.execute("BEGIN IMMEDIATE")
             for entry in entries:
-                stands = (mark, tuple(lasts)) if mark and entry is entries[-1] else ()
-                note = _Note(entry.use, entry.step, *stands)
+                note = _Note(entry.use, entry.step, annuls=entry.annuls)
+                if mark and entry is entries[-1]:
+                    note = msgspec.structs.replace(note, stands=mark, lasts=tuple(lasts))
                 seq, link = self._put(entry, note, seq + 1, link)
             self._conn.execute("COMMIT")
         except (sqlite3.Error, Unwritable) as err:
@@ -337,34 +343,48 @@ def _standing(conn: sqlite3.Connection) -> tuple[Standing, int]:
     return stands.after(facts), next(unmarked)
 
 
-def _uses(conn: sqlite3.Connection) -> tuple[list[UseRow], dict[int, int]]:
-    """The uses and steps of the last days, but for uses that last longer."""
+def _uses(conn: sqlite3.Connection) -> tuple[list[UseRow], dict[int, int], dict[str, UseRow]]:
+    """The uses and steps of the last days, but for uses that last longer, and the uses of the last day by act. What was
+    annulled is left out."""
     counted: list[UseRow] = []
     steps: dict[int, int] = {}
+    of_acts: dict[str, UseRow] = {}
+    annulled: list[UseRow] = []
     newest_ms = 0
-    rows = conn.execute("SELECT at_ms, note FROM event ORDER BY seq DESC LIMIT ?", (_SEARCHED_FOR_USES,))
-    for at_ms, text in rows:
+    rows = conn.execute("SELECT at_ms, note, body FROM event ORDER BY seq DESC LIMIT ?", (_SEARCHED_FOR_USES,))
+    for at_ms, text, body in rows:
         newest_ms = max(newest_ms, at_ms)
         if text is None or at_ms < newest_ms - USES_KEPT_MS:
             continue
         note = msgspec.json.decode(text, type=_Note)
-        if note.use and not note.use.kept_until_ms:
-            counted.append(note.use)
+        if note.annuls:
+            annulled.append(note.annuls)
+        if note.use in annulled:
+            annulled.remove(note.use)
+        elif note.use:
+            if not note.use.kept_until_ms:
+                counted.append(note.use)
+            if at_ms >= newest_ms - ACTS_KEPT_MS:
+                of_acts[msgspec.json.decode(body, type=Fact).about] = note.use
         if note.step:
             steps.setdefault(*note.step)
-    return counted[::-1], steps
+    return counted[::-1], steps, of_acts
 
 
 def _lasting(notes: Iterable[str | None]) -> list[UseRow]:
     """The uses that last longer than some days, by the notes of a journal, the newest first: what the first one that
     tells them says, and those before it."""
     found: list[UseRow] = []
+    annulled: list[UseRow] = []
+    earlier: tuple[UseRow, ...] = ()
     for text in notes:
         note = msgspec.json.decode(text, type=_Note) if text else _Note()
         if note.lasts is not None:
-            return [*note.lasts, *reversed(found)]
+            earlier = note.lasts
+            break
         found += [note.use] if note.use and note.use.kept_until_ms else []
-    return found[::-1]
+        annulled += [note.annuls] if note.annuls else []
+    return without([*earlier, *reversed(found)], annulled)
 
 
 def _notes(conn: sqlite3.Connection) -> Iterator[str | None]:
@@ -426,6 +446,6 @@ def read_uses(folder: Path) -> Uses:
             telling_damage(),
         ):
             conn.execute("PRAGMA query_only = 1")
-            counted, steps = _uses(conn)
-            return Uses([*_lasting(_notes(conn)), *counted], steps)
+            counted, steps, of_acts = _uses(conn)
+            return Uses([*_lasting(_notes(conn)), *counted], steps, of_acts)
     return Uses()

@@ -31,27 +31,61 @@ def lasting(rows: Iterable[UseRow], now_ms: int) -> list[UseRow]:
     return [row for row in kept if row.person in persons][-MOST_LASTING:]
 
 
+def without(rows: Iterable[UseRow], annulled: Iterable[UseRow]) -> list[UseRow]:
+    """Those rows, but for what was annulled: each once."""
+    kept = list(rows)
+    for row in annulled:
+        if row in kept:
+            kept.remove(row)
+    return kept
+
+
 class Uses:
     """The counted passages of the last days. Not thread-safe."""
 
-    def __init__(self, counted: Iterable[UseRow] = (), steps: Mapping[int, int] | None = None):
+    def __init__(
+        self,
+        counted: Iterable[UseRow] = (),
+        steps: Mapping[int, int] | None = None,
+        of_acts: Mapping[str, UseRow] | None = None,
+    ):
         self._by_person: dict[int, list[UseRow]] = {}
         self._by_household: dict[int, list[UseRow]] = {}
         self.steps: dict[int, int] = {}
         """The last accepted digit step by credential."""
-        self.take(counted, steps or {})
+        self._of_acts: dict[str, UseRow] = {}
+        """Which use an act brought about, by its event: what a guard may still take back."""
+        self.take(counted, steps or {}, of_acts)
 
-    def take(self, counted: Iterable[UseRow], steps: Mapping[int, int]) -> None:
+    def take(
+        self, counted: Iterable[UseRow], steps: Mapping[int, int], of_acts: Mapping[str, UseRow] | None = None
+    ) -> None:
         """Add what an earlier run counted; of two steps of one credential the higher stands."""
+        self._of_acts |= of_acts or {}
         for row in counted:
             self.count(row)
         for credential, step in steps.items():
             self.steps[credential] = max(step, self.steps.get(credential, step))
 
-    def count(self, row: UseRow) -> None:
+    def count(self, row: UseRow, act: str = "") -> None:
+        """``act`` is the event that opened for it."""
+        if act:
+            self._of_acts[act] = row
         self._by_person.setdefault(row.person, []).append(row)
         if row.household:
             self._by_household.setdefault(row.household, []).append(row)
+
+    def of_act(self, act: str) -> UseRow | None:
+        """The use that an act brought about; None: none, or long ago."""
+        return self._of_acts.get(act)
+
+    def annul(self, act: str) -> None:
+        """That act was a mistake: its use has not been. Idempotent."""
+        row = self._of_acts.pop(act, None)
+        if row is not None:
+            self._by_person[row.person].remove(row)
+            if row.household:
+                self._by_household[row.household].remove(row)
 
     def last_ms(self, person: int) -> int | None:
         """When they last passed."""
@@ -88,6 +122,7 @@ class Uses:
 
     def forget(self, before_ms: int, now_ms: int) -> None:
         """Drop what is older and need not last, so that memory stays small."""
+        self._of_acts = {act: row for act, row in self._of_acts.items() if row.at_ms >= before_ms}
         lasts = set(lasting((row for rows in self._by_person.values() for row in rows), now_ms))
         for index in (self._by_person, self._by_household):
             for key in list(index):

@@ -56,7 +56,7 @@ def _pictures() -> Pictures:
 
 
 def _is_technician() -> bool:
-    return g.session.role == "technician"
+    return bool(g.session.role == "technician")
 
 
 @routes.get("/details")

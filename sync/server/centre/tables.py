@@ -52,6 +52,11 @@ def _number(name: str, default: int | None = None) -> Column[Any]:
     return Column(name, BigInteger, nullable=False, server_default=None if default is None else str(default))
 
 
+def _some(name: str, kept: str) -> Index:
+    """An index of the few rows for which that is true, by time."""
+    return Index(name, "compound_id", "at_ms", sqlite_where=text(kept), postgresql_where=text(kept))
+
+
 def _bytes(name: str) -> Column[Any]:
     return Column(name, LargeBinary, nullable=False)
 
@@ -255,6 +260,7 @@ cursor_ahead = _of_compound(
     keys=("device_id",),
 )
 
+
 event = _of_compound(
     "event",
     _text("device_id"),
@@ -272,13 +278,10 @@ event = _of_compound(
     extra=(
         Index("event_at", "compound_id", "device_id", "at_ms"),
         Index("event_serial", "compound_id", "scope", "serial", "at_ms"),
-        Index(
-            "event_provisional",
-            "compound_id",
-            "at_ms",
-            sqlite_where=text("kind = 'provisional'"),
-            postgresql_where=text("kind = 'provisional'"),
-        ),
+        _some("event_provisional", "kind = 'provisional'"),
+        _some("event_shift", "kind = 'shift'"),
+        _some("event_annulled", "kind = 'annulled'"),
+        _some("event_over_budget", "reason = 'over_budget'"),
     ),
 )
 

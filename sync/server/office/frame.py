@@ -33,6 +33,7 @@ from sync.server.office.registers import Registers
 from sync.server.office.retention import Retention
 from sync.server.office.review import Review
 from sync.server.office.settings import TownSettings
+from sync.server.office.shifts import ShiftPages
 from sync.server.office.site import Site
 from sync.server.office.town import TownPages
 from sync.server.passes import passes
@@ -53,6 +54,7 @@ MENU: tuple[tuple[str, str, roles.Right], ...] = (
     ("passes", "passes", "passes"),
     ("gates", "gates", "gates"),
     ("events", "events", "events"),
+    ("shifts", "shifts", "events"),
     ("guards", "guards", "guards"),
     ("rules", "rules", "rules"),
     ("record", "record.title", "record"),
@@ -123,7 +125,7 @@ class Office:
         """Every page behind the sign-in."""
         rooms = (
             Review, Collection, Dwellings, Registers, Desk, Site, GuardPages, Poster, TownPages, TownSettings,
-            Accounts, Areas, Retention, RecordPages,
+            Accounts, Areas, Retention, RecordPages, ShiftPages,
         )  # fmt: skip
         return tuple(route for room in rooms for route in room(self._centre).routes())
 
