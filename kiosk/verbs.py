@@ -237,11 +237,12 @@ class Became(msgspec.Struct, omit_defaults=True):
 
 
 class Explain(msgspec.Struct):
-    """The reason of an override or ruling, given afterwards."""
+    """The reason of an override or ruling, given afterwards; ``dwelling``: whom it was for, never by name."""
 
     token: str
     happening: int
     reason: str
+    dwelling: str = ""
 
 
 class Hold(Act):
@@ -424,6 +425,22 @@ class Caution(msgspec.Struct, kw_only=True):
     since_ms: int = 0
 
 
+class Overspent(msgspec.Struct, frozen=True):
+    """An override beyond its guard's budget, which no supervisor has acknowledged yet; ``event`` names it."""
+
+    event: str
+    by: str
+    lane: str
+    at_ms: int
+
+
+class Heed(Act):
+    """Supervisors only: they have seen the overrides beyond the budget, up to the one of that event."""
+
+    token: str
+    event: str
+
+
 class Acknowledge(Act):
     """A guard has seen the cautions up to that number."""
 
@@ -461,6 +478,8 @@ class GateState(msgspec.Struct, kw_only=True):
     faults: list[str]
     cautions: list[Caution] = []
     unexplained: int = 0
+    overspent: list[Overspent] = []
+    """Oldest first, the latest twenty: for supervisors."""
     on_duty: list[str] = []
     """Names of guards whose shift is on."""
     simulated: list[str] = []
@@ -479,6 +498,7 @@ OVERRIDE: Verb[Override, LiveLine] = Verb("override", Override, LiveLine)
 SETTLE: Verb[Settle, Became] = Verb("settle", Settle, Became)
 EXPLAIN: Verb[Explain, Nothing] = Verb("explain", Explain, Nothing)
 ACKNOWLEDGE: Verb[Acknowledge, Nothing] = Verb("acknowledge", Acknowledge, Nothing)
+HEED: Verb[Heed, Nothing] = Verb("heed", Heed, Nothing)
 HOLD: Verb[Hold, LiveLine] = Verb("hold", Hold, LiveLine)
 LOCKDOWN: Verb[Lockdown, LiveLine] = Verb("lockdown", Lockdown, LiveLine)
 LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)

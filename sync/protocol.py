@@ -342,6 +342,8 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     commanded_ms: int = 0
     by: str = ""
     why: str = ""
+    dwelling: str = ""
+    """For which dwelling a guard opened or refused, where the guard says so."""
     count: int = 0
     repeats: int = 0
     list_revision: int = 0

@@ -73,6 +73,7 @@ class GuardVerbs:
             verbs.SETTLE: self._settle,
             verbs.EXPLAIN: self._explain,
             verbs.ACKNOWLEDGE: self._acknowledge,
+            verbs.HEED: self._heed,
             verbs.HOLD: self._hold,
             verbs.LOCKDOWN: self._lockdown,
             verbs.LOOK_UP: self._look_up,
@@ -116,7 +117,7 @@ class GuardVerbs:
 
     def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
         by = self._post.who(asked.token).name
-        self._jobs.ask(lambda: self._acts.explain(asked.happening, by, asked.reason))
+        self._jobs.ask(lambda: self._acts.explain(asked.happening, by, asked.reason, asked.dwelling))
         return verbs.Nothing()
 
     def _acknowledge(self, asked: verbs.Acknowledge) -> verbs.Nothing:
@@ -128,6 +129,16 @@ class GuardVerbs:
             return _NO_LINE
 
         self._jobs.ask(lambda: self._once.carry_out(asked, acknowledge), asked.at)
+        return verbs.Nothing()
+
+    def _heed(self, asked: verbs.Heed) -> verbs.Nothing:
+        by = self._post.supervisor(asked.token).name
+
+        def heed() -> verbs.LiveLine:
+            self._acts.heed(asked.event, by)
+            return _NO_LINE
+
+        self._jobs.ask(lambda: self._once.carry_out(asked, heed), asked.at)
         return verbs.Nothing()
 
     def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:

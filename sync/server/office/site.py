@@ -239,6 +239,7 @@ def _details(event: Event, tongue: words.Language) -> list[str]:
         (softened, say("softened", words.coded(tongue, "reason", softened))),
         (event.also, say("also", also)),
         (event.source in ("guard_button", "exit_button"), words.coded(tongue, "reason", event.source)),
+        (event.dwelling, say("for_dwelling", event.dwelling)),
         (event.by, say("by", event.by)),
         (event.why, words.coded(tongue, "reason", event.why)),
         (event.count, say("count", event.count)),
