@@ -314,11 +314,12 @@ class ProvisionalEntries(msgspec.Struct):
 
 
 class Explain(msgspec.Struct):
-    """The reason of an override or ruling, given afterwards."""
+    """The reason of an override or ruling, given afterwards; ``dwelling``: whom it was for, never by name."""
 
     token: str
     happening: int
     reason: str
+    dwelling: str = ""
 
 
 class Hold(Act):
@@ -513,6 +514,22 @@ class Caution(msgspec.Struct, kw_only=True):
     since_ms: int = 0
 
 
+class Overspent(msgspec.Struct, frozen=True):
+    """An override beyond its guard's budget, which no supervisor has acknowledged yet; ``event`` names it."""
+
+    event: str
+    by: str
+    lane: str
+    at_ms: int
+
+
+class Heed(Act):
+    """Supervisors only: they have seen the overrides beyond the budget, up to the one of that event."""
+
+    token: str
+    event: str
+
+
 class Acknowledge(Act):
     """A guard has seen the cautions up to that number."""
 
@@ -550,6 +567,8 @@ class GateState(msgspec.Struct, kw_only=True):
     faults: list[str]
     cautions: list[Caution] = []
     unexplained: int = 0
+    overspent: list[Overspent] = []
+    """Oldest first, the latest twenty: for supervisors."""
     on_duty: list[str] = []
     """Names of guards whose shift is on."""
     simulated: list[str] = []
@@ -619,6 +638,7 @@ ADMIT: Verb[Admission, LiveLine] = Verb("admit", Admission, LiveLine)
 LASTING: Verb[Token, ProvisionalEntries] = Verb("lasting", Token, ProvisionalEntries)
 FOLLOW: Verb[Followers, LiveLine] = Verb("follow", Followers, LiveLine)
 VIEW: Verb[View, Nothing] = Verb("view", View, Nothing)
+HEED: Verb[Heed, Nothing] = Verb("heed", Heed, Nothing)
 HOLD: Verb[Hold, LiveLine] = Verb("hold", Hold, LiveLine)
 LOCKDOWN: Verb[Lockdown, LiveLine] = Verb("lockdown", Lockdown, LiveLine)
 LOOK_UP: Verb[LookUp, FoundPasses] = Verb("look_up", LookUp, FoundPasses)

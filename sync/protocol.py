@@ -396,12 +396,12 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     commanded_ms: int = 0
     by: str = ""
     why: str = ""
+    dwelling: str = ""
+    """For which dwelling a guard opened or refused, where the guard says so: as the list writes it, or as typed."""
     count: int = 0
     repeats: int = 0
-    dwelling: str = ""
-    """Of a ``provisional``: as the list writes it, or as the guard typed it."""
     household: int = 0
-    """The household's number in the list; 0: it is not in this gate's list."""
+    """Of a ``provisional``: the household's number in the list; 0: it is not in this gate's list."""
     until_ms: int = 0
     list_revision: int = 0
     list_age_s: int = -1

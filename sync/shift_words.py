@@ -33,6 +33,7 @@ WORDS: dict[str, Pair] = {
     "overrides": ("人工改判", "Overrides"),
     "over_budget": ("超过本班次数", "over the shift's budget"),
     "over_budget_n": ("其中超过本班次数：{n}次", "of them over the shift's budget: {n}"),
+    "other_n": ("写“其他”的：{n}次", "with “other”: {n}"),
     "unexplained": ("还没写原因", "Still without a reason"),
     "unexplained_n": ("还没写原因：{n}次", "still without a reason: {n}"),
     "annulled": ("按错了，已作废", "Pressed by mistake, annulled"),
@@ -142,6 +143,7 @@ def override(language: str, line: SheetLine) -> str:
     ruled = line.kind == "ruled"
     parts = [
         say(language, f"answer.{line.outcome}" if ruled else "opened" if line.outcome == "grant" else "refused"),
+        line.dwelling,
         line.by,
         reason(language, line.reason) if line.reason else "" if ruled else say(language, "unexplained"),
         say(language, "over_budget") if line.over_budget else "",

@@ -33,6 +33,7 @@ class SheetLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     outcome: str = ""
     reason: str = ""
     by: str = ""
+    dwelling: str = ""
     until_ms: int = 0
     count: int = 0
     over_budget: bool = False
@@ -61,6 +62,8 @@ class ShiftSheet(msgspec.Struct, kw_only=True, omit_defaults=True):
     unasked: int = 0
     calls: int = 0
     lost: int = 0
+    other: int = 0
+    """Overrides whose guard found no reason of the list that fits."""
     overrides: list[SheetLine] = []
     unexplained: list[SheetLine] = []
     """Overrides without a reason."""
@@ -115,6 +118,7 @@ class _Writer:
         sheet.opened = sum(act.outcome == "grant" for act in overrides)
         sheet.refused = sum(act.outcome == "deny" for act in overrides)
         sheet.over_budget = sum(act.over_budget for act in overrides)
+        sheet.other = sum(act.reason.partition(":")[0] == "other" for act in overrides)
         sheet.overrides = overrides[-MOST_LINES:]
         sheet.unexplained = [act for act in acts if act.kind == "override" and not act.reason][-MOST_LINES:]
         return sheet
@@ -122,6 +126,7 @@ class _Writer:
     def _take(self, event: Event) -> None:
         if event.kind == "explained" and event.about in self._acts:
             self._acts[event.about].reason = event.why
+            self._acts[event.about].dwelling = event.dwelling
         if event.kind == "annulled":
             self._annul(event)
         if self._sheet.ended_ms:

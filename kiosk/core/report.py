@@ -116,6 +116,7 @@ class GateReport:
             faults=self._faults(centre),
             cautions=list(self._cautions.told),
             unexplained=len(self._acts.unexplained),
+            overspent=[verbs.Overspent(one.event, one.by, one.lane, one.at_ms) for one in self._kept.now.overspent],
             on_duty=[shift.name for shift in self._kept.now.shifts],
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],

@@ -73,7 +73,7 @@ def _what_was_done(line: LiveLine) -> dict[str, Any]:
     """For the page's script: what the gate did, and the sheet that asks for a reason where one is wanted."""
     acted = views.done_sentence(g.language, line)
     number = line.number if line.needs_reason else 0
-    sheet = render_template("_why.html", number=number, reasons=reasons(), acted=acted) if number else ""
+    sheet = render_template("_why.html", number=number, reasons=reasons(line.outcome), acted=acted) if number else ""
     return {"ok": True, "sentence": acted, "sheet": sheet, "explain": number}
 
 
@@ -95,13 +95,16 @@ def explain() -> Answer:
     live = post().live
     if request.method == "GET":
         live.refresh(g.session.token)
-        wanting = [views.override_line(g.language, h, live.state) for h in live.board.wanting_reason()]
-        return render_template("explain.html", wanting=wanting, reasons=reasons(), bar=bar(view_asked()))
+        wanting = [
+            (*views.override_line(g.language, h, live.state), reasons(h.outcome)) for h in live.board.wanting_reason()
+        ]
+        return render_template("explain.html", wanting=wanting, bar=bar(view_asked()))
     reason, text = request.form.get("reason", ""), request.form.get("text", "").strip()[:200]
     if reason not in words.OVERRIDE_REASONS:
         abort(400)
     number = request.form.get("happening", 0, type=int)
-    post().core.ask(verbs.EXPLAIN, verbs.Explain(g.session.token, number, f"{reason}: {text}" if text else reason))
+    why, dwelling = f"{reason}: {text}" if text else reason, request.form.get("dwelling", "").strip()[:40]
+    post().core.ask(verbs.EXPLAIN, verbs.Explain(g.session.token, number, why, dwelling))
     return done("saved")
 
 
@@ -116,6 +119,14 @@ def hold() -> Answer:
 def acknowledge() -> Answer:
     number = request.form.get("number", 0, type=int)
     post().core.ask(verbs.ACKNOWLEDGE, verbs.Acknowledge(g.session.token, number, **meant()))
+    return done("noted")
+
+
+@routes.post("/heed")
+def heed() -> Answer:
+    """A supervisor has seen the overrides beyond the budget that the page shows."""
+    event = request.form.get("event", "")[:64]
+    post().core.ask(verbs.HEED, verbs.Heed(token=g.session.token, event=event, **meant()))
     return done("noted")
 
 

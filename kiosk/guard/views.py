@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -113,6 +114,9 @@ class Bar:
     reader: list[str]
     """That the reader is down or began anew, and what to do."""
     cautions: list[str] = field(default_factory=list)
+    overspent: list[str] = field(default_factory=list)
+    """Who overrode beyond the budget, for a supervisor; ``overspent_event`` is the newest of it."""
+    overspent_event: str = ""
     no_duty: bool = False
     """Nobody's shift is on."""
     caution: int = 0
@@ -407,8 +411,8 @@ def _notes(language: str, happening: LiveLine, state: GateState | None) -> list[
     return [note for note in notes if note]
 
 
-def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
-    """The state bar; ``state`` None means that the core does not answer."""
+def bar(language: str, state: GateState | None, waiting: bool, supervisor: bool = False) -> Bar:
+    """The state bar; ``state`` None means that the core does not answer. A ``supervisor`` reads more."""
     if state is None:
         sentence = word(language, "offline")
         return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", "", False, [])
@@ -429,6 +433,8 @@ def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
         waiting=waiting,
         reader=reader_notes(language, state),
         cautions=_caution_sentences(language, state),
+        overspent=_overspent(language, state) if supervisor else [],
+        overspent_event=state.overspent[-1].event if supervisor and state.overspent else "",
         no_duty=not state.on_duty,
         caution=state.cautions[-1].number if state.cautions else 0,
     )
@@ -454,6 +460,16 @@ def _caution_sentences(language: str, state: GateState) -> list[str]:
             sentence=_standing_sentence(language, Standing(caution.code, (caution.lane,)), state),
         )
         for caution in cautions
+    ]
+
+
+def _overspent(language: str, state: GateState) -> list[str]:
+    """Whose overrides were beyond the budget: how many, and when last."""
+    latest = {one.by: one for one in state.overspent}
+    count = Counter(one.by for one in state.overspent)
+    return [
+        word(language, "overspent", name=by, n=count[by], time=local(one.at_ms, state).strftime("%H:%M"))
+        for by, one in latest.items()
     ]
 
 

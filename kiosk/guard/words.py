@@ -613,6 +613,10 @@ NO_PICTURE: dict[str, Pair] = {
     "unknown_lane": ("这条通道没有摄像头。", "This lane has no camera."),
 }
 """Why a technician who looks through a camera sees nothing just now."""
+OPENING_REASONS = ("known", "papers", "registered", "urgent", "delivery", "desk", "mistake", "other")
+REFUSING_REASONS = ("not_holder", "refused_check", "mistake", "other")
+"""Which of :data:`OVERRIDE_REASONS` fit an act that opened, and one that refused."""
+
 WORDS: dict[str, Pair] = {
     "post": ("值班台", "Guard post"),
     "sign_in": ("登录", "Sign in"),
@@ -780,6 +784,11 @@ WORDS: dict[str, Pair] = {
     ),
     "why": ("补一句原因", "Why was that?"),
     "why_hint": ("门已经处理好了，写不写都不影响。", "The gate has already acted; this waits for you."),
+    "why_dwelling": ("给哪户（可不填，只写房号）", "For which dwelling (optional, no names)"),
+    "overspent": (
+        "{name}改判超过本班次数：{n}次，最近{time}",
+        "{name}: {n} overrides over the shift's budget, last {time}",
+    ),
     "why_text": ("补充（可不填）", "In your words (optional)"),
     "why_save": ("保存", "Save"),
     "why_later": ("以后再写", "Later"),

@@ -120,3 +120,25 @@ def test_an_annulled_act_is_said_in_the_list_and_wants_no_reason(stage: Stage, g
     assert "补一句原因" in guard.page()
     stage.happen("annulled", outcome="grant", about=override.number, by="王建国")
     assert "按错了，已作废，王建国" in guard.page() and "data-explain" not in guard.page()
+
+
+def test_overrides_beyond_the_budget_stand_in_a_supervisors_bar_until_seen(
+    stage: Stage, app: Flask, guard: Guard
+) -> None:
+    stage.state.overspent = [verbs.Overspent(event, "王建国", "in", NOW_MS) for event in ("o1", "o2")]
+    told = "王建国改判超过本班次数：2次，最近14:05"
+    supervisor = Guard(app, "李主管", "1357")
+    assert told in supervisor.page() and told in supervisor.page("/shift") and told not in guard.page()
+    assert guard.post("/heed", event="o2").status_code == 409
+    supervisor.post("/heed", event="o2")
+    assert stage.last(verbs.Heed).event == "o2" and told not in supervisor.page()
+
+
+def test_the_reasons_offered_fit_what_was_done(stage: Stage, guard: Guard) -> None:
+    for outcome, there, not_there in (("grant", "送货、维修", "不配合核对"), ("deny", "不配合核对", "送货、维修")):
+        line = stage.happen("override", outcome=outcome, by="王建国", needs_reason=True)
+        page = guard.page(f"/?explain={line.number}")
+        sheet = page[page.index('id="sheet"') :]
+        assert there in sheet and not_there not in sheet and "其他" in sheet
+    guard.post("/explain", happening=1, reason="delivery", dwelling="3-2-501")
+    assert stage.last(verbs.Explain).dwelling == "3-2-501"

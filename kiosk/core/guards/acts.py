@@ -11,17 +11,19 @@ from kiosk.core.gate import NOBODY, Gate, answered_in_public
 from kiosk.core.guards.family import FamilyThrough
 from kiosk.core.guards.provisional import ProvisionalEntries
 from kiosk.core.judge import person_of
-from kiosk.core.kept import Kept, Memory, with_name
+from kiosk.core.kept import Kept, KeptOverspent, Memory, with_name
 from kiosk.core.lanes import lane as lanes
 from kiosk.core.lanes.lane_run import LaneRun
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import look_of
 from kiosk.verbs import FoundPass, FoundPasses, LiveLine
-from sync.cache import credential_id
+from sync.cache import credential_id, is_name
 from sync.protocol import Event
 
 OVERRIDE_HOURS = 12
 _OPENED_KEPT = 100
+_OVERSPENT_KEPT = 20
+_LONGEST_DWELLING = 40
 _MOST_WORDS = 200
 """Characters of a guard's reason that are kept."""
 
@@ -110,6 +112,9 @@ class GuardActs:
             self._note_opened(happening.number, event.id)
         else:
             self._gate.show(run, *answered_in_public(event))
+        if over_budget:  # the gate has moved by now: the memory is a file, and its disk may be slow
+            told = KeptOverspent(event.id, by, lane, event.at_ms)
+            self._kept.change(overspent=(*self._kept.now.overspent, told)[-_OVERSPENT_KEPT:])
         return happening
 
     def _is_under_way(self, run: LaneRun, number: int) -> bool:
@@ -136,13 +141,25 @@ class GuardActs:
         spent.append(now)
         return len(spent) > self._mirror.vouched.rules.override_budget
 
-    def explain(self, number: int, by: str, reason: str) -> None:
-        """The reason of an earlier ruling or override. Raises Refused when it is not known."""
+    def heed(self, event: str, by: str) -> None:
+        """A supervisor has seen the overrides beyond the budget up to that one. Idempotent."""
+        told = self._kept.now.overspent
+        place = next((at for at, one in enumerate(told) if one.event == event), None)
+        if place is not None:
+            self._book.record("acknowledged", by=by, why="over_budget", about=event, count=place + 1)
+            self._kept.change(overspent=told[place + 1 :])
+
+    def explain(self, number: int, by: str, reason: str, dwelling: str = "") -> None:
+        """The reason of an earlier ruling or override, and whom it was for. Raises Refused: ``unknown_happening``, or
+        ``no_names`` for a dwelling without a digit."""
+        dwelling = dwelling.strip()[:_LONGEST_DWELLING]
+        if dwelling and is_name(dwelling):
+            raise Refused("no_names")
         about = self._book.line(number)
         if about is None or about.kind not in ("override", "ruling"):
             raise Refused("unknown_happening")
         why = reason[:_MOST_WORDS]
-        event, _ = self._book.record("explained", lane=about.lane, about=about.event, by=by, why=why)
+        event, _ = self._book.record("explained", lane=about.lane, about=about.event, by=by, why=why, dwelling=dwelling)
         self.unexplained.discard(number)
         self._book.announce("explained", lane=about.lane, reason=why, about=number, by=by, event=event.id)
 
@@ -152,6 +169,7 @@ class GuardActs:
         if act.id in self._annulled:
             raise Refused("annulled_before")
         self._annulled.add(act.id)
+        self._kept.change(overspent=tuple(one for one in self._kept.now.overspent if one.event != act.id))
         event, _ = self._book.record(
             "annulled",
             annuls=self._gate.uses.of_act(act.id),

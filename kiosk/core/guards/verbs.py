@@ -80,6 +80,7 @@ class GuardVerbs:
             verbs.LASTING: self._lasting,
             verbs.FOLLOW: self._follow,
             verbs.VIEW: self._view,
+            verbs.HEED: self._heed,
             verbs.HOLD: self._hold,
             verbs.LOCKDOWN: self._lockdown,
             verbs.LOOK_UP: self._look_up,
@@ -123,7 +124,7 @@ class GuardVerbs:
 
     def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
         by = self._post.who(asked.token).name
-        self._jobs.ask(lambda: self._acts.explain(asked.happening, by, asked.reason))
+        self._jobs.ask(lambda: self._acts.explain(asked.happening, by, asked.reason, asked.dwelling))
         return verbs.Nothing()
 
     def _acknowledge(self, asked: verbs.Acknowledge) -> verbs.Nothing:
@@ -163,6 +164,16 @@ class GuardVerbs:
             return verbs.Nothing()
 
         return self._jobs.ask(view)
+
+    def _heed(self, asked: verbs.Heed) -> verbs.Nothing:
+        by = self._post.supervisor(asked.token).name
+
+        def heed() -> verbs.LiveLine:
+            self._acts.heed(asked.event, by)
+            return _NO_LINE
+
+        self._jobs.ask(lambda: self._once.carry_out(asked, heed), asked.at)
+        return verbs.Nothing()
 
     def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
         act = partial(self._acts.hold, asked.lane, asked.open, self._post.who(asked.token).name)

@@ -74,6 +74,7 @@ def view(language: str, sheet: ShiftSheet, state: GateState) -> SheetView:
                 sheet.overrides,
                 [shift_words.override(language, line) for line in sheet.overrides],
                 shift_words.say(language, "over_budget_n", n=sheet.over_budget) if sheet.over_budget else "",
+                shift_words.say(language, "other_n", n=sheet.other) if sheet.other else "",
                 shift_words.say(language, "unexplained_n", n=len(sheet.unexplained)) if sheet.unexplained else "",
             ),
             *(

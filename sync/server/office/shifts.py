@@ -13,7 +13,6 @@ from sync.server.gates import fleet, shifts
 from sync.server.views import Route, language, local
 from sync.shifts import SheetLine
 
-_DAY_MS = 86_400_000
 _LASTS = ("camera_fault", "input_fault", "board_fault", "tamper", "fire")
 
 
@@ -32,7 +31,7 @@ class ShiftPages:
         )
 
     def shifts(self, compound: Compound) -> Any:
-        """Of all gates, the newest first; above them who overrode beyond the budget within a day."""
+        """Of all gates, the newest first."""
         return self._page(compound, None)
 
     def gate_shifts(self, compound: Compound, gate_id: str) -> Any:
@@ -41,11 +40,9 @@ class ShiftPages:
 
     def _page(self, compound: Compound, gate: fleet.Gate | None) -> str:
         gate_id = gate.gate if gate else None
-        over = shifts.over_budget(self._centre, compound.compound_id, self._centre.now_ms() - _DAY_MS)
         return render_template(
             "office/shifts.html", gate=gate, days=shifts.DAYS,
             found=shifts.list_shifts(self._centre, compound.compound_id, gate_id),
-            over=[one for one in over if gate_id in (None, one.gate)],
         )  # fmt: skip
 
     def shift_sheet(self, compound: Compound, gate_id: str, shift: str) -> Any:

@@ -15,6 +15,7 @@ from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
 from sync.server.gates import boards, events, fleet, shifts, troubles
+from sync.server.gates.events import StoredEvent
 from sync.server.office import rule_form
 from sync.server.passes import compounds, passes
 from sync.server.views import Route, language, local, or_again, page_number, whole_address
@@ -240,6 +241,7 @@ def _details(event: Event, tongue: words.Language) -> list[str]:
         (softened, say("softened", words.coded(tongue, "reason", softened))),
         (event.also, say("also", also)),
         (event.source in ("guard_button", "exit_button"), words.coded(tongue, "reason", event.source)),
+        (event.dwelling, say("for_dwelling", event.dwelling)),
         (event.by, say("by", event.by)),
         (event.why, words.coded(tongue, "reason", event.why)),
         (event.dwelling, event.dwelling[:40]),

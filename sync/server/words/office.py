@@ -465,6 +465,7 @@ WORDS: Mapping[str, Pair] = {
     "reason.other": ("其他", "other"),
     "softened": ("本应拦下：{said}", "would have been stopped: {said}"),
     "also": ("另有：{said}", "also: {said}"),
+    "for_dwelling": ("给{said}", "for {said}"),
     "by": ("经手：{said}", "by {said}"),
     "repeats": ("又出示{said}次", "shown {said} times more"),
     "count": ("{said}条", "{said} events"),

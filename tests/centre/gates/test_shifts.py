@@ -123,3 +123,17 @@ def test_the_office_says_of_an_annulled_act_that_it_was_and_counts_it_nowhere(wo
     office = Office(world, "boss", mine=(7,), role="supervisor")
     page = office.get("/c/7/events").text
     assert page.count("按错了，已作废") == 1 and page.count("人工改判") >= 2
+
+
+def test_who_overrode_beyond_the_budget_is_told_on_every_page_to_those_who_see_events(world: World) -> None:
+    gate = world.gate().enrol()
+    override = {"kind": "override", "outcome": "grant", "by": "Lin", "reason": "over_budget", "at_ms": NOW}
+    on(gate, event(1, id="o1", **override), event(2, id="o2", **override, dwelling="3-2-501"))
+    told = "东门，Lin：超出2次"
+    for role, path, seen in (("property", "/c/7/review", True), ("supervisor", "/c/7/guards", True),
+                             ("supervisor", "/c/8/guards", False), ("clerk", "/c/7/passes", False)):  # fmt: skip
+        office = Office(world, f"{role}{path[3]}", mine=(7, 8), role=role)  # type: ignore[arg-type]
+        assert (told in office.get(path).text) is seen, (role, path)
+    assert "给3-2-501" in Office(world, "boss", mine=(7,)).get("/c/7/events").text
+    world.now_ms += 25 * HOUR_MS
+    assert told not in Office(world, "boss2", mine=(7,)).get("/c/7/review").text

@@ -148,3 +148,42 @@ def test_the_sheet_lists_a_mistake_as_such_and_counts_it_nowhere_else(post: Post
     sheet = post.roster.sheet(post.roster.latest()[0].shift)
     assert (sheet.answers, sheet.passages, sheet.opened, sheet.unexplained) == ({"grant": 1}, {"passed": 1}, 0, [])
     assert [(line.kind, line.by) for line in sheet.annulled] == [("ruled", "Lin"), ("override", "Lin")]
+
+
+# --- overrides --------------------------------------------------------------------------------------------------------
+
+
+def test_an_override_beyond_the_budget_waits_for_a_supervisor_over_restarts_until_seen(post: Post) -> None:
+    for _ in range(3):
+        post.bench.acts.override("entry", True, 0, "Lin", "known")
+        post.bench.go(20)
+    told = post.bench.kept.now.overspent
+    assert [(one.by, one.lane) for one in told] == [("Lin", "entry")] * 2 and post.bench.parts["entry"].rises == 3
+    post.bench.restart()
+    assert post.bench.kept.now.overspent == told
+    post.bench.acts.heed(told[0].event, "Zhao")
+    post.bench.acts.heed(told[0].event, "Zhao")
+    assert post.bench.kept.now.overspent == told[1:]
+    (seen,) = post.bench.events("acknowledged")
+    assert (seen.by, seen.why, seen.about) == ("Zhao", "over_budget", told[0].event)
+
+
+def test_no_more_than_twenty_wait_for_a_supervisor(post: Post) -> None:
+    for _ in range(25):
+        post.bench.acts.override("entry", True, 0, "Lin", "known")
+        post.bench.go(20)
+    events = post.bench.events("override")
+    assert [one.event for one in post.bench.kept.now.overspent] == [event.id for event in events[-20:]]
+
+
+def test_a_reason_may_say_for_which_dwelling_and_never_a_name(post: Post) -> None:
+    post.roster.begin("Lin")
+    line = post.bench.acts.override("entry", True, 0, "Lin", "")
+    with pytest.raises(Refused, match="no_names"):
+        post.bench.acts.explain(line.number, "Lin", "other: no reason fits", "王建国")
+    assert line.number in post.bench.acts.unexplained
+    post.bench.acts.explain(line.number, "Lin", "other: no reason fits", " 3-2-501 ")
+    (explained,) = post.bench.events("explained")
+    assert explained.dwelling == "3-2-501"
+    sheet = post.roster.sheet(post.roster.latest()[0].shift)
+    assert (sheet.overrides[0].dwelling, sheet.other) == ("3-2-501", 1)
