@@ -602,6 +602,8 @@ class LaneFigures(msgspec.Struct, kw_only=True):
     relay_pulses: int = 0
     """How often the relay was asked to open since the core began."""
     reader: ReaderFigures | None = None
+    camera: bool = False
+    """The lane has one."""
     viewed_s: float = 0.0
     """For how long a technician still looks through the camera."""
 

@@ -149,6 +149,7 @@ class GateReport:
                     name=name,
                     relay_pulses=run.pulses,
                     reader=self._peers.figures(name),
+                    camera=self._has_camera(name),
                     viewed_s=self._viewings.left_s(name),
                 )
                 for name, run in gate.lanes.items()
@@ -213,8 +214,10 @@ class GateReport:
         return [*filter(None, parts), *sorted(run.input_faults)]
 
     def _camera_fault(self, lane: str) -> str:
-        seen = any(camera.lane == lane for camera in self._config.camera)
-        return self._peers.camera_fault(lane) if seen else ""
+        return self._peers.camera_fault(lane) if self._has_camera(lane) else ""
+
+    def _has_camera(self, lane: str) -> bool:
+        return any(camera.lane == lane for camera in self._config.camera)
 
     def _lane_state(self, name: str) -> verbs.LaneState:
         run, kept = self._gate.lanes[name], self._kept.now

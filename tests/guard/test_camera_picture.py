@@ -9,7 +9,7 @@ from kiosk import verbs
 from kiosk.guard.line import CoreLine
 from kiosk.guard.technician.pages import EVERY_S, Pictures
 from kiosk.verbs import Figures, LaneFigures, ReaderFigures, Spread
-from tests.fixtures.browsers.guard_stage import JPEG, Stage
+from tests.fixtures.browsers.guard_stage import JPEG, Stage, lane_state
 from tests.fixtures.guard import Guard
 
 PICTURE = "/details/picture/in"
@@ -27,7 +27,7 @@ def asked_of_reader(stage: Stage) -> int:
 def test_a_technician_who_presses_sees_what_the_camera_sees(stage: Stage, technician: Guard) -> None:
     assert "data-picture" not in technician.page("/details")
     pressed = technician.post("/details/view", lane="in")
-    assert pressed.status_code == 303 and pressed.location == "/details#camera-in"
+    assert pressed.status_code == 303 and pressed.location == "/details"
     assert stage.last(verbs.View).lane == "in"
     page = technician.page("/details")
     assert f'data-picture="{PICTURE}"' in page and 'data-left="120"' in page and "每看一次都记下" in page
@@ -38,7 +38,7 @@ def test_a_technician_who_presses_sees_what_the_camera_sees(stage: Stage, techni
 
 @pytest.mark.parametrize(("name", "pin"), [("王建国", "2468"), ("李主管", "1357")])
 def test_nobody_but_a_technician_sees_it(stage: Stage, app: Flask, name: str, pin: str) -> None:
-    stage.figures = Figures(up_s=1.0, lanes=[LaneFigures(name="in", viewed_s=60.0)])
+    stage.figures = Figures(up_s=1.0, lanes=[LaneFigures(name="in", camera=True, viewed_s=60.0)])
     guard = Guard(app, name, pin)
     page = guard.page("/details")
     assert "data-picture" not in page and "只给技术员看" in page
@@ -116,6 +116,20 @@ def test_the_details_have_what_a_technician_asks_first(stage: Stage, technician:
     assert "4 · the oldest 2 h ago" in technician.page("/details")
     fresh = technician.http.get("/details/tables")
     assert fresh.status_code == 200 and "29.8" in fresh.text and "<html" not in fresh.text
+
+
+def test_a_lane_without_a_camera_offers_no_picture(stage: Stage, technician: Guard) -> None:
+    stage.state.lanes.append(lane_state("out"))
+    stage.figures.lanes = [LaneFigures(name="in", camera=True), LaneFigures(name="out")]
+    page = technician.page("/details")
+    assert 'id="camera-in"' in page and 'id="camera-out"' not in page
+
+
+def test_the_camera_that_is_looked_through_comes_first(stage: Stage, technician: Guard) -> None:
+    stage.state.lanes.append(lane_state("out"))
+    stage.figures.lanes = [LaneFigures(name="in", camera=True), LaneFigures(name="out", camera=True, viewed_s=9.0)]
+    page = technician.page("/details")
+    assert page.index('id="camera-out"') < page.index('id="camera-in"') < page.index('id="tables"')
 
 
 def test_a_core_that_counts_nothing_still_has_its_details(stage: Stage, technician: Guard) -> None:

@@ -18,7 +18,6 @@ from prometheus_client.metrics_core import (
     InfoMetricFamily,
     Metric,
 )
-from prometheus_client.utils import floatToGoString
 
 from kiosk.guard.standing import faults, notes
 from kiosk.verbs import DECODE_TIMES_S, FRAME_TIMES_S, Figures, GateState, Happened, LaneFigures, LaneState, Spread
@@ -187,6 +186,6 @@ def _histogram(name: str, told: str, bounds: Sequence[float], spreads: Mapping[s
     for lane, spread in spreads.items():
         if len(spread.counts) == len(bounds) + 1 and min(spread.counts) >= 0 and math.isfinite(spread.sum_s):
             at_most = [sum(spread.counts[: place + 1]) for place in range(len(spread.counts))]
-            names = [floatToGoString(bound) for bound in (*bounds, math.inf)]
+            names = [*map(str, bounds), "+Inf"]
             family.add_metric([lane], list(zip(names, at_most, strict=True)), spread.sum_s)
     return family

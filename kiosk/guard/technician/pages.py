@@ -56,20 +56,24 @@ def _pictures() -> Pictures:
 
 
 def _is_technician() -> bool:
-    return bool(g.session.role == "technician")
+    session: verbs.Session = g.session
+    return session.role == "technician"
 
 
 @routes.get("/details")
 def details() -> Answer:
+    """Who looks at a camera finds its picture on top."""
     state = post().live.refresh_state()
     figures = _figures()
-    left = {lane.name: round(lane.viewed_s) for lane in figures.lanes} if figures else {}
+    left = {lane.name: round(lane.viewed_s) for lane in figures.lanes if lane.camera} if figures else {}
+    cameras = sorted((lane for lane in state.lanes if lane.name in left), key=lambda lane: not left[lane.name])
     return render_template(
         "details.html",
         tables=_tables(state, figures),
         faults=views.fault_sentences(g.language, state),
         bar=bar(view_asked()),
-        cameras=[(lane, left.get(lane.name, 0)) for lane in state.lanes] if _is_technician() else [],
+        may_look=_is_technician(),
+        cameras=[(lane, left[lane.name]) for lane in cameras],
     )
 
 
@@ -96,7 +100,7 @@ def view() -> Answer:
     """A technician looks through a camera: from now on, for two minutes, and recorded."""
     lane = lane_named(post().live.refresh_state(), request.form.get("lane", "")).name
     post().core.ask(verbs.VIEW, verbs.View(g.session.token, lane))
-    return redirect(url_for("technician.details") + f"#camera-{lane}", 303)
+    return redirect(url_for("technician.details"), 303)
 
 
 @routes.get("/details/picture/<lane>")
