@@ -9,7 +9,7 @@ import msgspec
 
 from hardware.vitals import Vitals
 from kiosk.channel import Verb
-from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState, Window
+from sync.protocol import Accepted, Acknowledged, EventBatch, EventsAfter, Nonce, Signed, SyncState, Terms, Window
 
 TIMELY_S = 2.0
 """A question that may open says when it was put. Answered later than this, it opens nothing: its person has gone."""
@@ -176,6 +176,8 @@ class LiveLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     needs_reason: bool = False
     limits: Limits = Limits()
     look: str = ""  # what to look for, one of terms.LOOKS; "attention": marked, and no more is said
+    terms: Terms = Terms()  # of a pass that is good at some hours, for some entries or one day
+    entered: int = 0  # how often it had come in by then
 
 
 class LiveLines(msgspec.Struct):

@@ -314,7 +314,7 @@ class ListWriter:
 
     def _write(self, rows: Iterable[CredentialRow], signed: Iterable[Signed], meta: Mapping[str, int]) -> None:
         whole = {} if self.partial or "revision" not in meta else {_FURTHER_UNTIL: meta["revision"]}
-        texts = _marked(self._meta | {name: str(value) for name, value in (meta | whole).items()})
+        texts = _marked(self._meta | {name: str(value) for name, value in {**meta, **whole}.items()})
         try:
             with _transaction(self._conn) as conn:
                 conn.executemany(_UPSERT, _kept(conn, rows))

@@ -135,6 +135,46 @@ class Window(msgspec.Struct, frozen=True):
     to_minute: int
     days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
 
+    @property
+    def can_be(self) -> bool:
+        """One that ends before it begins goes over midnight; it belongs to the day on which it began."""
+        begins, ends = 0 <= self.from_minute < 1440, 0 < self.to_minute <= 1440
+        return begins and ends and self.from_minute != self.to_minute and set(self.days) <= set(range(1, 8))
+
+
+MOST_ENTRIES = 1000
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A pass's own terms. They take away from what the rules leave open, and add nothing. ``hours``: only in these
+    windows; none: at any hour. ``entries``: so many in all; 0: any number. ``one_day``: after its first entry it is
+    good on that day only."""
+
+    hours: tuple[Window, ...] = ()
+    entries: int = 0
+    one_day: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether a gate must remember the entries of the pass as long as it is good."""
+        return self.entries > 0 or self.one_day
+
+
+def read_terms(text: str) -> Terms:
+    """The terms of a row; an empty text says none. Raises ProtocolError for terms that this program does not know."""
+    try:
+        terms = msgspec.json.decode(text, type=Terms) if text else Terms()
+    except msgspec.MsgspecError as err:
+        raise ProtocolError(f"unknown terms: {err}") from err
+    if not (all(window.can_be for window in terms.hours) and 0 <= terms.entries <= MOST_ENTRIES):
+        raise ProtocolError("terms that cannot be")
+    return terms
+
+
+def write_terms(terms: Terms) -> str:
+    """As a row has them: an empty text where there are none."""
+    return "" if terms == Terms() else msgspec.json.encode(terms).decode()
+
 
 EXTENSION_HOURS = 400 * 24
 """The office extends by 400 days at most in one go; that much a card of any age may be extended, unless the compound
@@ -161,6 +201,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Uses of an entry lane in the compound's local day, for residents."""
     quota_kind_day: dict[str, int] = {}
     """The same by kind of pass, for other kinds than residents: a visitor's, a contractor's, a car's."""
+    entries_kind: dict[str, int] = {}
+    """By kind: entries of one pass in all; a kind that is not named has any number."""
     grace_s: int = 300
     """So long after the end of its hours a kind is still let in."""
     both_ways_counted: bool = False
@@ -180,6 +222,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     )
     """By kind: how long after the end that is signed in it a credential may be good because the list says so. A kind
     that is not named (visitors, contractors): not at all. The root does not sign the list's rows."""
+
+    def terms_for(self, kind: str, own: Terms) -> Terms:
+        """What holds for one pass beside what holds for all: its own terms, and the fewest entries that they or the
+        rule for its kind allow."""
+        entries = [most for most in (own.entries, self.entries_kind.get(kind, 0)) if most]
+        return msgspec.structs.replace(own, entries=min(entries, default=0))
 
     def honoured_ms(self, kind: str, signed_until_ms: int) -> int:
         """The latest end (UTC milliseconds) that a list may give to a credential, by the end that is signed in it."""
@@ -285,7 +333,7 @@ class CredentialRow(msgspec.Struct, frozen=True, kw_only=True):
     lanes: str = ""
     """Names of the lanes it may use, comma-separated; empty: all."""
     terms: str = ""
-    """The pass's own terms, which take away from what the rules leave open; empty: none."""
+    """The pass's own terms (:class:`Terms` as JSON); empty: none."""
     look: str = ""
     """What a guard shall look for where ``attention`` is set, of :data:`sync.terms.LOOKS`; empty: nothing is told."""
 
@@ -367,6 +415,8 @@ class EventUpload(msgspec.Struct, kw_only=True):
     before: bytes
     events: list[str]
     hole: bool = False
+    lanes: dict[str, str] = {}
+    """Name → direction of each lane that the device has."""
 
 
 class EventReceipt(msgspec.Struct):
@@ -453,6 +503,8 @@ class EventBatch(msgspec.Struct):
     events: list[str]
     newest: int
     closed: bool = False
+    lanes: dict[str, str] = {}
+    """Name → direction of each lane that this device has."""
 
 
 class Acknowledged(msgspec.Struct):

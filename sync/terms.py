@@ -19,7 +19,8 @@ Reason = Literal[
     Misreading,
     "no_list", "not_on_list", "unlisted", "not_collected", "superseded", "revoked", "suspended", "not_yet_valid",
     "expired", "digits_missing", "digits_stale", "lockdown", "response_level", "wrong_lane", "wrong_kind",
-    "outside_hours", "quota_household", "quota_person", "passback", "list_expired", "attention", "ok",
+    "outside_hours", "day_over", "used_up", "quota_household", "quota_person", "passback", "list_expired",
+    "terms_unread", "attention", "ok",
 ]  # fmt: skip
 REASONS: tuple[Reason, ...] = get_args(Reason)
 """Why a decision is what it is. Among reasons with the same outcome, the first in this order names the decision."""

@@ -61,6 +61,7 @@ class Opening(msgspec.Struct):
     commanded_ms: int
     whose: Whose
     slow_disk: bool
+    undated: bool
 
 
 class Refer(msgspec.Struct):
@@ -226,7 +227,10 @@ class Gate:
     def _use(self, opening: Opening) -> UseRow | None:
         """What an opening counts as once somebody has passed; None where it is nobody's."""
         who, direction = opening.whose.person, self.lanes[opening.lane].section.direction
-        return None if who is None else UseRow(who, opening.commanded_ms, direction, opening.whose.household)
+        if who is None:
+            return None
+        whose, at_ms = opening.whose, opening.commanded_ms
+        return UseRow(who, at_ms, direction, whose.household, whose.kept_until_ms, opening.undated)
 
     def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> PresentationAnswer:
         verdict, reading = decision.verdict, decision.reading
@@ -291,6 +295,8 @@ class Gate:
             clock=event.clock,
             limits=verdict.limits,
             look=verdict.look,
+            terms=decision.terms,
+            entered=decision.entered,
         )
         if verdict.outcome == "refer":
             until = self._monotonic() + refer_s
@@ -315,9 +321,9 @@ class Gate:
             self._book.record("passage", lane=run.section.name, about=event.id, outcome="interrupted", why="too late")
             self._book.announce("passage", lane=run.section.name, outcome="interrupted", about=happening)
             return
-        commanded = self._clock.now().utc_ms
-        name = run.section.name
-        self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk)
+        now, name = self._clock.now(), run.section.name
+        commanded = now.utc_ms
+        self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk, not now.judged)
         self.drive(run, lanes.Open(event.id))
         # An event of a decision carries what its holder should be told on the way in.
         run.tell(*in_public("grant", event.guidance or "ok"), limits, commanded, self._monotonic())
@@ -350,7 +356,7 @@ class Gate:
             self._book.record(
                 "passage",
                 use=use,
-                urgent=False,
+                urgent=use is not None and use.kept_until_ms > 0,
                 lane=opening.lane,
                 direction=run.section.direction,
                 about=end.about,
@@ -470,7 +476,8 @@ class Gate:
             self.drive(run, lanes.Fault(faulty(run.section.name)))
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY_S
-            self.uses.forget(self._clock.now().utc_ms - _USES_KEPT_MS)
+            now_ms = self._clock.now().utc_ms
+            self.uses.forget(now_ms - _USES_KEPT_MS, now_ms)
         deadlines = [lanes.next_deadline(run.facts, run.state) for run in self.lanes.values()]
         return min([0.25, *(max(0.0, at - now) for at in deadlines if at is not None)])
 

@@ -241,8 +241,9 @@ class CoreLoop:
         }
 
     def events(self, asked: EventsAfter) -> EventBatch:
-        """Written events for the centre."""
-        return self._journal.hand_out(asked)
+        """Written events for the centre, and which lanes there are."""
+        lanes = {name: run.section.direction for name, run in self._gate.lanes.items()}
+        return msgspec.structs.replace(self._journal.hand_out(asked), lanes=lanes)
 
     def acknowledged(self, asked: Acknowledged) -> verbs.Nothing:
         """The centre has everything up to there."""

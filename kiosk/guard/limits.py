@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 import msgspec
@@ -36,8 +37,13 @@ def _when(language: str, reason: str, limits: Limits, now: datetime) -> str:
     if reason == "expired" and limits.until_ms:
         return _moment(language, limits.until_ms, now, ends=True)
     if reason == "outside_hours" and limits.hours:
-        return say(language, words.LIMITS["comma"]).join(_window(language, window) for window in limits.hours)
+        return hours(language, limits.hours)
     return ""
+
+
+def hours(language: str, windows: Sequence[Window]) -> str:
+    """Windows one after the other, each with its days."""
+    return say(language, words.LIMITS["comma"]).join(_window(language, window) for window in windows)
 
 
 def _moment(language: str, ms: int, now: datetime, ends: bool) -> str:

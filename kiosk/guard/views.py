@@ -349,12 +349,25 @@ def _facts(language: str, happening: LiveLine, state: GateState | None) -> list[
         (word(language, "kind"), code(language, words.PASS_KINDS, happening.pass_kind)),
         (word(language, "plate"), happening.plate),
         (word(language, "pass_number"), happening.pass_number),
+        *_terms(language, happening),
     ]
     if happening.last_passage_ms and happening.reason in words.BEARING:
         facts.append(
             (word(language, "last_passage"), local(happening.last_passage_ms, state).strftime("%m-%d %H:%M:%S"))
         )
     return [(name, fact) for name, fact in facts if fact]
+
+
+def _terms(language: str, happening: LiveLine) -> list[tuple[str, str]]:
+    """What holds for this pass alone. Only guards read the numbers; the lane shows none."""
+    terms, used = happening.terms, ""
+    if terms.entries:
+        used = word(language, "entries_used", entered=happening.entered, entries=terms.entries)
+    return [
+        (word(language, "own_hours"), limits.hours(language, terms.hours)),
+        (word(language, "entries"), used),
+        (word(language, "one_day"), word(language, "one_day_means") if terms.one_day else ""),
+    ]
 
 
 def _notes(language: str, happening: LiveLine, state: GateState | None) -> list[str]:

@@ -84,6 +84,14 @@ PUBLIC: dict[str, Public] = {
     "outside_hours": Public(
         ("现在不在通行时间", "Outside its hours"), ("急事请找保安", "Urgent? Please see the guard")
     ),
+    "day_over": Public(
+        ("此证只用一天，已经过了", "Good for one day, now over"),
+        ("请找保安，或请住户重新邀请", "See the guard, or be invited again"),
+    ),
+    "used_up": Public(
+        ("此证次数已用完", "No entries are left"),
+        ("请找保安；访客请住户再邀请", "See the guard; visitors: be invited again"),
+    ),
     "quota_household": Public(
         ("本户今天次数已满", "The household's trips are used"), ("急事请找保安", "Urgent? Please see the guard")
     ),
@@ -92,6 +100,9 @@ PUBLIC: dict[str, Public] = {
     ),
     "passback": AT_THE_POST,
     "list_expired": Public(("请找保安核对", "Please see the guard"), ("本门名单太旧", "This gate's list is too old")),
+    "terms_unread": Public(
+        ("请找保安核对", "Please see the guard"), ("本门不认得此证的限制", "This gate cannot read the pass's terms")
+    ),
     "attention": AT_THE_POST,
     "unanswered": AT_THE_POST,
 }
@@ -164,6 +175,14 @@ GUARD: dict[str, Pair] = {
     "wrong_lane": ("这类证不走这条道。请走另一边。", "This pass is for another lane. Send them there."),
     "wrong_kind": ("这条道不收这类证。请走另一边。", "This lane does not take this kind. Send them to the other."),
     "outside_hours": ("不在允许的时间。问清事由再定。", "Outside the permitted hours. Ask why, then decide."),
+    "day_over": (
+        "此证只能用一天，那天已过。问住户是否还邀请。",
+        "Good for one day, which is over. Ask the household, then decide.",
+    ),
+    "used_up": (
+        "此证的次数用完了，图片可能转发过。问住户再定。",
+        "Its entries are used up; the picture may have been passed on. Ask the household.",
+    ),
     "quota_household": (
         "这户今天的次数用完了。有急事可放行。",
         "The household used today's trips. Open if it is urgent.",
@@ -176,6 +195,10 @@ GUARD: dict[str, Pair] = {
     "list_expired": (
         "名单超过期限。核对证件和房号后决定。",
         "The list is too old. Check papers and dwelling, then decide.",
+    ),
+    "terms_unread": (
+        "此证有本门不认得的限制。核对证件，问值班主管。",
+        "It has terms that this gate does not know. Check papers, ask the supervisor.",
     ),
     "attention": (
         "有提示，请到值班室细看；放行前联系社区。",
@@ -212,7 +235,7 @@ LOOKS: dict[str, Pair] = {
 }
 """What a guard shall look for, and do. A code that is newer than this page is said as ``attention`` is."""
 
-BEARING = frozenset({"passback", "quota_household", "quota_person"})
+BEARING = frozenset({"passback", "quota_household", "quota_person", "day_over", "used_up"})
 """Reasons on which the last passage bears: only then is it shown."""
 
 OUTCOMES: dict[str, Pair] = {
@@ -629,6 +652,11 @@ WORDS: dict[str, Pair] = {
     "label": ("持证人", "Holder"),
     "pass_number": ("证号", "Number"),
     "valid_until": ("有效期到", "Valid until"),
+    "own_hours": ("此证时段", "Its hours"),
+    "entries": ("次数", "Entries"),
+    "entries_used": ("已用{entered}次，共{entries}次", "{entered} of {entries} used"),
+    "one_day": ("只用一天", "One day"),
+    "one_day_means": ("首次进入当天有效", "the day of its first entry"),
     "last_passage": ("上次通行", "Last passage"),
     "seconds_left": ("{n} 秒内答复", "answer within {n} s"),
     "all_lanes": ("全部通道", "All lanes"),

@@ -63,6 +63,7 @@ all_rules = st.builds(
     quota_household_day=st.none() | st.integers(0, 5000), unlisted_admits=kinds,
     both_ways_counted=st.booleans(), grace_s=st.integers(0, 9999),
     quota_kind_day=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.integers(0, 2000)),
+    entries_kind=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.integers(1, 1000)),
     stale_after_s=st.integers(0, 86400), expired_after_s=st.integers(86400, 1 << 30), refer_s=st.integers(0, 9999),
     extension_hours=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.integers(0, 2700 * 24)),
 )  # fmt: skip
@@ -105,7 +106,8 @@ WRONG = [
     ({"hours-0-kind": "visitor", "hours-0-day": "1", "hours-0-from": "8", "hours-0-to": "09:00"}, "hours-0-from"),
     ({"hours-0-kind": "visitor", "hours-0-day": "1", "hours-0-from": "09:00", "hours-0-to": "09:00"}, "hours-0-to"),
     ({"lane-0-name": "in"}, "lane-0-kind"), ({"extension-visitor": "-1"}, "extension-visitor"),
-    ({"quota-visitor": "0"}, "quota-visitor"), ({"quota-vehicle": "1.5"}, "quota-vehicle"),
+    ({"quota-visitor": "0"}, "quota-visitor"),
+    ({"entries-visitor": "1001"}, "entries-visitor"), ({"quota-vehicle": "1.5"}, "quota-vehicle"),
     ({"extension-shop": ""}, "extension-shop"), ({"extension-shop": None}, "extension-shop"),
     ({"extension-resident": "2701"}, "extension-resident"),
 ]  # fmt: skip

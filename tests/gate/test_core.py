@@ -394,6 +394,7 @@ def test_sync_reads_events_and_asks_for_time(core: Here) -> None:
     core.bench.events()
     batch = core.ask("core-sync", verbs.EVENTS, EventsAfter("", 0))
     assert any('"decided"' in body for body in batch.events)
+    assert batch.lanes == {name: run.section.direction for name, run in core.bench.gate.lanes.items()} != {}
     core.ask("core-sync", verbs.ACKNOWLEDGED, Acknowledged(batch.journal_id, batch.newest))
     nonce = core.ask("core-sync", verbs.NONCE, verbs.Nothing()).nonce
     assert core.ask("core-sync", verbs.TIME, statement(nonce, NOON_MS)).ok

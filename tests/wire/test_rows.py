@@ -16,8 +16,9 @@ from sqlalchemy import update
 
 from sync import cache
 from sync.cache import ListReader, ListWriter, RowDamaged, get_current
-from sync.protocol import CredentialRow
+from sync.protocol import CredentialRow, ProtocolError, read_terms, write_terms
 from sync.server.centre import tables
+from sync.server.centre.places import Lanes, lanes_of
 from sync.server.centre.writing import Centre
 from sync.server.passes import passes
 from tests.fixtures.both_ends import Gate, enrolled, issue
@@ -81,6 +82,17 @@ def test_marks_are_those_of_the_vectors(path: Path, vector: dict[str, Any]) -> N
         kept = conn.execute("SELECT mark, further_mark FROM credential").fetchone()
     assert kept == (vector["mark"], vector["further_mark"])
     assert found(path, shown.serial) == shown
+
+
+@pytest.mark.parametrize("vector", vectors("terms"), ids=lambda vector: vector["text"] or "none")
+def test_terms_are_read_as_the_vectors_say(vector: dict[str, Any]) -> None:
+    if vector["terms"] is None:
+        with pytest.raises(ProtocolError):
+            read_terms(vector["text"])
+        return
+    terms = read_terms(vector["text"])
+    assert msgspec.json.decode(msgspec.json.encode(terms)) == vector["terms"]
+    assert read_terms(write_terms(terms)) == terms
 
 
 def test_row_of_an_older_centre_has_neither() -> None:
@@ -148,6 +160,18 @@ def test_terms_that_no_writer_put_there_make_a_damaged_row(path: Path) -> None:
     alter(path, "UPDATE credential SET look = 'papers'")
     with pytest.raises(RowDamaged):
         found(path, 1)
+
+
+def test_a_gates_lanes_reach_the_centre_with_its_first_upload_and_when_they_change(
+    tmp_path: Path, app: Flask, centre: Centre, gates: list[Gate]
+) -> None:
+    gate = enrolled(gates, tmp_path, app)
+    for lanes in ({"entry": "in", "exit": "out"}, {"side": "both"}):
+        gate.core.lanes = lanes
+        gate.start()  # another configuration is another start
+        gate.run()
+        with centre.store.read() as conn:
+            assert lanes_of(conn, 7) == Lanes(tuple(lanes))
 
 
 def test_gate_that_was_updated_fetches_its_list_whole_once(

@@ -37,6 +37,7 @@ from kiosk.core.journal.file import (
     Unwritable,
     created,
     journals,
+    lasting_of,
     open_existing,
     out_of_reach,
     read_batch,
@@ -88,6 +89,7 @@ class _Believed(msgspec.Struct, frozen=True):
     seq: int
     chain: bytes
     standing: Standing
+    lasting: list[UseRow]
 
 
 class Journal:
@@ -164,15 +166,19 @@ class Journal:
 
     def _open(self) -> JournalFile:
         self._folder.mkdir(parents=True, exist_ok=True)
+        lasts: list[UseRow] = []
         for path in journals(self._folder):
             try:
                 return JournalFile(path, adopts=self._believed is None)
             except Damaged as err:
+                lasts += lasting_of(path)
                 self._set_aside(path, str(err))
         path = self._folder / f"journal-{self._new_id()}.db"
         with created(path):
             pass
-        return JournalFile(path)
+        file = JournalFile(path)
+        file.carry(Standing(), lasts)
+        return file
 
     def _take_up(self, file: JournalFile) -> None:
         """Compare a file just opened with what memory knows. Raises Damaged where it lost what was committed."""
@@ -180,7 +186,7 @@ class Journal:
         if known is None or known.journal_id != file.journal_id:
             self._load_past(file)
             if known is not None:
-                file.carry(known.standing)
+                file.carry(known.standing, known.lasting)
         elif not file.holds(known.seq, known.chain):
             raise Damaged(f"it no longer holds what was committed as {known.seq}")
         elif file.seq > known.seq:
@@ -208,7 +214,7 @@ class Journal:
             return msgspec.structs.replace(self.past, standing=Standing(stands.open, lockdown))
 
     def _believe(self, file: JournalFile) -> None:
-        self._believed = _Believed(file.journal_id, file.seq, file.chain, file.standing)
+        self._believed = _Believed(file.journal_id, file.seq, file.chain, file.standing, file.lasting)
 
     # --- damage ---
 

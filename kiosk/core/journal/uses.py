@@ -6,14 +6,29 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+MOST_LASTING = 5000
+"""Uses that are kept longer than the last days, at most: the newest."""
 
-class UseRow(msgspec.Struct, frozen=True):
-    """One counted passage: whose (:func:`kiosk.core.judge.person_of`), when, in which direction, of which household."""
+
+class UseRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One counted passage: whose (:func:`kiosk.core.judge.person_of`), when, in which direction, of which household.
+    ``kept_until_ms``: as long it is remembered, since the pass is good for some entries only; 0: some days.
+    ``undated``: the clock did not know the time."""
 
     person: int
     at_ms: int
     direction: str
     household: int = 0
+    kept_until_ms: int = 0
+    undated: bool = False
+
+
+def lasting(rows: Iterable[UseRow], now_ms: int) -> list[UseRow]:
+    """Those that must be remembered longer than the last days, each once. Of one person all or none: a pass that was
+    extended still has the entries that it had before."""
+    kept = dict.fromkeys(row for row in rows if row.kept_until_ms)
+    persons = {row.person for row in kept if row.kept_until_ms > now_ms}
+    return [row for row in kept if row.person in persons][-MOST_LASTING:]
 
 
 class Uses:
@@ -62,11 +77,21 @@ class Uses:
 
         return entries(self._by_person.get(person, ())), entries(self._by_household.get(household, ()))
 
-    def forget(self, before_ms: int) -> None:
-        """Drop what is older, so that memory stays small."""
+    def entries(
+        self, person: int, entrances: tuple[str, ...], under_way: Iterable[UseRow] = ()
+    ) -> tuple[int, int | None]:
+        """How often they came in, also with what is under way, and when first (UTC milliseconds; None where that is not
+        known)."""
+        rows = [*self._by_person.get(person, ()), *(row for row in under_way if row.person == person)]
+        counted = [row for row in rows if row.direction in entrances]
+        return len(counted), min((row.at_ms for row in counted if not row.undated), default=None)
+
+    def forget(self, before_ms: int, now_ms: int) -> None:
+        """Drop what is older and need not last, so that memory stays small."""
+        lasts = set(lasting((row for rows in self._by_person.values() for row in rows), now_ms))
         for index in (self._by_person, self._by_household):
             for key in list(index):
-                kept = [row for row in index[key] if row.at_ms >= before_ms]
+                kept = [row for row in index[key] if row.at_ms >= before_ms or row in lasts]
                 if kept:
                     index[key] = kept
                 else:

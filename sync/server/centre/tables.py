@@ -109,6 +109,7 @@ gate = _of_compound(
     _text("name"),
     _text("neighbour_zh", ""),
     _text("neighbour_en", ""),
+    _text("lanes", ""),  # name → direction, as its device told last (JSON); empty: it has not
     keys=("gate_id",),
     extra=(UniqueConstraint("compound_id", "name"),),
 )

@@ -92,6 +92,7 @@ class Site:
 
         return {
             "found": found, "lag": lag, "ill": ill, "unasked": unasked,
+            "lanes": lambda gate: ", ".join(msgspec.json.decode(gate.lanes or "{}")),
             "ago": lambda at_ms: words.ago(language(), max(0, now_ms - at_ms) // 1000),
             "away": lambda gate: gate.state == "active" and now_ms - max(gate.seen_ms, gate.enrolled_ms) > _AWAY_MS,
         }  # fmt: skip
@@ -176,7 +177,7 @@ class Site:
 def _about(field: str) -> str:
     """Which rule a field of the form belongs to, as the page calls it."""
     sections = {"stage": "enforcement", "hours": "hours", "lane": "lane_kinds", "extension": "extension_hours",
-                "quota": "quota_kind_day"}  # fmt: skip
+                "quota": "quota_kind_day", "entries": "entries_kind"}  # fmt: skip
     section = sections.get(field.partition("-")[0], field)
     return words.say(language(), f"rule.{section}")
 

@@ -295,6 +295,8 @@ WORDS: Mapping[str, Pair] = {
     "did.revoke": ("注销出入证", "revoked a pass"),
     "did.attention": ("请保安留意", "asked guards to look twice"),
     "did.no-attention": ("不再请保安留意", "no longer asked guards to look twice"),
+    "did.set-terms": ("更改证的限制", "changed a pass's own terms"),
+    "did.set-lanes": ("更改证的通道", "changed a pass's lanes"),
     "did.reissue-card": ("补办卡", "reissued a card"),
     "did.reissue-phone": ("换手机码", "new phone code"),
     "did.reissue-card-phone": ("补办卡和手机码", "reissued card and phone"),

@@ -1,4 +1,4 @@
-"""A pass's own terms, and why a guard shall look twice."""
+"""A pass's own terms, why a guard shall look twice, and which lanes a gate has."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,6 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Empty: no terms of its own, and no reason told."""
-    for column in ("terms", "look"):
-        op.add_column("pass", sa.Column(column, sa.Text(), nullable=False, server_default=""))
+    """Empty: no terms of its own, no reason told, and a gate that has not told its lanes."""
+    for table, column in (("pass", "terms"), ("pass", "look"), ("gate", "lanes")):
+        op.add_column(table, sa.Column(column, sa.Text(), nullable=False, server_default=""))
