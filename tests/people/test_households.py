@@ -348,6 +348,17 @@ def test_home_quarantine_has_no_word_of_its_own_at_the_gate_and_leaves_other_mar
     assert looks() == [(True, "lost"), *[(False, "")] * (len(numbers) - 1)]
 
 
+@pytest.mark.parametrize("days", [0, 1])
+def test_a_pass_that_is_added_during_home_quarantine_is_marked_as_the_others_are(world: World, days: int) -> None:
+    done = approved(world.centre)
+    with world.centre.writing(7, "wang") as writing:
+        households.set_home_quarantine(writing, done.household_id, days and world.now_ms + days)
+        households.add_vehicle(writing, done.household_id, "粤B12345")
+        (added,) = households.issue_missing(writing, world.centre, done.household_id)
+    found = passes.get_pass(world.centre, added)
+    assert (found.attention, found.look) == ((True, "community") if days else (False, ""))
+
+
 def test_what_is_done_is_recorded_with_whose_record_it_is(world: World) -> None:
     done = approved(world.centre)
     with world.centre.store.read() as conn:

@@ -476,7 +476,8 @@ def approve(writing: Writing, centre: Centre, household_id: int, until_ms: int =
 
 
 def issue_missing(writing: Writing, centre: Centre, household_id: int, until_ms: int = 0) -> list[str]:
-    """A printed pass for every person and vehicle of an approved household that has none; their numbers."""
+    """A printed pass for every person and vehicle of an approved household that has none; their numbers. In home
+    quarantine they are marked as those before them are."""
     household = _must_be(writing, household_id, ("approved",))
     place = (writing.conn, writing.compound_id, household_id)
     waiting: list[tuple[Any, int, passes.Order]] = []
@@ -501,6 +502,8 @@ def issue_missing(writing: Writing, centre: Centre, household_id: int, until_ms:
     for (column, key, _), row in zip(waiting, rows, strict=True):
         mine = (column.table.c.compound_id == writing.compound_id, column == key)
         writing.conn.execute(update(column.table).where(*mine).values(pass_id=row["pass_id"]))
+        if household.observed_until_ms:
+            passes.set_attention_in(writing, row["number"], True, QUARANTINE_LOOK)
     return [row["number"] for row in rows]
 
 
