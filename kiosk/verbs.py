@@ -394,11 +394,27 @@ class GateState(msgspec.Struct, kw_only=True):
     vitals: Vitals = Vitals()
 
 
+class ShownAfter(msgspec.Struct):
+    """Wait up to ``wait_s`` until the lanes show something else than at ``number`` of that ``run``."""
+
+    run: str = ""
+    number: int = 0
+    wait_s: float = 1.0
+
+
+class Shown(msgspec.Struct):
+    """How the gate is, and the ``number`` of what its lanes show then; a later showing has another one."""
+
+    number: int
+    state: GateState
+
+
 SIGN_IN: Verb[SignIn, Session] = Verb("sign_in", SignIn, Session)
 SIGN_OUT: Verb[Token, Nothing] = Verb("sign_out", Token, Nothing)
 WHO: Verb[Token, Session] = Verb("who", Token, Session)
 WATCH: Verb[Watch, LiveLines] = Verb("watch", Watch, LiveLines)
 STATE: Verb[Nothing, GateState] = Verb("state", Nothing, GateState)
+SHOWN: Verb[ShownAfter, Shown] = Verb("shown", ShownAfter, Shown)
 RULE: Verb[Ruling, LiveLine] = Verb("rule", Ruling, LiveLine)
 OVERRIDE: Verb[Override, LiveLine] = Verb("override", Override, LiveLine)
 SETTLE: Verb[Settle, Became] = Verb("settle", Settle, Became)

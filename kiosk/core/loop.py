@@ -25,6 +25,7 @@ from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
+from kiosk.core.guards.shown import LanesShown
 from kiosk.core.guards.verbs import GuardVerbs
 from kiosk.core.jobs import Jobs
 from kiosk.core.journal import Journal
@@ -91,7 +92,10 @@ class CoreLoop:
         )
         self.jobs = Jobs()
         gate.late = self.jobs.late
-        self._guards = GuardVerbs(self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions)
+        self._shown = LanesShown()
+        self._guards = GuardVerbs(
+            self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions, self._shown
+        )
         self._refresh_at = 0.0
         self._rests_until = 0.0
         self._servers: list[ch.Server] = []
@@ -152,6 +156,7 @@ class CoreLoop:
         if self._monotonic() >= self._refresh_at:
             self._refresh()
         self.jobs.do_next(wait)
+        self._shown.look(self._report.shown())
 
     def _note_cameras(self) -> None:
         for camera in self._config.camera:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from hardware.vitals import Vitals
 from kiosk import verbs
@@ -118,6 +118,13 @@ class GateReport:
             ("centre_away", not centre.ok and not restored),
         ]
         return [code for code, true in asked if true]
+
+    def shown(self) -> tuple[tuple[Hashable, ...], ...]:
+        """What each lane shows everybody who stands there. Cheap; on the loop only."""
+        return tuple(
+            (run.state.phase, run.state.shown, run.told, name in self._kept.now.lockdown, self._hint(name))
+            for name, run in self._gate.lanes.items()
+        )
 
     def alarms(self) -> Iterator[tuple[str, str]]:
         """What a guard must have seen once it began, as pairs of a code and a lane. On the loop only."""

@@ -138,6 +138,59 @@ def test_without_the_guard_process_it_says_so_too(screen, program: Program) -> N
     assert "3号门" in screen.inner_text(".line")
 
 
+def lane_now(page) -> list[str]:
+    """The questions that a page puts from here on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/now" in request.url else None)
+    return asked
+
+
+@pytest.mark.parametrize("screen", ["panel"], indirect=True)
+def test_a_screen_that_listens_shows_a_result_without_asking(screen, program: Program) -> None:
+    screen.wait_for_function("() => streamed > 0 && !asking && !doubted")
+    asked = lane_now(screen)
+    program.say('lane shown_outcome="grant" shown_reason="ok" shown_until_ms=9')
+    screen.wait_for_selector("#face.grant")
+    assert len(asked) <= 1, "one question in twenty seconds compares the clocks"
+
+
+OLD_BROWSERS = {
+    "one without streams": "delete window.EventSource",
+    "a proxy that keeps streams back": "window.EventSource = function () { this.addEventListener = () => {}; }",
+    "a stream that comes late": """(() => {
+      const True = window.EventSource;
+      window.EventSource = function (url) {
+        const stream = new True(url), listen = stream.addEventListener.bind(stream);
+        stream.addEventListener = (name, heard) => listen(name, (event) => setTimeout(() => heard(event), 4000));
+        return stream;
+      };
+    })()""",
+}
+
+
+@pytest.mark.parametrize("name", OLD_BROWSERS)
+def test_a_screen_whose_stream_does_not_come_through_asks(browser, program: Program, name: str) -> None:
+    page = browser.new_page()
+    page.add_init_script(OLD_BROWSERS[name])
+    page.goto(f"{program.address}/screen/in")
+    for until in (8, 9):
+        program.say(f'lane shown_outcome="grant" shown_reason="ok" shown_until_ms={until}')
+        page.wait_for_selector(f'#face.grant[data-shown="{until}"]')
+    program.say('lane shown_outcome="deny" shown_reason="unreadable" shown_until_ms=10')
+    page.wait_for_selector("#face.deny")
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_screen_whose_script_has_stopped_says_that_nothing_is_read(browser, program: Program) -> None:
+    page = browser.new_page()
+    page.route("**/screen.js*", lambda route: route.fulfill(body="let;let", content_type="text/javascript"))
+    page.goto(f"{program.address}/screen/in")
+    page.wait_for_selector("#cut .fault")
+    assert "本门暂停识别" in page.inner_text("#cut")
+    page.close()
+
+
 @pytest.mark.parametrize("screen", ["panel"], indirect=True)
 def test_the_same_result_again_is_seen_to_be_new(screen, program: Program) -> None:
     for until in (1000, 2000):

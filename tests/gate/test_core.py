@@ -153,7 +153,7 @@ VERBS = {
         verbs.WATCH: verbs.Watch("", 0), verbs.STATE: verbs.Nothing(), verbs.RULE: verbs.Ruling("", 1, True),
         verbs.OVERRIDE: verbs.Override("", "entry", True), verbs.EXPLAIN: verbs.Explain("", 1, ""),
         verbs.HOLD: verbs.Hold("", "entry", True), verbs.SETTLE: verbs.Settle("", "tap"),
-        verbs.ACKNOWLEDGE: verbs.Acknowledge("", 1),
+        verbs.ACKNOWLEDGE: verbs.Acknowledge("", 1), verbs.SHOWN: verbs.ShownAfter(wait_s=0),
         verbs.LOCKDOWN: verbs.Lockdown("", "entry", True), verbs.LOOK_UP: verbs.LookUp("", ""),
         verbs.PRESENT_TEXT: verbs.PresentText("", "entry", ""), verbs.CONFIRM_TIME: verbs.ConfirmTime("", 1),
     },
@@ -228,7 +228,7 @@ def test_each_socket_accepts_its_own_verbs_and_nobody_elses(core: Here) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    [v for v in VERBS["core-guard"] if v not in (verbs.SIGN_IN, verbs.SIGN_OUT, verbs.STATE)],
+    [v for v in VERBS["core-guard"] if v not in (verbs.SIGN_IN, verbs.SIGN_OUT, verbs.STATE, verbs.SHOWN)],
     ids=lambda verb: verb.name,
 )
 def test_every_verb_of_the_page_but_signing_in_and_state_needs_a_session(core: Here, verb: ch.Verb[Any, Any]) -> None:
@@ -330,6 +330,26 @@ def test_only_a_supervisor_shuts_a_lane(core: Here) -> None:
     core.guard(verbs.LOCKDOWN, verbs.Lockdown(core.token("Zhao"), "entry", True, "drill"))
     assert "lockdown" in core.state().faults
     assert core.present(text_of(SUSPENDED)).reason == "lockdown"
+
+
+def test_a_screen_that_waits_hears_the_decision_that_its_lane_shows(core: Here) -> None:
+    before = core.guard(verbs.SHOWN, verbs.ShownAfter())
+    core.present()
+    heard = core.guard(verbs.SHOWN, verbs.ShownAfter(before.state.run, before.number, 5.0))
+    lane = heard.state.lanes[0]
+    assert (lane.shown_outcome, lane.signal, heard.number != before.number) == ("grant", "green", True)
+
+
+def test_a_lane_that_shows_the_same_as_before_wakes_no_screen(core: Here) -> None:
+    before = core.guard(verbs.SHOWN, verbs.ShownAfter())
+    core.guard(verbs.WHO, verbs.Token(core.token()))
+    after = core.guard(verbs.SHOWN, verbs.ShownAfter(before.state.run, before.number, 0.0))
+    assert after.number == before.number
+
+
+def test_a_screen_that_knew_an_earlier_run_of_the_core_is_answered_at_once(core: Here) -> None:
+    before = core.guard(verbs.SHOWN, verbs.ShownAfter())
+    assert core.guard(verbs.SHOWN, verbs.ShownAfter("earlier", before.number, 60.0)).state.run == before.state.run
 
 
 def test_override_explain_hold_look_up_and_present_do_what_they_say(core: Here) -> None:

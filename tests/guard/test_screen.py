@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE
 from kiosk.guard import words
 from kiosk.guard.app import create_app
 from kiosk.guard.lane.faces import Face, face, lost
+from kiosk.guard.lane.places import ELSEWHERE, OF_ONE
 from kiosk.guard.lane.screen import FRESH_S, RETRY_S, Screens
 from kiosk.guard.limits import UNBROKEN
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.verbs import Limits
+from sync.places import ServingLimits
 from sync.protocol import Window
 from sync.terms import REASONS
 from tests.fixtures.browsers.guard_stage import PEOPLE, Stage, gate_state, lane_state
@@ -219,6 +223,100 @@ def test_the_page_says_again_that_nothing_is_read_while_the_core_is_away(stage: 
     page, now = get(app, "/screen/in"), get(app, "/screen/in/now")
     assert page.status_code == 200 and "本门暂停识别" in page.text
     assert now.status_code == 503 and now.json["face"] == now.json["lost"]
+
+
+# --- the stream -------------------------------------------------------------------------------------------------------
+
+
+class Listener:
+    """A screen that listens; it reads one event at a time."""
+
+    def __init__(self, app: Flask, address: str = "127.0.0.1", lane: str = "in"):
+        client = app.test_client()
+        self.answer = client.get(f"/screen/{lane}/stream", environ_base={"REMOTE_ADDR": address}, buffered=False)
+        self._pieces = iter(self.answer.response)
+
+    def hear(self) -> tuple[str, dict[str, Any]]:
+        """The next event and what it says."""
+        for piece in self._pieces:
+            found = re.fullmatch(r"event: (\w+)\ndata: (.*)\n\n", piece if isinstance(piece, str) else piece.decode())
+            if found:
+                return found[1], json.loads(found[2])
+        raise AssertionError("the stream ended")
+
+    def hear_face(self, says: str) -> dict[str, Any]:
+        """The first face with these words, within the next twenty events."""
+        for _ in range(20):
+            name, told = self.hear()
+            if name == "face" and says in told["face"]:
+                return told
+        raise AssertionError(f"nobody says {says}")
+
+    def close(self) -> None:
+        self.answer.close()
+
+
+@pytest.fixture
+def listen(app: Flask) -> Iterator[Callable[..., Listener]]:
+    listeners: list[Listener] = []
+
+    def listen(address: str = "127.0.0.1", lane: str = "in", on: Flask = app) -> Listener:
+        listeners.append(Listener(on, address, lane))
+        return listeners[-1]
+
+    yield listen
+    for listener in listeners:
+        listener.close()
+
+
+def test_a_screen_that_listens_is_told_each_result_and_need_not_ask(stage: Stage, listen: Any) -> None:
+    screen = listen()
+    assert "请出示出入证" in screen.hear()[1]["face"]
+    for until, (outcome, reason) in enumerate([("grant", "ok"), ("deny", "unreadable"), ("deny", "unreadable")], 1):
+        lane = stage.state.lanes[0]
+        lane.shown_outcome, lane.shown_reason, lane.shown_until_ms = outcome, reason, until
+        stage.turn()
+        told = screen.hear_face(f'data-shown="{until}"')
+        assert words.PUBLIC[reason].headline[0] in told["face"] and told["answers"]
+
+
+def test_a_screen_on_which_nothing_changes_hears_a_beat(listen: Any) -> None:
+    screen = listen()
+    assert screen.hear()[0] == "face"
+    name, told = screen.hear()
+    assert (name, told["answers"]) == ("beat", True) and told["at"] > 0 and told["page"]
+
+
+def test_a_screen_that_listens_hears_that_the_core_is_away_and_that_it_is_back(stage: Stage, listen: Any) -> None:
+    screen = listen()
+    screen.hear()
+    stage.stop()
+    told = screen.hear_face("本门暂停识别")
+    assert not told["answers"]
+    stage.start()
+    assert screen.hear_face("请出示出入证")["answers"]
+
+
+def test_a_lane_that_is_not_there_has_no_stream(listen: Any) -> None:
+    assert listen(lane="elsewhere").answer.status_code == 404
+
+
+def test_screens_that_strangers_open_take_nobody_elses_place(core: CoreLine, listen: Any) -> None:
+    app = create_app(core, GuardSettings(screen_elsewhere=True))
+    opened = [listen(f"192.168.1.{number // OF_ONE}", on=app) for number in range(ELSEWHERE + OF_ONE)]
+    assert [one.answer.status_code for one in opened].count(200) == ELSEWHERE
+    assert listen("127.0.0.1", on=app).answer.status_code == 200, "this very device has places of its own"
+    opened[0].close()
+    assert listen("192.168.2.1", on=app).answer.status_code == 200, "what is closed is free"
+
+
+def test_one_machine_has_its_share_of_the_streams(core: CoreLine, listen: Any) -> None:
+    app = create_app(core, GuardSettings(screen_elsewhere=True))
+    assert [listen("192.168.1.20", on=app).answer.status_code for _ in range(OF_ONE + 1)] == [200] * OF_ONE + [503]
+
+
+def test_streams_of_screens_leave_most_places_of_the_server_to_guards() -> None:
+    assert ServingLimits().streams >= 2 * (ELSEWHERE + OF_ONE)
 
 
 class Counting:

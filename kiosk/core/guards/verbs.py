@@ -19,6 +19,7 @@ from kiosk.core.guards.acts import GuardActs
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.once import Once
 from kiosk.core.guards.post import GuardSessions
+from kiosk.core.guards.shown import LanesShown
 from kiosk.core.jobs import Jobs
 
 _NO_LINE = verbs.LiveLine(number=0, kind="state")
@@ -39,6 +40,7 @@ class GuardVerbs:
         post: GuardSessions,
         state: Callable[[], verbs.GateState],
         cautions: Cautions,
+        shown: LanesShown,
     ):
         self._jobs = jobs
         self._gate = gate
@@ -49,6 +51,7 @@ class GuardVerbs:
         self._post = post
         self._state = state
         self._cautions = cautions
+        self._lanes_shown = shown
         self._once = Once(live.run)
 
     def answers(self) -> dict[Verb[Any, Any], Callable[[Any], Any]]:
@@ -58,6 +61,7 @@ class GuardVerbs:
             verbs.WHO: lambda asked: self._post.who(asked.token),
             verbs.WATCH: self._watch,
             verbs.STATE: lambda _: self._jobs.ask(self._state),
+            verbs.SHOWN: self._shown,
             verbs.RULE: self._rule,
             verbs.OVERRIDE: self._override,
             verbs.SETTLE: self._settle,
@@ -82,6 +86,10 @@ class GuardVerbs:
     def _watch(self, asked: verbs.Watch) -> verbs.LiveLines:
         self._post.who(asked.token)
         return self._live.after(asked.after, asked.wait_s)
+
+    def _shown(self, asked: verbs.ShownAfter) -> verbs.Shown:
+        number = self._lanes_shown.after(asked.number if asked.run == self._live.run else 0, asked.wait_s)
+        return verbs.Shown(number, self._jobs.ask(self._state))
 
     def _rule(self, asked: verbs.Ruling) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
