@@ -342,13 +342,14 @@ class LaneState(msgspec.Struct, kw_only=True):
 
 
 class Caution(msgspec.Struct, kw_only=True):
-    """Something that began at the gate and that no guard has acknowledged yet; ``code`` as of a fault, call or forced.
-    Numbered 1, 2, 3 … since the core started."""
+    """Something that began at the gate and that no guard has acknowledged yet; ``code`` as of a fault, call, forced, or
+    of what a pass was found to be. Numbered 1, 2, 3 … since the core started."""
 
     number: int
     code: str
     lane: str = ""
     since_ms: int = 0
+    times: int = 1
 
 
 class Acknowledge(Act):

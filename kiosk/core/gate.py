@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import logging
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -45,6 +46,9 @@ _OF_A_START = ("clock", "camera_fault", "input_fault", "board_fault", "reader_re
 """Kinds of events that a start brings by itself, without anybody being there."""
 _KNEW = ("trusted", "holdover")
 _BUTTONS = ("guard_button", "exit_button")
+_SUSPECT = ("bad_signature", "revoked")
+"""What a guard should have seen of a pass, also when the next person is green."""
+_SUSPECTS_KEPT = 20
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
 
 log = logging.getLogger("gate")
@@ -94,6 +98,7 @@ class Gate:
         self.quiet = False
         """Nothing but starts was in the journal when this one began."""
         self.uses = Uses()
+        self._suspects: deque[tuple[str, str]] = deque(maxlen=_SUSPECTS_KEPT)
         self._book = book
         self._journal = journal
         self._awaited = Saved()
@@ -247,6 +252,8 @@ class Gate:
         )
         if decision.step and verdict.outcome != "deny":
             self.uses.steps[decision.step[0]] = decision.step[1]
+        found = {verdict.reason, verdict.guidance, *verdict.also}
+        self._suspects.extend((reason, shown.lane) for reason in _SUSPECT if reason in found)
         happening = self._announce_decision(run, shown, decision, event)
         answer = PresentationAnswer(
             outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number
@@ -295,6 +302,12 @@ class Gate:
             until = self._monotonic() + refer_s
             self.refers[happening.number] = Refer(shown.lane, event.id, until, decision.whose)
         return happening
+
+    def take_suspects(self) -> list[tuple[str, str]]:
+        """What was found of passes since this was last asked that a guard should have seen, and at which lane."""
+        taken = list(self._suspects)
+        self._suspects.clear()
+        return taken
 
     # --- opening and settling ---
 

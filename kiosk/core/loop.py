@@ -150,13 +150,19 @@ class CoreLoop:
         for name, run in self._gate.lanes.items():
             run.illuminate(self._peers.light_wanted(name))
         self._note_cameras()
-        self._cautions.look(self._report.alarms(), self._clock.now().utc_ms)
+        self._look_at_cautions()
         if self._monotonic() >= self._board_at:
             self._look_at_board()
         if self._monotonic() >= self._refresh_at:
             self._refresh()
         self.jobs.do_next(wait)
         self._shown.look(self._report.shown())
+
+    def _look_at_cautions(self) -> None:
+        now_ms = self._clock.now().utc_ms
+        self._cautions.look(self._report.alarms(), now_ms)
+        for code, lane in self._gate.take_suspects():
+            self._cautions.tell(code, lane, now_ms)
 
     def _note_cameras(self) -> None:
         for camera in self._config.camera:

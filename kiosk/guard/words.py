@@ -325,6 +325,14 @@ FAULTS: dict[str, Pair] = {
         "The gate was opened by other means: a remote, by hand, by force. Go and look.",
     ),
     "call": ("有人按了呼叫。去看看，或问一声。", "Somebody called. Go and see, or ask."),
+    "bad_signature": (
+        "有人出示了可能是假的证。翻看记录，叫主管。",
+        "Somebody showed a pass that may be forged. See the list; call the supervisor.",
+    ),
+    "revoked": (
+        "有人出示了已停用的证。翻看记录，认一认人。",
+        "Somebody showed a pass that has ended. See the list.",
+    ),
     "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
     "held_open": (
         "门保持常开，谁都能过。用完请结束常开。",
@@ -575,6 +583,8 @@ WORDS: dict[str, Pair] = {
     "list_age": ("名单 {age}前", "list {age} old"),
     "no_list_age": ("没有名单", "no list"),
     "caution": ("{time} 起：{sentence}", "Since {time}: {sentence}"),
+    "caution_at": ("{time}：{sentence}", "{time}: {sentence}"),
+    "times": ("（{n} 次）", " ({n} times)"),
     "acknowledge": ("知道了", "Seen"),
     "simulated": ("演示 · 模拟的有：{parts}", "Demo · simulated: {parts}"),
     "and": ("、", ", "),

@@ -58,8 +58,12 @@ from tests.fixtures.gate_parts import (
 )
 
 ROOT = Path(__file__).parents[2]
-CARD, SUSPENDED = credential(5), credential(8)
-ROWS = [row_of(CARD), row_of(SUSPENDED, state="suspended", household=15)]
+CARD, SUSPENDED, REVOKED = credential(5), credential(8), credential(9)
+ROWS = [
+    row_of(CARD),
+    row_of(SUSPENDED, state="suspended", household=15),
+    row_of(REVOKED, state="revoked", household=16, dwelling="9-9-901"),
+]
 PAIRS = ("core-reader", "core-guard", "core-sync")
 CONFIG = parse('[[lane]]\nname = "entry"\npart = "simulated"\ndirection = "in"\n'
                '[[camera]]\nlane = "entry"\npart = "simulated"\n')  # fmt: skip
@@ -385,6 +389,28 @@ def test_a_call_stays_told_until_a_guard_has_seen_it_and_whose_word_that_was_is_
     assert (seen.by, seen.lane, seen.why) == ("Lin", "entry", "call")
 
 
+FORGED = text_of(CARD)[:-1] + ("0" if text_of(CARD)[-1] != "0" else "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [(FORGED, "bad_signature"), (text_of(REVOKED), "revoked")], ids=["forged", "revoked"]
+)
+def test_a_forged_or_revoked_pass_stays_told_though_the_next_person_is_green(core: Here, text: str, code: str) -> None:
+    assert core.present(text).reason == code
+    assert core.present().outcome == "grant"
+    (caution,) = core.state().cautions
+    assert (caution.code, caution.lane, caution.times) == (code, "entry", 1)
+    core.guard(verbs.ACKNOWLEDGE, verbs.Acknowledge(core.token(), caution.number))
+    assert core.state().cautions == []
+    (seen,) = core.bench.events("acknowledged")
+    assert (seen.by, seen.why) == ("Lin", code)
+
+
+def test_a_pass_that_is_merely_not_good_here_leaves_no_caution(core: Here) -> None:
+    assert core.present(text_of(SUSPENDED)).reason == "suspended"
+    assert core.state().cautions == []
+
+
 @pytest.mark.parametrize(
     "question",
     [(verbs.OVERRIDE, lambda t: verbs.Override(t, "garage", True)),
@@ -453,7 +479,7 @@ def test_the_state_says_how_reader_and_centre_are(core: Here) -> None:
     state = core.state()
     assert (state.faults, state.unsent, state.lanes[0].camera_ok, state.lanes[0].decode_ms) == ([], 4, True, 3.5)
     assert state.lanes[0].looked == 0.12
-    assert (state.gate, state.compound_zh, state.clock, state.list_passes) == ("North gate", "桃园", "trusted", 2)
+    assert (state.gate, state.compound_zh, state.clock, state.list_passes) == ("North gate", "桃园", "trusted", len(ROWS))
     core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=False, why="no camera"))
     assert core.state().faults == ["camera"]
     core.now += 4
