@@ -337,6 +337,8 @@ class LaneState(msgspec.Struct, kw_only=True):
     shown_reason: str = ""
     shown_until_ms: int = 0
     shown_limits: Limits = Limits()
+    shown_label: str = ""
+    """The masked name of whom the lane lets in; empty unless the compound has it shown."""
     hint: str = ""
     """What the one standing there could do to be read (see :class:`ReaderState`); empty while a result is shown."""
 
@@ -392,6 +394,10 @@ class GateState(msgspec.Struct, kw_only=True):
     simulated: list[str] = []
     neighbour_zh: str = ""  # the gate to send people to while this one is closed
     neighbour_en: str = ""
+    desk_zh: str = ""  # where passes are collected and extended, and when; empty: the compound has not said
+    desk_en: str = ""
+    desk_hours: tuple[Window, ...] = ()
+    form_url: str = ""  # where people apply who have no pass
     vitals: Vitals = Vitals()
 
 

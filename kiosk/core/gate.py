@@ -49,6 +49,7 @@ _BUTTONS = ("guard_button", "exit_button")
 _SUSPECT = ("bad_signature", "revoked")
 """What a guard should have seen of a pass, also when the next person is green."""
 _SUSPECTS_KEPT = 20
+_PUBLIC_LABEL = re.compile(r"\w{1,2}\*{1,2}")
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
 
 log = logging.getLogger("gate")
@@ -268,11 +269,17 @@ class Gate:
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
         )  # fmt: skip
         if verdict.outcome == "grant":
-            self.open(run, event, happening.number, saved, decision.whose, verdict.limits)
+            label = self._label_in_public(decision)
+            self.open(run, event, happening.number, saved, decision.whose, verdict.limits, label)
         else:
             self._on_disk(saved)  # what was answered once is there after a power cut, too
             self.show(run, *public, verdict.limits)
         return answer
+
+    def _label_in_public(self, decision: Decision) -> str:
+        """The masked name for everybody at the lane, where the compound has it shown: a surname and a star at most."""
+        label = decision.row.label if decision.row and self._mirror.vouched.compound.label_shown else ""
+        return label if _PUBLIC_LABEL.fullmatch(label) else ""
 
     def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> LiveLine:
         verdict, row, reading = decision.verdict, decision.row, decision.reading
@@ -319,6 +326,7 @@ class Gate:
         saved: Saved,
         whose: Whose = NOBODY,
         limits: Limits = NO_LIMITS,
+        label: str = "",
     ) -> None:
         """Open a lane for a recorded event, which is on disk by then unless the disk is slow or full."""
         on_disk = self._on_disk(saved)
@@ -332,7 +340,7 @@ class Gate:
         self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk)
         self.drive(run, lanes.Open(event.id))
         # An event of a decision carries what its holder should be told on the way in.
-        run.tell(*in_public("grant", event.guidance or "ok"), limits, commanded, self._monotonic())
+        run.tell(*in_public("grant", event.guidance or "ok"), limits, commanded, self._monotonic(), label)
 
     def _on_disk(self, saved: Saved) -> bool:
         """Wait for a record, unless the disk is full or failing, or hangs: then the one before still waits, too."""

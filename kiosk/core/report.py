@@ -84,6 +84,10 @@ class GateReport:
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],
             neighbour_en=vouched.neighbour[1],
+            desk_zh=vouched.compound.desk_zh,
+            desk_en=vouched.compound.desk_en or vouched.compound.desk_zh,
+            desk_hours=vouched.compound.desk_hours,
+            form_url=vouched.compound.form_url,
             vitals=self.board[0],
         )
 
@@ -186,6 +190,7 @@ class GateReport:
             shown_reason=run.told.reason,
             shown_until_ms=run.told.until_ms,
             shown_limits=run.told.limits,
+            shown_label=run.told.label,
             hint=self._hint(name),
         )
 

@@ -32,6 +32,7 @@ PUBLIC_ENDPOINTS = frozenset(
         "screen.page",
         "screen.now",
         "screen.stream",
+        "screen.voice",
     }
 )
 

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from hardware.reading.decoder import QrDecoder
 from tests.fixtures.browsers.chromium import PICTURES
 from tests.fixtures.browsers.guard_program import Program, running
 
 SIZES = {"hdmi": (1920, 1080), "panel": (800, 480), "upright": (720, 1280)}
 NEIGHBOUR = "neighbour 3号门，向左80米|gate 3, 80 m to the left"
+DESK = "desk 物业一楼大厅|the office, ground floor"
 STATES: dict[str, tuple[list[str], str]] = {
-    "ready": ([], "请出示出入证"),
+    "ready": ([], "今天请找保安登记"),
+    "form": (["form https://pass.xingfuli.example.org/j/7"], "扫码填写；今天请找保安登记"),
+    "collect": (
+        [DESK, 'lane shown_outcome="refer" shown_reason="not_collected" shown_until_ms=8'],
+        "带身份证到物业一楼大厅领取（今天18:00前），家人可代领",
+    ),
+    "desk": (
+        [DESK, 'lane shown_outcome="deny" shown_reason="superseded" shown_until_ms=9'],
+        "没有新证请到物业一楼大厅",
+    ),
+    "label": (['lane shown_outcome="grant" shown_reason="ok" shown_label="欧阳*" shown_until_ms=9'], "欧阳*"),
     "grant": (['lane shown_outcome="grant" shown_reason="ok" shown_until_ms=1'], "请通行"),
     "guided": (['lane shown_outcome="grant" shown_reason="not_collected" shown_until_ms=2'], "已通过，请来领证"),
     "sensitive": (['lane shown_outcome="refer" shown_reason="please_see_guard" shown_until_ms=3'], "请到值班室"),
@@ -77,6 +93,14 @@ LUMINANCE = """() => {
   const ink = lit(face.color);
   return Math.min(...papers.map((paper) => (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)));
 }"""
+LEGIBLE_MM = 3000 * math.tan(math.radians(10 / 60))
+"""Height of a letter that 6/12 vision reads from 3 m: twice the 5 minutes of arc that 6/6 vision reads (ISO 8596)."""
+CAPITALS = """(selector) => [...document.querySelectorAll(selector)].map((part) => {
+  const pen = document.createElement("canvas").getContext("2d");
+  const style = getComputedStyle(part);
+  pen.font = style.fontWeight + " " + style.fontSize + " " + style.fontFamily;
+  return pen.measureText("H").actualBoundingBoxAscent;
+})"""
 OUTSIDE = """() => [...document.querySelectorAll("#face p, #face h1, #face svg")].filter((part) => {
   const box = part.getBoundingClientRect();
   return box.width && (box.left < 0 || box.top < 0 || box.right > innerWidth || box.bottom > innerHeight);
@@ -103,7 +127,30 @@ def test_every_state_fits_the_screen_in_colours_to_be_read_from_afar(screen, pro
     assert screen.evaluate(OVERLAPPING) == []
     assert screen.evaluate("document.querySelectorAll('#face use').length") >= 2
     if screen.size_name != "upright":
-        assert screen.evaluate("document.querySelector('.sign').getBoundingClientRect().height / innerHeight") > 0.5
+        assert screen.evaluate("document.querySelector('.sign').getBoundingClientRect().height / innerHeight") > 0.599
+        assert capitals_mm(screen, "#face .english strong", inches=10) >= LEGIBLE_MM, "what to do, on a 10 inch screen"
+    assert capitals_mm(screen, "#face .english", inches=24) >= LEGIBLE_MM, "every word, on a 24 inch screen"
+
+
+def capitals_mm(page, selector: str, inches: float) -> float:
+    """The smallest capital among these texts, in millimetres on a screen of that diagonal."""
+    width, height = SIZES[page.size_name]
+    return min(page.evaluate(CAPITALS, selector)) * inches * 25.4 / math.hypot(width, height)
+
+
+@pytest.mark.parametrize("screen", ["hdmi"], indirect=True)
+def test_the_code_of_the_form_is_read_from_the_screen_itself(screen, program: Program) -> None:
+    program.say("form https://pass.xingfuli.example.org/j/7")
+    screen.wait_for_selector("#face .form svg")
+    picture = np.asarray(Image.open(io.BytesIO(screen.screenshot())).convert("L"))
+    assert [found.text for found in QrDecoder().decode(picture)] == ["https://pass.xingfuli.example.org/j/7"]
+
+
+@pytest.mark.parametrize("screen", ["panel"], indirect=True)
+def test_a_pass_that_waits_to_be_collected_is_amber_with_a_counter(screen, program: Program) -> None:
+    for command in STATES["collect"][0]:
+        program.say(command)
+    screen.wait_for_selector('#face.refer[data-sign="counter"]')
 
 
 @pytest.mark.parametrize("screen", ["panel"], indirect=True)

@@ -479,7 +479,12 @@ def test_the_state_says_how_reader_and_centre_are(core: Here) -> None:
     state = core.state()
     assert (state.faults, state.unsent, state.lanes[0].camera_ok, state.lanes[0].decode_ms) == ([], 4, True, 3.5)
     assert state.lanes[0].looked == 0.12
-    assert (state.gate, state.compound_zh, state.clock, state.list_passes) == ("North gate", "桃园", "trusted", len(ROWS))
+    assert (state.gate, state.compound_zh, state.clock, state.list_passes) == (
+        "North gate",
+        "桃园",
+        "trusted",
+        len(ROWS),
+    )
     core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=False, why="no camera"))
     assert core.state().faults == ["camera"]
     core.now += 4

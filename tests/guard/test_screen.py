@@ -63,6 +63,75 @@ def test_who_is_let_in_with_a_reminder_still_sees_first_that_the_way_is_free() -
     assert shown.headline == words.PUBLIC["ok"].headline and "出入证已到期" in shown.line[0]
 
 
+DESK = {"desk_zh": "物业一楼", "desk_en": "the office"}
+OFFICE_HOURS = (Window(9 * 60, 12 * 60, (1, 2)), Window(14 * 60, 18 * 60, (1, 2, 4)))
+
+
+@pytest.mark.parametrize(
+    ("at", "zh", "en"),
+    [
+        ((2026, 11, 23, 8, 59), "（今天09:00–12:00）", ", open today 09:00–12:00"),
+        ((2026, 11, 23, 9, 0), "（今天12:00前）", ", open until 12:00"),
+        ((2026, 11, 23, 11, 59), "（今天12:00前）", ", open until 12:00"),
+        ((2026, 11, 23, 12, 0), "（今天14:00–18:00）", ", open today 14:00–18:00"),
+        ((2026, 11, 23, 18, 0), "（明天09:00起）", ", open from 09:00 tomorrow"),
+        ((2026, 11, 24, 18, 0), "（周四14:00起）", ", open from 14:00 on Thu"),
+        ((2026, 11, 26, 18, 0), "（周一09:00起）", ", open from 09:00 on Mon"),
+    ],
+)
+def test_the_lane_says_where_the_desk_is_and_when_somebody_is_there(at: tuple[int, ...], zh: str, en: str) -> None:
+    shown = looks(result("refer", "not_collected"), now_ms=_at(*at), desk_hours=OFFICE_HOURS, **DESK)
+    assert shown.line[0].replace(UNBROKEN, "") == f"带身份证到物业一楼领取{zh}，家人可代领"
+    assert shown.line[1].replace(UNBROKEN, "") == f"Bring ID to the office{en}; family may collect"
+
+
+@pytest.mark.parametrize("changes", [{"clock": "untrusted", "desk_hours": OFFICE_HOURS}, {"desk_hours": ()}])
+def test_a_gate_that_does_not_know_the_time_or_the_hours_says_just_where_the_desk_is(changes: dict[str, Any]) -> None:
+    assert looks(result("refer", "revoked"), **DESK, **changes).line[0] == "请找保安，或到物业一楼补办"
+
+
+@pytest.mark.parametrize("reason", sorted(set(words.DESK) - {"ended"}))
+def test_without_a_place_from_the_compound_no_floor_is_made_up(reason: str) -> None:
+    assert looks(result("deny", reason)).line == words.PUBLIC[reason].line
+    assert "一楼" not in words.PUBLIC[reason].line[0]
+    assert "物业一楼" in looks(result("deny", reason), **DESK).line[0]
+
+
+def test_an_expired_pass_has_its_day_and_the_desk() -> None:
+    lane = result("deny", "expired") | {"shown_limits": Limits(until_ms=_at(2026, 11, 20))}
+    assert looks(lane, **DESK).line[0] == "11月19日已到期；到物业一楼办延期"
+
+
+def test_only_what_is_settled_at_the_desk_names_it() -> None:
+    for reason in sorted(set(REASONS) - set(words.DESK)):
+        assert "物业一楼" not in looks(result("refer", reason), **DESK).line[0]
+
+
+def test_a_pass_that_waits_to_be_collected_has_a_counter_and_no_cross() -> None:
+    waits = looks(result("refer", "not_collected"))
+    assert (waits.tone, waits.sign) == ("refer", "counter")
+    assert looks(result("grant", "not_collected")).sign == "tick"
+
+
+def test_whom_the_lane_lets_in_may_see_their_masked_name_and_nobody_else_does() -> None:
+    label = {"shown_label": "张*"}
+    assert looks(result("grant", "ok") | label).line == ("张*，谢谢配合", "Thank you")
+    for outcome in ("refer", "deny"):
+        assert "张" not in looks(result(outcome, "revoked") | label).line[0]
+
+
+def test_people_with_nothing_to_show_are_led_to_the_form_and_to_the_guard() -> None:
+    led = looks(form_url="https://pass.example.org/j/7")
+    assert led.form.startswith("<svg") and led.no_pass == words.NO_PASS["form"]
+    assert looks().form == "" and looks().no_pass == words.NO_PASS["guard"]
+    assert looks({"hint": "closer"}).no_pass is None and looks(result("deny", "ok")).no_pass is None
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://" + "a" * 300, "https://a\n", "<svg>"])
+def test_what_is_no_address_of_a_page_is_never_drawn(url: str) -> None:
+    assert looks(form_url=url).form == ""
+
+
 MONDAYS, TUESDAYS = Window(8 * 60, 12 * 60, (1, 4)), Window(9 * 60, 12 * 60, (2,))
 EVENINGS = Window(14 * 60, 1440)
 

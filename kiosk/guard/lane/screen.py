@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, render_template, request
+from flask import Blueprint, Response, abort, current_app, render_template, request, send_file, url_for
 from jinja2 import Template
 
 from kiosk.channel import ChannelError
-from kiosk.guard import doors
+from kiosk.guard import doors, views
 from kiosk.guard.frame import Answer, as_json, event, post
 from kiosk.guard.lane import faces
 from kiosk.guard.lane.places import StreamPlaces
+from kiosk.guard.lane.sounds import Sounds
 from kiosk.guard.line import SCREEN_S, CoreLine
 from kiosk.metrics import CONTENT_TYPE, metrics
 from kiosk.verbs import SHOWN, GateState, LaneState, ShownAfter
@@ -33,7 +35,10 @@ RETRY_S = 1.0
 WAIT_S = 1.0
 """A lane's clock, its notes and whether the core answers are at most so old on a screen that listens."""
 BEAT_S = 1.0
-_PARTS = ("static/tokens.css", "static/screen.css", "static/screen.js", "templates/screen.html", "templates/_face.html")
+_PARTS = (
+    *(f"static/{name}" for name in ("tokens.css", "screen.css", "screen.js", "sounds.js")),
+    *(f"templates/{name}" for name in ("screen.html", "_face.html")),
+)
 
 routes = Blueprint("screen", __name__)
 
@@ -166,27 +171,44 @@ def _faces(state: GateState | None, answers: bool, name: str) -> tuple[faces.Fac
 @routes.get("/screen/<lane>")
 def page(lane: str) -> Answer:
     face, lost = _faces(*_looked(lane), lane)
-    return render_template("screen.html", name=lane, face=face, lost=lost, version=_screens().version)
+    sounds = post().settings.sounds
+    voices = {word: [url_for("screen.voice", name=name) for name in names] for word, names in sounds.spoken().items()}
+    version = _screens().version
+    return render_template("screen.html", name=lane, face=face, lost=lost, version=version, voices=json.dumps(voices))
+
+
+@routes.get("/screen-voice/<name>")
+def voice(name: str) -> Answer:
+    """A file of spoken words."""
+    found = post().settings.sounds.file(name)
+    return send_file(found) if found else abort(404)
 
 
 @routes.get("/screen/<lane>/now")
 def now(lane: str) -> Answer:
     """The face as finished HTML; 503 while the core does not answer."""
     state, answers = _looked(lane)
-    told = _Telling(_screens(), current_app.jinja_env.get_template("_face.html"), lane)
+    told = _telling(lane)
     return as_json(told.face(state, answers), 200 if answers else 503)
+
+
+def _telling(lane: str) -> _Telling:
+    return _Telling(_screens(), current_app.jinja_env.get_template("_face.html"), lane, post().settings.sounds)
 
 
 class _Telling:
     """What a page is told of its lane; needs no request, so that it can go on for as long as a stream does."""
 
-    def __init__(self, screens: Screens, template: Template, lane: str):
+    def __init__(self, screens: Screens, template: Template, lane: str, sounds: Sounds):
         self._screens = screens
+        self._sounds = sounds
         self._template = template
         self._lane = lane
 
     def face(self, state: GateState | None, answers: bool) -> dict[str, Any]:
-        face, lost = (self._template.render(face=face) for face in _faces(state, answers, self._lane))
+        knows = state is not None and state.clock != "untrusted"
+        volume = self._sounds.volume_at(views.local(state.now_ms, state) if state and knows else None)
+        face, lost = (self._template.render(face=face, volume=volume) for face in _faces(state, answers, self._lane))
         return {"face": face, "lost": lost, **self.beat(answers)}
 
     def beat(self, answers: bool) -> dict[str, Any]:
@@ -219,8 +241,7 @@ def stream(lane: str) -> Answer:
     origin = "" if doors.is_this_machine(request) else origin_of(request.remote_addr or "")
     if not places.take(origin):
         return as_json({}, 503)
-    telling = _Telling(_screens(), current_app.jinja_env.get_template("_face.html"), lane)
-    answer = Response(telling.events(), mimetype="text/event-stream")
+    answer = Response(_telling(lane).events(), mimetype="text/event-stream")
     answer.headers["X-Accel-Buffering"] = "no"
     answer.call_on_close(lambda: places.give_back(origin))
     return answer

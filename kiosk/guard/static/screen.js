@@ -30,6 +30,18 @@ function show(html) {
   template.innerHTML = shown;
   const face = document.getElementById("face");
   face.parentNode.replaceChild(template.content, face);
+  fit();
+  if (window.sound) window.sound();
+}
+
+// Words of a compound's own may be long: they get smaller until they fit.
+function fit() {
+  const style = document.documentElement.style;
+  for (let percent = 100; percent >= 50; percent -= 5) {
+    style.setProperty("--fit", String(percent / 100));
+    const words = document.querySelector("#face .words");
+    if (words.scrollHeight <= words.clientHeight && words.scrollWidth <= words.clientWidth) return;
+  }
 }
 
 function take(told) {
@@ -88,5 +100,7 @@ function tick() {
   setTimeout(tick, EVERY_MS);
 }
 
+window.addEventListener("resize", fit);
+fit();
 tick();
 listen();
