@@ -216,6 +216,7 @@ def guard(config: Config) -> None:
     import gevent
 
     from kiosk.guard.app import create_app
+    from kiosk.guard.lane.sounds import Sounds
     from kiosk.guard.line import CoreLine, GuardSettings
     from kiosk.service import Service, log_to_stdout
     from sync.serving import ServeError, serve, tls_of
@@ -231,6 +232,12 @@ def guard(config: Config) -> None:
         demo_passes=passes,
         secure_cookies=bool(config.guard.tls_cert),
         screen_elsewhere=config.guard.screen_elsewhere,
+        sounds=Sounds(
+            config.screen.volume,
+            config.screen.night_volume,
+            config.screen_night,
+            Path(config.screen.voices) if config.screen.voices else None,
+        ),
         hosts=(*config.guard.hosts, *filter(None, [config.screen.tls_name])),
     )
     app = create_app(CoreLine(config.socket("core-guard"), config.socket("reader-guard")), settings)

@@ -500,18 +500,21 @@ class LaneState(msgspec.Struct, kw_only=True):
     shown_reason: str = ""
     shown_until_ms: int = 0
     shown_limits: Limits = Limits()
+    shown_label: str = ""
+    """The masked name of whom the lane lets in; empty unless the compound has it shown."""
     hint: str = ""
     """What the one standing there could do to be read (see :class:`ReaderState`); empty while a result is shown."""
 
 
 class Caution(msgspec.Struct, kw_only=True):
-    """Something that began at the gate and that no guard has acknowledged yet; ``code`` as of a fault, call or forced.
-    Numbered 1, 2, 3 … since the core started."""
+    """Something that began at the gate and that no guard has acknowledged yet; ``code`` as of a fault, call, forced, or
+    of what a pass was found to be. Numbered 1, 2, 3 … since the core started."""
 
     number: int
     code: str
     lane: str = ""
     since_ms: int = 0
+    times: int = 1
 
 
 class Overspent(msgspec.Struct, frozen=True):
@@ -574,6 +577,10 @@ class GateState(msgspec.Struct, kw_only=True):
     simulated: list[str] = []
     neighbour_zh: str = ""  # the gate to send people to while this one is closed
     neighbour_en: str = ""
+    desk_zh: str = ""  # where passes are collected and extended, and when; empty: the compound has not said
+    desk_en: str = ""
+    desk_hours: tuple[Window, ...] = ()
+    form_url: str = ""  # where people apply who have no pass
     vitals: Vitals = Vitals()
 
 
@@ -625,12 +632,28 @@ class Figures(msgspec.Struct, kw_only=True):
     """Of ``program``, ``python``, ``kernel`` and ``board``."""
 
 
+class ShownAfter(msgspec.Struct):
+    """Wait up to ``wait_s`` until the lanes show something else than at ``number`` of that ``run``."""
+
+    run: str = ""
+    number: int = 0
+    wait_s: float = 1.0
+
+
+class Shown(msgspec.Struct):
+    """How the gate is, and the ``number`` of what its lanes show then; a later showing has another one."""
+
+    number: int
+    state: GateState
+
+
 SIGN_IN: Verb[SignIn, Session] = Verb("sign_in", SignIn, Session)
 SIGN_OUT: Verb[Token, Nothing] = Verb("sign_out", Token, Nothing)
 WHO: Verb[Token, Session] = Verb("who", Token, Session)
 WATCH: Verb[Watch, LiveLines] = Verb("watch", Watch, LiveLines)
 STATE: Verb[Nothing, GateState] = Verb("state", Nothing, GateState)
 FIGURES: Verb[Nothing, Figures] = Verb("figures", Nothing, Figures)
+SHOWN: Verb[ShownAfter, Shown] = Verb("shown", ShownAfter, Shown)
 RULE: Verb[Ruling, LiveLine] = Verb("rule", Ruling, LiveLine)
 OVERRIDE: Verb[Override, LiveLine] = Verb("override", Override, LiveLine)
 SETTLE: Verb[Settle, Became] = Verb("settle", Settle, Became)

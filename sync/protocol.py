@@ -237,11 +237,21 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompoundBody(msgspec.Struct, frozen=True, kw_only=True):
-    """``setting``, item ``compound``."""
+    """``setting``, item ``compound``. What follows the time zone is for the lanes' screens; an older centre says none
+    of it, and an older gate ignores it."""
 
     name_zh: str
     name_en: str
     timezone: str = "Asia/Shanghai"
+    desk_zh: str = ""
+    desk_en: str = ""
+    """Where passes are collected and extended."""
+    desk_hours: tuple[Window, ...] = ()
+    """When somebody is there; empty: not said."""
+    form_url: str = ""
+    """Where people apply who have no pass; empty: not said."""
+    label_shown: bool = False
+    """Whether a lane shows the masked name of whom it lets in."""
 
 
 class GateBody(msgspec.Struct, frozen=True, kw_only=True):

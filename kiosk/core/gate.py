@@ -46,6 +46,10 @@ _OF_A_START = ("clock", "camera_fault", "input_fault", "board_fault", "reader_re
 """Kinds of events that a start brings by itself, without anybody being there."""
 _KNEW = ("trusted", "holdover")
 _BUTTONS = ("guard_button", "exit_button")
+_SUSPECT = ("bad_signature", "revoked")
+"""What a guard should have seen of a pass, also when the next person is green."""
+_SUSPECTS_KEPT = 20
+_PUBLIC_LABEL = re.compile(r"\w{1,2}\*{1,2}")
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
 
 log = logging.getLogger("gate")
@@ -106,6 +110,7 @@ class Gate:
         self.quiet = False
         """Nothing but starts was in the journal when this one began."""
         self.uses = Uses()
+        self._suspects: deque[tuple[str, str]] = deque(maxlen=_SUSPECTS_KEPT)
         self._book = book
         self._journal = journal
         self._awaited = Saved()
@@ -264,6 +269,8 @@ class Gate:
         )
         if decision.step and verdict.outcome != "deny":
             self.uses.steps[decision.step[0]] = decision.step[1]
+        found = {verdict.reason, verdict.guidance, *verdict.also}
+        self._suspects.extend((reason, shown.lane) for reason in _SUSPECT if reason in found)
         happening = self._announce_decision(run, shown, decision, event)
         answer = PresentationAnswer(
             outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number
@@ -278,11 +285,17 @@ class Gate:
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
         )  # fmt: skip
         if verdict.outcome == "grant":
-            self.open(run, event, happening.number, saved, decision.whose, verdict.limits)
+            label = self._label_in_public(decision)
+            self.open(run, event, happening.number, saved, decision.whose, verdict.limits, label)
         else:
             self._on_disk(saved)  # what was answered once is there after a power cut, too
             self.show(run, *public, verdict.limits)
         return answer
+
+    def _label_in_public(self, decision: Decision) -> str:
+        """The masked name for everybody at the lane, where the compound has it shown: a surname and a star at most."""
+        label = decision.row.label if decision.row and self._mirror.vouched.compound.label_shown else ""
+        return label if _PUBLIC_LABEL.fullmatch(label) else ""
 
     def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> LiveLine:
         verdict, row, reading = decision.verdict, decision.row, decision.reading
@@ -316,6 +329,12 @@ class Gate:
             self.refers[happening.number] = Refer(shown.lane, event.id, until, decision.whose)
         return happening
 
+    def take_suspects(self) -> list[tuple[str, str]]:
+        """What was found of passes since this was last asked that a guard should have seen, and at which lane."""
+        taken = list(self._suspects)
+        self._suspects.clear()
+        return taken
+
     # --- opening and settling ---
 
     def open(
@@ -326,6 +345,7 @@ class Gate:
         saved: Saved,
         whose: Whose = NOBODY,
         limits: Limits = NO_LIMITS,
+        label: str = "",
     ) -> None:
         """Open a lane for a recorded event, which is on disk by then unless the disk is slow or full."""
         on_disk = self._on_disk(saved)
@@ -339,7 +359,7 @@ class Gate:
         self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk, not now.judged)
         self.drive(run, lanes.Open(event.id))
         # An event of a decision carries what its holder should be told on the way in.
-        run.tell(*in_public("grant", event.guidance or "ok"), limits, commanded, self._monotonic())
+        run.tell(*in_public("grant", event.guidance or "ok"), limits, commanded, self._monotonic(), label)
 
     def open_in_turn(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose) -> None:
         """Open for a recorded event when those who are under way at the lane have passed: at once if nobody is. If one

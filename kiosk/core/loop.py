@@ -28,6 +28,7 @@ from kiosk.core.guards.corrections import Correctable
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.guards.shifts import DutyRoster
+from kiosk.core.guards.shown import LanesShown
 from kiosk.core.guards.verbs import GuardVerbs
 from kiosk.core.guards.viewing import Viewings
 from kiosk.core.jobs import Jobs
@@ -99,9 +100,10 @@ class CoreLoop:
         )  # fmt: skip
         self.jobs = Jobs()
         gate.late = self.jobs.late
+        self._shown = LanesShown()
         self._guards = GuardVerbs(
             self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions, self._viewings,
-            DutyRoster(book, journal, clock, kept), Correctable(journal, mirror, clock),
+            DutyRoster(book, journal, clock, kept), Correctable(journal, mirror, clock), self._shown,
         )  # fmt: skip
         self._refresh_at = 0.0
         self._rests_until = 0.0
@@ -157,12 +159,19 @@ class CoreLoop:
         for name, run in self._gate.lanes.items():
             run.illuminate(self._peers.light_wanted(name))
         self._note_cameras()
-        self._cautions.look(self._report.alarms(), self._clock.now().utc_ms)
+        self._look_at_cautions()
         if self._monotonic() >= self._board_at:
             self._look_at_board()
         if self._monotonic() >= self._refresh_at:
             self._refresh()
         self.jobs.do_next(wait)
+        self._shown.look(self._report.shown())
+
+    def _look_at_cautions(self) -> None:
+        now_ms = self._clock.now().utc_ms
+        self._cautions.look(self._report.alarms(), now_ms)
+        for code, lane in self._gate.take_suspects():
+            self._cautions.tell(code, lane, now_ms)
 
     def _note_cameras(self) -> None:
         for camera in self._config.camera:

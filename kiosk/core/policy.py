@@ -394,9 +394,12 @@ def _verdict(found: list[tuple[Reason, Outcome]], listed: bool) -> Verdict:
 
 
 def in_public(outcome: str, reason: str) -> tuple[str, str]:
-    """Outcome and reason as lamps and screen may show them: behind every sensitive reason the same yellow."""
+    """Outcome and reason as lamps and screen may show them: behind every sensitive reason the same yellow. Who has only
+    to collect an approved pass sees yellow too, and no red cross."""
     if outcome == "grant":
         return outcome, "ok" if reason in SENSITIVE else reason
+    if reason == "not_collected":
+        return "refer", reason
     return ("refer", PLEASE_SEE_GUARD) if reason in SENSITIVE else (outcome, reason)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from importlib import metadata
 
 import msgspec
@@ -121,6 +121,10 @@ class GateReport:
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],
             neighbour_en=vouched.neighbour[1],
+            desk_zh=vouched.compound.desk_zh,
+            desk_en=vouched.compound.desk_en or vouched.compound.desk_zh,
+            desk_hours=vouched.compound.desk_hours,
+            form_url=vouched.compound.form_url,
             vitals=self.board[0],
         )
 
@@ -191,6 +195,13 @@ class GateReport:
         ]
         return [code for code, true in asked if true]
 
+    def shown(self) -> tuple[tuple[Hashable, ...], ...]:
+        """What each lane shows everybody who stands there. Cheap; on the loop only."""
+        return tuple(
+            (run.state.phase, run.state.shown, run.told, name in self._kept.now.lockdown, self._hint(name))
+            for name, run in self._gate.lanes.items()
+        )
+
     def alarms(self) -> Iterator[tuple[str, str]]:
         """What a guard must have seen once it began, as pairs of a code and a lane. On the loop only."""
         if self._mirror.vouched.withdrawn:
@@ -253,6 +264,7 @@ class GateReport:
             shown_reason=run.told.reason,
             shown_until_ms=run.told.until_ms,
             shown_limits=run.told.limits,
+            shown_label=run.told.label,
             hint=self._hint(name),
         )
 

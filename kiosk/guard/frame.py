@@ -23,7 +23,17 @@ YEAR_S = 31_536_000
 LONGEST_NAME, LONGEST_PIN = 64, 64
 """Of what a stranger may send to the core; names and PINs are shorter."""
 PUBLIC_ENDPOINTS = frozenset(
-    {"static", "frame.sign_in", "frame.prefer", "monitor.health", "monitor.figures", "screen.page", "screen.now"}
+    {
+        "static",
+        "frame.sign_in",
+        "frame.prefer",
+        "monitor.health",
+        "monitor.figures",
+        "screen.page",
+        "screen.now",
+        "screen.stream",
+        "screen.voice",
+    }
 )
 
 routes = Blueprint("frame", __name__)

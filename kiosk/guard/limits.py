@@ -31,6 +31,11 @@ def for_lane(language: str, reason: str, limits: Limits, now: datetime) -> str:
     return say(language, words.PUBLIC_LIMITS[reason], when=when) if when else ""
 
 
+def ended(language: str, limits: Limits, now: datetime) -> str:
+    """The day on which a pass ended; empty where the gate did not say."""
+    return _when(language, "expired", limits, now)
+
+
 def _when(language: str, reason: str, limits: Limits, now: datetime) -> str:
     if reason == "not_yet_valid" and limits.from_ms:
         return _moment(language, limits.from_ms, now, ends=False)

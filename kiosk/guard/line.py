@@ -8,11 +8,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from kiosk.channel import Client, HungUp, Refused, Verb
+from kiosk.guard.lane.sounds import Sounds
 from kiosk.verbs import CAMERA_PICTURE, FIGURES, STATE, CameraOf, Figures, GateState, Nothing
 
 Q = TypeVar("Q")
@@ -52,6 +53,8 @@ class GuardSettings:
     """True where the page is served over HTTPS."""
     screen_elsewhere: bool = False
     """The lane's screen may be opened from other machines than this one."""
+    sounds: Sounds = field(default_factory=Sounds)
+    """What the lane's screen lets people hear."""
     hosts: tuple[str, ...] = ()
     """Names under which the page is opened, beside the device's own."""
     session_hours: int = 13

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kiosk.guard import limits, words
 from kiosk.guard.board import Board, Entry
-from kiosk.guard.standing import Standing, place, standing
+from kiosk.guard.standing import SHOWN, Standing, place, standing
 from kiosk.guard.words import code, say, word
 from kiosk.restarts import SEVERAL
 from kiosk.verbs import FoundPass, GateState, LaneState, LiveLine, Session
@@ -455,9 +455,10 @@ def _caution_sentences(language: str, state: GateState) -> list[str]:
     return [
         word(
             language,
-            "caution",
+            "caution_at" if caution.code in SHOWN else "caution",
             time=local(caution.since_ms, state).strftime("%H:%M"),
-            sentence=_standing_sentence(language, Standing(caution.code, (caution.lane,)), state),
+            sentence=_standing_sentence(language, Standing(caution.code, (caution.lane,)), state)
+            + (word(language, "times", n=caution.times) if caution.times > 1 else ""),
         )
         for caution in cautions
     ]

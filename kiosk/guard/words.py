@@ -65,7 +65,7 @@ PUBLIC: dict[str, Public] = {
     ),
     "expired": Public(
         ("出入证已到期", "Pass has expired"),
-        ("物业一楼办延期；今天请找保安", "Extend at the desk; today, see the guard"),
+        ("到物业办延期；今天请找保安", "Extend at the desk; today, see the guard"),
     ),
     "digits_missing": Public(
         ("请打开出入证页面", "Open your pass page"),
@@ -254,10 +254,27 @@ OUTCOMES: dict[str, Pair] = {
 
 PUBLIC_LIMITS: dict[str, Pair] = {
     "not_yet_valid": ("{when}起生效；今天请找保安", "Valid from {when}; today, see the guard"),
-    "expired": ("{when}已到期；物业一楼办延期", "Ended {when}. Extend it at the desk"),
+    "expired": ("{when}已到期；到物业办延期", "Ended {when}. Extend it at the desk"),
     "outside_hours": ("今天{when}可以通行；急事请找保安", "Today {when}. Urgent? See the guard"),
 }
 """What the lane says in place of its second line where the gate knows the time."""
+
+DESK: dict[str, Pair] = {
+    "not_on_list": ("请找保安，或到{desk}{hours}", "See the guard, or go to {desk}{hours}"),
+    "not_collected": ("带身份证到{desk}领取{hours}，家人可代领", "Bring ID to {desk}{hours}; family may collect"),
+    "superseded": ("旧证已停用；没有新证请到{desk}{hours}", "The old one has ended. No new one? Go to {desk}{hours}"),
+    "revoked": ("请找保安，或到{desk}补办{hours}", "See the guard, or go to {desk}{hours}"),
+    "expired": ("到{desk}办延期{hours}；今天请找保安", "Extend at {desk}{hours}; today, see the guard"),
+    "ended": ("{when}已到期；到{desk}办延期{hours}", "Ended {when}. Extend at {desk}{hours}"),
+}
+"""What the lane says in place of its second line where the compound has said where its desk is."""
+
+DESK_HOURS: dict[str, Pair] = {
+    "until": ("（今天{at}前）", ", open until {at}"),
+    "today": ("（今天{span}）", ", open today {span}"),
+    "tomorrow": ("（明天{at}起）", ", open from {at} tomorrow"),
+    "day": ("（{day}{at}起）", ", open from {at} on {day}"),
+}
 
 GUARD_LIMITS: dict[str, Pair] = {
     "not_yet_valid": ("{when}才生效。", "Not valid before {when}."),
@@ -381,6 +398,14 @@ FAULTS: dict[str, Pair] = {
         "The gate was opened by other means: a remote, by hand, by force. Go and look.",
     ),
     "call": ("有人按了呼叫。去看看，或问一声。", "Somebody called. Go and see, or ask."),
+    "bad_signature": (
+        "有人出示了可能是假的证。翻看记录，叫主管。",
+        "Somebody showed a pass that may be forged. See the list; call the supervisor.",
+    ),
+    "revoked": (
+        "有人出示了已停用的证。翻看记录，认一认人。",
+        "Somebody showed a pass that has ended. See the list.",
+    ),
     "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
     "held_open": (
         "门保持常开，谁都能过。用完请结束常开。",
@@ -675,6 +700,8 @@ WORDS: dict[str, Pair] = {
     "list_age": ("名单 {age}前", "list {age} old"),
     "no_list_age": ("没有名单", "no list"),
     "caution": ("{time} 起：{sentence}", "Since {time}: {sentence}"),
+    "caution_at": ("{time}：{sentence}", "{time}: {sentence}"),
+    "times": ("（{n} 次）", " ({n} times)"),
     "acknowledge": ("知道了", "Seen"),
     "simulated": ("演示 · 模拟的有：{parts}", "Demo · simulated: {parts}"),
     "and": ("、", ", "),
@@ -966,7 +993,17 @@ GUARD_HINTS: dict[str, Pair] = {
 }
 """Hints for the guard, who may say them aloud."""
 
+NO_PASS: dict[str, Public] = {
+    "form": Public(
+        ("还没有出入证？", "No pass yet?"),
+        ("扫码填写；今天请找保安登记", "Scan to apply; for today the guard registers you"),
+    ),
+    "guard": Public(("没有出入证？", "No pass?"), ("今天请找保安登记", "For today the guard registers you")),
+}
+"""Beside the lane that is ready, for people with nothing to show."""
+
 SCREEN: dict[str, Pair] = {
+    "label": ("{label}，{line}", "{line}"),
     "guided": ("提醒：{headline}。{line}", "{headline}. {line}"),
     "neighbour": ("{line}，或走{neighbour}", "{line}, or {neighbour}"),
     "stale": ("名单是{age}前的，照常验证", "List of {age} ago, still deciding"),

@@ -66,6 +66,7 @@ ROWS: dict[str, Row] = {
     "office.desks": ("people", "register", "compound"),
     "office.one_desk": ("people", "register", "compound"),
     "office.office_phone": (None, "register", "compound"),
+    "office.lane_screen": (None, "register", "compound"),
     "office.paper": ("collect", "collect", "compound"),
     "office.paper_slip": ("collect", None, "compound"),
     # passes
@@ -167,6 +168,7 @@ FORMS: dict[str, dict[str, str]] = {
     "office.case": {"do": "quarantine_end", "seen": "applied"},
     "office.reveal_number": {"which": "doc-{person_id}", "purpose": "identity"},
     "office.call_list": {"household": "{household_id}", "note": "17:00"},
+    "office.lane_screen": {"lane_zh": "物业一楼", "lane_en": "the office"},
     "office.collect": {"scan": "{household}"},
     "office.collect_household": {"do": "hand_over", "card": "{number}", "check": "identity"},
     "office.collect_change": {"do": "suspend", "pass": "{number}"},

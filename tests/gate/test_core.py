@@ -59,8 +59,12 @@ from tests.fixtures.gate_parts import (
 )
 
 ROOT = Path(__file__).parents[2]
-CARD, SUSPENDED = credential(5), credential(8)
-ROWS = [row_of(CARD), row_of(SUSPENDED, state="suspended", household=15)]
+CARD, SUSPENDED, REVOKED = credential(5), credential(8), credential(9)
+ROWS = [
+    row_of(CARD),
+    row_of(SUSPENDED, state="suspended", household=15),
+    row_of(REVOKED, state="revoked", household=16, dwelling="9-9-901"),
+]
 PAIRS = ("core-reader", "core-guard", "core-sync")
 CONFIG = parse('[[lane]]\nname = "entry"\npart = "simulated"\ndirection = "in"\n'
                '[[camera]]\nlane = "entry"\npart = "simulated"\n')  # fmt: skip
@@ -157,6 +161,7 @@ VERBS = {
         verbs.HOLD: verbs.Hold("", "entry", True), verbs.SETTLE: verbs.Settle("", "tap"),
         verbs.ACKNOWLEDGE: verbs.Acknowledge("", 1), verbs.ADMIT: verbs.Admission("", "entry", ""),
         verbs.LASTING: verbs.Token(""), verbs.FOLLOW: verbs.Followers("", "entry", 1, 1),
+        verbs.SHOWN: verbs.ShownAfter(wait_s=0),
         verbs.LOCKDOWN: verbs.Lockdown("", "entry", True), verbs.LOOK_UP: verbs.LookUp("", ""),
         verbs.PRESENT_TEXT: verbs.PresentText("", "entry", ""), verbs.CONFIRM_TIME: verbs.ConfirmTime("", 1),
     },
@@ -231,7 +236,7 @@ def test_each_socket_accepts_its_own_verbs_and_nobody_elses(core: Here) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    [v for v in VERBS["core-guard"] if v not in (verbs.SIGN_IN, verbs.SIGN_OUT, verbs.STATE)],
+    [v for v in VERBS["core-guard"] if v not in (verbs.SIGN_IN, verbs.SIGN_OUT, verbs.STATE, verbs.SHOWN)],
     ids=lambda verb: verb.name,
 )
 def test_every_verb_of_the_page_but_signing_in_and_state_needs_a_session(core: Here, verb: ch.Verb[Any, Any]) -> None:
@@ -343,6 +348,27 @@ def test_only_a_supervisor_shuts_a_lane(core: Here) -> None:
     assert core.present(text_of(SUSPENDED)).reason == "lockdown"
 
 
+def test_a_screen_that_waits_hears_the_decision_that_its_lane_shows(core: Here) -> None:
+    before = core.guard(verbs.SHOWN, verbs.ShownAfter())
+    core.present()
+    heard = core.guard(verbs.SHOWN, verbs.ShownAfter(before.state.run, before.number, 5.0))
+    lane = heard.state.lanes[0]
+    assert (lane.shown_outcome, lane.signal, heard.number != before.number) == ("grant", "green", True)
+
+
+def test_a_lane_that_shows_the_same_as_before_wakes_no_screen(core: Here) -> None:
+    core.state()  # the loop has looked once
+    before = core.guard(verbs.SHOWN, verbs.ShownAfter())
+    core.guard(verbs.WHO, verbs.Token(core.token()))
+    after = core.guard(verbs.SHOWN, verbs.ShownAfter(before.state.run, before.number, 0.0))
+    assert after.number == before.number
+
+
+def test_a_screen_that_knew_an_earlier_run_of_the_core_is_answered_at_once(core: Here) -> None:
+    before = core.guard(verbs.SHOWN, verbs.ShownAfter())
+    assert core.guard(verbs.SHOWN, verbs.ShownAfter("earlier", before.number, 60.0)).state.run == before.state.run
+
+
 def test_override_explain_hold_look_up_and_present_do_what_they_say(core: Here) -> None:
     token = core.token()
     override = core.guard(verbs.OVERRIDE, verbs.Override(token, "entry", True))
@@ -397,6 +423,28 @@ def test_a_call_stays_told_until_a_guard_has_seen_it_and_whose_word_that_was_is_
     assert core.state().cautions == []
     (seen,) = core.bench.events("acknowledged")
     assert (seen.by, seen.lane, seen.why) == ("Lin", "entry", "call")
+
+
+FORGED = text_of(CARD)[:-1] + ("0" if text_of(CARD)[-1] != "0" else "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [(FORGED, "bad_signature"), (text_of(REVOKED), "revoked")], ids=["forged", "revoked"]
+)
+def test_a_forged_or_revoked_pass_stays_told_though_the_next_person_is_green(core: Here, text: str, code: str) -> None:
+    assert core.present(text).reason == code
+    assert core.present().outcome == "grant"
+    (caution,) = core.state().cautions
+    assert (caution.code, caution.lane, caution.times) == (code, "entry", 1)
+    core.guard(verbs.ACKNOWLEDGE, verbs.Acknowledge(core.token(), caution.number))
+    assert core.state().cautions == []
+    (seen,) = core.bench.events("acknowledged")
+    assert (seen.by, seen.why) == ("Lin", code)
+
+
+def test_a_pass_that_is_merely_not_good_here_leaves_no_caution(core: Here) -> None:
+    assert core.present(text_of(SUSPENDED)).reason == "suspended"
+    assert core.state().cautions == []
 
 
 @pytest.mark.parametrize(
@@ -471,7 +519,12 @@ def test_the_state_says_how_reader_and_centre_are(core: Here) -> None:
     state = core.state()
     assert (state.faults, state.unsent, state.lanes[0].camera_ok, state.lanes[0].decode_ms) == ([], 4, True, 3.5)
     assert state.lanes[0].looked == 0.12
-    assert (state.gate, state.compound_zh, state.clock, state.list_passes) == ("North gate", "桃园", "trusted", 2)
+    assert (state.gate, state.compound_zh, state.clock, state.list_passes) == (
+        "North gate",
+        "桃园",
+        "trusted",
+        len(ROWS),
+    )
     core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=False, why="no camera"))
     assert core.state().faults == ["camera"]
     core.now += 4

@@ -40,6 +40,8 @@ FAULTS = [
     "tamper",
     "forced",
     "call",
+    "bad_signature",
+    "revoked",
     "lockdown",
     "held_open",
     "relay",

@@ -22,6 +22,7 @@ from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.once import Once
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.guards.shifts import DutyRoster
+from kiosk.core.guards.shown import LanesShown
 from kiosk.core.guards.viewing import Viewings
 from kiosk.core.jobs import Jobs
 from kiosk.core.journal import Saved
@@ -49,6 +50,7 @@ class GuardVerbs:
         viewings: Viewings,
         roster: DutyRoster,
         correctable: Correctable,
+        shown: LanesShown,
     ):
         self._jobs = jobs
         self._gate = gate
@@ -62,6 +64,7 @@ class GuardVerbs:
         self._viewings = viewings
         self._roster = roster
         self._correctable = correctable
+        self._lanes_shown = shown
         self._once = Once(live.run)
 
     def answers(self) -> dict[Verb[Any, Any], Callable[[Any], Any]]:
@@ -71,6 +74,7 @@ class GuardVerbs:
             verbs.WHO: lambda asked: self._post.who(asked.token),
             verbs.WATCH: self._watch,
             verbs.STATE: lambda _: self._jobs.ask(self._state),
+            verbs.SHOWN: self._shown,
             verbs.RULE: self._rule,
             verbs.OVERRIDE: self._override,
             verbs.SETTLE: self._settle,
@@ -107,6 +111,10 @@ class GuardVerbs:
     def _watch(self, asked: verbs.Watch) -> verbs.LiveLines:
         self._post.who(asked.token)
         return self._live.after(asked.after, asked.wait_s)
+
+    def _shown(self, asked: verbs.ShownAfter) -> verbs.Shown:
+        number = self._lanes_shown.after(asked.number if asked.run == self._live.run else 0, asked.wait_s)
+        return verbs.Shown(number, self._jobs.ask(self._state))
 
     def _rule(self, asked: verbs.Ruling) -> verbs.LiveLine:
         by = self._post.who(asked.token).name

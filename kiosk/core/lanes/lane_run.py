@@ -32,6 +32,7 @@ class Told(msgspec.Struct, frozen=True):
     reason: str = ""
     until_ms: int = 0
     limits: Limits = Limits()
+    label: str = ""
 
 
 NOTHING = Told()
@@ -104,12 +105,13 @@ class LaneRun:
         if lamp.is_on != on:
             self._safely("illumination", lamp.on if on else lamp.off)
 
-    def tell(self, outcome: str, reason: str, limits: Limits, now_ms: int, now: float) -> None:
+    def tell(self, outcome: str, reason: str, limits: Limits, now_ms: int, now: float, label: str = "") -> None:
         """Note what the result is that has just begun to be shown; ``limits`` where the reason speaks of them, and not
         of this pass alone."""
         until = self.state.result_until
         told = limits if reason in ABOUT_TIME and not limits.own else Limits()
-        self._told = Told(outcome, reason, now_ms + int((until - now) * 1000), told) if until is not None else NOTHING
+        until_ms = now_ms + int((until - now) * 1000) if until is not None else 0
+        self._told = Told(outcome, reason, until_ms, told, label) if until is not None else NOTHING
 
     @property
     def told(self) -> Told:

@@ -37,6 +37,8 @@ class Compound(msgspec.Struct, frozen=True, kw_only=True):
     """Which run of the centre gives the revisions now (gates/restored.py)."""
     ages_day: str = ""
     """The day on which the age bands of its people were last true (people/registers/ages.py)."""
+    lane_screen: str = ""
+    """What its lanes tell everybody who stands there (passes/lane_screen.py)."""
     restored_ms: int = 0
     """Since when nothing is changed here, until a new epoch begins (gates/restored.py); 0: not so."""
 

@@ -88,6 +88,7 @@ compound = Table(
     _number("wide", 0),  # 1: no compound but a wider scope, whose passes are good in those that accept it
     _text("life", ""),  # drawn by each program at its first change: numbers given twice are of two lives
     _text("ages_day", ""),  # the day on which its people's age_band were last true
+    _text("lane_screen", ""),  # what its lanes tell everybody, as JSON (passes/lane_screen.py)
     _number("restored_ms", 0),  # since when it waits for a new epoch: a gate proved that a backup was restored
 )
 

@@ -13,11 +13,12 @@ from nacl.signing import SigningKey
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from sync.credential import EPOCH_MS, HOUR_MS, KIND_NUMBERS, STEP_MS
-from sync.protocol import MOST_ENTRIES, CodeKeyBody, CompoundBody, KeyBody, Rules
+from sync.protocol import MOST_ENTRIES, CodeKeyBody, KeyBody, Rules
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound, all_compounds, all_places, get_compound
 from sync.server.centre.writing import FIRST_ORDER, Centre, Writing
+from sync.server.passes.lane_screen import signed_body
 
 MAX_SCOPE = (1 << 24) - 1
 _EPOCH_BYTES = 8
@@ -43,7 +44,7 @@ def add_compound(centre: Centre, name_zh: str, name_en: str, timezone: str, comp
         writing = Writing(conn, get_compound(conn, compound_id), centre.now_ms(), by)
         add_signing_key(writing, centre, compound_id)
         writing.sign("code_key", str(compound_id), CodeKeyBody(compound_id, {}))
-        writing.sign("setting", "compound", CompoundBody(name_zh=name_zh, name_en=name_en, timezone=timezone))
+        writing.sign("setting", "compound", signed_body(conn, writing.compound))
         writing.sign("rule", "rules", Rules())
         writing.order_epoch(FIRST_ORDER)
         writing.audit("add-compound", str(compound_id))

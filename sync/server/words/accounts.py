@@ -91,6 +91,7 @@ WORDS: Mapping[str, Pair] = {
     "did.doubtful-reject": ("批量记为不在此居住", "noted together: not living here"),
     "did.phone-confirmed": ("手机号已验证", "telephone confirmed"),
     "did.office-phone": ("改了物业电话", "changed the office's telephone"),
+    "did.lane-screen": ("改了门口屏幕上写的", "changed what the screens at the gates say"),
     "did.set-town": ("改了全镇设置", "changed a town setting"),
     "areas.title": ("疫情地区", "Epidemic areas"),
     "areas.hint": ("审核时，只拿最近15天去过的地方来比对，不看户籍。名单一改，没办结的申请马上按新名单提醒。",
