@@ -34,7 +34,7 @@ from kiosk.verbs import Limits, LiveLine, Presentation, PresentationAnswer
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, read_credential
 from sync.protocol import Event, Signed
-from sync.terms import LiveKind, Outcome, PassageOutcome, Switched
+from sync.terms import LiveKind, Outcome, Switched
 
 DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
@@ -364,32 +364,44 @@ class Gate:
     def open_in_turn(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose) -> None:
         """Open for a recorded event when those who are under way at the lane have passed: at once if nobody is. If one
         of them does not come, those behind are not let in either."""
-        if self._is_in_use(run):
+        if self._is_in_use(run) or self._turns[run.section.name]:
             self._turns[run.section.name].append(Turn(event, happening, saved, whose))
         else:
             self.open(run, event, happening, saved, whose)
 
     def _is_in_use(self, run: LaneRun) -> bool:
+        return self._is_awaited(run) or not run.is_ready(self._monotonic())
+
+    def _is_awaited(self, run: LaneRun) -> bool:
         return any(opening.lane == run.section.name for opening in self.openings.values())
 
-    def _give_turn(self, run: LaneRun, outcome: PassageOutcome) -> None:
-        """A passage has settled: the next one's turn has come, or everybody's who waits is over."""
-        waiting = self._turns[run.section.name]
-        if outcome == "not_passed":
-            while waiting:
-                turn = waiting.popleft()
-                lane = run.section.name
-                self._book.record("passage", urgent=False, lane=lane, about=turn.event.id, outcome=outcome)
-                self._book.announce("passage", lane=lane, outcome=outcome, about=turn.happening)
-        elif waiting and not self._is_in_use(run):
+    def _give_turn(self, run: LaneRun) -> None:
+        """Open for the next of those who wait for their turn, when it has come."""
+        if self._turns[run.section.name] and not self._is_in_use(run):
+            self._open_next(run)
+
+    def _give_turn_to_who_comes(self, run: LaneRun) -> None:
+        """Somebody is in the passage right behind the one before, and nobody else is awaited: it is their turn."""
+        if self._turns[run.section.name] and not self._is_awaited(run):
+            self._open_next(run)
+
+    def _open_next(self, run: LaneRun) -> None:
+        turn = self._turns[run.section.name].popleft()
+        self.open(run, turn.event, turn.happening, turn.saved, turn.whose)
+
+    def _end_turns(self, lane: str) -> None:
+        """One who was let in has not come: nobody behind is let in."""
+        waiting = self._turns[lane]
+        while waiting:
             turn = waiting.popleft()
-            self.open(run, turn.event, turn.happening, turn.saved, turn.whose)
+            self._book.record("passage", urgent=False, lane=lane, about=turn.event.id, outcome="not_passed")
+            self._book.announce("passage", lane=lane, outcome="not_passed", about=turn.happening)
 
     def on_their_way(self, household: int) -> int:
         """How many of a household are let in and have not been counted yet."""
-        turns = [turn.whose for waiting in self._turns.values() for turn in waiting]
-        openings = [opening.whose for opening in self.openings.values()]
-        return sum(whose.household == household for whose in (*openings, *turns))
+        let_in = [opening.whose.household for opening in self.openings.values()]
+        let_in += [turn.whose.household for waiting in self._turns.values() for turn in waiting]
+        return let_in.count(household)
 
     def _on_disk(self, saved: Saved) -> bool:
         """Wait for a record, unless the disk is full or failing, or hangs: then the one before still waits, too."""
@@ -429,7 +441,8 @@ class Gate:
                 slow_disk=opening.slow_disk,
             )
             self._book.announce("passage", lane=opening.lane, outcome=end.outcome, about=opening.happening)
-            self._give_turn(run, end.outcome)
+            if end.outcome == "not_passed":
+                self._end_turns(opening.lane)
 
     # --- answers to a refer ---
 
@@ -490,6 +503,8 @@ class Gate:
         if name != "passage" and run.inputs.chatters(name, now):
             return  # a loose wire; :meth:`_look_at_inputs` takes up its level once it is quiet
         if name == "passage":
+            if level:
+                self._give_turn_to_who_comes(run)
             self.drive(run, lanes.Passage(level))
         elif name == "fire":
             self.drive(run, lanes.Fire(level))  # first the lane, then the books
@@ -543,6 +558,7 @@ class Gate:
         for run in self.lanes.values():
             self._look_at_inputs(run)
             self.drive(run, lanes.Fault(faulty(run.section.name)))
+            self._give_turn(run)
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY_S
             now_ms = self._clock.now().utc_ms

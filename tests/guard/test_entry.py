@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -19,7 +20,7 @@ def guard(app: Flask) -> Guard:
     return Guard(app)
 
 
-def register(guard: Guard, dwelling: str = "3-1-502", **fields: object):
+def register(guard: Guard, dwelling: str = "3-1-502", **fields: object) -> Any:
     return guard.post("/no-pass", lane="in", dwelling=dwelling, people=3, **fields)
 
 

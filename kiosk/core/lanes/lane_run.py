@@ -20,6 +20,8 @@ from sync.terms import InputFault
 
 ARM_S = 15.0
 """How long after a request to open an arm may still come up by it."""
+REST_S = 0.3
+"""So long a relay must have been off, that a lock takes the next request for another one."""
 ABOUT_TIME = ("not_yet_valid", "expired", "outside_hours")
 
 log = logging.getLogger("gate")
@@ -59,6 +61,7 @@ class LaneRun:
         self.calls = False
         """The call button is pressed."""
         self._asked_at = -math.inf
+        self._dropped_at = -math.inf
         self._told = NOTHING
         self._faults: dict[str, str] = {}
         self.facts = lanes.Facts(
@@ -84,6 +87,7 @@ class LaneRun:
             match action:
                 case lanes.MoveRelay(on):
                     self.pulses += on
+                    self._dropped_at = self._dropped_at if on else now
                     self._safely("relay", self.parts.relay.on if on else self.parts.relay.off)
                 case lanes.Light(signal):
                     self._safely("lights", partial(self.parts.lights.show, signal))
@@ -92,6 +96,13 @@ class LaneRun:
                 case lanes.Unasked(reason):
                     self.unasked.count(reason)
         return settled
+
+    def is_ready(self, now: float) -> bool:
+        """Whether a further request would let one more through: a lock that takes pulses tells two apart only when its
+        relay has been off between them."""
+        state = self.state
+        stays_open = state.held or state.fire or self.section.mode == "hold"
+        return stays_open or (not state.relay_on and now - self._dropped_at >= REST_S)
 
     def arm_moved(self, up: bool, now: float) -> None:
         """Take note of the arm: one that goes up while nothing was asked of it lately was forced, or opened by others'

@@ -9,7 +9,9 @@ import pytest
 
 from kiosk.channel import Refused
 from kiosk.core.guards.family import FOLLOWS_S, MOST_FOLLOWERS
+from kiosk.core.lanes.lane_run import REST_S
 from kiosk.verbs import LiveLine, Presentation
+from sync.credential import Credential
 from sync.protocol import StageFrom
 from tests.fixtures.gate_parts import NOON_MS, Bench, credential, row_of, text_of, usual_changes
 
@@ -34,7 +36,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench.stop()
 
 
-def show(bench: Bench, shown: object = MOTHER) -> int:
+def show(bench: Bench, shown: Credential = MOTHER) -> int:
     return bench.gate.present(Presentation(lane="entry", text=text_of(shown))).happening
 
 
@@ -72,6 +74,37 @@ def test_the_next_one_is_let_in_when_the_one_before_has_passed(bench: Bench) -> 
     for rises in (2, 3, 3):
         bench.drive_through()
         assert bench.parts["entry"].rises == rises
+
+
+def test_a_lock_that_takes_pulses_gets_one_for_each_however_fast_they_pass(bench: Bench) -> None:
+    follow(bench, show(bench), 2)
+    for level in (True, False):  # before the relay has dropped
+        bench.parts["entry"].levels["passage"] = level
+        bench.gate.input_changed("entry", "passage", level)
+    assert bench.parts["entry"].rises == 1
+    bench.go(0.5 + REST_S - 0.05)
+    assert not bench.parts["entry"].is_on and bench.parts["entry"].rises == 1
+    bench.go(0.3)
+    assert bench.parts["entry"].rises == 2
+
+
+def test_a_family_that_walks_on_in_one_go_is_none_that_nobody_let_in(bench: Bench) -> None:
+    follow(bench, show(bench), 3)
+    for level in (True, False) * 4:
+        bench.gate.input_changed("entry", "passage", level)
+    assert [passage.outcome for passage in bench.events("passage")] == ["passed"] * 4
+    bench.gate.input_changed("entry", "passage", True)
+    bench.gate.input_changed("entry", "passage", False)
+    bench.go(1)
+    assert today(bench) == 4 and [event.count for event in bench.events("unasked")] == [1]
+
+
+def test_a_lane_that_is_held_open_keeps_nobodys_turn_waiting(bench: Bench) -> None:
+    bench.acts.hold("entry", True, "Lin")
+    follow(bench, show(bench), 2)
+    for _ in range(3):
+        bench.drive_through()
+    assert today(bench) == 3
 
 
 def test_those_behind_one_who_does_not_come_are_not_let_in(bench: Bench) -> None:
@@ -113,7 +146,7 @@ def test_a_count_that_no_button_has_is_refused(bench: Bench, count: int) -> None
 
 
 @pytest.mark.parametrize(("shown", "why"), [(VISITOR, "no_household"), (REVOKED, "not_let_in")])
-def test_only_behind_a_resident_who_was_let_in(bench: Bench, shown: object, why: str) -> None:
+def test_only_behind_a_resident_who_was_let_in(bench: Bench, shown: Credential, why: str) -> None:
     assert refusal(bench, show(bench, shown)) == why
 
 
