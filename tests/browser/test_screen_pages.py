@@ -206,6 +206,55 @@ def test_a_screen_that_listens_shows_a_result_without_asking(screen, program: Pr
     assert len(asked) <= 1, "one question in twenty seconds compares the clocks"
 
 
+PLAYER = """
+window.heard = [];
+window.AudioContext = class {
+  constructor() { this.state = "running"; this.currentTime = 0; this.destination = {}; }
+  createGain() { return {gain: {value: 0}, connect() { window.heard.push(["volume", this.gain.value]); }}; }
+  createOscillator() {
+    const frequency = {value: 0};
+    return {frequency, connect() {}, stop() {}, start(at) { window.heard.push([frequency.value, at]); }};
+  }
+};
+"""
+
+
+def test_each_outcome_has_a_sound_of_its_own_and_all_that_send_to_the_post_sound_alike(
+    browser, program: Program
+) -> None:
+    page = browser.new_page()
+    page.add_init_script(PLAYER)
+    page.goto(f"{program.address}/screen/in")
+    heard = {}
+    shown = [("grant", "ok"), ("refer", "digits_stale"), ("refer", "please_see_guard"), ("deny", "revoked"),
+             ("deny", "unreadable"), ("refer", "not_collected")]  # fmt: skip
+    for until, (outcome, reason) in enumerate(shown, 1):
+        page.evaluate("window.heard = []")
+        program.say(f'lane shown_outcome="{outcome}" shown_reason="{reason}" shown_until_ms={until}')
+        page.wait_for_selector(f'#face[data-shown="{until}"]')
+        heard[outcome, reason] = page.evaluate("window.heard")
+    (grant, refer, deny) = (heard[key] for key in (("grant", "ok"), ("refer", "digits_stale"), ("deny", "revoked")))
+    assert [note for note in grant if note[0] == "volume"] == [["volume", 0.8]]
+    rises, twice, falls = (tuple(pitch for pitch, _ in tune if pitch != "volume") for tune in (grant, refer, deny))
+    assert rises[0] < rises[1] and twice[0] == twice[1] and falls[0] > falls[1]
+    assert heard["refer", "please_see_guard"] == refer == heard["refer", "not_collected"], "no sound says a reason"
+    assert heard["deny", "unreadable"] == deny
+    page.evaluate("window.heard = []")
+    program.say('lane shown_outcome="" shown_reason="" shown_until_ms=0')
+    page.wait_for_selector("#face.ready")
+    assert page.evaluate("window.heard") == []
+    page.close()
+
+
+def test_a_browser_without_sound_shows_the_lane_all_the_same(browser, program: Program) -> None:
+    page = browser.new_page()
+    page.add_init_script("delete window.AudioContext; delete window.webkitAudioContext")
+    page.goto(f"{program.address}/screen/in")
+    program.say('lane shown_outcome="grant" shown_reason="ok" shown_until_ms=9')
+    page.wait_for_selector("#face.grant")
+    page.close()
+
+
 OLD_BROWSERS = {
     "one without streams": "delete window.EventSource",
     "a proxy that keeps streams back": "window.EventSource = function () { this.addEventListener = () => {}; }",

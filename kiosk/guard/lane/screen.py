@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, render_template, request, send_file, url_for
+from flask import Blueprint, Response, abort, current_app, render_template, request, url_for
 from jinja2 import Template
 
 from kiosk.channel import ChannelError
@@ -180,7 +180,7 @@ def page(lane: str) -> Answer:
 def voice(name: str) -> Answer:
     """A file of spoken words."""
     found = post().settings.sounds.file(name)
-    return send_file(found) if found else abort(404)
+    return Response(found.read_bytes(), mimetype="application/octet-stream") if found else abort(404)
 
 
 @routes.get("/screen/<lane>/now")
