@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.core.journal import Journal, UseRow
-from kiosk.core.journal.uses import Uses, lasting
+from kiosk.core.journal.uses import MOST_LASTING, Uses, lasting
 from kiosk.verbs import Presentation, PresentationAnswer
 from sync.protocol import CredentialRow, Event, Terms, Window, write_terms
 from tests.fixtures.gate_parts import (
@@ -225,6 +225,11 @@ def test_what_lasts_is_forgotten_with_the_second(seconds: int, kept: list[UseRow
     uses = Uses([KEPT, UseRow(6, NOON_MS, "in")])
     uses.forget(now_ms, now_ms)
     assert uses.entries(5, ("in",))[0] == len(kept) and uses.entries(6, ("in",)) == (0, None)
+
+
+def test_of_more_uses_than_are_kept_the_oldest_go() -> None:
+    rows = [UseRow(n, NOON_MS - n, "in", 0, NOON_MS + DAY_MS) for n in range(MOST_LASTING + 2)]
+    assert lasting(rows, NOON_MS) == rows[MOST_LASTING - 1 :: -1]
 
 
 def test_a_pass_that_was_extended_keeps_its_earlier_entries() -> None:

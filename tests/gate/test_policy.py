@@ -403,6 +403,7 @@ SIGNED: dict[str, dict[str, Any]] = {
     "response_level": {"rules_admits": ("official",)},
     "wrong_kind": {"rules_lane_kinds": {"entry": ("vehicle",)}},
     "outside_hours": {"rules_hours": {"resident": ()}},
+    "used_up": {"rules_entries_kind": {"resident": 1}, "use_entries": 1},
     "foreign_scope": {"shown_scope": 99},
 }
 """What the card's signature, the rules' and the clock refuse, each by itself."""
@@ -522,6 +523,7 @@ def test_terms_that_a_gate_does_not_know_are_for_the_guard(text: str) -> None:
     assert (used.outcome, used.reason, used.also) == ("deny", "used_up", ("terms_unread",))
 
 
+@settings(max_examples=40, deadline=None)
 @given(rows, st.one_of(st.text(max_size=8), st.builds(Terms, st.lists(st.builds(
     Window, st.integers(0, 1439), st.integers(1, 1440)), max_size=2).map(tuple), st.integers(0, 3),
     st.booleans()).map(write_terms)), st.integers(0, 4))  # fmt: skip

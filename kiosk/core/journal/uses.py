@@ -24,9 +24,9 @@ class UseRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def lasting(rows: Iterable[UseRow], now_ms: int) -> list[UseRow]:
-    """Those that must be remembered longer than the last days, each once. Of one person all or none: a pass that was
-    extended still has the entries that it had before."""
-    kept = dict.fromkeys(row for row in rows if row.kept_until_ms)
+    """Those that must be remembered longer than the last days, each once, the oldest first. Of one person all or none:
+    a pass that was extended still has the entries that it had before."""
+    kept = sorted({row for row in rows if row.kept_until_ms}, key=lambda row: row.at_ms)
     persons = {row.person for row in kept if row.kept_until_ms > now_ms}
     return [row for row in kept if row.person in persons][-MOST_LASTING:]
 
