@@ -137,11 +137,13 @@ class Watch(msgspec.Struct):
 
 
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
-    """From when and until when (UTC milliseconds) and at which hours a pass is good: only what speaks against it."""
+    """From when and until when (UTC milliseconds) and at which hours a pass is good: only what speaks against it.
+    ``own``: the hours are those of this pass alone, which bystanders need not know."""
 
     from_ms: int = 0
     until_ms: int = 0
     hours: tuple[Window, ...] = ()
+    own: bool = False
 
 
 class LiveLine(msgspec.Struct, kw_only=True, omit_defaults=True):

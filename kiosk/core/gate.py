@@ -230,7 +230,8 @@ class Gate:
         if who is None:
             return None
         whose, at_ms = opening.whose, opening.commanded_ms
-        return UseRow(who, at_ms, direction, whose.household, whose.kept_until_ms, opening.undated)
+        kept_until_ms = whose.kept_until_ms if direction != "out" else 0  # only entries are counted
+        return UseRow(who, at_ms, direction, whose.household, kept_until_ms, opening.undated)
 
     def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> PresentationAnswer:
         verdict, reading = decision.verdict, decision.reading

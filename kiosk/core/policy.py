@@ -367,10 +367,12 @@ def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, n
 
 def _limits(case: _Case, found: list[tuple[Reason, Outcome]]) -> Limits:
     reasons = {reason for reason, _ in found}
+    hours = (_missed_hours(case) or ()) if "outside_hours" in reasons else ()
     return Limits(
         case.credential.not_before_ms if "not_yet_valid" in reasons else 0,
         case.until_ms if "expired" in reasons else 0,
-        (_missed_hours(case) or ()) if "outside_hours" in reasons else (),
+        hours,
+        bool(hours) and hours == case.terms.hours,
     )
 
 

@@ -68,6 +68,9 @@ def test_a_forwarded_picture_does_not_open_a_second_time_where_the_rule_says_one
     assert [come_in(bench) for _ in range(3)] == ["ok", "used_up", "used_up"]
     assert show(bench, text_of(OTHER)).outcome == "grant", "another visitor's own"
     assert come_in(bench, "exit") == "ok", "nobody is kept in"
+    bench.restart()
+    counted_ = bench.journal.past.counted
+    assert sorted((row.direction, row.kept_until_ms > 0) for row in counted_) == [("in", True), ("out", False)]
 
 
 def test_two_who_hold_the_same_picture_up_at_once_are_one_entry(make: Maker) -> None:
@@ -146,6 +149,17 @@ def test_guards_read_hours_and_entries_and_the_lane_shows_none(make: Maker) -> N
     assert [(line.terms.entries, line.entered) for line in lines] == [(3, 0), (3, 1)]
     assert lines[0].terms.hours == (Window(0, 1440),)
     assert bench.gate.lanes["entry"].told.limits.hours == ()
+
+
+def test_the_lane_shows_bystanders_the_hours_of_a_kind_and_not_of_one_person(make: Maker) -> None:
+    windows = (Window(0, 60),)
+    bench = make(limited(hours=windows), row_of(OTHER), hours={"visitor": (Window(0, 120),)})
+    for text, hours, at_lane in ((text_of(VISITOR), windows, ()), (text_of(OTHER), *[(Window(0, 120),)] * 2)):
+        assert show(bench, text).reason == "outside_hours"
+        told = bench.gate.lanes["entry"].told
+        assert (told.reason, told.limits.hours) == ("outside_hours", at_lane)
+        assert bench.live[-1].limits.hours == hours
+        bench.go(15)
 
 
 # --- the journal ------------------------------------------------------------------------------------------------------

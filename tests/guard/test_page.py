@@ -20,7 +20,7 @@ from kiosk.guard.limits import UNBROKEN
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.verbs import PresentationAnswer
 from sync import terms
-from sync.protocol import Window
+from sync.protocol import Terms, Window
 from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
 from tests.fixtures.guard import Guard
 
@@ -335,6 +335,23 @@ def test_the_guard_reads_all_hours_of_a_kind(stage: Stage, guard: Guard) -> None
     assert "只能在周一、周四 08:00–12:00，14:00–24:00通行。" in guard.page().replace(UNBROKEN, "")
     guard.http.get("/prefer/language/en?to=/")
     assert "Only Mon Thu 08:00–12:00, 14:00–24:00. Ask why, then decide." in guard.page().replace(UNBROKEN, "")
+
+
+def test_the_guard_reads_the_terms_of_one_pass(stage: Stage, guard: Guard) -> None:
+    terms = Terms((Window(480, 720, (1, 4)),), 3, True)
+    stage.happen(**(PEOPLE["deny"] | {"reason": "used_up", "terms": terms, "entered": 3}))
+    page = guard.page().replace(UNBROKEN, "")
+    assert "周一、周四 08:00–12:00" in page and "已用3次，共3次" in page and "首次进入当天有效" in page
+    assert "次数用完了" in page
+    guard.http.get("/prefer/language/en?to=/")
+    page = guard.page().replace(UNBROKEN, "")
+    assert "Mon Thu 08:00–12:00" in page and "3 of 3 used" in page and "the day of its first entry" in page
+
+
+def test_a_pass_without_terms_of_its_own_has_no_lines_about_them(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["deny"])
+    page = guard.page()
+    assert not any(words.WORDS[name][0] in page for name in ("own_hours", "entries", "one_day"))
 
 
 @pytest.mark.parametrize("term", ["张三", "zhang", "Zhang San", "王小明", "acdefgh", ""])

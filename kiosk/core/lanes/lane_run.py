@@ -102,9 +102,10 @@ class LaneRun:
             self._safely("illumination", lamp.on if on else lamp.off)
 
     def tell(self, outcome: str, reason: str, limits: Limits, now_ms: int, now: float) -> None:
-        """Note what the result is that has just begun to be shown; ``limits`` where the reason speaks of them."""
+        """Note what the result is that has just begun to be shown; ``limits`` where the reason speaks of them, and not
+        of this pass alone."""
         until = self.state.result_until
-        told = limits if reason in ABOUT_TIME else Limits()
+        told = limits if reason in ABOUT_TIME and not limits.own else Limits()
         self._told = Told(outcome, reason, now_ms + int((until - now) * 1000), told) if until is not None else NOTHING
 
     @property

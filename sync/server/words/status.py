@@ -268,7 +268,7 @@ _VISITORS: Mapping[str, Pair] = {
     ),
     "status_visitor_any": ("当天不限次", "any number that day"),
     "status_visitor_times": ("{n}次", "{n} ×"),
-    "status_visitor_rule": ("按小区规定，总共{n}次", "{n} × in all, as the compound's rules say"),
+    "status_visitor_rule": ("按小区规定，总共{n}次", "{n} × in all, by the compound's rule"),
     "status_visitor_hours": ("什么时间来", "Between which times"),
     "status_visitor_hours_hint": ("不填就是全天", "empty: all day"),
     "status_visit_entered": ("已知进门{n}次。", "Came in {n} times, as far as we have heard."),
