@@ -34,7 +34,7 @@ from sync.server.passes import compounds, passes
 from sync.server.people.households import households, slots
 from tests.centre import test_alarms, test_centre, test_copies
 from tests.centre import test_events as test_centre_events
-from tests.centre.passes import test_extending
+from tests.centre.passes import test_extending, test_terms
 from tests.fixtures.centre import NOW, Gate, World
 from tests.fixtures.office import Office, furnish
 from tests.fixtures.people import add_desk, apply, neighbour
@@ -119,7 +119,7 @@ def _slow(test: Any) -> Any:
 for _module in (test_centre, test_coverage, test_households, test_registers):
     globals().update(_also_here(_module))
 _OTHERS = (test_alarms, test_areas, test_centre_events, test_collection, test_copies, test_dwellings, test_extending,
-           test_retention, test_review, test_slot_attacks)  # fmt: skip
+           test_retention, test_review, test_slot_attacks, test_terms)  # fmt: skip
 for _module in _OTHERS:
     globals().update((name, _slow(test)) for name, test in _also_here(_module))
 

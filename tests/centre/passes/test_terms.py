@@ -61,16 +61,19 @@ def test_terms_that_stay_as_they_are_change_and_record_nothing(world: World) -> 
     assert [entry.about for entry in audit.newest(world.centre, 7, "set-terms")] == [made.number]
 
 
-@pytest.mark.parametrize("terms", [
+UNREADABLE = (
     Terms(entries=-1), Terms(entries=1001), Terms(hours=(Window(480, 480),)), Terms(hours=(Window(480, 1441),)),
     Terms(hours=(Window(480, 720, ()),)), Terms(hours=(Window(480, 720, (0,)),)), Terms(hours=(Window(0, 1),) * 15),
-])  # fmt: skip
-def test_terms_that_a_gate_could_not_read_are_refused(world: World, terms: Terms) -> None:
+)  # fmt: skip
+
+
+def test_terms_that_a_gate_could_not_read_are_refused(world: World) -> None:
     made = world.issue()
-    with pytest.raises(CentreError):
-        world.issue(terms=terms)
-    with pytest.raises(CentreError):
-        passes.set_terms(world.centre, made.number, terms, "test")
+    for terms in UNREADABLE:
+        with pytest.raises(CentreError):
+            world.issue(terms=terms)
+        with pytest.raises(CentreError):
+            passes.set_terms(world.centre, made.number, terms, "test")
     assert passes.get_pass(world.centre, made.number).own == Terms()
 
 
@@ -143,19 +146,22 @@ def test_an_older_gate_tells_none_and_a_withdrawn_one_is_not_asked(world: World)
     assert known(world) == Lanes()
 
 
-@pytest.mark.parametrize("lanes", [
-    {"a,b": "in", "entry": "in"}, {"": "in", "entry": "in"}, {"entry": "in", "up": "upwards"},
-    {"entry": "in", "a\nb": "out"}, {"entry": "in", "x" * 61: "in"},
-])  # fmt: skip
-def test_names_that_no_pass_could_bear_are_left_out(world: World, lanes: dict[str, str]) -> None:
-    tell_lanes(world.gate().enrol(), **lanes)
-    assert known(world) == Lanes(("entry",))
+UNBEARABLE: tuple[dict[str, str], ...] = (
+    {"a,b": "in"}, {"": "in"}, {"up": "upwards"}, {"a\nb": "out"}, {"x" * 61: "in"},
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("lanes", [("entry,exit",), ("",), (" ",)])
-def test_names_that_are_none_are_refused(world: World, lanes: tuple[str, ...]) -> None:
-    with pytest.raises(CentreError):
-        world.issue(lanes=lanes)
+def test_names_that_no_pass_could_bear_are_left_out(world: World) -> None:
+    gate = world.gate().enrol()
+    for number, lanes in enumerate(UNBEARABLE):
+        tell_lanes(gate, **lanes, **{f"entry{number}": "in"})
+        assert known(world) == Lanes((f"entry{number}",)), lanes
+
+
+def test_names_that_are_none_are_refused(world: World) -> None:
+    for lanes in (("entry,exit",), ("",), (" ",)):
+        with pytest.raises(CentreError):
+            world.issue(lanes=lanes)
 
 
 def test_a_lane_that_later_disappears_is_a_warning_at_the_office(world: World, office: Office) -> None:
@@ -194,27 +200,28 @@ def test_an_officer_issues_a_cleaners_pass_and_changes_it(world: World, office: 
     assert (changed.own, changed.lanes) == (Terms((Window(480, 600, (1, 4)),)), "")
 
 
-@pytest.mark.parametrize(("fields", "said"), [
+WRONG: tuple[tuple[dict[str, str], str], ...] = (
     ({"hours-0-day": "1"}, "Hours: Write a time, like 08:30."),
     ({"hours-0-from": "08:00", "hours-0-to": "12:00"}, "Hours: Tick at least one day."),
-    ({"entries": "many"}, "Write the entries as a number"), ({"entries": "1001"}, "Entries are from 1 to 1000."),
+    ({"entries": "many"}, "Write the entries as a number"),
+    ({"entries": "1001"}, "Entries are from 1 to 1000."),
     ({"entries": "9" * 5000}, "Write the entries as a number"),
     ({"lane": "garage"}, "There is no lane &#39;garage&#39;"),
-])  # fmt: skip
-def test_what_is_wrong_with_terms_is_said_and_nothing_is_lost(
-    world: World, office: Office, fields: dict[str, str], said: str
-) -> None:
+)
+
+
+def test_what_is_wrong_with_terms_is_said_and_nothing_is_lost(world: World, office: Office) -> None:
     tell_lanes(world.gate().enrol(), entry="in")
     made = world.issue(terms=CLEANER)
     path = f"/c/7/passes/{made.number}"
-    office.get(f"{path}?lang=en")
-    answer = office.post(f"{path}?lang=en", path, do="terms", one_day="1", **fields)
-    assert answer.status_code == 409 and said in answer.text
-    assert 'name="one_day" value="1" checked' in answer.text, "what was ticked is still ticked"
+    for fields, said in WRONG:
+        answer = office.post(f"{path}?lang=en", path, do="terms", one_day="1", **fields)
+        assert answer.status_code == 409 and said in answer.text, fields
+        assert 'name="one_day" value="1" checked' in answer.text, "what was ticked is still ticked"
+        answer = office.post("/c/7/passes?lang=en", path, kind="visitor", one_day="1", **fields)
+        assert answer.status_code == 409 and said in answer.text, fields
+        assert 'name="one_day" value="1" checked' in answer.text
     assert passes.get_pass(world.centre, made.number).own == CLEANER
-    answer = office.post("/c/7/passes?lang=en", path, kind="visitor", one_day="1", **fields)
-    assert answer.status_code == 409 and said in answer.text
-    assert 'name="one_day" value="1" checked' in answer.text
 
 
 def test_the_office_says_plainly_that_lanes_cannot_be_checked(world: World, office: Office) -> None:
