@@ -2,9 +2,10 @@
 
     python tests/bench/view.py [--rounds 6] [--shown 10] [--on FOLDER]
 
-Real core and reader, simulated camera and relay. Rounds in which nobody looks and rounds in which three pages ask for
-the picture without a pause are taken in turn, so that whatever else this machine does falls on both. By hand; nothing
-is asserted, and on a busy machine only the difference says something.
+Real core and reader, simulated camera and relay. Rounds in which nobody asks, in which three ask for a picture without
+a pause and are refused, and in which they get it are taken in turn, so that whatever else this machine does falls on
+all. What the picture itself costs is the difference of the last two; a machine that others keep busy favours whatever
+is busy, so the processor time of its parts is told, too. By hand; nothing is asserted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -29,12 +31,14 @@ sys.path.insert(0, str(ROOT))
 
 from kiosk.channel import ChannelError  # noqa: E402
 from kiosk.demo_passes import draw  # noqa: E402
+from kiosk.reader.window import Window, packed  # noqa: E402
 from kiosk.verbs import CAMERA_PICTURE, FIGURES, SHOW, SIGN_IN, STATE, VIEW, CameraOf, Nothing, Show, SignIn, View  # noqa: E402
 from tests.fixtures.gate_parts import PIN, text_of  # noqa: E402
 from tests.fixtures.processes.device import Device, card, listed_device, residents  # noqa: E402
 
 LANE = "entry"
 LOOKERS = 3
+NOBODY, REFUSED, SHOWN = "nobody asks", "three are refused", "three look"
 CAMERA = "width = 1280\nheight = 720\n"
 console = Console()
 
@@ -92,22 +96,24 @@ class Lane:
         return sum(reader.decode_times.counts), reader.decode_times.sum_s
 
     @contextmanager
-    def looked_at(self) -> Iterator[list[int]]:
-        """While the block runs, several ask for the picture without a pause; how many came is in the list."""
+    def asked(self, how: str) -> Iterator[list[int]]:
+        """While the block runs, several ask for a picture without a pause; how many came is in the list."""
         self._guard.ask(VIEW, View(self._token, LANE))
         time.sleep(1.2)
+        lane = LANE if how == SHOWN else "none"
         stop, came = threading.Event(), [0] * LOOKERS
 
         def look(number: int) -> None:
             client = self._device.client("reader-guard")
             while not stop.wait(0.002):
                 try:
-                    came[number] += bool(client.ask(CAMERA_PICTURE, CameraOf(LANE)).jpeg)
+                    came[number] += bool(client.ask(CAMERA_PICTURE, CameraOf(lane)).jpeg)
                 except ChannelError:
                     continue
             client.close()
 
-        lookers = [threading.Thread(target=look, args=(number,)) for number in range(LOOKERS)]
+        count = 0 if how == NOBODY else LOOKERS
+        lookers = [threading.Thread(target=look, args=(number,)) for number in range(count)]
         for looker in lookers:
             looker.start()
         yield came
@@ -121,24 +127,39 @@ class Lane:
 
 
 def measure(lane: Lane, rounds: int, shown: int) -> dict[str, list[tuple[float, float]]]:
-    found: dict[str, list[tuple[float, float]]] = {"nobody looks": [], "three look": []}
+    found: dict[str, list[tuple[float, float]]] = {NOBODY: [], REFUSED: [], SHOWN: []}
     looks: dict[str, list[float]] = {name: [] for name in found}
     lane.wait_for_camera()
     lane.hold_up()
-    for _ in range(rounds):
-        before = lane.figures()
-        found["nobody looks"] += [lane.hold_up() for _ in range(shown)]
-        between = lane.figures()
-        with lane.looked_at() as came:
-            start = lane.figures()
-            found["three look"] += [lane.hold_up() for _ in range(shown)]
-            end = lane.figures()
-        console.print(f"pictures that came: {sum(came)}")
-        looks["nobody looks"].append((between[1] - before[1]) / max(1, between[0] - before[0]) * 1000)
-        looks["three look"].append((end[1] - start[1]) / max(1, end[0] - start[0]) * 1000)
+    for number in range(rounds * len(found)):
+        how = list(found)[number % len(found)]
+        with lane.asked(how) as came:
+            begun = lane.figures()
+            found[how] += [lane.hold_up() for _ in range(shown)]
+            ended = lane.figures()
+        looks[how].append((ended[1] - begun[1]) / max(1, ended[0] - begun[0]) * 1000)
+        console.print(f"{how}: {sum(came)} pictures came")
     for name, ms in looks.items():
         console.print(f"{name}: a look at a frame costs {statistics.mean(ms):.2f} ms on the mean")
     return found
+
+
+def own_costs(times: int = 200) -> None:
+    """Processor time of each part, by its own thread's clock."""
+    luma = np.random.default_rng(1).integers(0, 255, (720, 1280), dtype=np.uint8)
+    window = Window(time.monotonic)
+    parts = {
+        "a frame that nobody asked for": lambda: window.offer(luma),
+        "a frame that is copied, in the lane's thread": luma.copy,
+        "made small and packed, in the asking thread": lambda: packed(luma),
+    }
+    for name, part in parts.items():
+        taken = []
+        for _ in range(times):
+            began = time.thread_time_ns()
+            part()
+            taken.append((time.thread_time_ns() - began) / 1000)
+        console.print(f"{name}: {statistics.median(taken):.1f} microseconds")
 
 
 def main() -> None:
@@ -147,8 +168,9 @@ def main() -> None:
     parser.add_argument("--shown", type=int, default=10)
     parser.add_argument("--on", type=Path, default=None, help="a folder on the disk to measure")
     asked = parser.parse_args()
+    own_costs()
     folder = Path(tempfile.mkdtemp(prefix="view", dir=asked.on))
-    passes = 2 * asked.rounds * asked.shown + 10
+    passes = 3 * asked.rounds * asked.shown + 10
     device = listed_device(folder, residents(passes), passes, camera=CAMERA)
     try:
         with device.running("core", "reader"):
