@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -132,7 +133,7 @@ class Peers:
         """What the lane's reader counted; None while it is silent."""
         heard = self._readers.get(lane)
         silent = heard is None or self._monotonic() - heard[0] > READER_SILENT_S
-        return None if silent or heard is None else heard[1].figures
+        return None if silent or heard is None else _measured(heard[1].figures)
 
     def restarts_worth_telling(self) -> bool:
         """Whether a guard should hear of the reader's restarts."""
@@ -207,6 +208,14 @@ class Peers:
     def unsent(self) -> int:
         """Events that the centre does not have yet, by sync's last word."""
         return self._sync.unsent if self._sync else 0
+
+
+def _measured(said: verbs.ReaderFigures | None) -> verbs.ReaderFigures | None:
+    """What another process says that it measured, if it is numbers that a page can print."""
+    if said is None:
+        return None
+    numbers = (said.up_s, said.frames, said.fps, said.brightness or 0.0, said.exposure_us or 0, said.gain or 0.0)
+    return said if all(math.isfinite(number) and number >= 0 for number in numbers) else None
 
 
 def short_word(said: str) -> str:

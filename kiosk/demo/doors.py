@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from kiosk.demo import words
 from kiosk.demo.centre import DemoError
 from kiosk.demo.officer import COOKIE, Officer
-from kiosk.demo.town import COMPOUND, GUARD, OFFICERS, SUPERVISOR, Town, console
+from kiosk.demo.town import COMPOUND, GUARD, OFFICERS, SUPERVISOR, TECHNICIAN, Town, console
 from sync.hosts import KnownHosts
 
 HOST = "127.0.0.1"
@@ -50,7 +50,7 @@ class Door(NamedTuple):
 
 def doors_of(town: Town) -> list[Door]:
     """The doors in the order of a pass's way, from the form to the town's numbers."""
-    guards = tuple((name, town.pins[name]) for name in (GUARD, SUPERVISOR))
+    guards = tuple((name, town.pins[name]) for name in (GUARD, SUPERVISOR, TECHNICIAN))
     office = [Door(role, (role,), officer=name) for role, name in OFFICERS.items()]
     lanes = tuple(lane.name for lane in town.config.lane)
     resident, screen, guard = Door("resident", ("resident",)), Door("screen", lanes), Door("guard", ("guard",), guards)

@@ -31,7 +31,7 @@ from kiosk.verbs import GateState
 from sync.credential import BODY_BYTES, MAGIC
 
 COMPOUND, ELSEWHERE = 1, 2
-GUARD, SUPERVISOR = "王强", "赵敏"
+GUARD, SUPERVISOR, TECHNICIAN = "王强", "赵敏", "孙涛"
 OFFICERS = {"property": "王敏", "clerk": "李娜", "town": "周洁"}
 """Who works at the centre: role → name."""
 NEIGHBOURS = 600
@@ -87,7 +87,7 @@ class Town:
         say("add-compound", "幸福里", "Xingfu Li", "--id", str(COMPOUND))
         say("add-compound", "翠湖花园", "Cuihu Garden", "--id", str(ELSEWHERE))
         self.code = say("add-gate", str(COMPOUND), "东门")["enrolment_code"]
-        for name, role in ((GUARD, "guard"), (SUPERVISOR, "supervisor")):
+        for name, role in ((GUARD, "guard"), (SUPERVISOR, "supervisor"), (TECHNICIAN, "technician")):
             self.pins[name] = say("add-guard", str(COMPOUND), name, "--role", role, "--draw")["pin"]
 
     def _issue(self) -> None:

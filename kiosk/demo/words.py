@@ -110,8 +110,9 @@ TRY: Mapping[str, tuple[Pair, Pair, Pair]] = {
             "Present the resident’s card again: at once it repeats, after 10 seconds it is yellow and you decide.",
         ),
         (
-            "第二个人是主管，只有主管能封闭门口。",
-            "The second person is the supervisor. Only a supervisor can lock the gate down.",
+            "第二个人是主管，能封闭门口；第三个是技术员，在“技术细节”里能看摄像头画面。",
+            "The second person is the supervisor, who can lock the gate down; the third is a technician, who can look "
+            "through the camera under Details.",
         ),
     ),
     "property": (

@@ -164,6 +164,7 @@ VERBS = {
         verbs.SHOWN: verbs.ShownAfter(wait_s=0),
         verbs.LOCKDOWN: verbs.Lockdown("", "entry", True), verbs.LOOK_UP: verbs.LookUp("", ""),
         verbs.PRESENT_TEXT: verbs.PresentText("", "entry", ""), verbs.CONFIRM_TIME: verbs.ConfirmTime("", 1),
+        verbs.VIEW: verbs.View("", "entry"), verbs.FIGURES: verbs.Nothing(),
     },
     "core-sync": {
         verbs.EVENTS: EventsAfter("", 0), verbs.ACKNOWLEDGED: Acknowledged("", 0),
@@ -189,6 +190,17 @@ def test_a_reader_gone_bad_speaks_for_nobody_and_writes_no_lines_into_the_log(
     (decided,) = [event for event in read_events(core.bench.journal) if event.kind == "decided"]
     assert decided.source == "camera"
     assert "\n" not in caplog.text.strip()
+
+
+@pytest.mark.parametrize("name", ["up_s", "fps", "brightness", "gain"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1.0])
+def test_figures_of_a_reader_gone_bad_that_are_no_measurements_are_left_out(
+    core: Here, name: str, number: float
+) -> None:
+    times = verbs.Spread([0])
+    told = replace(verbs.ReaderFigures(up_s=1.0, frame_times=times, decode_times=times), **{name: number})
+    core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True, figures=told))
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).lanes[0].reader is None
 
 
 ORDERS = {
@@ -236,7 +248,11 @@ def test_each_socket_accepts_its_own_verbs_and_nobody_elses(core: Here) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    [v for v in VERBS["core-guard"] if v not in (verbs.SIGN_IN, verbs.SIGN_OUT, verbs.STATE, verbs.SHOWN)],
+    [
+        v
+        for v in VERBS["core-guard"]
+        if v not in (verbs.SIGN_IN, verbs.SIGN_OUT, verbs.STATE, verbs.SHOWN, verbs.FIGURES)
+    ],
     ids=lambda verb: verb.name,
 )
 def test_every_verb_of_the_page_but_signing_in_and_state_needs_a_session(core: Here, verb: ch.Verb[Any, Any]) -> None:
