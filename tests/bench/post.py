@@ -9,8 +9,8 @@ figures come from the same minutes, and the ratios say what the pages cost besid
 Ten times the line goes black at a random moment, until the page says so.
 
 All times are of this machine's one clock, a card's from when the core is asked about it: the page may hear of it before
-the light is lit. The simulated parts note when relay and light were commanded. Exits with 1
-where an aim is missed. By hand; on a busy machine its neighbours are measured too.
+the light is lit. The simulated parts note when relay and light were commanded. Exits with 1 where an aim is missed.
+By hand; on a busy machine its neighbours are measured too.
 """
 
 from __future__ import annotations
