@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.browsers.guard_browser import Post
+from tests.fixtures.browsers.old_browsers import LACKS, UNREADABLE
 from tests.fixtures.processes.running_post import RunningPost
 
 pytestmark = pytest.mark.slow
@@ -113,6 +114,33 @@ def test_an_answered_yellow_turns_green_at_once_and_a_second_tap_opens_nothing(g
     gate.settle()
     page.wait_for_selector(".act.open:not([disabled])")
     assert gate.rises() == before + 1
+
+
+@pytest.mark.parametrize("lacks", list(LACKS))
+def test_an_old_browser_opens_the_gate_once_with_each_button_that_says_so(
+    gate: RunningPost, post: Post, lacks: str
+) -> None:
+    before = gate.rises()
+    post.page.add_init_script(LACKS[lacks])
+    post.go("/")
+    post.page.wait_for_selector("body.live")
+    let_in(post, waiting(gate, post))
+    assert gate.rises() == before + 1
+    gate.settle()
+    serial = waiting(gate, post)
+    refused = f".panel:has-text('不放行，Lin'):has-text('{serial}-1-101')"
+    post.insist(lambda: post.page.click(".act.refuse:not([disabled])"), refused)
+    assert gate.rises() == before + 1
+
+
+def test_a_page_whose_script_cannot_be_read_says_so_before_the_gate_too(gate: RunningPost, post: Post) -> None:
+    post.page.route("**/post.js*", lambda route: route.fulfill(body=UNREADABLE, content_type="text/javascript"))
+    post.go("/")
+    post.page.wait_for_selector("#cut:visible:has-text('这一页没有在运行')")
+    assert "墙上的按钮随时能开门" in post.page.inner_text("#cut")
+    post.page.unroute("**/post.js*")
+    post.page.wait_for_selector("body.live")
+    post.complaints.clear()  # the browser's, of that script
 
 
 def test_two_guards_who_answer_differently_read_what_the_gate_did(browser: Any, gate: RunningPost, post: Post) -> None:
