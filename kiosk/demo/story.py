@@ -71,8 +71,8 @@ class Story:
         return [_jpeg(frame) for frame in burst(load_picture(self.printed(word)), self._seed, FRAMES)]
 
     def hold(self, lane: str, pictures: Sequence[bytes], frames_each: int = 2) -> verbs.PresentationAnswer | None:
-        """Hold pictures before a lane's camera; what the core said first, None if nothing was read. On a slow machine the
-        reader may take one showing for two."""
+        """Hold pictures before a lane's camera; what the core said first, None if nothing was read. On a slow machine
+        the reader may take one showing for two."""
         answer = self._reader.ask(verbs.SHOW, verbs.Show(lane, list(pictures), frames_each))
         return answer.presented[0] if answer.presented else None
 
