@@ -72,7 +72,7 @@ def test_a_household_without_a_pass_is_registered_and_let_in_again(
     page.wait_for_selector(f"#lines li:has-text('{says['done']}'):has-text('{dwelling}')")
     thumb.tell(f"no pass ({language})")
     assert gate.risen(before + 1) == before + 1 and thumb.taps == len(dwelling) + 3
-    gate.pass_through()
+    gate.settle()
     thumb = Thumb(post)
     thumb.tap("a.tool[href='/no-pass']")
     page.wait_for_selector("body.live")
@@ -80,7 +80,7 @@ def test_a_household_without_a_pass_is_registered_and_let_in_again(
     page.locator(f"#lines li:has-text('{dwelling}')").nth(1).wait_for()
     thumb.tell(f"no pass, again ({language})")
     assert gate.risen(before + 2) == before + 2 and thumb.taps == 2
-    gate.pass_through()
+    gate.settle()
     assert not post.complaints
     post.context.close()
 
@@ -110,7 +110,7 @@ def test_a_family_of_four_goes_through_behind_one_code(browser: Any, gate: Runni
     post.page.wait_for_selector(f"#lines .badge:has-text('{SAYS[language]['family']}')")
     thumb.tell(f"family of four ({language})")
     for _ in range(4):
-        gate.pass_through()
+        gate.settle()
     line = post.page.locator(f"#lines li:has-text('{serial}-1-101'):has(.badge:has-text('{SAYS[language]['family']}'))")
     badges = line.locator(f".badge:has-text('{SAYS[language]['passed']}')")
     badges.nth(3).wait_for()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pytest
@@ -21,20 +20,6 @@ pytestmark = pytest.mark.slow
 
 PATIENCE_MS = 90_000
 """Sync may be silent for 45 s before the core calls the centre away."""
-TAPS, TAP_MS = 6, 15_000
-
-
-def again(act: Callable[[], object], page: Any, selector: str, state: str = "visible") -> None:
-    """Do what a guard does until the page shows that it was done: on a slow machine an act may come late, and then the
-    page says that the gate did not move."""
-    from playwright.sync_api import TimeoutError as TookTooLong
-
-    for _ in range(TAPS):
-        with suppress(TookTooLong):
-            act()
-            page.wait_for_selector(selector, state=state, timeout=TAP_MS)
-            return
-    raise AssertionError(f"{selector} is not {state}")
 
 
 @pytest.fixture(scope="module")
@@ -87,24 +72,23 @@ class Pages:
 
     def open_somewhere(self) -> None:
         """A guard opens, whatever is broken; the reason can wait."""
-        before, page = self.gate.rises(), self.posts[0].page
+        before, post = self.gate.rises(), self.posts[0]
 
         def tap() -> None:
             assert self.gate.rises() == before
-            self.posts[0].settled()
-            page.click(".act.open")
+            post.settled()
+            post.page.click(".act.open")
 
-        again(tap, page, "#sheet .choices")
+        post.insist(tap, "#sheet .choices")
         assert self.gate.rises() == before + 1
-        page.keyboard.press("Escape")
-        page.wait_for_selector("#sheet", state="hidden")
+        post.page.keyboard.press("Escape")
+        post.page.wait_for_selector("#sheet", state="hidden")
         self.gate.settle()
-        self.gate.until(lambda state: all(lane.phase == "idle" for lane in state.lanes))
 
     def acknowledge(self) -> None:
         """One guard has seen what began; then no page asks any more."""
-        page = self.posts[1].page
-        again(lambda: page.click(".caution button"), page, ".caution", "hidden")
+        post = self.posts[1]
+        post.insist(lambda: post.page.click(".caution button"), ".caution", "hidden")
         self.lack(".caution")
 
     def close(self) -> None:
@@ -177,7 +161,7 @@ def press_and_hold(post: Post, act: str, lane: str, on: int) -> None:
         else:  # it was done, though no answer came
             post.go("/")
 
-    again(press, post.page, ".panel")
+    post.insist(press, ".panel")
     post.page.wait_for_selector("body.live")
 
 

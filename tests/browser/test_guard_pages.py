@@ -10,6 +10,7 @@ from tests.fixtures.browsers.chromium import EVERY_LOOK, box, boxes
 from tests.fixtures.browsers.guard_browser import Post
 from tests.fixtures.browsers.guard_program import Program
 from tests.fixtures.browsers.guard_stage import NOW_MS
+from tests.fixtures.browsers.old_browsers import ALL_OF_THEM, LACKS, UNREADABLE
 
 
 @pytest.fixture
@@ -284,20 +285,6 @@ def test_without_script_the_post_still_opens(browser, program: Program) -> None:
 
 # --- old browsers -----------------------------------------------------------------------------------------------------
 
-LACKS = {
-    "event.submitter": "delete SubmitEvent.prototype.submitter",
-    "requestSubmit": "delete HTMLFormElement.prototype.requestSubmit",
-    "FormData with a button": "const F = FormData; window.FormData = function (form) { return new F(form); }",
-    "AbortSignal.timeout": "delete AbortSignal.timeout",
-    "replaceChildren": "for (const of of [Element, Document, DocumentFragment]) delete of.prototype.replaceChildren",
-    "prepend and replaceWith": "for (const name of ['prepend', 'append', 'replaceWith', 'before', 'after']) "
-    "for (const of of [Element, CharacterData, DocumentFragment]) delete of.prototype[name]",
-    "pointer events": "delete window.PointerEvent",
-    "fetch": "delete window.fetch; delete window.AbortController",
-    "sound": "delete window.AudioContext; delete window.webkitAudioContext",
-}
-ALL_OF_THEM = "; ".join(LACKS.values())
-
 
 @pytest.mark.parametrize(
     "lacks",
@@ -339,9 +326,7 @@ def test_a_lane_screen_in_an_old_browser_shows_the_lane(browser, program: Progra
 @pytest.mark.slow
 def test_a_page_whose_script_cannot_be_read_says_so_and_draws_itself_anew(browser, program: Program) -> None:
     post = Post(browser, program, "phone", "zh")
-    post.page.route(
-        "**/post.js*", lambda route: route.fulfill(body="a ||= b ??= c?.(; }", content_type="text/javascript")
-    )
+    post.page.route("**/post.js*", lambda route: route.fulfill(body=UNREADABLE, content_type="text/javascript"))
     post.page.fill("[name=name]", "王建国")
     post.page.fill("[name=pin]", "2468")
     post.page.click("button.act")
