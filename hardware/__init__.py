@@ -216,7 +216,7 @@ class Lights(Protocol):
     """The lane's lamps and buzzer. Dark when claimed, dark when closed."""
 
     def show(self, signal: Signal) -> None:
-        """Exactly this lamp, at once; yellow and red also sound their tone, anew with each call. Does not wait."""
+        """Exactly this lamp, at once; green, yellow and red also sound, anew with each call. Does not wait."""
         ...
 
     @property

@@ -24,8 +24,8 @@ from hardware import INPUTS, LIGHTS, HardwareError, LaneParts, Signal, Wiring
 from hardware.board import HeaderChip, find_header_chip
 from hardware.levels import SampledInputs
 
-TONES = {Signal.YELLOW: (0.12, 0.1, 2), Signal.RED: (0.35, 0.1, 1)}
-"""Seconds on, seconds off, how often."""
+TONES = {Signal.GREEN: (0.06, 0.1, 1), Signal.YELLOW: (0.12, 0.1, 2), Signal.RED: (0.5, 0.1, 1)}
+"""Seconds on, seconds off, how often: by its pattern alone each is told from the others."""
 SAMPLES_PER_HOLD = 3
 FASTEST_POLL_S, SLOWEST_POLL_S = 0.002, 0.007
 """Never a multiple of 10 ms: what mains couple into a long wire at 50 or 100 Hz must not look like a level."""

@@ -17,13 +17,17 @@ from pathlib import Path
 
 import msgspec
 
+SLOWED_C = 80.0
+"""From here on the firmware slows the processor down, on every model (Raspberry Pi documentation, "Frequency
+management and thermal control")."""
+
 
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     """One reading. None is what this board or kernel does not tell.
 
     ``card_used``: the part of an eMMC's life that is used up (1.1: more than all), ``reserve_low``: most of its spare
-    blocks are. ``disk_errors`` are those of all ext4 file systems. Sizes are in bytes; ``disk_free`` is of the folder
-    where the state is.
+    blocks are. ``disk_errors`` are those of all ext4 file systems. Sizes are in bytes; ``disk_free`` and
+    ``disk_size`` are of the file system where the state is.
     """
 
     undervoltage: bool | None = None
@@ -32,12 +36,21 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     card_used: float | None = None
     reserve_low: bool | None = None
     disk_free: int | None = None
+    disk_size: int | None = None
     memory_free: int | None = None
     load: float | None = None
+
+    @property
+    def throttled(self) -> bool | None:
+        """Whether heat or supply slow the processor down; None where the board says neither."""
+        hot = None if self.celsius is None else self.celsius >= SLOWED_C
+        known = [one for one in (self.undervoltage, hot) if one is not None]
+        return any(known) if known else None
 
 
 def read_vitals(state: Path, root: Path = Path("/")) -> Vitals:
     """Look at everything once. Never raises; it may hang as long as a broken disk does."""
+    free, size = _disk(state)
     reserves = _numbers(root.glob("sys/block/mmcblk*/device/pre_eol_info"))
     return Vitals(
         undervoltage=_undervoltage(root),
@@ -45,7 +58,8 @@ def read_vitals(state: Path, root: Path = Path("/")) -> Vitals:
         disk_errors=_sum(_numbers(root.glob("sys/fs/ext4/*/errors_count"))),
         card_used=_card_used(root),
         reserve_low=max(reserves) > 1 if any(reserves) else None,
-        disk_free=_disk_free(state),
+        disk_free=free,
+        disk_size=size,
         memory_free=_memory_free(root),
         load=_load(root),
     )
@@ -72,12 +86,13 @@ def _card_used(root: Path) -> float | None:
     return max(tenths) / 10 if any(tenths) else None
 
 
-def _disk_free(state: Path) -> int | None:
+def _disk(state: Path) -> tuple[int | None, int | None]:
+    """Room that programs may fill, and the whole."""
     try:
         found = os.statvfs(state)
     except OSError:
-        return None
-    return found.f_bavail * found.f_frsize
+        return None, None
+    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
 def _memory_free(root: Path) -> int | None:

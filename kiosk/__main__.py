@@ -94,14 +94,17 @@ def core(config: Config) -> None:
     from kiosk.core.clock import Clock
     from kiosk.core.gate import DISK_S, Gate
     from kiosk.core.guards.acts import GuardActs
+    from kiosk.core.guards.family import FamilyThrough
     from kiosk.core.guards.live import LiveList
     from kiosk.core.guards.post import GuardSessions, KeptSessions, this_boot
+    from kiosk.core.guards.provisional import KeptEntries, ProvisionalEntries
     from kiosk.core.guards.tries import KeptTries
     from kiosk.core.journal import Journal
     from kiosk.core.kept import Kept, Memory, Statements
     from kiosk.core.lanes.lane_run import LaneRun
     from kiosk.core.loop import CoreLoop
     from kiosk.core.mirror import Mirror
+    from kiosk.core.report import versions
     from kiosk.core.vitals import BoardWatch
     from kiosk.core.vouching import Vouching
     from kiosk.service import Service, log_to_stdout
@@ -130,13 +133,17 @@ def core(config: Config) -> None:
     own_scope = anchor.compound if anchor else 0
     book = Book(journal, clock, live.tell)
     gate = Gate(runs, book, journal, mirror, clock, kept, own_scope, time.monotonic)
-    acts = GuardActs(gate, book, mirror, kept, time.monotonic)
+    entries = Kept(config.core_state / "provisional.json", KeptEntries(), patience_s=DISK_S)
+    provisional = ProvisionalEntries(gate, book, mirror, clock, entries)
+    family = FamilyThrough(gate, book, mirror, clock, time.monotonic)
+    acts = GuardActs(gate, book, mirror, kept, time.monotonic, provisional, family)
     tries = Kept(config.core_state / "tries.json", KeptTries(), patience_s=DISK_S)
     sessions = Kept(config.core_state / "sessions.json", KeptSessions(), patience_s=DISK_S)
     post = GuardSessions(lambda: mirror.vouched.accounts, time.monotonic, tries, sessions, this_boot())
     running = CoreLoop(
-        config, anchor, gate, book, acts, live, journal, mirror, clock, kept, post, time.monotonic, board.vitals
-    )
+        config, anchor, gate, book, acts, live, journal, mirror, clock, kept, post, time.monotonic, board.vitals,
+        versions(),
+    )  # fmt: skip
     running.begin()
     pairs = ("core-reader", "core-guard", "core-sync")
     running.serve({pair: _listener(config, pair) for pair in pairs})
@@ -209,6 +216,7 @@ def guard(config: Config) -> None:
     import gevent
 
     from kiosk.guard.app import create_app
+    from kiosk.guard.lane.sounds import Sounds
     from kiosk.guard.line import CoreLine, GuardSettings
     from kiosk.service import Service, log_to_stdout
     from sync.serving import ServeError, serve, tls_of
@@ -224,6 +232,12 @@ def guard(config: Config) -> None:
         demo_passes=passes,
         secure_cookies=bool(config.guard.tls_cert),
         screen_elsewhere=config.guard.screen_elsewhere,
+        sounds=Sounds(
+            config.screen.volume,
+            config.screen.night_volume,
+            config.screen_night,
+            Path(config.screen.voices) if config.screen.voices else None,
+        ),
         hosts=(*config.guard.hosts, *filter(None, [config.screen.tls_name])),
     )
     app = create_app(CoreLine(config.socket("core-guard"), config.socket("reader-guard")), settings)

@@ -74,6 +74,12 @@ class ScreenSection(_Section, frozen=True):
     touch: bool = False
     """Touch screens reach the page; nothing does without it, and keyboards and mice never do."""
     sound: Literal["none", "hdmi", "jack"] = "none"
+    volume: int = 80
+    """Of the screen's sounds, in percent; at ``night`` it is ``night_volume``."""
+    night_volume: int = 30
+    night: str = "22:00-07:00"
+    voices: str = ""
+    """Folder of spoken words (``grant.1-zh.ogg`` and so on); empty: tones alone."""
     tls_name: str = ""
     """With HTTPS, the name in the page's certificate."""
 
@@ -149,6 +155,12 @@ class Config(_Section, frozen=True, kw_only=True):
         return lane.title_zh or zh, lane.title_en or en
 
     @property
+    def screen_night(self) -> tuple[int, int]:
+        """From which minute of the day until which the screen's sounds are low."""
+        begins, _, ends = self.screen.night.partition("-")
+        return _minute(begins), _minute(ends)
+
+    @property
     def real_cameras(self) -> int:
         """How many cameras the device should have."""
         return sum(camera.part != "simulated" for camera in self.camera)
@@ -157,6 +169,17 @@ class Config(_Section, frozen=True, kw_only=True):
         """What is not real on this device, for the permanent banner."""
         lanes = [f"barrier {lane.name}" for lane in self.lane if lane.part == "simulated"]
         return lanes + [f"camera {camera.lane}" for camera in self.camera if camera.part == "simulated"]
+
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+
+
+def _minute(clock: str) -> int:
+    """The minute of the day of ``22:00``. Raises ValueError."""
+    found = _CLOCK.fullmatch(clock.strip())
+    if found is None:
+        raise ValueError(clock)
+    return int(found[1]) * 60 + int(found[2])
 
 
 _AT_PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$")
@@ -234,6 +257,10 @@ def _problems(config: Config) -> Iterator[str]:
 def _screen_problems(config: Config) -> Iterator[str]:
     if config.screen.lane and config.screen.lane not in {lane.name for lane in config.lane}:
         yield f"screen.lane: no lane is named {config.screen.lane!r}"
+    try:
+        _ = config.screen_night
+    except ValueError:
+        yield f"screen.night: {config.screen.night!r} is not like 22:00-07:00"
     if config.screen.display == "none":
         return
     if config.guard.host not in ("0.0.0.0", "::", "127.0.0.1"):
@@ -290,6 +317,8 @@ def _range_problems(config: Config) -> Iterator[str]:
             yield f"{key}: {value} is not between {low} and {high}"
 
     yield from outside("guard.port", config.guard.port, 0, 65535)
+    yield from outside("screen.volume", config.screen.volume, 0, 100)
+    yield from outside("screen.night_volume", config.screen.night_volume, 0, 100)
     yield from outside("screen.grant_s", config.screen.grant_s, 0.5, 60)
     yield from outside("screen.other_s", config.screen.other_s, 0.5, 60)
     yield from outside("simulated.passage_after_s", config.simulated.passage_after_s or 0.0, 0, 60)

@@ -35,6 +35,8 @@ class Restarts:
         self._run = ""
         self._ending: Ending | None = None
         self._known: tuple[Restart, ...] = ()
+        self.count = 0
+        """All of them so far."""
 
     def ending(self, said: Ending) -> None:
         self._ending = said
@@ -50,6 +52,7 @@ class Restarts:
             return None
         restart = Restart(now, now_ms, said.why if said else "", said.lane if said else "")
         self._known = (*self._known[-KEPT:], restart)
+        self.count += 1
         return restart
 
     def last_hour(self, now: float) -> tuple[Restart, ...]:

@@ -5,7 +5,8 @@ The file in force is named by the text file ``current`` beside it and is never r
 the old file's ``-wal`` and bring revoked passes back. So a rebuilt list is a new file, and ``current`` is replaced.
 
 Cards lose bits. SQLite sees that in its pages, seldom in their content: so each row, and what the list says of itself,
-bears a mark over its values (CRC-32). What was written before there were marks is taken as it is.
+bears a mark over its values (CRC-32). What was written before there were marks is taken as it is. What rows have got
+since has a mark of its own, so that earlier versions still find the first one right.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import threading
 import time
 import unicodedata
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,7 +43,7 @@ PATIENCE_S = 3.0
 CHECK_S = 600.0
 ALONE_S = 10.0
 """How long a file is read alone before it is opened in the ordinary way again."""
-_LOOK_UP_LIMIT = 20
+LOOK_UP_LIMIT = 20
 _MOST_SIGNED = 20_000
 _MOST_META = 1000
 _LONGEST_NAME = 300
@@ -70,11 +71,13 @@ _COLUMNS: dict[str, Any] = {
     "attention": int,
     "lanes": str,
 }
-_COLUMN_NAMES = list(_COLUMNS)
-_MARKED = {**_COLUMNS, "mark": int}
-_SELECT = f"SELECT {', '.join(_MARKED)} FROM credential"  # noqa: S608
-_UNMARKED = f"SELECT {', '.join(_COLUMNS)}, NULL FROM credential"  # noqa: S608
-_UPSERT = f"INSERT OR REPLACE INTO credential ({', '.join(_MARKED)}) VALUES ({', '.join('?' * len(_MARKED))})"  # noqa: S608
+_FURTHER: dict[str, Any] = {"terms": str, "look": str}
+"""What rows have got since there were lists. NULL, with its mark, in a row that has nothing of it."""
+_ADDED: dict[str, Any] = {"mark": int, **_FURTHER, "further_mark": int}
+_WRITTEN = {**_COLUMNS, **_ADDED}
+_UPSERT = f"INSERT OR REPLACE INTO credential ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"  # noqa: S608
+_FURTHER_UNTIL = "further"
+"""Up to this revision every row was written by a program that knows all of :data:`_FURTHER`."""
 _UPSERT_SIGNED = (
     "INSERT OR REPLACE INTO signed (purpose, item, compound, epoch, revision, body, signature, must) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -144,6 +147,11 @@ def is_name(term: str) -> bool:
     return not _SHORT_CODE.fullmatch(folded) and not any(sign.isdigit() for sign in folded)
 
 
+def fold_dwelling(term: str) -> str:
+    """As :func:`fold`, for a dwelling: words such as 栋 and 室 make no difference either."""
+    return fold(_ADDRESS_WORDS.sub("", fold(term)))
+
+
 def _folded(column: str) -> str:
     """The same of a column, as SQL; an index is over it."""
     for sign in SIGNS:
@@ -154,7 +162,7 @@ def _folded(column: str) -> str:
 _LOOK_UP = (
     "{} WHERE "
     + " OR ".join(f"({_folded(column)} = ?1 AND {column} <> '')" for column in _SEARCHED)
-    + (f" ORDER BY number LIMIT {_LOOK_UP_LIMIT}")
+    + " ORDER BY number LIMIT ?2"
 )
 
 
@@ -175,24 +183,33 @@ def _mark(values: object) -> int:
 
 
 def _values(row: CredentialRow) -> tuple[Any, ...]:
-    """What is written of a row, in order of the columns, and its mark."""
+    """What is written of a row, in order of the columns."""
     values = (
         credential_id(row.scope, row.serial), row.revision, row.kind, row.medium, row.not_before_step,
         row.validity_hours, row.random, row.state, row.valid_until_ms, row.number, row.label, row.dwelling,
         row.plate, row.short_code, row.household, int(row.attention), row.lanes,
     )  # fmt: skip
-    return (*values, _mark(values))
+    further = (row.terms, row.look)
+    return (*values, _mark(values), *(_marked_further(values, further) if any(further) else (None,) * 3))
+
+
+def _marked_further(values: Iterable[Any], further: Sequence[Any]) -> tuple[Any, ...]:
+    """With a mark that ties them to this very writing of the row."""
+    return (*further, _mark([*values, *further]))
 
 
 def _row(values: tuple[Any, ...]) -> CredentialRow:
     """Raises RowDamaged where the file holds what no writer of ours put there."""
-    *written, mark = values
+    written, (mark, *further) = values[: len(_COLUMNS)], values[len(_COLUMNS) :]
     number, *rest = written
     if not isinstance(number, int):
         raise RowDamaged("a credential has no number")
     if mark is not None and mark != _mark(written):
         raise RowDamaged(f"credential {number} is not as it was written")
-    fields = dict(zip(_COLUMN_NAMES[1:], rest, strict=True))
+    if any(value is not None for value in further) and tuple(further) != _marked_further(written, further[:-1]):
+        raise RowDamaged(f"credential {number}: its terms are not as they were written")
+    fields = dict(zip([*_COLUMNS][1:], rest, strict=True))
+    fields |= {name: value or "" for name, value in zip(_FURTHER, further, strict=False)}
     fields |= {"scope": number >> 32, "serial": number & 0xFFFFFFFF, "attention": bool(fields["attention"])}
     try:
         return msgspec.convert(fields, CredentialRow)
@@ -207,7 +224,7 @@ def create(path: Path, compound: int, epoch: str) -> None:
     db = Database(path)
     try:
         db.conn.execute("PRAGMA page_size = 4096")
-        db["credential"].create(_MARKED, pk="id")  # type: ignore[union-attr]
+        db["credential"].create(_WRITTEN, pk="id")  # type: ignore[union-attr]
         _index_searched(db.conn)
         db["signed"].create(  # type: ignore[union-attr]
             {"purpose": str, "item": str, "compound": int, "epoch": str, "revision": int, "body": bytes,
@@ -215,7 +232,8 @@ def create(path: Path, compound: int, epoch: str) -> None:
             pk=("purpose", "item"),
         )  # fmt: skip
         db["meta"].create({"name": str, "value": str}, pk="name")  # type: ignore[union-attr]
-        meta = {"schema": SCHEMA_VERSION, "compound": compound, "epoch": epoch, "revision": 0, "as_of_ms": 0}
+        meta = {"schema": SCHEMA_VERSION, "compound": compound, "epoch": epoch, "revision": 0, "as_of_ms": 0,
+                _FURTHER_UNTIL: 0}  # fmt: skip
         texts = _marked({name: str(value) for name, value in meta.items()})
         db.conn.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", list(texts.items()))
         db.conn.commit()
@@ -244,8 +262,9 @@ class ListWriter:
             self._conn.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'DELETE'}")
             self._conn.execute("PRAGMA synchronous = FULL")
             self._meta = _read_meta(self._conn)
-            if not _has_marks(self._conn):
-                self._conn.execute("ALTER TABLE credential ADD COLUMN mark INTEGER")
+            for column in _ADDED.keys() - _columns_of(self._conn):
+                kind = "INTEGER" if _ADDED[column] is int else "TEXT"
+                self._conn.execute(f"ALTER TABLE credential ADD COLUMN {column} {kind}")
             with suppress(sqlite3.OperationalError):  # of an earlier version; without an index it is only slow
                 _index_searched(self._conn)
         except _FAILURES as err:
@@ -262,6 +281,15 @@ class ListWriter:
     @property
     def compound(self) -> int:
         return int(self._meta["compound"])
+
+    @property
+    def partial(self) -> bool:
+        """Whether an earlier version wrote rows of it, so that what rows have got since may be missing in them."""
+        return self._meta.get(_FURTHER_UNTIL) != self._meta["revision"]
+
+    def vouch(self) -> None:
+        """Note that every row is as whole as the centre has it: the list just came from there."""
+        self._write((), (), {_FURTHER_UNTIL: self.cursor.revision})
 
     def apply(self, page: Page) -> None:
         """Put a page's rows, its cursor and, when it ends the catch-up, ``last_serial`` in one transaction.
@@ -290,7 +318,8 @@ class ListWriter:
         self._write((), (), {"as_of_ms": as_of_ms})
 
     def _write(self, rows: Iterable[CredentialRow], signed: Iterable[Signed], meta: Mapping[str, int]) -> None:
-        texts = _marked(self._meta | {name: str(value) for name, value in meta.items()})
+        whole = {} if self.partial or "revision" not in meta else {_FURTHER_UNTIL: meta["revision"]}
+        texts = _marked(self._meta | {name: str(value) for name, value in {**meta, **whole}.items()})
         try:
             with _transaction(self._conn) as conn:
                 conn.executemany(_UPSERT, _kept(conn, rows))
@@ -333,8 +362,14 @@ def _kept(conn: sqlite3.Connection, rows: Iterable[CredentialRow]) -> Iterator[t
             yield _values(row)
 
 
-def _has_marks(conn: sqlite3.Connection) -> bool:
-    return any(column[1] == "mark" for column in conn.execute("PRAGMA table_info(credential)"))
+def _columns_of(conn: sqlite3.Connection) -> set[str]:
+    return {column[1] for column in conn.execute("PRAGMA table_info(credential)")}
+
+
+def _selecting(columns: set[str]) -> str:
+    """Reads rows of a list of whatever version: NULL stands for a column that this one has not."""
+    named = (name if name in columns or name in _COLUMNS else "NULL" for name in _WRITTEN)
+    return f"SELECT {', '.join(named)} FROM credential"  # noqa: S608
 
 
 def _marked(meta: Mapping[str, str]) -> dict[str, str]:
@@ -431,7 +466,7 @@ class ListReader:
             conn.execute("PRAGMA query_only = 1")
             if alone:
                 conn.execute("PRAGMA locking_mode = EXCLUSIVE")  # needs no -shm: the index of the log is in memory
-            self._select = _SELECT if _has_marks(conn) else _UNMARKED  # the first look at the file itself
+            self._columns = _columns_of(conn)  # the first look at the file itself
         except BaseException:
             conn.close()
             raise
@@ -464,21 +499,31 @@ class ListReader:
             raise ListError(f"{self.path.name}: {err}") from err
         return found
 
+    def _rows(self, sql: str, values: tuple[Any, ...], seconds: float) -> list[Any]:
+        """``{}`` in the statement stands for the selection of rows. The writer may have added columns since."""
+
+        def read() -> list[Any]:
+            if not _WRITTEN.keys() <= self._columns:
+                self._columns = _columns_of(self._conn)
+            return self._conn.execute(sql.format(_selecting(self._columns)), values).fetchall()
+
+        return self._ask(read, seconds)
+
     def _all(self, sql: str, values: tuple[Any, ...] = (), seconds: float = 0.0) -> list[Any]:
         return self._ask(lambda: self._conn.execute(sql, values).fetchall(), seconds or self._patience_s)
 
     def find(self, scope: int, serial: int) -> CredentialRow | None:
         """The row of one credential. Raises RowDamaged for one that is not as it was written."""
-        found = self._all(f"{self._select} WHERE id = ?", (credential_id(scope, serial),), FIND_S)
+        found = self._rows("{} WHERE id = ?", (credential_id(scope, serial),), FIND_S)
         return _row(found[0]) if found else None
 
-    def look_up(self, term: str) -> list[CredentialRow]:
+    def look_up(self, term: str, most: int = LOOK_UP_LIMIT) -> list[CredentialRow]:
         """Rows whose dwelling, plate, number or short code is ``term`` (:func:`fold`), with or without words such as
-        栋 and 室; at most 20, in order of number. Part of it finds nothing."""
+        栋 and 室; at most ``most``, in order of number. Part of it finds nothing."""
         folded = fold(term)
-        wanted = dict.fromkeys(text for text in (folded, fold(_ADDRESS_WORDS.sub("", folded))) if text)
-        found = (row for text in wanted for row in self._all(_LOOK_UP.format(self._select), (text,), FIND_S))
-        return [_row(values) for values in itertools.islice(found, _LOOK_UP_LIMIT)]
+        wanted = dict.fromkeys(text for text in (folded, fold_dwelling(term)) if text)
+        found = (row for text in wanted for row in self._rows(_LOOK_UP, (text, most), FIND_S))
+        return [_row(values) for values in itertools.islice(found, most)]
 
     def meta(self) -> dict[str, str]:
         """schema, compound, epoch, revision, as_of_ms and ``last_serial/SCOPE``, as texts."""
@@ -501,8 +546,8 @@ class ListReader:
         if self._all("PRAGMA quick_check(1)", (), seconds) != [("ok",)]:
             raise ListError(f"{self.path.name} is damaged")
         after = -1
-        asked = f"{self._select} WHERE id > ? ORDER BY id LIMIT ?"
-        while rows := self._all(asked, (after, _READ_AT_ONCE), max(0.01, until - time.monotonic())):
+        asked = "{} WHERE id > ? ORDER BY id LIMIT ?"
+        while rows := self._rows(asked, (after, _READ_AT_ONCE), max(0.01, until - time.monotonic())):
             for values in rows:
                 _row(values)
             after = rows[-1][0]

@@ -135,6 +135,46 @@ class Window(msgspec.Struct, frozen=True):
     to_minute: int
     days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
 
+    @property
+    def can_be(self) -> bool:
+        """One that ends before it begins goes over midnight; it belongs to the day on which it began."""
+        begins, ends = 0 <= self.from_minute < 1440, 0 < self.to_minute <= 1440
+        return begins and ends and self.from_minute != self.to_minute and set(self.days) <= set(range(1, 8))
+
+
+MOST_ENTRIES = 1000
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A pass's own terms. They take away from what the rules leave open, and add nothing. ``hours``: only in these
+    windows; none: at any hour. ``entries``: so many in all; 0: any number. ``one_day``: after its first entry it is
+    good on that day only."""
+
+    hours: tuple[Window, ...] = ()
+    entries: int = 0
+    one_day: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether a gate must remember the entries of the pass as long as it is good."""
+        return self.entries > 0 or self.one_day
+
+
+def read_terms(text: str) -> Terms:
+    """The terms of a row; an empty text says none. Raises ProtocolError for terms that this program does not know."""
+    try:
+        terms = msgspec.json.decode(text, type=Terms) if text else Terms()
+    except msgspec.MsgspecError as err:
+        raise ProtocolError(f"unknown terms: {err}") from err
+    if not (all(window.can_be for window in terms.hours) and 0 <= terms.entries <= MOST_ENTRIES):
+        raise ProtocolError("terms that cannot be")
+    return terms
+
+
+def write_terms(terms: Terms) -> str:
+    """As a row has them: an empty text where there are none."""
+    return "" if terms == Terms() else msgspec.json.encode(terms).decode()
+
 
 EXTENSION_HOURS = 400 * 24
 """The office extends by 400 days at most in one go; that much a card of any age may be extended, unless the compound
@@ -161,6 +201,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Uses of an entry lane in the compound's local day, for residents."""
     quota_kind_day: dict[str, int] = {}
     """The same by kind of pass, for other kinds than residents: a visitor's, a contractor's, a car's."""
+    entries_kind: dict[str, int] = {}
+    """By kind: entries of one pass in all; a kind that is not named has any number."""
     grace_s: int = 300
     """So long after the end of its hours a kind is still let in."""
     both_ways_counted: bool = False
@@ -173,6 +215,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How long a refer waits for the guard before it is a deny."""
     override_budget: int = 10
     """Overrides of one guard in 12 hours before the supervisor is told; they still open."""
+    provisional_days: int = 1
+    """How long a household without a pass is let in after a guard has registered it."""
     extension_hours: dict[str, int] = msgspec.field(
         default_factory=lambda: dict.fromkeys(
             ("resident", "household_staff", "property_staff", "shop", "official", "vehicle"), EXTENSION_HOURS
@@ -181,17 +225,33 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """By kind: how long after the end that is signed in it a credential may be good because the list says so. A kind
     that is not named (visitors, contractors): not at all. The root does not sign the list's rows."""
 
+    def terms_for(self, kind: str, own: Terms) -> Terms:
+        """What holds for one pass beside what holds for all: its own terms, and the fewest entries that they or the
+        rule for its kind allow."""
+        entries = [most for most in (own.entries, self.entries_kind.get(kind, 0)) if most]
+        return msgspec.structs.replace(own, entries=min(entries, default=0))
+
     def honoured_ms(self, kind: str, signed_until_ms: int) -> int:
         """The latest end (UTC milliseconds) that a list may give to a credential, by the end that is signed in it."""
         return signed_until_ms + self.extension_hours.get(kind, 0) * 3_600_000
 
 
 class CompoundBody(msgspec.Struct, frozen=True, kw_only=True):
-    """``setting``, item ``compound``."""
+    """``setting``, item ``compound``. What follows the time zone is for the lanes' screens; an older centre says none
+    of it, and an older gate ignores it."""
 
     name_zh: str
     name_en: str
     timezone: str = "Asia/Shanghai"
+    desk_zh: str = ""
+    desk_en: str = ""
+    """Where passes are collected and extended."""
+    desk_hours: tuple[Window, ...] = ()
+    """When somebody is there; empty: not said."""
+    form_url: str = ""
+    """Where people apply who have no pass; empty: not said."""
+    label_shown: bool = False
+    """Whether a lane shows the masked name of whom it lets in."""
 
 
 class GateBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -284,6 +344,10 @@ class CredentialRow(msgspec.Struct, frozen=True, kw_only=True):
     attention: bool = False
     lanes: str = ""
     """Names of the lanes it may use, comma-separated; empty: all."""
+    terms: str = ""
+    """The pass's own terms (:class:`Terms` as JSON); empty: none."""
+    look: str = ""
+    """What a guard shall look for where ``attention`` is set, of :data:`sync.terms.LOOKS`; empty: nothing is told."""
 
 
 class Page(msgspec.Struct, kw_only=True):
@@ -342,8 +406,13 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     commanded_ms: int = 0
     by: str = ""
     why: str = ""
+    dwelling: str = ""
+    """For which dwelling a guard opened or refused, where the guard says so: as the list writes it, or as typed."""
     count: int = 0
     repeats: int = 0
+    household: int = 0
+    """Of a ``provisional``: the household's number in the list; 0: it is not in this gate's list."""
+    until_ms: int = 0
     list_revision: int = 0
     list_age_s: int = -1
     slow_disk: bool = False
@@ -363,6 +432,8 @@ class EventUpload(msgspec.Struct, kw_only=True):
     before: bytes
     events: list[str]
     hole: bool = False
+    lanes: dict[str, str] = {}
+    """Name → direction of each lane that the device has."""
 
 
 class EventReceipt(msgspec.Struct):
@@ -449,6 +520,8 @@ class EventBatch(msgspec.Struct):
     events: list[str]
     newest: int
     closed: bool = False
+    lanes: dict[str, str] = {}
+    """Name → direction of each lane that this device has."""
 
 
 class Acknowledged(msgspec.Struct):
@@ -468,6 +541,8 @@ class SyncState(msgspec.Struct, kw_only=True):
     unsent: int = 0
     caught_up: bool = False
     list_changed: bool = False
+    up_s: float | None = None
+    """How long this run of sync has lasted."""
 
 
 class Nonce(msgspec.Struct):

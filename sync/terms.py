@@ -19,10 +19,17 @@ Reason = Literal[
     Misreading,
     "no_list", "not_on_list", "unlisted", "not_collected", "superseded", "revoked", "suspended", "not_yet_valid",
     "expired", "digits_missing", "digits_stale", "lockdown", "response_level", "wrong_lane", "wrong_kind",
-    "outside_hours", "quota_household", "quota_person", "passback", "list_expired", "attention", "ok",
+    "outside_hours", "day_over", "used_up", "quota_household", "quota_person", "passback", "list_expired",
+    "terms_unread", "attention", "ok",
 ]  # fmt: skip
 REASONS: tuple[Reason, ...] = get_args(Reason)
 """Why a decision is what it is. Among reasons with the same outcome, the first in this order names the decision."""
+
+Look = Literal["person", "plate", "papers", "desk", "community", "lost"]
+LOOKS: tuple[Look, ...] = get_args(Look)
+"""What a guard shall look for where a pass is marked for attention. ``person``: is it the holder; ``plate``: is it that
+car; ``papers``: a letter or a note to be shown; ``desk``: something is to be done at the desk; ``community``: call the
+community office first, for whatever cause; ``lost``: the pass was reported lost."""
 
 # --- passing ---------------------------------------------------------------------------------------------------------
 
@@ -58,9 +65,11 @@ EventKind = Literal[
     "decided", "passage", "ruled", "override", "explained", "opened", "fire", "lockdown", "hold", "call", "tamper",
     "boot", "reader_restarted", "journal_set_aside", "events_lost", "withdrawn", "clock", "sign_in",
     "camera_fault", "input_fault", "board_fault", "acknowledged", "unasked",
+    "provisional", "family", "viewed", "shift", "note", "annulled",
 ]  # fmt: skip
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
-"""Kinds of events in a gate's journal. ``opened``: by a wired button."""
+"""Kinds of events in a gate's journal. ``opened``: by a wired button; ``viewed``: a technician looked through a
+camera."""
 
 CameraFault = Literal["camera", "camera_hung", "camera_frozen", "camera_black", "camera_white"]
 CAMERA_FAULTS: tuple[CameraFault, ...] = get_args(CameraFault)
@@ -79,7 +88,7 @@ memory near the end of its life."""
 LiveKind = Literal[
     "decision", "ruling", "override", "explained", "passage", "button", "fire", "lockdown", "held_open", "call",
     "tamper",
-    "unasked",
+    "unasked", "provisional", "family", "annulled",
 ]  # fmt: skip
 LIVE_KINDS: tuple[LiveKind, ...] = get_args(LiveKind)
 """Kinds of lines in the live list that guards watch."""

@@ -51,7 +51,7 @@ FLOORS = (
     ("sync.server.staff",),
     ("sync.server.centre",),
     ("sync.server.words",),
-    ("sync.cache", "sync.credential", "hardware.opening"),
+    ("sync.cache", "sync.credential", "sync.shifts", "sync.shift_words", "hardware.opening"),
     (
         "sync.protocol",
         "sync.durable",

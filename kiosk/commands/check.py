@@ -189,7 +189,7 @@ def _running(state: GateState) -> Iterator[Finding]:
     yield Finding("list age", state.list_state == "fresh", f"{state.list_state}, {state.list_age_s} s old, "
                   f"{state.list_passes} credentials", "see centre")  # fmt: skip
     yield Finding("clock", state.clock != "untrusted", f"{state.clock}, within {state.clock_uncertainty_ms} ms",
-                  "connect to the centre, or let a guard confirm the time")  # fmt: skip
+                  "connect to the centre, or let a guard set the time")  # fmt: skip
     yield Finding("centre", state.centre_ok, state.centre_why or f"answered {state.centre_seen_s} s ago",
                   "check cable, address and certificate")  # fmt: skip
     for lane in state.lanes:

@@ -60,6 +60,7 @@ def _in_words(verdict: Any, reading: Any, mirror: Mirror, moment: Now, lane: str
         "outcome": verdict.outcome,
         "reason": verdict.reason,
         "also": list(verdict.also),
+        "look": verdict.look,
         "softened": bool(verdict.guidance),
         "lane": lane,
         "at": moment.local.isoformat(timespec="seconds"),

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
 
 from kiosk.core.clock import Clock
 from kiosk.core.journal import Journal, Saved, UseRow, new_event_id
-from kiosk.verbs import LiveLine
+from kiosk.verbs import Happened, LiveLine, Presented
 from sync.protocol import Event
-from sync.terms import EventKind, LiveKind
+from sync.terms import GATE_REASONS, REASONS, UNASKED_REASONS, EventKind, LiveKind
 
 _LINES_KEPT = 500
+_COUNTED = ("decided", "ruled", "override", "passage", "opened", "unasked")
+_CLOSED = frozenset({*REASONS, *GATE_REASONS, *UNASKED_REASONS})
+
+
+class Tally:
+    """How often what happened at the gate, since the core began, for those who count. By words of closed lists only:
+    neither a name nor a guard's own words can come into it. Belongs to the core's loop."""
+
+    def __init__(self) -> None:
+        self._happened: Counter[tuple[str, str, str, str]] = Counter()
+        self._presented: Counter[tuple[str, str]] = Counter()
+
+    def event(self, event: Event) -> None:
+        if event.kind in _COUNTED:
+            reason = event.reason if event.reason in _CLOSED else ""
+            self._happened[event.kind, event.lane, event.outcome, reason] += max(1, event.count)
+
+    def presentation(self, lane: str, source: str) -> None:
+        self._presented[lane, source] += 1
+
+    def happened(self) -> list[Happened]:
+        return [Happened(*what, times) for what, times in self._happened.items()]
+
+    def presented(self) -> list[Presented]:
+        return [Presented(*what, times) for what, times in self._presented.items()]
 
 
 class Book:
@@ -27,6 +53,7 @@ class Book:
     ):
         self._journal = journal
         self._clock = clock
+        self.tally = Tally()
         self._tell = tell
         self._new_id = new_id
         self._lines: dict[int, LiveLine] = {}
@@ -38,14 +65,16 @@ class Book:
         use: UseRow | None = None,
         step: tuple[int, int] | None = None,
         urgent: bool = True,
+        annuls: UseRow | None = None,
         **fields: object,
     ) -> tuple[Event, Saved]:
-        """Put an event in the journal, with the use or the digits' step that goes with it."""
+        """Put an event in the journal, with the use it counts or annuls, or the digits' step that goes with it."""
         now = self._clock.now()
         event = msgspec.convert(
             {"id": self._new_id(), "kind": kind, "at_ms": now.utc_ms, "clock": now.state, **fields}, Event
         )
-        return event, self._journal.append(event, use, step, urgent)
+        self.tally.event(event)
+        return event, self._journal.append(event, use, step, urgent, annuls)
 
     def announce(self, kind: LiveKind, **fields: object) -> LiveLine:
         """Tell the guards' pages."""
@@ -60,6 +89,10 @@ class Book:
     def line(self, number: int) -> LiveLine | None:
         """A line of late by its number."""
         return self._lines.get(number)
+
+    def line_of(self, event: str) -> LiveLine | None:
+        """The line of late that tells of an event."""
+        return next((line for line in reversed(self._lines.values()) if line.event == event), None)
 
     def first_of(self, number: int) -> int:
         """The line that a line is about, in the end: of a ruling on somebody, that somebody's."""

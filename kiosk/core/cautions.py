@@ -28,6 +28,17 @@ class Cautions:
         self._standing = now
         del self.told[:-_KEPT]
 
+    def tell(self, code: str, lane: str, now_ms: int) -> None:
+        """Take note of what happened and is over. Once more of what nobody has seen yet is counted with it, under a
+        new number: seeing the first is not seeing the second."""
+        before = next((told for told in self.told if (told.code, told.lane) == (code, lane)), None)
+        if before is not None:
+            self.told.remove(before)
+        self._number += 1
+        since_ms, times = (before.since_ms, before.times + 1) if before else (now_ms, 1)
+        self.told.append(Caution(number=self._number, code=code, lane=lane, since_ms=since_ms, times=times))
+        del self.told[:-_KEPT]
+
     def acknowledge(self, number: int) -> list[Caution]:
         """Those up to that number were seen; a later one was not on the page yet. What was newly acknowledged."""
         seen = [caution for caution in self.told if caution.number <= number]

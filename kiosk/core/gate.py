@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import logging
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -45,6 +46,10 @@ _OF_A_START = ("clock", "camera_fault", "input_fault", "board_fault", "reader_re
 """Kinds of events that a start brings by itself, without anybody being there."""
 _KNEW = ("trusted", "holdover")
 _BUTTONS = ("guard_button", "exit_button")
+_SUSPECT = ("bad_signature", "revoked")
+"""What a guard should have seen of a pass, also when the next person is green."""
+_SUSPECTS_KEPT = 20
+_PUBLIC_LABEL = re.compile(r"\w{1,2}\*{1,2}")
 _SIGNALS = {"grant": Signal.GREEN, "refer": Signal.YELLOW, "deny": Signal.RED}
 
 log = logging.getLogger("gate")
@@ -61,6 +66,16 @@ class Opening(msgspec.Struct):
     commanded_ms: int
     whose: Whose
     slow_disk: bool
+    undated: bool
+
+
+class Turn(msgspec.Struct):
+    """One of several who go through one after another, and whose turn has not come."""
+
+    event: Event
+    happening: int
+    saved: Saved
+    whose: Whose
 
 
 class Refer(msgspec.Struct):
@@ -89,11 +104,13 @@ class Gate:
         self.lanes = lane_runs
         self.refers: dict[int, Refer] = {}
         self.openings: dict[str, Opening] = {}
+        self._turns: dict[str, deque[Turn]] = {name: deque() for name in lane_runs}
         self.late: Callable[[], bool] = lambda: False
         """Whether what is being done was asked too long ago to open anything: the loop knows."""
         self.quiet = False
         """Nothing but starts was in the journal when this one began."""
         self.uses = Uses()
+        self._suspects: deque[tuple[str, str]] = deque(maxlen=_SUSPECTS_KEPT)
         self._book = book
         self._journal = journal
         self._awaited = Saved()
@@ -143,7 +160,7 @@ class Gate:
         if past is None:
             return
         self._recall(past.earlier)
-        self.uses.take(past.counted, past.steps)
+        self.uses.take(past.counted, past.steps, past.of_acts)
         for lane, on in past.standing.lockdown.items():
             if lane in self.lanes:  # the journal's word counts, also where the memory of it was damaged
                 self._kept.change(lockdown=with_name(self._kept.now.lockdown, lane, on))
@@ -187,6 +204,7 @@ class Gate:
     def present(self, shown: Presentation) -> PresentationAnswer:
         """Carry a presentation through. Raises Refused for a lane that is not here."""
         run = self.run(shown.lane)
+        self._book.tally.presentation(shown.lane, shown.source)
         reading = read_credential(shown.text, self._mirror.vouched.keys)
         mark = hashlib.blake2b(shown.text.encode("utf-8", "replace"), digest_size=16).digest()
         last = self._earlier(run, reading, mark)
@@ -226,7 +244,11 @@ class Gate:
     def _use(self, opening: Opening) -> UseRow | None:
         """What an opening counts as once somebody has passed; None where it is nobody's."""
         who, direction = opening.whose.person, self.lanes[opening.lane].section.direction
-        return None if who is None else UseRow(who, opening.commanded_ms, direction, opening.whose.household)
+        if who is None:
+            return None
+        whose, at_ms = opening.whose, opening.commanded_ms
+        kept_until_ms = whose.kept_until_ms if direction != "out" else 0  # only entries are counted
+        return UseRow(who, at_ms, direction, whose.household, kept_until_ms, opening.undated)
 
     def _carry_out(self, run: LaneRun, shown: Presentation, decision: Decision, mark: bytes) -> PresentationAnswer:
         verdict, reading = decision.verdict, decision.reading
@@ -247,6 +269,8 @@ class Gate:
         )
         if decision.step and verdict.outcome != "deny":
             self.uses.steps[decision.step[0]] = decision.step[1]
+        found = {verdict.reason, verdict.guidance, *verdict.also}
+        self._suspects.extend((reason, shown.lane) for reason in _SUSPECT if reason in found)
         happening = self._announce_decision(run, shown, decision, event)
         answer = PresentationAnswer(
             outcome=verdict.outcome, reason=verdict.reason, lane=shown.lane, happening=happening.number
@@ -261,11 +285,17 @@ class Gate:
             shown.lane, verdict.outcome, verdict.reason, shown.source, shown.engine, shown.frames,
         )  # fmt: skip
         if verdict.outcome == "grant":
-            self.open(run, event, happening.number, saved, decision.whose, verdict.limits)
+            label = self._label_in_public(decision)
+            self.open(run, event, happening.number, saved, decision.whose, verdict.limits, label)
         else:
             self._on_disk(saved)  # what was answered once is there after a power cut, too
             self.show(run, *public, verdict.limits)
         return answer
+
+    def _label_in_public(self, decision: Decision) -> str:
+        """The masked name for everybody at the lane, where the compound has it shown: a surname and a star at most."""
+        label = decision.row.label if decision.row and self._mirror.vouched.compound.label_shown else ""
+        return label if _PUBLIC_LABEL.fullmatch(label) else ""
 
     def _announce_decision(self, run: LaneRun, shown: Presentation, decision: Decision, event: Event) -> LiveLine:
         verdict, row, reading = decision.verdict, decision.row, decision.reading
@@ -290,11 +320,20 @@ class Gate:
             list_age_s=event.list_age_s,
             clock=event.clock,
             limits=verdict.limits,
+            terms=decision.terms,
+            entered=decision.entered,
+            look=verdict.look,
         )
         if verdict.outcome == "refer":
             until = self._monotonic() + refer_s
             self.refers[happening.number] = Refer(shown.lane, event.id, until, decision.whose)
         return happening
+
+    def take_suspects(self) -> list[tuple[str, str]]:
+        """What was found of passes since this was last asked that a guard should have seen, and at which lane."""
+        taken = list(self._suspects)
+        self._suspects.clear()
+        return taken
 
     # --- opening and settling ---
 
@@ -306,6 +345,7 @@ class Gate:
         saved: Saved,
         whose: Whose = NOBODY,
         limits: Limits = NO_LIMITS,
+        label: str = "",
     ) -> None:
         """Open a lane for a recorded event, which is on disk by then unless the disk is slow or full."""
         on_disk = self._on_disk(saved)
@@ -314,12 +354,54 @@ class Gate:
             self._book.record("passage", lane=run.section.name, about=event.id, outcome="interrupted", why="too late")
             self._book.announce("passage", lane=run.section.name, outcome="interrupted", about=happening)
             return
-        commanded = self._clock.now().utc_ms
-        name = run.section.name
-        self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk)
+        now, name = self._clock.now(), run.section.name
+        commanded = now.utc_ms
+        self.openings[event.id] = Opening(name, happening, commanded, whose, not on_disk, not now.judged)
         self.drive(run, lanes.Open(event.id))
         # An event of a decision carries what its holder should be told on the way in.
-        run.tell(*in_public("grant", event.guidance or "ok"), limits, commanded, self._monotonic())
+        run.tell(*in_public("grant", event.guidance or "ok"), limits, commanded, self._monotonic(), label)
+
+    def open_in_turn(self, run: LaneRun, event: Event, happening: int, saved: Saved, whose: Whose) -> None:
+        """Open for a recorded event when those who are under way at the lane have passed: at once if nobody is. If one
+        of them does not come, those behind are not let in either."""
+        if self._is_in_use(run) or self._turns[run.section.name]:
+            self._turns[run.section.name].append(Turn(event, happening, saved, whose))
+        else:
+            self.open(run, event, happening, saved, whose)
+
+    def _is_in_use(self, run: LaneRun) -> bool:
+        return self._is_awaited(run) or not run.is_ready(self._monotonic())
+
+    def _is_awaited(self, run: LaneRun) -> bool:
+        return any(opening.lane == run.section.name for opening in self.openings.values())
+
+    def _give_turn(self, run: LaneRun) -> None:
+        """Open for the next of those who wait for their turn, when it has come."""
+        if self._turns[run.section.name] and not self._is_in_use(run):
+            self._open_next(run)
+
+    def _give_turn_to_who_comes(self, run: LaneRun) -> None:
+        """Somebody is in the passage right behind the one before, and nobody else is awaited: it is their turn."""
+        if self._turns[run.section.name] and not self._is_awaited(run):
+            self._open_next(run)
+
+    def _open_next(self, run: LaneRun) -> None:
+        turn = self._turns[run.section.name].popleft()
+        self.open(run, turn.event, turn.happening, turn.saved, turn.whose)
+
+    def _end_turns(self, lane: str) -> None:
+        """One who was let in has not come: nobody behind is let in."""
+        waiting = self._turns[lane]
+        while waiting:
+            turn = waiting.popleft()
+            self._book.record("passage", urgent=False, lane=lane, about=turn.event.id, outcome="not_passed")
+            self._book.announce("passage", lane=lane, outcome="not_passed", about=turn.happening)
+
+    def on_their_way(self, household: int) -> int:
+        """How many of a household are let in and have not been counted yet."""
+        let_in = [opening.whose.household for opening in self.openings.values()]
+        let_in += [turn.whose.household for waiting in self._turns.values() for turn in waiting]
+        return let_in.count(household)
 
     def _on_disk(self, saved: Saved) -> bool:
         """Wait for a record, unless the disk is full or failing, or hangs: then the one before still waits, too."""
@@ -345,11 +427,11 @@ class Gate:
             run.inputs.settled(end.outcome)
             use = self._use(opening) if end.outcome != "not_passed" else None
             if use is not None:
-                self.uses.count(use)
+                self.uses.count(use, end.about)
             self._book.record(
                 "passage",
                 use=use,
-                urgent=False,
+                urgent=use is not None and use.kept_until_ms > 0,
                 lane=opening.lane,
                 direction=run.section.direction,
                 about=end.about,
@@ -359,6 +441,8 @@ class Gate:
                 slow_disk=opening.slow_disk,
             )
             self._book.announce("passage", lane=opening.lane, outcome=end.outcome, about=opening.happening)
+            if end.outcome == "not_passed":
+                self._end_turns(opening.lane)
 
     # --- answers to a refer ---
 
@@ -395,6 +479,11 @@ class Gate:
         if event in self.openings:
             self.openings[event].whose = NOBODY
 
+    def annul(self, act: str) -> None:
+        """What a guard did by mistake uses nothing: neither what has passed by it, nor what is about to."""
+        self.uses.annul(act)
+        self.not_used(act)
+
     # --- inputs and time ---
 
     def input_changed(self, lane: str, name: str, level: bool) -> None:
@@ -414,6 +503,8 @@ class Gate:
         if name != "passage" and run.inputs.chatters(name, now):
             return  # a loose wire; :meth:`_look_at_inputs` takes up its level once it is quiet
         if name == "passage":
+            if level:
+                self._give_turn_to_who_comes(run)
             self.drive(run, lanes.Passage(level))
         elif name == "fire":
             self.drive(run, lanes.Fire(level))  # first the lane, then the books
@@ -467,9 +558,11 @@ class Gate:
         for run in self.lanes.values():
             self._look_at_inputs(run)
             self.drive(run, lanes.Fault(faulty(run.section.name)))
+            self._give_turn(run)
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY_S
-            self.uses.forget(self._clock.now().utc_ms - _USES_KEPT_MS)
+            now_ms = self._clock.now().utc_ms
+            self.uses.forget(now_ms - _USES_KEPT_MS, now_ms)
         deadlines = [lanes.next_deadline(run.facts, run.state) for run in self.lanes.values()]
         return min([0.25, *(max(0.0, at - now) for at in deadlines if at is not None)])
 

@@ -4,28 +4,45 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import datetime, time
 
 import msgspec
 
 from kiosk.core.journal.uses import UseRow, Uses
 from kiosk.core.kept import Kept, Memory
 from kiosk.core.mirror import Mirror
-from kiosk.core.policy import Digits, Direction, Known, Lane, Now, Use, Verdict, decide, entrances, judge_digits
+from kiosk.core.policy import (
+    Digits,
+    Direction,
+    Known,
+    Lane,
+    Now,
+    Use,
+    Verdict,
+    decide,
+    entrances,
+    judge_digits,
+    terms_of,
+)
 from sync.cache import credential_id
 from sync.credential import Credential, Reading, code_secret
-from sync.protocol import CredentialRow
+from sync.protocol import CredentialRow, Terms
 
 _AHEAD_MS = 120_000
 """A use further in the future than a clock's correction explains was dated by a clock that knew more than this one
 does (a restart without time): it says nothing about how long ago it was."""
 
 
+_KEPT_AFTER_MS = 3 * 24 * 3_600_000
+"""So long after the end of a pass its entries are remembered: it may be extended."""
+
+
 class Whose(msgspec.Struct, frozen=True):
-    """Whose passage it will be, for passback and quotas; nobody's, where a guard opens without a presentation."""
+    """Whose passage it will be, for passback and quotas; nobody's, where a guard opens without a presentation.
+    ``kept_until_ms``: how long it counts; 0: some days."""
 
     person: int | None = None
     household: int = 0
+    kept_until_ms: int = 0
 
 
 def person_of(scope: int, serial: int, row: CredentialRow | None) -> int:
@@ -37,12 +54,15 @@ def person_of(scope: int, serial: int, row: CredentialRow | None) -> int:
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What a presentation came to, with what it was judged by. ``step``: the digits' step, to be used up with it."""
+    """What a presentation came to, with what it was judged by. ``step``: the digits' step, to be used up with it.
+    ``terms``: those of the pass and of the rules together; ``entered``: how often it came in before."""
 
     verdict: Verdict
     reading: Reading
     row: CredentialRow | None = None
     step: tuple[int, int] | None = None
+    terms: Terms = Terms()
+    entered: int = 0
 
     @property
     def credential(self) -> int | None:
@@ -57,7 +77,9 @@ class Decision(msgspec.Struct, frozen=True):
             return Whose()
         # A household's quota is its residents': not its car's, nor its visitors'.
         household = row.household if row and row.kind == "resident" else 0
-        return Whose(person_of(shown.scope, shown.serial, row), household)
+        ends = max(shown.valid_until_ms, row.valid_until_ms if row else 0)
+        kept_until_ms = ends + _KEPT_AFTER_MS if self.terms.counted else 0
+        return Whose(person_of(shown.scope, shown.serial, row), household, kept_until_ms)
 
 
 class Judge:
@@ -82,7 +104,8 @@ class Judge:
         known = Known(own_scope=self._own_scope, row=row, last_serial=last_serial, age=age)
         digits, step = self._digits(reading, now)
         use = self._use(reading, row, direction, digits, now, under_way)
-        return Decision(decide(reading, known, use, rules, at, now), reading, row, step)
+        terms = terms_of(reading.kind, row, rules)
+        return Decision(decide(reading, known, use, rules, at, now), reading, row, step, terms, use.entries)
 
     def _digits(self, shown: Credential, now: Now) -> tuple[Digits, tuple[int, int] | None]:
         number = credential_id(shown.scope, shown.serial)
@@ -104,10 +127,12 @@ class Judge:
         # A clock that does not know the time begins at its floor: how long ago anything before that was, nobody knows.
         from_ms = 0 if now.judged else now.floor_ms
         last = self._uses.since_other_way(who, direction, from_ms, now.utc_ms + _AHEAD_MS, under_way)
-        midnight = int(datetime.combine(now.local.date(), time(), now.zone).timestamp() * 1000)
         counted_as_entries = entrances(self._mirror.vouched.rules)
-        person, household = self._uses.today(who, row.household if row else 0, midnight, counted_as_entries)
+        person, household = self._uses.today(who, row.household if row else 0, now.midnight_ms, counted_as_entries)
+        entries, first_ms = self._uses.entries(who, counted_as_entries, under_way)
         return Use(
+            entries=entries,
+            first_entry_ms=first_ms,
             since_last_s=None if last is None else max(0.0, (now.utc_ms - last) / 1000),
             person_today=person,
             household_today=household,

@@ -32,6 +32,24 @@ class KeptAnchor(msgspec.Struct, frozen=True, kw_only=True):
     by: Literal["statement", "guard"]
 
 
+class KeptShift(msgspec.Struct, frozen=True):
+    """A shift that is on: the event that began it, whose it is, since when, and by a clock in which state."""
+
+    event: str
+    name: str
+    begun_ms: int
+    clock: str
+
+
+class KeptOverspent(msgspec.Struct, frozen=True):
+    """An override beyond the budget that no supervisor has seen."""
+
+    event: str
+    by: str
+    lane: str
+    at_ms: int
+
+
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """``floor_ms``: time cannot be before this; ``rtc_agreed``: the hardware clock ``rtc_name`` agreed by its own time
     with the last statement, at ``rtc_agreed_ms``;
@@ -39,7 +57,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     guard's word (0: it does not); ``quiet_starts``: starts in a row between which nothing happened; ``seen``: the
     highest revision of each signed item in ``seen_epoch``, and ``past_epochs`` the epochs before it, so that an older
     one never comes back; ``epoch_order``: the order of ``seen_epoch`` that the root signed (0: none yet); ``root``: the
-    mark of the root key all four belong to; ``anchor``: by what this boot's clock goes."""
+    mark of the root key all four belong to; ``anchor``: by what this boot's clock goes; ``shifts``: who is on duty;
+    ``overspent``: for a supervisor."""
 
     floor_ms: int = 0
     anchor: KeptAnchor | None = None
@@ -50,6 +69,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     quiet_starts: int = 0
     lockdown: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    shifts: tuple[KeptShift, ...] = ()
+    overspent: tuple[KeptOverspent, ...] = ()
     seen: dict[str, int] = {}
     seen_epoch: str = ""
     past_epochs: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -23,9 +24,13 @@ from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
+from kiosk.core.guards.corrections import Correctable
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
+from kiosk.core.guards.shifts import DutyRoster
+from kiosk.core.guards.shown import LanesShown
 from kiosk.core.guards.verbs import GuardVerbs
+from kiosk.core.guards.viewing import Viewings
 from kiosk.core.jobs import Jobs
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept, Memory
@@ -51,8 +56,8 @@ log = logging.getLogger("core")
 class CoreLoop:
     """The loop with the parts it is given. It serves until ``service.stopping``.
 
-    ``monotonic`` is the clock of the lanes and of silence, ``vitals`` how the board is by its newest reading. ``jobs``
-    runs something on the loop from any thread.
+    ``monotonic`` is the clock of the lanes and of silence, ``vitals`` how the board is by its newest reading,
+    ``versions`` what runs here. ``jobs`` runs something on the loop from any thread.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class CoreLoop:
         post: GuardSessions,
         monotonic: Callable[[], float],
         vitals: Callable[[], Vitals] = Vitals,
+        versions: Mapping[str, str] = MappingProxyType({}),
     ):
         self._config = config
         self._anchor = anchor
@@ -77,6 +83,7 @@ class CoreLoop:
         self._book = book
         self._journal = journal
         self._mirror = mirror
+        self._provisional = acts.provisional
         self._clock = clock
         self._kept = kept
         self._monotonic = monotonic
@@ -86,12 +93,18 @@ class CoreLoop:
         self._board_at = 0.0
         self._peers = Peers(monotonic)
         self._cautions = Cautions()
+        self._viewings = Viewings(monotonic)
         self._report = GateReport(
-            config, anchor, live.run, gate, acts, journal, mirror, clock, kept, self._peers, self._cautions
-        )
+            config, anchor, live.run, gate, book, acts, journal, mirror, clock, kept, self._peers, self._cautions,
+            monotonic, versions, self._viewings,
+        )  # fmt: skip
         self.jobs = Jobs()
         gate.late = self.jobs.late
-        self._guards = GuardVerbs(self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions)
+        self._shown = LanesShown()
+        self._guards = GuardVerbs(
+            self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions, self._viewings,
+            DutyRoster(book, journal, clock, kept), Correctable(journal, mirror, clock), self._shown,
+        )  # fmt: skip
         self._refresh_at = 0.0
         self._rests_until = 0.0
         self._servers: list[ch.Server] = []
@@ -119,7 +132,7 @@ class CoreLoop:
         """Answer on the three sockets."""
         answers = {
             "core-reader": self.reader_verbs(),
-            "core-guard": self._guards.answers(),
+            "core-guard": {**self._guards.answers(), verbs.FIGURES: lambda _: self._figures()},
             "core-sync": self.sync_verbs(),
         }
         self._servers = [ch.Server(listeners[name], answers[name]).start() for name in answers]
@@ -146,12 +159,19 @@ class CoreLoop:
         for name, run in self._gate.lanes.items():
             run.illuminate(self._peers.light_wanted(name))
         self._note_cameras()
-        self._cautions.look(self._report.alarms(), self._clock.now().utc_ms)
+        self._look_at_cautions()
         if self._monotonic() >= self._board_at:
             self._look_at_board()
         if self._monotonic() >= self._refresh_at:
             self._refresh()
         self.jobs.do_next(wait)
+        self._shown.look(self._report.shown())
+
+    def _look_at_cautions(self) -> None:
+        now_ms = self._clock.now().utc_ms
+        self._cautions.look(self._report.alarms(), now_ms)
+        for code, lane in self._gate.take_suspects():
+            self._cautions.tell(code, lane, now_ms)
 
     def _note_cameras(self) -> None:
         for camera in self._config.camera:
@@ -178,6 +198,7 @@ class CoreLoop:
         # The file is another process's: a list that answers slowly must not take the loop from guard and button.
         self._rests_until = now + (now - began) * RESTS_TIMES if now - began > SLOW_LIST_S else 0.0
         self._refresh_at = max(now + REFRESH_S, self._rests_until)
+        self._provisional.forget()
         if changed:
             self._heed_vouched()
 
@@ -190,6 +211,7 @@ class CoreLoop:
             log.error("state=withdrawn")
             self._book.record("withdrawn")
             self._mirror.withdraw()
+            self._provisional.clear()
             (self._config.core_state / "box.key").unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -200,6 +222,10 @@ class CoreLoop:
         self._journal.close()
         self._kept.settle(_LAST_WRITE_S)
         self._mirror.close()
+
+    def _figures(self) -> verbs.Figures:
+        figures = self.jobs.ask(self._report.figures)
+        return msgspec.structs.replace(figures, oldest_unsent_s=self._report.oldest_unsent_s())
 
     # --- reader ---
 
@@ -221,7 +247,7 @@ class CoreLoop:
         why = self._peers.reader_said(state, self._clock.now().utc_ms)
         if why:
             self.jobs.put(lambda: self._book.record("reader_restarted", why=why))
-        return verbs.LampState(self._gate.lanes[state.lane].lamp_works)
+        return verbs.LampState(self._gate.lanes[state.lane].lamp_works, self._viewings.until(state.lane))
 
     def _reader_ends(self, said: verbs.Ending) -> verbs.Nothing:
         if said.lane and said.lane not in self._gate.lanes:
@@ -241,8 +267,9 @@ class CoreLoop:
         }
 
     def events(self, asked: EventsAfter) -> EventBatch:
-        """Written events for the centre."""
-        return self._journal.hand_out(asked)
+        """Written events for the centre, and which lanes there are."""
+        lanes = {name: run.section.direction for name, run in self._gate.lanes.items()}
+        return msgspec.structs.replace(self._journal.hand_out(asked), lanes=lanes)
 
     def acknowledged(self, asked: Acknowledged) -> verbs.Nothing:
         """The centre has everything up to there."""

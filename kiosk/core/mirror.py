@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kiosk.core.policy import ListState, Now
 from kiosk.core.vouching import Vouched, Vouching
-from sync.cache import ListError, ListReader, RowDamaged, get_current
+from sync.cache import LOOK_UP_LIMIT, ListError, ListReader, RowDamaged, get_current
 from sync.protocol import CredentialRow
 
 log = logging.getLogger("mirror")
@@ -173,12 +173,12 @@ class Mirror:
         suspect, self._suspect = self._suspect, False
         return suspect
 
-    def look_up(self, term: str) -> list[CredentialRow]:
+    def look_up(self, term: str, most: int = LOOK_UP_LIMIT) -> list[CredentialRow]:
         """Rows by dwelling, plate, number or short code."""
         if self._reader is None:
             return []
         try:
-            return self._reader.look_up(term)
+            return self._reader.look_up(term, most)
         except ListError as err:
             self._fail(err)
             return []

@@ -123,6 +123,17 @@ class Peers:
         """The reader's restarts of the last hour, of all lanes; none as long as this lane was not heard of."""
         return self._restarts.last_hour(self._monotonic()) if lane in self._readers else ()
 
+    @property
+    def restart_count(self) -> int:
+        """The reader's restarts that nobody asked for, since the core began."""
+        return self._restarts.count
+
+    def figures(self, lane: str) -> verbs.ReaderFigures | None:
+        """What the lane's reader counted; None while it is silent."""
+        heard = self._readers.get(lane)
+        silent = heard is None or self._monotonic() - heard[0] > READER_SILENT_S
+        return None if silent or heard is None else heard[1].figures
+
     def restarts_worth_telling(self) -> bool:
         """Whether a guard should hear of the reader's restarts."""
         return self._restarts.worth_telling(self._monotonic())
@@ -185,6 +196,12 @@ class Peers:
         if self._sync is None or silent:
             return CentreHealth(False, "sync_silent" if silent else STARTING, seen)
         return CentreHealth(self._sync.centre_ok, self._sync.why, seen)
+
+    @property
+    def sync_up_s(self) -> float | None:
+        """How long sync has run; None while it is silent or does not say."""
+        silent = self._sync is None or self._monotonic() - self._sync_at > SYNC_SILENT_S
+        return None if silent or self._sync is None else self._sync.up_s
 
     @property
     def unsent(self) -> int:

@@ -8,14 +8,14 @@ Afterwards the compound's enforcement stage and the lane's direction may soften 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 from typing import Literal
 
 import msgspec
 
 from kiosk.verbs import Limits
 from sync.credential import DIGITS_STEP_S, Credential, Misread, Reading, find_step
-from sync.protocol import CredentialRow, Rules, Window
+from sync.protocol import CredentialRow, ProtocolError, Rules, Terms, Window, read_terms
 from sync.terms import Outcome, Reason
 
 TimeState = Literal["trusted", "holdover", "untrusted"]
@@ -52,11 +52,15 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
     """What the gate remembers of this person. ``since_last_s``: seconds since the last use in this direction; None
-    where there is none, or where another direction was used since. ``person_today``, ``household_today``: entries."""
+    where there is none, or where another direction was used since. ``person_today``, ``household_today``: entries.
+    ``entries``: of this person in all, also one that is under way; ``first_entry_ms``: the first whose time was known.
+    """
 
     since_last_s: float | None = None
     person_today: int = 0
     household_today: int = 0
+    entries: int = 0
+    first_entry_ms: int | None = None
     digits: Digits = "unjudged"
 
 
@@ -89,10 +93,16 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
         """The compound's wall clock."""
         return datetime.fromtimestamp(self.utc_ms / 1000, self.zone)
 
+    @property
+    def midnight_ms(self) -> int:
+        """When the local day began."""
+        return int(datetime.combine(self.local.date(), time(), self.zone).timestamp() * 1000)
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """``reason`` always says what was found; ``guidance`` repeats it where enforcement softened the outcome;
-    ``also`` holds every further reason that was true, in order; ``limits`` what those about time go by."""
+    ``also`` holds every further reason that was true, in order; ``limits`` what those about time go by. ``look``: what
+    a guard shall look for, of whatever list; ``attention`` where the row says no more; empty where there is no mark."""
 
     outcome: Outcome
     reason: Reason
@@ -100,6 +110,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     guidance: str = ""
     listed: bool = False
     limits: Limits = Limits()
+    look: str = ""
 
 
 class _Case(msgspec.Struct, frozen=True):
@@ -144,8 +155,16 @@ class _Case(msgspec.Struct, frozen=True):
         return own and self.credential.kind in self.rules.unlisted_admits
 
     @property
+    def is_entry(self) -> bool:
+        return self.lane.direction in entrances(self.rules)
+
+    @property
     def counts_for_quota(self) -> bool:
-        return self.now.judged and self.lane.direction in entrances(self.rules)
+        return self.now.judged and self.is_entry
+
+    @property
+    def terms(self) -> Terms:
+        return terms_of(self.credential.kind, self.row, self.rules)
 
 
 def _foreign_scope(case: _Case) -> Outcome | None:
@@ -213,12 +232,19 @@ def _wrong_kind(case: _Case) -> Outcome | None:
 
 
 def _outside_hours(case: _Case) -> Outcome | None:
-    windows = case.rules.hours.get(case.credential.kind)
-    if windows is None or not case.now.judged:
+    return None if _missed_hours(case) is None else "deny"
+
+
+def _missed_hours(case: _Case) -> tuple[Window, ...] | None:
+    """The hours outside of which it is: the pass's own, or those of its kind; None where it is in both."""
+    if not case.now.judged:
         return None
     local, grace = case.now.local, timedelta(seconds=case.rules.grace_s)
-    inside = any(_is_within(window, local) or _is_within(window, local - grace) for window in windows)
-    return None if inside else "deny"
+    for windows in (case.terms.hours or None, case.rules.hours.get(case.credential.kind)):
+        inside = (_is_within(window, local) or _is_within(window, local - grace) for window in windows or ())
+        if windows is not None and not any(inside):
+            return windows
+    return None
 
 
 def _is_within(window: Window, local: datetime) -> bool:
@@ -230,6 +256,23 @@ def _is_within(window: Window, local: datetime) -> bool:
     if minute >= window.from_minute:
         return local.isoweekday() in window.days
     return minute <= window.to_minute and (local - timedelta(days=1)).isoweekday() in window.days
+
+
+def _day_over(case: _Case) -> Outcome | None:
+    first = case.use.first_entry_ms
+    if first is None or not (case.terms.one_day and case.counts_for_quota):
+        return None
+    day = datetime.fromtimestamp(first / 1000, case.now.zone).date()
+    return "deny" if case.now.local.date() > day else None
+
+
+def _used_up(case: _Case) -> Outcome | None:
+    most = case.terms.entries
+    return "deny" if most and case.is_entry and case.use.entries >= most else None
+
+
+def _terms_unread(case: _Case) -> Outcome | None:
+    return "refer" if case.row and _own_terms(case.row) is None else None
 
 
 def _quota_household(case: _Case) -> Outcome | None:
@@ -257,7 +300,12 @@ def _list_expired(case: _Case) -> Outcome | None:
 
 
 def _attention(case: _Case) -> Outcome | None:
-    return "refer" if case.row and case.row.attention else None
+    return "refer" if look_of(case.row) else None
+
+
+def look_of(row: CredentialRow | None) -> str:
+    """What a guard shall look for; ``attention`` where the row says no more; empty where it is not marked."""
+    return (row.look or "attention") if row and row.attention else ""
 
 
 _RULES: tuple[tuple[Reason, Callable[[_Case], Outcome | None]], ...] = (
@@ -278,10 +326,13 @@ _RULES: tuple[tuple[Reason, Callable[[_Case], Outcome | None]], ...] = (
     ("wrong_lane", _wrong_lane),
     ("wrong_kind", _wrong_kind),
     ("outside_hours", _outside_hours),
+    ("day_over", _day_over),
+    ("used_up", _used_up),
     ("quota_household", _quota_household),
     ("quota_person", _quota_person),
     ("passback", _passback),
     ("list_expired", _list_expired),
+    ("terms_unread", _terms_unread),
     ("attention", _attention),
     ("ok", lambda case: "grant"),
 )
@@ -290,6 +341,19 @@ _RULES: tuple[tuple[Reason, Callable[[_Case], Outcome | None]], ...] = (
 def entrances(rules: Rules) -> tuple[Direction, ...]:
     """Directions of lanes whose uses are entries. At a lane for both directions nobody knows which it was."""
     return ("in", "both") if rules.both_ways_counted else ("in",)
+
+
+def terms_of(kind: str, row: CredentialRow | None, rules: Rules) -> Terms:
+    """What holds for one pass beside the rules for all. Terms that this gate does not know say nothing here."""
+    return rules.terms_for(kind, (_own_terms(row) if row else None) or Terms())
+
+
+def _own_terms(row: CredentialRow) -> Terms | None:
+    """None where this gate does not know such terms."""
+    try:
+        return read_terms(row.terms)
+    except ProtocolError:
+        return None
 
 
 def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, now: Now) -> Verdict:
@@ -301,16 +365,19 @@ def decide(reading: Reading, known: Known, use: Use, rules: Rules, lane: Lane, n
     case = _Case(reading, known, use, rules, lane, now)
     answers = ((reason, rule(case)) for reason, rule in _RULES)
     found = [(reason, outcome) for reason, outcome in answers if outcome is not None]
-    verdict = msgspec.structs.replace(_verdict(found, listed=case.row is not None), limits=_limits(case, found))
+    verdict = _verdict(found, listed=case.row is not None)
+    verdict = msgspec.structs.replace(verdict, limits=_limits(case, found), look=look_of(case.row))
     return _soften(verdict, rules, lane, now)
 
 
 def _limits(case: _Case, found: list[tuple[Reason, Outcome]]) -> Limits:
     reasons = {reason for reason, _ in found}
+    hours = (_missed_hours(case) or ()) if "outside_hours" in reasons else ()
     return Limits(
         case.credential.not_before_ms if "not_yet_valid" in reasons else 0,
         case.until_ms if "expired" in reasons else 0,
-        case.rules.hours.get(case.credential.kind, ()) if "outside_hours" in reasons else (),
+        hours,
+        bool(hours) and hours == case.terms.hours,
     )
 
 
@@ -327,9 +394,12 @@ def _verdict(found: list[tuple[Reason, Outcome]], listed: bool) -> Verdict:
 
 
 def in_public(outcome: str, reason: str) -> tuple[str, str]:
-    """Outcome and reason as lamps and screen may show them: behind every sensitive reason the same yellow."""
+    """Outcome and reason as lamps and screen may show them: behind every sensitive reason the same yellow. Who has only
+    to collect an approved pass sees yellow too, and no red cross."""
     if outcome == "grant":
         return outcome, "ok" if reason in SENSITIVE else reason
+    if reason == "not_collected":
+        return "refer", reason
     return ("refer", PLEASE_SEE_GUARD) if reason in SENSITIVE else (outcome, reason)
 
 

@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import platform
+import sqlite3
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from importlib import metadata
 
+import msgspec
+
+from hardware.board import read_board
 from hardware.vitals import Vitals
 from kiosk import verbs
 from kiosk.config import Config
+from kiosk.core.book import Book
 from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
+from kiosk.core.guards.viewing import Viewings
 from kiosk.core.journal import Journal
 from kiosk.core.kept import Kept, Memory
 from kiosk.core.mirror import Mirror
 from kiosk.core.peers import CentreHealth, Peers, short_word
 from kiosk.core.policy import stage_in_force
 from kiosk.core.vouching import Anchor
+from sync.protocol import EventsAfter
 from sync.terms import BOARD_FAULTS, CAMERA_FAULTS, INPUT_FAULTS, BoardFault
 
 
+def versions() -> dict[str, str]:
+    """What runs here: our program, Python, the kernel and the board; empty where nothing says it."""
+    program = ""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        program = metadata.version("gate-kiosk")
+    found = {"program": program, "python": platform.python_version(), "kernel": platform.release()}
+    return {**found, "board": read_board().model}
+
+
+class _Dated(msgspec.Struct):
+    """The time of an event, of all that it says."""
+
+    at_ms: int
+
+
 class GateReport:
-    """Reads every part of the core and changes none. ``run`` is the live list's."""
+    """Reads every part of the core and changes none. ``run`` is the live list's, ``monotonic`` the clock by which the
+    core's own time is counted, ``versions`` what runs here."""
 
     def __init__(
         self,
@@ -29,6 +55,7 @@ class GateReport:
         anchor: Anchor | None,
         run: str,
         gate: Gate,
+        book: Book,
         acts: GuardActs,
         journal: Journal,
         mirror: Mirror,
@@ -36,11 +63,15 @@ class GateReport:
         kept: Kept[Memory],
         peers: Peers,
         cautions: Cautions,
+        monotonic: Callable[[], float],
+        versions: Mapping[str, str],
+        viewings: Viewings,
     ):
         self._config = config
         self._anchor = anchor
         self._run = run
         self._gate = gate
+        self._book = book
         self._acts = acts
         self._journal = journal
         self._mirror = mirror
@@ -48,6 +79,10 @@ class GateReport:
         self._kept = kept
         self._peers = peers
         self._cautions = cautions
+        self._monotonic = monotonic
+        self._began = monotonic()
+        self._versions = versions
+        self._viewings = viewings
         self.board: tuple[Vitals, set[BoardFault]] = Vitals(), set()
         """How the board is, and what is wrong with it: the loop says."""
 
@@ -81,10 +116,51 @@ class GateReport:
             faults=self._faults(centre),
             cautions=list(self._cautions.told),
             unexplained=len(self._acts.unexplained),
+            overspent=[verbs.Overspent(one.event, one.by, one.lane, one.at_ms) for one in self._kept.now.overspent],
+            on_duty=[shift.name for shift in self._kept.now.shifts],
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],
             neighbour_en=vouched.neighbour[1],
+            desk_zh=vouched.compound.desk_zh,
+            desk_en=vouched.compound.desk_en or vouched.compound.desk_zh,
+            desk_hours=vouched.compound.desk_hours,
+            form_url=vouched.compound.form_url,
             vitals=self.board[0],
+        )
+
+    def oldest_unsent_s(self) -> int | None:
+        """How old the oldest event is that the centre does not have, by sync's last word; None: there is none, or the
+        journal cannot be read just now. From any thread: it reads a file."""
+        unsent, health = self._peers.unsent, self._journal.health()
+        if not unsent:
+            return None
+        try:
+            batch = self._journal.read(EventsAfter(health.journal_id, max(0, health.newest - unsent), limit=1))
+            at_ms = msgspec.json.decode(batch.events[0], type=_Dated).at_ms if batch.events else None
+        except (sqlite3.Error, msgspec.MsgspecError):
+            return None
+        return None if at_ms is None else max(0, (self._clock.now().utc_ms - at_ms) // 1000)
+
+    def figures(self) -> verbs.Figures:
+        """What technicians and monitors count, but for the age of what is unsent. On the loop only."""
+        tally, gate = self._book.tally, self._gate
+        return verbs.Figures(
+            up_s=self._monotonic() - self._began,
+            happened=tally.happened(),
+            presented=tally.presented(),
+            lanes=[
+                verbs.LaneFigures(
+                    name=name,
+                    relay_pulses=run.pulses,
+                    reader=self._peers.figures(name),
+                    camera=self._has_camera(name),
+                    viewed_s=self._viewings.left_s(name),
+                )
+                for name, run in gate.lanes.items()
+            ],
+            reader_restarts=self._peers.restart_count,
+            sync_up_s=self._peers.sync_up_s,
+            versions=dict(self._versions),
         )
 
     def _faults(self, centre: CentreHealth) -> list[str]:
@@ -119,6 +195,13 @@ class GateReport:
         ]
         return [code for code, true in asked if true]
 
+    def shown(self) -> tuple[tuple[Hashable, ...], ...]:
+        """What each lane shows everybody who stands there. Cheap; on the loop only."""
+        return tuple(
+            (run.state.phase, run.state.shown, run.told, name in self._kept.now.lockdown, self._hint(name))
+            for name, run in self._gate.lanes.items()
+        )
+
     def alarms(self) -> Iterator[tuple[str, str]]:
         """What a guard must have seen once it began, as pairs of a code and a lane. On the loop only."""
         if self._mirror.vouched.withdrawn:
@@ -142,8 +225,10 @@ class GateReport:
         return [*filter(None, parts), *sorted(run.input_faults)]
 
     def _camera_fault(self, lane: str) -> str:
-        seen = any(camera.lane == lane for camera in self._config.camera)
-        return self._peers.camera_fault(lane) if seen else ""
+        return self._peers.camera_fault(lane) if self._has_camera(lane) else ""
+
+    def _has_camera(self, lane: str) -> bool:
+        return any(camera.lane == lane for camera in self._config.camera)
 
     def _lane_state(self, name: str) -> verbs.LaneState:
         run, kept = self._gate.lanes[name], self._kept.now
@@ -179,6 +264,7 @@ class GateReport:
             shown_reason=run.told.reason,
             shown_until_ms=run.told.until_ms,
             shown_limits=run.told.limits,
+            shown_label=run.told.label,
             hint=self._hint(name),
         )
 

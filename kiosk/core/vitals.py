@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 
 from hardware.rtc import RtcTime
-from hardware.vitals import Vitals
+from hardware.vitals import SLOWED_C, Vitals
 from kiosk.core.peers import FaultNotes
 from sync.protocol import Event
 from sync.terms import BOARD_FAULTS, BoardFault, Switched
@@ -24,8 +24,7 @@ OLD_S = 30.0
 """A reading older than this says nothing: the thread hangs."""
 WEAK_FOR_S = 900.0
 """A weak supply dips with each opening; between two dips it is as weak as before."""
-HOT_C, COOL_C = 80.0, 75.0
-"""At 80 °C the firmware begins to slow the processor down, on every model."""
+HOT_C, COOL_C = SLOWED_C, 75.0
 WORN = 0.9
 FULL_BYTES, ROOM_BYTES = 200 << 20, 300 << 20
 NOTE_AGAIN_S = 24 * 3600.0

@@ -10,7 +10,6 @@ import base64
 import contextlib
 import io
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import requests
 from PIL import Image
 
 from hardware import Picture
@@ -26,6 +24,7 @@ from hardware.simulated import burst
 from kiosk import channel as ch
 from kiosk import verbs
 from kiosk.core.lanes.repeats import REPEAT_S
+from kiosk.demo.post import Post
 from kiosk.demo.record import StoryRecord
 from kiosk.demo.town import COMPOUND, GUARD, Town, day
 from kiosk.demo_passes import draw
@@ -36,11 +35,14 @@ from sync.protocol import Event, EventBatch, EventsAfter
 
 FRAMES = 6
 SETTLE_S = 15.0
+UNANSWERED_S = 60.0
 CENTRE_S = 30.0
 PEOPLE = 24
 ONE_IN = 20
 """Of this many people at peak, one is refused."""
 PEOPLE_A_MINUTE = 20
+MOST_DRAWN = 100
+"""Of so many short codes all have a digit once in fifty million times."""
 
 
 class Story:
@@ -51,10 +53,10 @@ class Story:
         self.expect, self.note = record.expect, record.note
         self._reader = town.client("reader-guard", 60.0)
         self._core = town.client("core-guard")
-        self._page = requests.Session()
-        self._page.trust_env = False
+        self._post = Post(town.page)
         self._token = ""
         self._seed = 0
+        self._nobody_answers = 0
         self.held_again = 0
 
     # --- holding things up ---
@@ -100,16 +102,20 @@ class Story:
 
     def settled(self, number: int) -> str:
         """How the passage of a decision, ruling or override ended; empty if it did not in time."""
-        found: list[str] = []
+        passage = self._follower(number, "passage", SETTLE_S)
+        return passage.outcome if passage else ""
+
+    def _follower(self, number: int, kind: str, patience_s: float) -> verbs.LiveLine | None:
+        """The line of that kind which followed another line of the guards' list; None if none came in time."""
+        found: list[verbs.LiveLine] = []
 
         def look() -> bool:
-            watch = verbs.Watch(self._token, 0, 0.0)
-            items = self._core.ask(verbs.WATCH, watch).items
-            found[:] = [item.outcome for item in items if item.kind == "passage" and item.about == number]
+            items = self._core.ask(verbs.WATCH, verbs.Watch(self._token, 0, 0.0)).items
+            found[:] = [item for item in items if item.kind == kind and item.about == number]
             return bool(found)
 
-        wait_until(look, SETTLE_S)
-        return found[0] if found else ""
+        wait_until(look, patience_s)
+        return found[0] if found else None
 
     def list_moves(self, change: Callable[[], object]) -> float:
         """Make a change at the centre; seconds from giving the command until the gate's list has it."""
@@ -137,11 +143,16 @@ class Story:
             self.tell_refusals,
             self.tell_the_exit,
             self.tell_guards,
+            self.tell_a_late_tap,
+            self.tell_an_answered_yellow,
+            self.tell_out_and_in,
+            self.tell_nobody_is_kept_in,
             self.tell_the_centre,
             self.tell_enforcement,
             self.tell_a_crash,
             self.tell_the_network,
             self.tell_the_peak,
+            self.tell_a_short_code,
             self.tell_the_journal,
         ):
             part()
@@ -189,14 +200,19 @@ class Story:
         self.expect("somebody's web address", "deny not_a_pass", lambda: _said(self.hold_text("https://example.org/")))
 
     def tell_the_exit(self) -> None:
-        self.expect("revoked card at the exit", "refer revoked", lambda: _said(self.hold_card("revoked", "exit")))
+        self.expect("revoked card at the exit", "refer revoked", self._leave_without_an_answer)
         self.expect("forged card at the exit", "refer bad_signature", lambda: _said(self.hold_card("forged", "exit")))
         self.expect("resident leaves", "grant ok", lambda: _said(self.hold_card("resident", "exit")))
 
+    def _leave_without_an_answer(self) -> str:
+        shown = self.hold_card("revoked", "exit")
+        self._nobody_answers = shown.happening if shown else 0
+        return _said(shown)
+
     def tell_guards(self) -> None:
-        rises = self.relay_rises()
-        self.expect("guard signs in on the page", "signed in", self._sign_in)
-        self.expect("guard opens by the page", "1 opening", lambda: self._opened(rises, self._open_by_page))
+        rises, pin = self.relay_rises(), self.town.pins[GUARD]
+        self.expect("guard signs in on the page", "signed in", lambda: self._post.sign_in(GUARD, pin))
+        self.expect("guard opens by the page", "1 opening", lambda: self._opened(rises, self._post.tap_open))
         self.expect("guard opens by the wired button", "2 opening", lambda: self._opened(rises, self._press_button, 2))
 
     def _opened(self, rises: int, act: Callable[[], object], times: int = 1) -> str:
@@ -209,17 +225,60 @@ class Story:
         state = self.town.state()
         return bool(state and all(lane.phase == "idle" for lane in state.lanes))
 
-    def _sign_in(self) -> str:
-        form = {"name": GUARD, "pin": self.town.pins[GUARD]}
-        answer = self._page.post(f"{self.town.page}/sign-in", data=form, timeout=10)
-        return "signed in" if answer.ok and GUARD in answer.text else f"HTTP {answer.status_code}"
+    def tell_a_late_tap(self) -> None:
+        rises = self.relay_rises()
 
-    def _open_by_page(self) -> None:
-        page = self._page.get(f"{self.town.page}/", timeout=10).text
-        found = re.search(r'name="form_token" value="([0-9a-f]+)"', page)
-        until_ms = int((time.monotonic() + verbs.TIMELY_S) * 1000)
-        form = {"lane": "entry", "form_token": found[1] if found else "", "until": until_ms}
-        self._page.post(f"{self.town.page}/open", data=form, timeout=10).raise_for_status()
+        def late() -> str:
+            said = self._post.tap_open(held_up_s=verbs.TIMELY_S + 0.2)
+            return f"{said}, {self.relay_rises() - rises} opening"
+
+        self.expect("a guard's tap that comes late", "refused, 0 opening", late)
+
+    def tell_an_answered_yellow(self) -> None:
+        self.town.centre.say("suspend", self._neighbour("doubted", "9-1-101"))
+        yellow: list[verbs.PresentationAnswer | None] = []
+
+        def doubted() -> str:
+            yellow.append(self.hold_card("doubted"))
+            return _said(yellow[0])
+
+        self.expect("suspended card: the guard is asked", "refer suspended", doubted)
+        rises, number = self.relay_rises(), yellow[0].happening if yellow[0] else 0
+
+        def answer_twice() -> str:
+            taps = [self._post.tap_open(number) for _ in range(2)]
+            stays = f"已放行 · {GUARD}" in self._post.read(number)
+            return f"{', '.join(taps)}, {'green' if stays else 'not green'}, {self.relay_rises() - rises} opening"
+
+        self.expect("the guard lets them in, and taps again: it stays answered", "done, done, green, 1 opening",
+                    answer_twice)  # fmt: skip
+        self.settled(number)
+
+    def tell_out_and_in(self) -> None:
+        self._neighbour("commuter", "9-1-102")
+        for name, lane in (("comes in", "entry"), ("goes out", "exit")):
+            self.expect(f"somebody {name}", "grant ok, passed", lambda lane=lane: self._passes("commuter", lane))  # type: ignore[misc]
+        self.until_no_repeat()
+        self.expect("and comes in again: went out, so no passback", "grant ok, passed",
+                    lambda: self._passes("commuter", "entry"))  # fmt: skip
+
+    def _passes(self, word: str, lane: str) -> str:
+        shown = self.hold_card(word, lane)
+        return f"{_said(shown)}, {self.settled(shown.happening) if shown else ''}"
+
+    def _neighbour(self, word: str, dwelling: str) -> str:
+        """Somebody new with a card, whom the gate knows when this returns. The pass's number."""
+        number = self.town.issue(word, "", "", "--holder", "何静", "--active", "--dwelling", dwelling)
+        wait_until(lambda: self._known(number), CENTRE_S)
+        return number
+
+    def tell_nobody_is_kept_in(self) -> None:
+        def opened() -> str:
+            answer = self._follower(self._nobody_answers, "ruling", UNANSWERED_S)
+            said = f"{answer.outcome} {answer.reason}" if answer else "still waiting"
+            return f"{said}, {'opened' if self.relay_rises('exit') else 'closed'}"
+
+        self.expect("nobody answers at the exit: it opens", "grant unanswered, opened", opened)
 
     def _press_button(self) -> None:
         button = Path(self.town.config.simulated.folder) / "inputs" / "entry.guard_button"
@@ -348,6 +407,24 @@ class Story:
         self.note("cards held up a second time", str(self.held_again))
         wait_until(self._idle, SETTLE_S * 2)
 
+    def tell_a_short_code(self) -> None:
+        number, code = self._without_a_digit()
+
+        def look_up() -> str:
+            found = self._post.look_up(f"{code[:2]} {code[2:].lower()}")
+            return "found" if number in found else "not found"
+
+        self.expect("a short code without a digit, as somebody says it", "found", look_up)
+
+    def _without_a_digit(self) -> tuple[str, str]:
+        """A pass whose short code is letters alone, as every sixth one's is: its number and the code."""
+        new = ("issue", str(COMPOUND), "--holder", "孙丽", "--active", "--dwelling", "9-1-103")
+        drawn = (self.town.centre.say(*new) for _ in range(MOST_DRAWN))
+        made = next(one for one in drawn if one["short_code"].isalpha())
+        number = str(made["number"])
+        wait_until(lambda: self._known(number), CENTRE_S)
+        return number, str(made["short_code"])
+
     def tell_the_journal(self) -> None:
         def unsent() -> int:
             state = self.town.state()
@@ -383,7 +460,7 @@ class Story:
     def close(self) -> None:
         self._reader.close()
         self._core.close()
-        self._page.close()
+        self._post.close()
 
 
 def play(town: Town, report: Path | None) -> bool:

@@ -213,6 +213,8 @@ def command(
         "--disable-sync", "--disable-extensions", "--disable-component-update", "--disable-background-networking",
         "--disable-breakpad", "--disable-dev-shm-usage", "--no-proxy-server", "--no-pings",
         *([f"--host-resolver-rules=MAP {name} 127.0.0.1"] if name else []),
+        # Nobody touches the page before its first tone.
+        "--autoplay-policy=no-user-gesture-required",
         *sound(config.screen.sound),
         address(config),
     ]  # fmt: skip

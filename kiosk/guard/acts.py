@@ -1,4 +1,4 @@
-"""What a guard does: open, refuse, give the reason, hold open, lock down, confirm the time."""
+"""What a guard does: open, refuse, give the reason, hold open, lock down, set the time."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def _answered(grant: bool) -> Answer:
     core, happening = post().core, request.form.get("happening", 0, type=int)
     try:
         if happening and request.form.get("waits") == "1":
-            line = core.ask(verbs.RULE, verbs.Ruling(g.session.token, happening, grant, **_meant()))
+            line = core.ask(verbs.RULE, verbs.Ruling(g.session.token, happening, grant, **meant()))
         else:
             lane = request.form.get("lane", "")
-            line = core.ask(verbs.OVERRIDE, verbs.Override(g.session.token, lane, grant, happening, **_meant()))
+            line = core.ask(verbs.OVERRIDE, verbs.Override(g.session.token, lane, grant, happening, **meant()))
     except Refused as no:
         if str(no) not in ("not_waiting", "under_way"):
             raise
         return _answered_before(happening, grant)
-    return _acted(line)
+    return acted(line)
 
 
-def _meant() -> dict[str, Any]:
-    """Until when an act is meant, by whose lines, and the page's mark of it. Without a time it is late."""
+def meant() -> dict[str, Any]:
+    """Of a form: until when an act is meant, by whose lines, and the page's mark of it. Without a time it is late."""
     until_ms = request.form.get("until", 0.0, type=float)
     return {"act": request.form.get("act", "")[:64], "run": request.form.get("run", ""), "until": until_ms / 1000}
 
@@ -61,7 +61,8 @@ def _answered_before(number: int, grant: bool) -> Answer:
     return redirect(url_for("live_list.index"), 303) if alike else told(sentence, 409)
 
 
-def _acted(line: LiveLine) -> Answer:
+def acted(line: LiveLine) -> Answer:
+    """What the gate did at a guard's word: for the page's script, or the post again."""
     number = line.number if line.needs_reason else 0
     if wants_json():
         return as_json(_what_was_done(line))
@@ -72,7 +73,7 @@ def _what_was_done(line: LiveLine) -> dict[str, Any]:
     """For the page's script: what the gate did, and the sheet that asks for a reason where one is wanted."""
     acted = views.done_sentence(g.language, line)
     number = line.number if line.needs_reason else 0
-    sheet = render_template("_why.html", number=number, reasons=reasons(), acted=acted) if number else ""
+    sheet = render_template("_why.html", number=number, reasons=reasons(line.outcome), acted=acted) if number else ""
     return {"ok": True, "sentence": acted, "sheet": sheet, "explain": number}
 
 
@@ -94,27 +95,38 @@ def explain() -> Answer:
     live = post().live
     if request.method == "GET":
         live.refresh(g.session.token)
-        wanting = [views.override_line(g.language, h, live.state) for h in live.board.wanting_reason()]
-        return render_template("explain.html", wanting=wanting, reasons=reasons(), bar=bar(view_asked()))
+        wanting = [
+            (*views.override_line(g.language, h, live.state), reasons(h.outcome)) for h in live.board.wanting_reason()
+        ]
+        return render_template("explain.html", wanting=wanting, bar=bar(view_asked()))
     reason, text = request.form.get("reason", ""), request.form.get("text", "").strip()[:200]
     if reason not in words.OVERRIDE_REASONS:
         abort(400)
     number = request.form.get("happening", 0, type=int)
-    post().core.ask(verbs.EXPLAIN, verbs.Explain(g.session.token, number, f"{reason}: {text}" if text else reason))
+    why, dwelling = f"{reason}: {text}" if text else reason, request.form.get("dwelling", "").strip()[:40]
+    post().core.ask(verbs.EXPLAIN, verbs.Explain(g.session.token, number, why, dwelling))
     return done("saved")
 
 
 @routes.post("/hold")
 def hold() -> Answer:
     on = request.form.get("on") == "1"
-    post().core.ask(verbs.HOLD, verbs.Hold(g.session.token, request.form.get("lane", ""), on, **_meant()))
+    post().core.ask(verbs.HOLD, verbs.Hold(g.session.token, request.form.get("lane", ""), on, **meant()))
     return done("done")
 
 
 @routes.post("/acknowledge")
 def acknowledge() -> Answer:
     number = request.form.get("number", 0, type=int)
-    post().core.ask(verbs.ACKNOWLEDGE, verbs.Acknowledge(g.session.token, number, **_meant()))
+    post().core.ask(verbs.ACKNOWLEDGE, verbs.Acknowledge(g.session.token, number, **meant()))
+    return done("noted")
+
+
+@routes.post("/heed")
+def heed() -> Answer:
+    """A supervisor has seen the overrides beyond the budget that the page shows."""
+    event = request.form.get("event", "")[:64]
+    post().core.ask(verbs.HEED, verbs.Heed(token=g.session.token, event=event, **meant()))
     return done("noted")
 
 
@@ -123,7 +135,7 @@ def lockdown() -> Answer:
     if g.session.role != "supervisor":
         raise Refused("not_allowed")
     on = request.form.get("on") == "1"
-    post().core.ask(verbs.LOCKDOWN, verbs.Lockdown(g.session.token, request.form.get("lane", ""), on, **_meant()))
+    post().core.ask(verbs.LOCKDOWN, verbs.Lockdown(g.session.token, request.form.get("lane", ""), on, **meant()))
     return done("done")
 
 
@@ -139,7 +151,7 @@ def confirm_time() -> Answer:
     except ValueError:
         return _time_page(state, words.say(g.language, words.ERRORS["bad_time"]), 400)
     try:
-        post().core.ask(verbs.CONFIRM_TIME, verbs.ConfirmTime(g.session.token, utc_ms, **_meant()))
+        post().core.ask(verbs.CONFIRM_TIME, verbs.ConfirmTime(g.session.token, utc_ms, **meant()))
     except Refused as no:
         if str(no) == "not_signed_in":
             raise

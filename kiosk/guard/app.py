@@ -8,9 +8,12 @@ from typing import Any
 from flask import Flask, Request
 
 from kiosk.guard import acts, doors, frame, live_list, looks, present
+from kiosk.guard.entry import family, no_pass
 from kiosk.guard.lane import screen
 from kiosk.guard.line import DOORS, CoreLine, GuardSettings
 from kiosk.guard.live import Live
+from kiosk.guard.shift import pages as shift_pages
+from kiosk.guard.technician import monitor, pages
 from sync.places import Turns, origin_of
 
 STRANGERS, SHARE = 2 * DOORS, 2
@@ -26,9 +29,12 @@ def create_app(core: CoreLine, settings: GuardSettings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = present.MAX_REQUEST
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     signed_in = doors.SignedIn()
-    app.extensions["post"] = frame.Post(core, settings, Live(core), signed_in)
+    live = Live(core)
+    app.extensions["post"] = frame.Post(core, settings, live, signed_in)
+    app.extensions["pictures"] = pages.Pictures(core)
+    app.extensions["monitor"] = monitor.registry(core, live)
     app.extensions["screens"] = screen.Screens(core)
-    for part in (frame, live_list, acts, looks, present, screen):
+    for part in (frame, live_list, acts, looks, present, no_pass, family, screen, monitor, pages, shift_pages):
         app.register_blueprint(part.routes)
     app.wsgi_app = InTurn(app.wsgi_app, signed_in)  # type: ignore[method-assign, assignment]
     doors.answer_to(app, settings.hosts)

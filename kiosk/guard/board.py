@@ -94,9 +94,9 @@ class Board:
         self.version += 1
         self.newest = happening.number
         entry = self._entries.get(self._entry_of.get(happening.about, happening.about))
-        if happening.kind == "explained":
+        if happening.kind in ("explained", "annulled"):  # an act that was a mistake needs no reason
             self._explained.add(happening.about)
-            if entry is None:
+            if entry is None and happening.kind == "explained":
                 return
         if entry is None:
             entry = self._entries[happening.number] = Entry(happening)

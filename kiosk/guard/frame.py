@@ -23,7 +23,17 @@ YEAR_S = 31_536_000
 LONGEST_NAME, LONGEST_PIN = 64, 64
 """Of what a stranger may send to the core; names and PINs are shorter."""
 PUBLIC_ENDPOINTS = frozenset(
-    {"static", "frame.sign_in", "frame.prefer", "screen.health", "screen.figures", "screen.page", "screen.now"}
+    {
+        "static",
+        "frame.sign_in",
+        "frame.prefer",
+        "monitor.health",
+        "monitor.figures",
+        "screen.page",
+        "screen.now",
+        "screen.stream",
+        "screen.voice",
+    }
 )
 
 routes = Blueprint("frame", __name__)
@@ -204,7 +214,8 @@ def view_asked() -> View:
 
 def bar(view: View) -> views.Bar:
     live = post().live
-    return views.bar(view.language, live.state, bool(live.board.waiting(live.now_ms())))
+    supervisor = g.session is not None and g.session.role == "supervisor"
+    return views.bar(view.language, live.state, bool(live.board.waiting(live.now_ms())), supervisor)
 
 
 def lane_named(state: GateState, name: str) -> LaneState:
@@ -221,8 +232,10 @@ def may_present(state: GateState) -> bool:
     )
 
 
-def reasons() -> list[tuple[str, str]]:
-    return [(name, words.say(g.language, pair)) for name, pair in words.OVERRIDE_REASONS.items()]
+def reasons(outcome: str) -> list[tuple[str, str]]:
+    """Those that fit what a guard did."""
+    names = words.OPENING_REASONS if outcome == "grant" else words.REFUSING_REASONS
+    return [(name, words.say(g.language, words.OVERRIDE_REASONS[name])) for name in names]
 
 
 @routes.route("/sign-in", methods=["GET", "POST"])

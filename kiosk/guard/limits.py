@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 import msgspec
@@ -30,14 +31,24 @@ def for_lane(language: str, reason: str, limits: Limits, now: datetime) -> str:
     return say(language, words.PUBLIC_LIMITS[reason], when=when) if when else ""
 
 
+def ended(language: str, limits: Limits, now: datetime) -> str:
+    """The day on which a pass ended; empty where the gate did not say."""
+    return _when(language, "expired", limits, now)
+
+
 def _when(language: str, reason: str, limits: Limits, now: datetime) -> str:
     if reason == "not_yet_valid" and limits.from_ms:
         return _moment(language, limits.from_ms, now, ends=False)
     if reason == "expired" and limits.until_ms:
         return _moment(language, limits.until_ms, now, ends=True)
     if reason == "outside_hours" and limits.hours:
-        return say(language, words.LIMITS["comma"]).join(_window(language, window) for window in limits.hours)
+        return hours(language, limits.hours)
     return ""
+
+
+def hours(language: str, windows: Sequence[Window]) -> str:
+    """Windows one after the other, each with its days."""
+    return say(language, words.LIMITS["comma"]).join(_window(language, window) for window in windows)
 
 
 def _moment(language: str, ms: int, now: datetime, ends: bool) -> str:

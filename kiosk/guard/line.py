@@ -8,12 +8,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from kiosk.channel import Client, HungUp, Refused, Verb
-from kiosk.verbs import STATE, GateState, Nothing
+from kiosk.guard.lane.sounds import Sounds
+from kiosk.verbs import CAMERA_PICTURE, FIGURES, STATE, CameraOf, Figures, GateState, Nothing
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -36,6 +37,8 @@ TIMES_STOPPED = 2
 before a camera may have ended it."""
 STOPPERS_KEPT = 100
 SCREEN_S = 1.0
+VIEW_S = 2.0
+"""How long a technician's page waits for a picture of the camera: the reader itself gives up after one."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class GuardSettings:
     """True where the page is served over HTTPS."""
     screen_elsewhere: bool = False
     """The lane's screen may be opened from other machines than this one."""
+    sounds: Sounds = field(default_factory=Sounds)
+    """What the lane's screen lets people hear."""
     hosts: tuple[str, ...] = ()
     """Names under which the page is opened, beside the device's own."""
     session_hours: int = 13
@@ -71,6 +76,8 @@ class CoreLine:
         self._reader_turn = threading.Lock()
         self._stopped: Counter[bytes] = Counter()
         self._screens = Client(core, SCREEN_S)
+        self._monitors = Client(core, SCREEN_S)
+        self._views = Client(reader, VIEW_S)
         self._clients = _Clients(core, CLIENTS)
         self._doors = _Clients(core, DOORS, DOOR_S)
 
@@ -107,9 +114,18 @@ class CoreLine:
             self._stopped.clear()
         self._stopped[mark] += 1
 
+    def camera_picture(self, lane: str) -> bytes:
+        """What the lane's camera sees, as a small JPEG; over a connection of its own, so that nobody's photo waits.
+        Raises Refused ``not_viewed`` while nobody looks by the core's word."""
+        return self._views.ask(CAMERA_PICTURE, CameraOf(lane)).jpeg
+
     def state_for_screens(self) -> GateState:
         """How the gate is, over a connection of its own: a lane's screen never takes a guard's place."""
         return self._screens.ask(STATE, Nothing())
+
+    def figures_for_monitors(self) -> Figures:
+        """What the core counts, over a connection of its own: a monitor never takes a guard's place, nor a screen's."""
+        return self._monitors.ask(FIGURES, Nothing())
 
     def watcher(self) -> Client:
         """A connection of its own, for questions that wait long. The caller closes it."""
@@ -119,6 +135,8 @@ class CoreLine:
         """Idempotent; questions under way end by themselves."""
         self._reader.close()
         self._screens.close()
+        self._monitors.close()
+        self._views.close()
         self._clients.close()
         self._doors.close()
 

@@ -50,6 +50,12 @@ class Live:
         """The gate's state as last heard, None while the core does not answer."""
         return self._state
 
+    @property
+    def streams(self) -> int:
+        """Open pages that are kept fresh."""
+        with self._changed:
+            return self._tokens.total()
+
     def silent_s(self) -> float:
         """Seconds since the core last answered, endless while it cannot be reached."""
         return self._monotonic() - self._state_at if self._state else math.inf

@@ -40,12 +40,18 @@ def index() -> Answer:
         last_event=f"{board.run}:{board.newest}",
         may_present=may_present(state),
         explaining=request.args.get("explain", 0, type=int),
-        reasons=reasons(),
+        reasons=reasons(_outcome(request.args.get("explain", 0, type=int))),
     )
     response = make_response(page)
     if "hand" in request.args:  # taken in hand until another one is, on whatever page
         response.set_cookie(LANE_COOKIE, view.lane, samesite="Strict", httponly=True)
     return response
+
+
+def _outcome(number: int) -> str:
+    """What the act of that line did, as far as the board knows it."""
+    lines = (line for entry in post().live.board.entries() for line in entry.everything)
+    return next((line.outcome for line in lines if line.number == number), "grant")
 
 
 def _line(view: View, entry: Entry) -> views.StreamLine:

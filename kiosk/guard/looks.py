@@ -1,4 +1,4 @@
-"""What a guard looks up: passes, settings, the technician's details."""
+"""What a guard looks up: passes and settings."""
 
 from __future__ import annotations
 
@@ -25,14 +25,6 @@ def more() -> Answer:
         may_lock_down=g.session.role == "supervisor",
         may_present=may_present(state),
     )
-
-
-@routes.get("/details")
-def details() -> Answer:
-    state = post().live.refresh_state()
-    tables = views.details(g.language, state)
-    faults = views.fault_sentences(g.language, state)
-    return render_template("details.html", tables=tables, faults=faults, bar=bar(view_asked()))
 
 
 @routes.route("/look-up", methods=["GET", "POST"])

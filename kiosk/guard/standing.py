@@ -8,7 +8,7 @@ from kiosk.verbs import GateState
 from sync.terms import BOARD_FAULTS, CAMERA_FAULTS, INPUT_FAULTS
 
 ORDER = (
-    "fire", "withdrawn", "forced", "relay", "tamper", "call",
+    "fire", "withdrawn", "forced", "relay", "tamper", "call", "bad_signature", "revoked",
     "lockdown", "held_open_question", "held_open",
     *CAMERA_FAULTS, "reader_silent", "no_list", "clock_untrusted", "journal", "list_expired",
     *INPUT_FAULTS, "lights", *BOARD_FAULTS, "journal_lost", "list_damaged", "list_forged",
@@ -19,10 +19,16 @@ ORDER = (
 technician should know."""
 NOTES = frozenset({"reader_restarted"})
 """What is over. It is told as a note, and is no state of the gate."""
+DOINGS = frozenset({"forced", "call", "lockdown", "held_open_question", "held_open"})
+"""What people do at a gate that works. Its guards must know; a monitor that calls a technician need not."""
 ALARMING = frozenset({
     *CAMERA_FAULTS, "fire", "withdrawn", "forced", "relay", "tamper", "reader_silent", "no_list", "journal",
-    "journal_lost",
+    "journal_lost", "bad_signature",
 })  # fmt: skip
+SHOWN = frozenset({"bad_signature", "revoked"})
+"""What a pass was that somebody showed: it happened, and does not go on."""
+WAITING = frozenset({"call", "forced"}) | SHOWN
+"""Cautions that the bar tells until a guard has seen them, whether or not they go on."""
 _PLACES = {name: place for place, name in enumerate(ORDER)}
 
 
@@ -50,7 +56,18 @@ def standing(state: GateState) -> list[Standing]:
         for name in (name for name, true in at.items() if true):
             where.setdefault(name, []).append(lane.name)
     for caution in state.cautions:
-        if caution.code in ("call", "forced"):  # waits for a guard, whether or not it still goes on
+        if caution.code in WAITING:
             where.setdefault(caution.code, []).append(caution.lane)
     codes = sorted(where.keys() - NOTES, key=lambda code: (place(code), code))
     return [Standing(code, tuple(where[code])) for code in codes]
+
+
+def faults(state: GateState) -> list[Standing]:
+    """What is wrong with the gate now, what matters most first. Empty: it works."""
+    return [one for one in standing(state) if one.code not in DOINGS]
+
+
+def notes(state: GateState) -> list[Standing]:
+    """What else there is to know of a gate: what people do there, then what is over."""
+    over = sorted(NOTES & {name.partition(":")[0] for name in state.faults})
+    return [*(one for one in standing(state) if one.code in DOINGS), *map(Standing, over)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kiosk.guard import limits, words
 from kiosk.guard.board import Board, Entry
-from kiosk.guard.standing import Standing, place, standing
+from kiosk.guard.standing import SHOWN, Standing, place, standing
 from kiosk.guard.words import code, say, word
 from kiosk.restarts import SEVERAL
 from kiosk.verbs import FoundPass, GateState, LaneState, LiveLine, Session
@@ -17,7 +18,11 @@ from sync.terms import CAMERA_FAULTS
 FRESH_MS = 60_000
 """A presentation older than this is history: the buttons then act on the lane, not on that person."""
 NIGHT_BEGINS, NIGHT_ENDS = 18, 7
-_DASH = "—"
+
+FAMILY_MS = 60_000
+"""So long after somebody was let in the page offers to let their family follow."""
+COUNTED = ("provisional", "family")
+"""Kinds of lines about a number of people."""
 
 TONES = {"grant": "ok", "refer": "look", "deny": "stop"}
 MARKS = {"ok": "✓", "look": "!", "stop": "✕", "fault": "▨", "plain": "•"}
@@ -28,6 +33,9 @@ KIND_TONES = {
     "lockdown": "look",
     "held_open": "look",
     "unasked": "look",
+    "provisional": "ok",
+    "family": "ok",
+    "annulled": "plain",
 }
 
 
@@ -84,6 +92,8 @@ class Panel:
     """The gate has several lanes: say which one is in hand."""
     rests: bool = False
     """A guard has opened for this person, and the passage has not settled: opening again would let another car in."""
+    family: bool = False
+    """A resident was let in a moment ago: others of the household may follow."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,11 @@ class Bar:
     reader: list[str]
     """That the reader is down or began anew, and what to do."""
     cautions: list[str] = field(default_factory=list)
+    overspent: list[str] = field(default_factory=list)
+    """Who overrode beyond the budget, for a supervisor; ``overspent_event`` is the newest of it."""
+    overspent_event: str = ""
+    no_duty: bool = False
+    """Nobody's shift is on."""
     caution: int = 0
     """The newest of them: acknowledging it acknowledges what this page has shown, and nothing later."""
 
@@ -116,6 +131,7 @@ class FoundRow:
     tone: str
     mark: str
     state: str
+    look: str = ""
 
 
 def zone(name: str) -> tzinfo:
@@ -163,6 +179,11 @@ def reason_sentence(language: str, reason: str) -> str:
     return code(language, words.GUARD, reason) if reason else ""
 
 
+def look_sentence(language: str, look: str) -> str:
+    """What the guard shall look for; of a code that this page does not know, that there is something."""
+    return say(language, words.LOOKS.get(look, words.GUARD["attention"]))
+
+
 def given_reason(language: str, reason: str) -> str:
     """An override's reason: a code of the closed list, with free text after a colon."""
     name, _, text = reason.partition(":")
@@ -185,15 +206,29 @@ def line(language: str, entry: Entry, board: Board, state: GateState | None) -> 
         time=local(happening.at_ms, state).strftime("%H:%M:%S") if happening.at_ms else "",
         title=title if decision else _title(language, happening),
         where=" · ".join(filter(None, [happening.dwelling, happening.plate, lane])),
-        reason=_guidance(language, happening, state) or _spoken_reason(language, happening, state),
+        reason=_line_reason(language, happening, state),
         badges=[_badge(language, follower) for follower in entry.followers],
         wants_reason=wanting[-1] if wanting else 0,
         selectable=decision,
     )
 
 
+def _line_reason(language: str, happening: LiveLine, state: GateState | None) -> str:
+    told = _guidance(language, happening, state) or _spoken_reason(language, happening, state)
+    return " ".join(filter(None, [told, _look_besides(language, happening)]))
+
+
+def _look_besides(language: str, happening: LiveLine) -> str:
+    """What to look for, where another reason is the one that is told."""
+    if not happening.look or (happening.guidance or happening.reason) == "attention":
+        return ""
+    return word(language, "look_besides", look=look_sentence(language, happening.look))
+
+
 def _title(language: str, happening: LiveLine) -> str:
-    parts = [code(language, words.KINDS, happening.kind), _outcome(language, happening), happening.by]
+    count = word(language, "people", n=happening.repeats) if happening.kind in COUNTED else ""
+    outcome = "" if count else _outcome(language, happening)
+    parts = [code(language, words.KINDS, happening.kind), count, outcome, happening.by]
     return " · ".join(filter(None, parts))
 
 
@@ -208,7 +243,9 @@ def _spoken_reason(language: str, happening: LiveLine, state: GateState | None) 
 
 
 def _stated_reason(language: str, happening: LiveLine, reason: str, state: GateState | None) -> str:
-    """The guard's sentence with the day or the hours that it goes by, where the gate said them."""
+    """The guard's sentence with what to look for, or the day or the hours that it goes by, where the gate said them."""
+    if reason == "attention":
+        return look_sentence(language, happening.look)
     stated = limits.for_guard(language, reason, happening.limits, local(happening.at_ms, state))
     return stated or reason_sentence(language, reason)
 
@@ -216,11 +253,16 @@ def _stated_reason(language: str, happening: LiveLine, reason: str, state: GateS
 def _badge(language: str, happening: LiveLine) -> Badge:
     if happening.kind == "explained":
         return Badge("plain", MARKS["plain"], f"{given_reason(language, happening.reason)} · {happening.by}")
+    if happening.kind == "annulled":
+        text = code(language, words.KINDS, "annulled")
+        return Badge("plain", MARKS["plain"], word(language, "by", outcome=text, name=happening.by))
     tone = "plain" if happening.kind == "passage" else TONES.get(happening.outcome, "plain")
     if happening.reason == "unanswered":
         opened = happening.outcome == "grant"
         said = word(language, "unanswered_exit") if opened else reason_sentence(language, "unanswered")
         return Badge(tone, MARKS[tone], said)
+    if happening.kind == "family":
+        return Badge(tone, MARKS[tone], _title(language, happening))
     outcome = _outcome(language, happening) or code(language, words.KINDS, happening.kind)
     text = word(language, "by", outcome=outcome, name=happening.by) if happening.by else outcome
     if happening.reason and happening.kind in ("override", "ruling"):
@@ -288,8 +330,14 @@ def panel(
         run=board.run,
         can_refuse=not old and not rests,
         rests=rests,
+        family=_may_follow(happening, answer, now_ms),
         open_word=word(language, "let_through" if waits else "resting" if rests else "open"),
     )
+
+
+def _may_follow(happening: LiveLine, answer: LiveLine | None, now_ms: int) -> bool:
+    let_in, kind = (answer or happening).outcome == "grant", happening.pass_kind
+    return let_in and kind == "resident" and now_ms - happening.at_ms < FAMILY_MS
 
 
 def _more_waiting(language: str, others: list[Entry], state: GateState | None) -> str:
@@ -329,6 +377,7 @@ def _facts(language: str, happening: LiveLine, state: GateState | None) -> list[
         (word(language, "kind"), code(language, words.PASS_KINDS, happening.pass_kind)),
         (word(language, "plate"), happening.plate),
         (word(language, "pass_number"), happening.pass_number),
+        *_terms(language, happening),
     ]
     if happening.last_passage_ms and happening.reason in words.BEARING:
         facts.append(
@@ -337,8 +386,20 @@ def _facts(language: str, happening: LiveLine, state: GateState | None) -> list[
     return [(name, fact) for name, fact in facts if fact]
 
 
+def _terms(language: str, happening: LiveLine) -> list[tuple[str, str]]:
+    """What holds for this pass alone. Only guards read the numbers; the lane shows none."""
+    terms, used = happening.terms, ""
+    if terms.entries:
+        used = word(language, "entries_used", entered=happening.entered, entries=terms.entries)
+    return [
+        (word(language, "own_hours"), limits.hours(language, terms.hours)),
+        (word(language, "entries"), used),
+        (word(language, "one_day"), word(language, "one_day_means") if terms.one_day else ""),
+    ]
+
+
 def _notes(language: str, happening: LiveLine, state: GateState | None) -> list[str]:
-    notes = [_guidance(language, happening, state)]
+    notes = [_guidance(language, happening, state), _look_besides(language, happening)]
     if happening.list_age_s > 86_400:
         notes.append(word(language, "stale_list", age=age(language, happening.list_age_s)))
     if happening.clock == "untrusted":
@@ -350,8 +411,8 @@ def _notes(language: str, happening: LiveLine, state: GateState | None) -> list[
     return [note for note in notes if note]
 
 
-def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
-    """The state bar; ``state`` None means that the core does not answer."""
+def bar(language: str, state: GateState | None, waiting: bool, supervisor: bool = False) -> Bar:
+    """The state bar; ``state`` None means that the core does not answer. A ``supervisor`` reads more."""
     if state is None:
         sentence = word(language, "offline")
         return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", "", False, [])
@@ -372,6 +433,9 @@ def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
         waiting=waiting,
         reader=reader_notes(language, state),
         cautions=_caution_sentences(language, state),
+        overspent=_overspent(language, state) if supervisor else [],
+        overspent_event=state.overspent[-1].event if supervisor and state.overspent else "",
+        no_duty=not state.on_duty,
         caution=state.cautions[-1].number if state.cautions else 0,
     )
 
@@ -379,7 +443,7 @@ def bar(language: str, state: GateState | None, waiting: bool) -> Bar:
 def _standing_sentence(language: str, stands: Standing, state: GateState) -> str:
     """Where a gate has several lanes, with those that it is about."""
     sentence = code(language, words.FAULTS, stands.code)
-    if len(state.lanes) < 2 or not stands.lanes:
+    if len(state.lanes) < 2 or not any(stands.lanes):
         return sentence
     titles = word(language, "and").join(title_of(language, state, lane) for lane in stands.lanes)
     return f"{titles} · {sentence}"
@@ -391,11 +455,22 @@ def _caution_sentences(language: str, state: GateState) -> list[str]:
     return [
         word(
             language,
-            "caution",
+            "caution_at" if caution.code in SHOWN else "caution",
             time=local(caution.since_ms, state).strftime("%H:%M"),
-            sentence=_standing_sentence(language, Standing(caution.code, (caution.lane,)), state),
+            sentence=_standing_sentence(language, Standing(caution.code, (caution.lane,)), state)
+            + (word(language, "times", n=caution.times) if caution.times > 1 else ""),
         )
         for caution in cautions
+    ]
+
+
+def _overspent(language: str, state: GateState) -> list[str]:
+    """Whose overrides were beyond the budget: how many, and when last."""
+    latest = {one.by: one for one in state.overspent}
+    count = Counter(one.by for one in state.overspent)
+    return [
+        word(language, "overspent", name=by, n=count[by], time=local(one.at_ms, state).strftime("%H:%M"))
+        for by, one in latest.items()
     ]
 
 
@@ -489,93 +564,8 @@ def found(language: str, item: FoundPass, state: GateState) -> FoundRow:
         tone=tone,
         mark=MARKS[tone],
         state=code(language, words.PASS_STATES, item.state),
+        look=look_sentence(language, item.look) if item.look else "",
     )
-
-
-def details(language: str, state: GateState) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The technician's tables: (heading, rows)."""
-    titles = [f"{lane_title(language, lane)} · {lane.name}" for lane in state.lanes]
-    lanes = [_lane_details(language, lane, state) for lane in state.lanes]
-    return [("", _gate_details(language, state)), *zip(titles, lanes, strict=True)]
-
-
-def _flag(language: str, good: bool) -> str:
-    return word(language, "good" if good else "bad")
-
-
-def _gate_details(language: str, state: GateState) -> list[tuple[str, str]]:
-    seen = state.centre_seen_s
-    spoken = word(language, "never") if seen < 0 else word(language, "seen_ago", age=age(language, seen))
-    rows = {
-        "time_gate": local(state.now_ms, state).strftime("%Y-%m-%d %H:%M:%S"),
-        "clock": code(language, words.WORDS, f"clock_{state.clock}"),
-        "uncertainty": str(state.clock_uncertainty_ms),
-        "rtc": code(language, words.WORDS, f"rtc_{state.rtc or 'none'}"),
-        "list": " · ".join([code(language, words.WORDS, f"list_{state.list_state}"), list_age(language, state)]),
-        "revision": str(state.list_revision),
-        "passes": str(state.list_passes),
-        "centre": " · ".join(filter(None, [_flag(language, state.centre_ok), spoken, state.centre_why])),
-        "unsent": str(state.unsent),
-        "journal": _flag(language, state.journal_ok),
-        "in_memory": str(state.events_in_memory),
-        **_board_details(language, state),
-        "enforcement": state.enforcement,
-        "faults": ", ".join(state.faults) or _DASH,
-        "run": state.run,
-    }
-    return [(word(language, key), value) for key, value in rows.items()]
-
-
-def _board_details(language: str, state: GateState) -> dict[str, str]:
-    """How the device itself is; a dash where its board does not say."""
-    vitals, weak = state.vitals, "supply_weak" in state.faults
-    knows_supply = vitals.undervoltage is not None or weak
-    return {
-        "supply": (word(language, "supply_low") if weak else _flag(language, True)) if knows_supply else _DASH,
-        "heat": _DASH if vitals.celsius is None else f"{vitals.celsius:.0f} °C",
-        "disk_errors": _DASH if vitals.disk_errors is None else str(vitals.disk_errors),
-        "card_used": _DASH if vitals.card_used is None else f"{vitals.card_used:.0%}",
-        "disk_free": _size(vitals.disk_free),
-        "memory_free": _size(vitals.memory_free),
-        "load": _DASH if vitals.load is None else f"{vitals.load:.2f}",
-    }
-
-
-def _size(octets: int | None) -> str:
-    return _DASH if octets is None else f"{octets / 1e6:,.0f} MB"
-
-
-def _reader_details(language: str, lane: LaneState, state: GateState) -> str:
-    if not lane.reader_restarts:
-        return word(language, "reader_steady")
-    at = local(lane.reader_restarted_ms, state).strftime("%H:%M:%S")
-    return word(language, "reader_counted", n=lane.reader_restarts, time=at, blames=lane.reader_blames)
-
-
-def _module_details(language: str, lane: LaneState) -> str:
-    pixels = "—" if lane.module_px is None else f"{lane.module_px:.1f}"
-    wrong = {"few": "few_pixels", "lens": "lens_unknown"}.get(lane.optics)
-    return " · ".join(filter(None, [pixels, word(language, wrong) if wrong else ""]))
-
-
-def _lane_details(language: str, lane: LaneState, state: GateState) -> list[tuple[str, str]]:
-    arm = {None: "unknown", True: "on", False: "off"}[lane.arm_open]
-    rows = {
-        "camera": " · ".join(filter(None, [_flag(language, lane.camera_ok), lane.camera_why])),
-        "decode_ms": f"{lane.decode_ms:.1f}",
-        "looked": _DASH if lane.looked is None else f"{lane.looked:.0%}",
-        "module_px": _module_details(language, lane),
-        "reader": _reader_details(language, lane, state),
-        "direction": lane.direction,
-        "lock": lane.lock,
-        "phase": lane.phase,
-        "signal": lane.signal,
-        "relay": word(language, "on" if lane.relay_on else "off"),
-        "arm": word(language, arm),
-        "pins": lane.pins_why or word(language, "good"),
-        "hold_open": word(language, "on" if lane.held_open else "off"),
-    }
-    return [(word(language, key), value) for key, value in rows.items()]
 
 
 def signed_in_as(language: str, session: Session) -> str:
@@ -584,15 +574,17 @@ def signed_in_as(language: str, session: Session) -> str:
 
 
 def refusal(language: str, reason: str) -> str:
-    """What a :class:`kiosk.channel.Refused` code means to a guard; ``locked_out:SECONDS`` carries its wait."""
+    """What a :class:`kiosk.channel.Refused` code means to a guard; ``locked_out:SECONDS`` carries its wait, which is
+    told in whole minutes that are long enough."""
     name, _, detail = reason.partition(":")
     pair = words.ERRORS.get(name, words.ERRORS["not_possible"])
-    return say(language, pair, wait=age(language, int(detail) if detail.isdecimal() else 60))
+    wait = int(detail) if detail.isdecimal() else 60
+    return say(language, pair, wait=age(language, wait if wait < 120 else (wait + 58) // 60 * 60))
 
 
 def done_sentence(language: str, line: LiveLine) -> str:
     """What the gate did at a guard's word."""
-    if line.kind in ("ruling", "override"):
+    if line.kind in ("ruling", "override", *COUNTED):
         return word(language, "opened" if line.outcome == "grant" else "refused")
     return word(language, "done")
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sync import shift_words
+
 LANGUAGES = ("zh", "en")
 
 Pair = tuple[str, str]
@@ -63,7 +65,7 @@ PUBLIC: dict[str, Public] = {
     ),
     "expired": Public(
         ("出入证已到期", "Pass has expired"),
-        ("物业一楼办延期；今天请找保安", "Extend at the desk; today, see the guard"),
+        ("到物业办延期；今天请找保安", "Extend at the desk; today, see the guard"),
     ),
     "digits_missing": Public(
         ("请打开出入证页面", "Open your pass page"),
@@ -84,6 +86,14 @@ PUBLIC: dict[str, Public] = {
     "outside_hours": Public(
         ("现在不在通行时间", "Outside its hours"), ("急事请找保安", "Urgent? Please see the guard")
     ),
+    "day_over": Public(
+        ("此证只用一天，已经过了", "Good for one day, now over"),
+        ("请找保安，或请住户重新邀请", "See the guard, or be invited again"),
+    ),
+    "used_up": Public(
+        ("此证次数已用完", "No entries are left"),
+        ("请找保安；访客请住户再邀请", "See the guard; visitors: be invited again"),
+    ),
     "quota_household": Public(
         ("本户今天次数已满", "The household's trips are used"), ("急事请找保安", "Urgent? Please see the guard")
     ),
@@ -92,6 +102,9 @@ PUBLIC: dict[str, Public] = {
     ),
     "passback": AT_THE_POST,
     "list_expired": Public(("请找保安核对", "Please see the guard"), ("本门名单太旧", "This gate's list is too old")),
+    "terms_unread": Public(
+        ("请找保安核对", "Please see the guard"), ("本门不认得此证的限制", "This gate cannot read the pass's terms")
+    ),
     "attention": AT_THE_POST,
     "unanswered": AT_THE_POST,
 }
@@ -164,6 +177,14 @@ GUARD: dict[str, Pair] = {
     "wrong_lane": ("这类证不走这条道。请走另一边。", "This pass is for another lane. Send them there."),
     "wrong_kind": ("这条道不收这类证。请走另一边。", "This lane does not take this kind. Send them to the other."),
     "outside_hours": ("不在允许的时间。问清事由再定。", "Outside the permitted hours. Ask why, then decide."),
+    "day_over": (
+        "此证只能用一天，那天已过。问住户是否还邀请。",
+        "Good for one day, which is over. Ask the household, then decide.",
+    ),
+    "used_up": (
+        "此证的次数用完了，图片可能转发过。问住户再定。",
+        "Its entries are used up; the picture may have been passed on. Ask the household.",
+    ),
     "quota_household": (
         "这户今天的次数用完了。有急事可放行。",
         "The household used today's trips. Open if it is urgent.",
@@ -177,6 +198,10 @@ GUARD: dict[str, Pair] = {
         "名单超过期限。核对证件和房号后决定。",
         "The list is too old. Check papers and dwelling, then decide.",
     ),
+    "terms_unread": (
+        "此证有本门不认得的限制。核对证件，问值班主管。",
+        "It has terms that this gate does not know. Check papers, ask the supervisor.",
+    ),
     "attention": (
         "有提示，请到值班室细看；放行前联系社区。",
         "Marked for attention. Take to the post; call before opening.",
@@ -184,7 +209,35 @@ GUARD: dict[str, Pair] = {
     "unanswered": ("30秒内没人答复，按不放行处理。", "Nobody answered within 30 seconds: counted as refused."),
 }
 
-BEARING = frozenset({"passback", "quota_household", "quota_person"})
+LOOKS: dict[str, Pair] = {
+    "person": (
+        "看人：问姓名和房号，是不是证上的人。不是本人，请到值班室。",
+        "Look at the person: ask name and home. If it is not the holder, take them to the post.",
+    ),
+    "plate": (
+        "看车牌：和证上的号码要一致。不一致先不放，请到值班室。",
+        "Look at the plate: it must be the one on the pass. If it is not, do not open; ask at the post.",
+    ),
+    "papers": (
+        "看材料：请出示承诺书或社区开的证明。没有的，请到值班室。",
+        "Look at papers: the commitment letter or a note of the community. Without them, take to the post.",
+    ),
+    "desk": (
+        "请本人去一趟领证台，还有手续要补。是本人就放行。",
+        "Send the holder to the collection desk: something is left to do there. If it is the holder, open.",
+    ),
+    "community": (
+        "请到值班室，不要在通道上问。先给社区打电话，按社区说的办。",
+        "Take to the post; ask nothing in the lane. Call the community office first, and do as it says.",
+    ),
+    "lost": (
+        "这张证报过丢失。请到值班室看是不是本人；不是本人，收下证，叫主管。",
+        "Reported lost. At the post, see whether it is the holder; if not, keep the pass and call the supervisor.",
+    ),
+}
+"""What a guard shall look for, and do. A code that is newer than this page is said as ``attention`` is."""
+
+BEARING = frozenset({"passback", "quota_household", "quota_person", "day_over", "used_up"})
 """Reasons on which the last passage bears: only then is it shown."""
 
 OUTCOMES: dict[str, Pair] = {
@@ -201,10 +254,27 @@ OUTCOMES: dict[str, Pair] = {
 
 PUBLIC_LIMITS: dict[str, Pair] = {
     "not_yet_valid": ("{when}起生效；今天请找保安", "Valid from {when}; today, see the guard"),
-    "expired": ("{when}已到期；物业一楼办延期", "Ended {when}. Extend it at the desk"),
+    "expired": ("{when}已到期；到物业办延期", "Ended {when}. Extend it at the desk"),
     "outside_hours": ("今天{when}可以通行；急事请找保安", "Today {when}. Urgent? See the guard"),
 }
 """What the lane says in place of its second line where the gate knows the time."""
+
+DESK: dict[str, Pair] = {
+    "not_on_list": ("请找保安，或到{desk}{hours}", "See the guard, or go to {desk}{hours}"),
+    "not_collected": ("带身份证到{desk}领取{hours}，家人可代领", "Bring ID to {desk}{hours}; family may collect"),
+    "superseded": ("旧证已停用；没有新证请到{desk}{hours}", "The old one has ended. No new one? Go to {desk}{hours}"),
+    "revoked": ("请找保安，或到{desk}补办{hours}", "See the guard, or go to {desk}{hours}"),
+    "expired": ("到{desk}办延期{hours}；今天请找保安", "Extend at {desk}{hours}; today, see the guard"),
+    "ended": ("{when}已到期；到{desk}办延期{hours}", "Ended {when}. Extend at {desk}{hours}"),
+}
+"""What the lane says in place of its second line where the compound has said where its desk is."""
+
+DESK_HOURS: dict[str, Pair] = {
+    "until": ("（今天{at}前）", ", open until {at}"),
+    "today": ("（今天{span}）", ", open today {span}"),
+    "tomorrow": ("（明天{at}起）", ", open from {at} tomorrow"),
+    "day": ("（{day}{at}起）", ", open from {at} on {day}"),
+}
 
 GUARD_LIMITS: dict[str, Pair] = {
     "not_yet_valid": ("{when}才生效。", "Not valid before {when}."),
@@ -239,6 +309,9 @@ KINDS: dict[str, Pair] = {
     "call": ("有人按呼叫", "Somebody calls"),
     "tamper": ("设备被打开", "Housing opened"),
     "unasked": ("未经放行", "Not let in"),
+    "provisional": ("没带证，已登记", "No pass, registered"),
+    "family": ("家人跟着走", "Family follows"),
+    "annulled": ("按错了，已作废", "Pressed by mistake, annulled"),
 }
 
 PASS_KINDS: dict[str, Pair] = {
@@ -325,6 +398,14 @@ FAULTS: dict[str, Pair] = {
         "The gate was opened by other means: a remote, by hand, by force. Go and look.",
     ),
     "call": ("有人按了呼叫。去看看，或问一声。", "Somebody called. Go and see, or ask."),
+    "bad_signature": (
+        "有人出示了可能是假的证。翻看记录，叫主管。",
+        "Somebody showed a pass that may be forged. See the list; call the supervisor.",
+    ),
+    "revoked": (
+        "有人出示了已停用的证。翻看记录，认一认人。",
+        "Somebody showed a pass that has ended. See the list.",
+    ),
     "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
     "held_open": (
         "门保持常开，谁都能过。用完请结束常开。",
@@ -377,7 +458,10 @@ FAULTS: dict[str, Pair] = {
         "有新规定本机看不懂，按旧规定。叫技术员。",
         "New rules this gate cannot read; old ones hold. Call the technician.",
     ),
-    "clock_untrusted": ("门的时间不准。请对一下时间。", "The gate's clock is not sure. Please confirm the time."),
+    "clock_untrusted": (
+        "门的时间不准。请照手表或手机对一下。",
+        "The gate's clock is not sure. Set it by a watch, or by your phone.",
+    ),
     "centre_restored": (
         "中心退回到了旧备份。照常放行，打给物业。",
         "The centre went back to an old backup. Go on; call the desk.",
@@ -393,18 +477,7 @@ FAULTS: dict[str, Pair] = {
 }
 """The closed list of fault codes (``GateState.faults``), worst first. A code may carry a detail after a colon."""
 
-OVERRIDE_REASONS: dict[str, Pair] = {
-    "known": ("认识，是本小区的", "Known, lives here"),
-    "papers": ("核对过证件", "Papers checked"),
-    "registered": ("已登记来访", "Registered as a visitor"),
-    "urgent": ("急救、就医", "Medical or urgent"),
-    "delivery": ("送货、维修", "Delivery or repair"),
-    "desk": ("物业、社区同意", "The desk agreed"),
-    "not_holder": ("不是本人", "Not the holder"),
-    "refused_check": ("不配合核对", "Would not be checked"),
-    "mistake": ("按错了", "Pressed by mistake"),
-    "other": ("其他", "Other"),
-}
+OVERRIDE_REASONS: dict[str, Pair] = shift_words.REASONS
 
 OTHER_REASONS: dict[str, Pair] = {
     "over_budget": ("超过本班次数，已记下", "More than the shift's budget: recorded"),
@@ -436,8 +509,10 @@ ERRORS: dict[str, Pair] = {
         "supervisor or the property office. The wired button still opens.",
     ),
     "locked_out": (
-        "错了太多次，{wait}后再试。墙上的按钮照样能开门。",
-        "Too many tries. Wait {wait}; the wired button works.",
+        "错了太多次，{wait}后再试。这段时间里，同事用自己的姓名照样能登录，您也可以换一部自己登录过的手机。"
+        "墙上的按钮照样能开门。",
+        "Too many wrong tries. Try again in {wait}. Meanwhile colleagues sign in under their own names, and you on "
+        "another phone where you signed in before. The wired button opens.",
     ),
     "no_accounts": (
         "本门还没有保安账号。请物业在中心添加。",
@@ -453,6 +528,7 @@ ERRORS: dict[str, Pair] = {
         "门控没有回应，这一下没有成功。要开门请按墙上的按钮。",
         "The gate did not answer: not done. Use the wired button.",
     ),
+    "technician_only": ("只有技术员能看摄像头画面。", "Only a technician may look through the camera."),
     "not_allowed": ("需要主管才能这样做。", "Only a supervisor may do that."),
     "reader_stopped": (
         "识别程序读这张照片时停了，正在重启。别再发这张，换一张或按房号查。",
@@ -484,6 +560,33 @@ ERRORS: dict[str, Pair] = {
         "不按姓名查。请输入房号、车牌、证号或短码。",
         "Not by name. Enter a dwelling, plate, pass number or short code.",
     ),
+    "no_dwelling": (
+        "这不像房号。请填栋、单元、房号，例如3-2-501。",
+        "That is not a home. Enter building, unit and room, for example 3-2-501.",
+    ),
+    "dwelling_unlisted": (
+        "本门名单里没有这一户，门没有动。看看输对没有；没错就勾上“名单里没有，也登记”，再按一次。",
+        "This gate's list does not have that home; the gate did not move. Check it. If it is right, tick “Not on the "
+        "list” and press again.",
+    ),
+    "household_watched": (
+        "这一户有证暂停，或要多看一眼，门没有动。请人到值班室，先打电话给社区；同意后用“开门”。",
+        "A pass of that home is suspended or marked; the gate did not move. Take them to the guard post and call the "
+        "community. If they agree, use Open.",
+    ),
+    "how_many": ("请选有几个人。", "Choose how many people there are."),
+    "not_let_in": (
+        "这个人没有放行，或已经过了一分钟，门没有动。请再刷一次。",
+        "That person was not let in, or it is over a minute ago; the gate did not move. Have the pass shown again.",
+    ),
+    "no_household": (
+        "这张证不带家人，门没有动。请各自刷证，或到“没带证”登记。",
+        "This pass brings no family; the gate did not move. Have each show a pass, or use “No pass”.",
+    ),
+    "family_quota": (
+        "这一户今天的次数不够这么多人，门没有动。急事要放行，请用“开门”。",
+        "That household may not come that often today; the gate did not move. If it is urgent, use Open.",
+    ),
     "too_short": ("请把房号、车牌、证号或短码输完整。", "Enter the whole dwelling, plate, number or code."),
     "forged": ("页面过期了，请再按一次。", "The page was out of date. Please press again."),
     "bad_time": ("时间没看懂。请填日期和时间。", "The time was not understood. Enter date and time."),
@@ -513,9 +616,31 @@ ERRORS: dict[str, Pair] = {
         "答复晚了，已按不放行处理，门没有动。要开就再按一次开门。",
         "Too late: it counted as refused, the gate did not move. To open, press Open again.",
     ),
+    "not_on_duty": ("您还没有接班。", "Your shift has not begun."),
+    "not_your_act": ("只能改本班自己的操作。", "Only what you did in this shift can be taken back."),
+    "annulled_before": ("已经作废过了。", "It was annulled before."),
+    "note_empty": ("还没写内容。", "The note is empty."),
+    "note_long": ("太长了，最多300字。", "Too long: 300 characters at most."),
+    "notes_full": ("这一班的留言已满10条。", "This shift has its 10 notes already."),
+    "no_such_shift": ("找不到这一班，可能太久了。", "This shift is not found; it may be too long ago."),
+    "records_unread": (
+        "记录现在读不出来，请稍后再试。开门照常。",
+        "The records cannot be read just now; try again later. The gate works as usual.",
+    ),
     "not_possible": ("现在不能这样做。", "That is not possible now."),
     "fault": ("门控出了错。要开门请按墙上的按钮，叫技术员。", "A fault. Use the wired button, call the technician."),
 }
+
+NO_PICTURE: dict[str, Pair] = {
+    "not_viewed": ("正在等识别程序。", "Waiting for the reader."),
+    "no_picture": ("摄像头没有给出画面。", "The camera gives no picture."),
+    "reader_gone": ("识别程序没有回应，所以没有画面。", "The reader does not answer, so there is no picture."),
+    "unknown_lane": ("这条通道没有摄像头。", "This lane has no camera."),
+}
+"""Why a technician who looks through a camera sees nothing just now."""
+OPENING_REASONS = ("known", "papers", "registered", "urgent", "delivery", "desk", "mistake", "other")
+REFUSING_REASONS = ("not_holder", "refused_check", "mistake", "other")
+"""Which of :data:`OVERRIDE_REASONS` fit an act that opened, and one that refused."""
 
 WORDS: dict[str, Pair] = {
     "post": ("值班台", "Guard post"),
@@ -575,6 +700,8 @@ WORDS: dict[str, Pair] = {
     "list_age": ("名单 {age}前", "list {age} old"),
     "no_list_age": ("没有名单", "no list"),
     "caution": ("{time} 起：{sentence}", "Since {time}: {sentence}"),
+    "caution_at": ("{time}：{sentence}", "{time}: {sentence}"),
+    "times": ("（{n} 次）", " ({n} times)"),
     "acknowledge": ("知道了", "Seen"),
     "simulated": ("演示 · 模拟的有：{parts}", "Demo · simulated: {parts}"),
     "and": ("、", ", "),
@@ -599,6 +726,11 @@ WORDS: dict[str, Pair] = {
     "label": ("持证人", "Holder"),
     "pass_number": ("证号", "Number"),
     "valid_until": ("有效期到", "Valid until"),
+    "own_hours": ("此证时段", "Its hours"),
+    "entries": ("次数", "Entries"),
+    "entries_used": ("已用{entered}次，共{entries}次", "{entered} of {entries} used"),
+    "one_day": ("只用一天", "One day"),
+    "one_day_means": ("首次进入当天有效", "the day of its first entry"),
     "last_passage": ("上次通行", "Last passage"),
     "seconds_left": ("{n} 秒内答复", "answer within {n} s"),
     "all_lanes": ("全部通道", "All lanes"),
@@ -607,6 +739,7 @@ WORDS: dict[str, Pair] = {
     "by": ("{outcome}，{name}", "{outcome} by {name}"),
     "would_be": ("本来应是：{reason}", "Would have been: {reason}"),
     "guided": ("放行，并提醒：{reason}", "Let through; tell them: {reason}"),
+    "look_besides": ("另有提示：{look}", "Marked, too: {look}"),
     "repeats": ("重复 {n} 次", "{n} repeats"),
     "stale_list": ("按 {age}前的名单判断", "decided with a list {age} old"),
     "clock_doubt": ("时间不确定，没查日期", "clock unsure: dates not judged"),
@@ -616,6 +749,25 @@ WORDS: dict[str, Pair] = {
     "look_up": ("查询", "Look up"),
     "look_up_hint": ("房号、车牌、证号或短码", "Dwelling, plate, number or short code"),
     "look_up_rule": ("不按姓名查，也不列出住户。", "Never by name, and no lists of people."),
+    "family": ("后面还有家人？", "Family behind?"),
+    "family_one": ("再放{n}个家人", "Let {n} of the family follow"),
+    "no_pass": ("没带证", "No pass"),
+    "no_pass_hint": (
+        "问清住哪一户、几个人。登记后{n}天内，这一户再来不用重填。",
+        "Ask which home and how many people. It lasts {n} × 24 h.",
+    ),
+    "no_pass_desk": (
+        "请他们扫门口屏幕上的码办证，或到物业办。",
+        "Ask them to scan the code on the gate's screen and apply, or to go to the property office.",
+    ),
+    "dwelling_hint": ("房号，例如3-2-501", "Home, like 3-2-501"),
+    "how_many_people": ("几个人", "How many people"),
+    "people": ("{n}人", "{n} people"),
+    "unlisted_sure": ("名单里没有，也登记", "Not on the list: register all the same"),
+    "admit": ("登记并放行", "Register, open"),
+    "admit_again": ("再放行", "let in"),
+    "registered_before": ("已登记，还没到期", "Registered, still good"),
+    "good_until": ("到{time}，{name}登记", "until {time}, by {name}"),
     "found_none": ("没有查到。看看有没有输错。", "Nothing found. Check what you typed."),
     "found_more": ("太多了，请输完整。", "Too many: enter it in full."),
     "digits": ("数字键盘", "Keypad"),
@@ -632,6 +784,9 @@ WORDS: dict[str, Pair] = {
     "phone_pass": ("手机证，动态码", "Phone pass, live digits"),
     "card_pass": ("纸质证", "Card"),
     "more": ("更多", "More"),
+    "shift": ("交接班", "Shift"),
+    "annul": ("按错了", "Pressed wrong"),
+    "shift_none": ("接班", "Begin a shift"),
     "post_again": ("回值班台", "Back to the post"),
     "hold_open": ("保持常开", "Hold open"),
     "hold_press": ("按住 1 秒保持常开", "Press for 1 s to hold open"),
@@ -656,6 +811,11 @@ WORDS: dict[str, Pair] = {
     ),
     "why": ("补一句原因", "Why was that?"),
     "why_hint": ("门已经处理好了，写不写都不影响。", "The gate has already acted; this waits for you."),
+    "why_dwelling": ("给哪户（可不填，只写房号）", "For which dwelling (optional, no names)"),
+    "overspent": (
+        "{name}改判超过本班次数：{n}次，最近{time}",
+        "{name}: {n} overrides over the shift's budget, last {time}",
+    ),
     "why_text": ("补充（可不填）", "In your words (optional)"),
     "why_save": ("保存", "Save"),
     "why_later": ("以后再写", "Later"),
@@ -697,6 +857,37 @@ WORDS: dict[str, Pair] = {
     "date": ("日期", "Date"),
     "clock_time": ("时间", "Time"),
     "details": ("技术细节", "Details for the technician"),
+    "device": ("设备", "Device"),
+    "programs": ("程序", "Programs"),
+    "camera_picture": ("摄像头画面", "What the camera sees"),
+    "picture_hint": (
+        "画面会拍到居民。每看一次都记下是谁看的，画面不保存，两分钟后自动停。",
+        "Residents may be seen. Each look is recorded with your name; no picture is kept. It ends after two minutes.",
+    ),
+    "picture_show": ("看画面", "Show the picture"),
+    "picture_again": ("再看两分钟", "Two minutes more"),
+    "picture_left": ("还显示 {n} 秒", "{n} s left"),
+    "picture_waits": ("正在等画面", "Waiting for the picture"),
+    "picture_lost": ("现在没有画面，正在重试。", "There is no picture just now; trying again."),
+    "picture_over": ("两分钟到了，画面已停。", "Two minutes are over; the picture has stopped."),
+    "picture_technician": ("摄像头画面只给技术员看。", "Only a technician can see the camera's picture."),
+    "fps": ("每秒画面", "Frames a second"),
+    "exposure": ("曝光 × 增益", "Exposure × gain"),
+    "brightness": ("画面亮度", "Brightness"),
+    "oldest": ("最早的 {age}前", "the oldest {age} ago"),
+    "throttled": ("处理器降速", "Processor slowed down"),
+    "throttled_now": ("正在降速：太热或电压低", "slowed down, by heat or supply"),
+    "throttled_not": ("没有", "no"),
+    "of_size": ("{free}，共 {size}", "{free} of {size}"),
+    "version_program": ("程序版本", "Program version"),
+    "version_python": ("Python", "Python"),
+    "version_kernel": ("内核", "Kernel"),
+    "version_board": ("主板", "Board"),
+    "runs_core": ("门控程序已运行", "Core has run for"),
+    "runs_reader": ("识别程序已运行", "Reader has run for"),
+    "runs_guard": ("本页程序已运行", "This page's program has run for"),
+    "runs_sync": ("上传程序已运行", "Sync has run for"),
+    "reader_restarts": ("识别程序重启次数", "Restarts of the reader"),
     "text_size": ("字号", "Text size"),
     "size_normal": ("标准", "Normal"),
     "size_large": ("特大", "Large"),
@@ -802,7 +993,17 @@ GUARD_HINTS: dict[str, Pair] = {
 }
 """Hints for the guard, who may say them aloud."""
 
+NO_PASS: dict[str, Public] = {
+    "form": Public(
+        ("还没有出入证？", "No pass yet?"),
+        ("扫码填写；今天请找保安登记", "Scan to apply; for today the guard registers you"),
+    ),
+    "guard": Public(("没有出入证？", "No pass?"), ("今天请找保安登记", "For today the guard registers you")),
+}
+"""Beside the lane that is ready, for people with nothing to show."""
+
 SCREEN: dict[str, Pair] = {
+    "label": ("{label}，{line}", "{line}"),
     "guided": ("提醒：{headline}。{line}", "{headline}. {line}"),
     "neighbour": ("{line}，或走{neighbour}", "{line}, or {neighbour}"),
     "stale": ("名单是{age}前的，照常验证", "List of {age} ago, still deciding"),

@@ -18,8 +18,10 @@ from hardware.simulated import SimulatedCamera
 from kiosk.channel import A, ChannelError, Q, Refused, Verb
 from kiosk.reader.absence import Sighting
 from kiosk.reader.caps import Look
+from kiosk.reader.figures import EyeFigures
 from kiosk.reader.photos import LONGEST_TEXT
 from kiosk.reader.sight import Sight
+from kiosk.reader.window import Window
 from kiosk.verbs import PRESENT, STARTING, Presentation, PresentationAnswer, ReaderState
 
 GONE_S = 0.7
@@ -120,12 +122,13 @@ class Eye:
         self._lamp_wired = lamp
         self._sight = Sight(lamp, settings.noise)
         self._fault = ""
+        self.window = Window(clock)
         self._bracket: Bracket | None = None
         self._lamp = Lamp()
         self._light = False
         self._hint: Hint | None = None
-        self._frames = 0
-        self._decode_ms = 0.0
+        self._figures = EyeFigures(clock())
+        self._brightness = 0.0
         self._looked = 1.0
         self._frame_at = self._alive_at = clock()
         self._failures = 0
@@ -164,14 +167,15 @@ class Eye:
             why=self.why or ADVICE.get(self._fault, ""),
             fault=self._fault,
             part=self.settings.part,
-            frames=self._frames,
-            decode_ms=round(self._decode_ms, 2),
+            frames=self._figures.frames,
+            decode_ms=round(self._figures.decode_ms, 2),
             looked=round(self._looked, 3),
             frame_age_s=round(self._clock() - self._frame_at, 3),
             light=self._light and not self.why,
             module_px=self._module_px,
             optics=self._optics,
             hint=self._hint.value if self._hint and not self.why and not self._fault else "",
+            figures=self._figures.told(self._clock()),
         )
 
     def sighting(self) -> Sighting:
@@ -189,11 +193,11 @@ class Eye:
             self._sight.step(frame, camera.exposures, self._light and not self.why)
             self._expose(camera, frame, seen)
             ms, at = (time.perf_counter() - started) * 1000, frame.at
-        self._frames += 1
+            self._figures.step(at, ms, self._brightness, frame.exposure)
+            self.window.offer(frame.luma)
         self._frame_at = self._clock()
         if seen.stirred:
             self._stirred_at = self._frame_at
-        self._decode_ms += (ms - self._decode_ms) / 30
         self._looked += (seen.looked - self._looked) / LOOKED_FRAMES
         self._judge()
         if seen.hint is not self._hint:
@@ -236,6 +240,7 @@ class Eye:
         if self._bracket is None and camera.exposures:
             self._bracket = Bracket(camera.exposures)
         shown, read = brightness(frame.luma), bool(seen.found)
+        self._brightness = shown.mean
         dark = shown.mean < DARKEST
         if self._bracket and self._sight.asks:
             self._bracket.hold(frame.at)
@@ -316,6 +321,7 @@ class Eye:
             raise
         finally:
             self.camera = None
+            self._figures.pause()
             camera.close()
 
     def _opened(self) -> Camera:

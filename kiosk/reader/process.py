@@ -24,7 +24,20 @@ from kiosk.reader.caps import Caps, Look, end_process
 from kiosk.reader.eye import CoreClient, Eye
 from kiosk.reader.photos import read_apart
 from kiosk.reader.pictures import PictureError, load_picture
-from kiosk.verbs import ENDING, PHOTO, READER_STATE, SHOW, Ending, Photo, Show, ShownTexts, Texts
+from kiosk.verbs import (
+    CAMERA_PICTURE,
+    ENDING,
+    PHOTO,
+    READER_STATE,
+    SHOW,
+    CameraOf,
+    CameraPicture,
+    Ending,
+    Photo,
+    Show,
+    ShownTexts,
+    Texts,
+)
 
 STATE_S = 1.0
 PHOTO_WAIT_S = 3.0
@@ -93,7 +106,7 @@ class Reader:
 
     def verbs(self) -> Mapping[Verb[Any, Any], Callable[[Any], Any]]:
         """What to answer on the reader-guard socket."""
-        return {PHOTO: self.photo, SHOW: self.show}
+        return {PHOTO: self.photo, SHOW: self.show, CAMERA_PICTURE: self.camera_picture}
 
     def photo(self, question: Photo) -> Texts:
         """The texts of a guard's photo; ``why`` in the guard's words when there are none.
@@ -107,11 +120,20 @@ class Reader:
         finally:
             self._one_photo.release()
 
-    def show(self, question: Show) -> ShownTexts:
-        """Simulated cameras only. Raises Refused (see :meth:`Eye.show`, and ``unknown_lane``, ``too_long``)."""
-        eye = next((eye for eye in self._eyes if eye.settings.lane == question.lane), None)
+    def camera_picture(self, question: CameraOf) -> CameraPicture:
+        """What a lane's camera sees, small, while the core says that somebody looks. Raises Refused (see
+        :meth:`Window.picture`, and ``unknown_lane``)."""
+        return self._eye(question.lane).window.picture()
+
+    def _eye(self, lane: str) -> Eye:
+        eye = next((eye for eye in self._eyes if eye.settings.lane == lane), None)
         if eye is None:
             raise Refused("unknown_lane")
+        return eye
+
+    def show(self, question: Show) -> ShownTexts:
+        """Simulated cameras only. Raises Refused (see :meth:`Eye.show`, and ``unknown_lane``, ``too_long``)."""
+        eye = self._eye(question.lane)
         if question.frames_each < 1 or len(question.pictures) * question.frames_each > SHOW_FRAMES:
             raise Refused("too_long")
         try:
@@ -127,6 +149,7 @@ class Reader:
         for eye in self._eyes:
             lamp = self._core.ask(READER_STATE, msgspec.structs.replace(eye.state(), run=self.run), STATE_S)
             eye.lamp_works(lamp.works)
+            eye.window.until = lamp.viewed_until
 
     def _last_word(self, why: Literal["asked", "camera", "frame", "photo"], lane: str = "") -> None:
         """Tell the core what ends this run."""

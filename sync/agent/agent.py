@@ -98,6 +98,7 @@ class Agent:
         self._sessions = sessions
         self._tls = tls
         self._clock = clock
+        self._began = clock()
         self._wall = wall
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._alive: Callable[[], None] = lambda: None
@@ -245,6 +246,7 @@ class Agent:
             unsent=self._outbox.unsent if self._jobs else 0,
             caught_up=self._news.caught_up,
             list_changed=self._news.changed,
+            up_s=round(self._clock() - self._began, 1),
         )
 
     def _core_lost(self, err: CoreAway) -> None:

@@ -66,6 +66,7 @@ class ListFollower:
         self._distrusted = -CHECK_LIST_S
         self._rebuilds = Backoff(rng)
         self._rebuild_after = 0.0
+        self._completes_at = 0.0
 
     def suspect(self) -> bool:
         """The core cannot use the list: have it looked through at the next pull, at most every ten minutes. Whether
@@ -93,7 +94,7 @@ class ListFollower:
             self._follow_epoch(cursor)
             if self._unverified:
                 raise ListError(f"the core could not verify {', '.join(self._unverified[:3])}")
-            return self._take(self._wire.feed(cursor, proof=self._lists.proof()))
+            return self._complete(self._take(self._wire.feed(cursor, proof=self._lists.proof())))
         except ListError as err:
             log.warning("list=rebuilding why=%r", str(err))
             self._lists.close()
@@ -115,6 +116,14 @@ class ListFollower:
         self._news.caught_up = answer.complete
         self._rebuilds.reset()
         return self._until_poll() if answer.complete else 0.0
+
+    def _complete(self, seconds: float) -> float:
+        """Fetch a list whole that an earlier version of this program wrote: that one dropped what it did not know of
+        rows. Until then, and where that fails, the list is followed as it is."""
+        if not self._lists.partial() or self._clock() < self._completes_at:
+            return seconds
+        self._completes_at = self._clock() + CHECK_LIST_S
+        return self._rebuild()
 
     def _prove(self) -> NoReturn:
         """Show a restored centre what it lacks. The list stays as it is until a new epoch begins: an older one would

@@ -70,6 +70,10 @@ class ListFolder:
         """How far the list in force is. Raises ListError where there is none that can be used."""
         return self._open().cursor
 
+    def partial(self) -> bool:
+        """Whether an earlier version wrote rows of the list in force: the centre may have more of them."""
+        return self._open().partial
+
     def _open(self) -> ListWriter:
         if self._writer is None:
             path = get_current(self._folder)
@@ -218,6 +222,7 @@ class ListFolder:
         part.replace(path)
         flush_folder(self._folder)
         writer = _writing(lambda: ListWriter(path))
+        _writing(writer.vouch)
         set_current(self._folder, path.name)
         self.close()
         self._writer = writer

@@ -162,4 +162,5 @@ def _upload(batch: EventBatch, hole: bool) -> EventUpload:
         before=batch.before,
         events=batch.events,
         hole=hole,
+        lanes=batch.lanes,
     )

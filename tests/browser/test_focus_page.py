@@ -83,6 +83,22 @@ def test_live_figures_then_a_search_that_ends_with_the_line_to_write(browser, ad
     context.close()
 
 
+@pytest.mark.slow
+def test_an_old_browser_shows_live_figures_too(browser, address: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(
+        "delete AbortSignal.timeout; delete window.fetch; MediaQueryList.prototype.addEventListener = undefined"
+    )
+    page.goto(address)
+    first = page.get_attribute("#whole", "src")
+    page.wait_for_selector(f"#whole:not([src='{first}'])")
+    with page.expect_response("**/again"):
+        page.click("#again")
+    page.wait_for_selector("#cut-off", state="hidden")
+    context.close()
+
+
 def test_without_a_script_the_page_shows_the_same_and_reloads_itself(browser, address: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -105,6 +105,91 @@ def test_hold_open_needs_a_long_press(phone: Post) -> None:
     assert "常开" in phone.page.inner_text("#lines")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("begun", "ended"), [("held_open", "hold"), ("lockdown", "lockdown")])
+def test_ending_it_needs_a_long_press_too(phone: Post, begun: str, ended: str) -> None:
+    """One unconfirmed tap ended it."""
+    phone.program.say(f"lane {begun}=true")
+    phone.sign_in("李主管", "1357")
+    phone.go("/more")
+    sent: list[str] = []
+    phone.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    button = phone.page.locator(f"form[action='/{ended}'] [data-press]")
+    assert button.get_attribute("value") == "0"
+    button.evaluate("at => ['pointerdown', 'pointerup'].forEach(name => at.dispatchEvent(new PointerEvent(name)))")
+    assert phone.page.url.endswith("/more") and not sent, "a tap is too short"
+    button.dispatch_event("pointerdown")
+    phone.page.wait_for_url("**/")
+    assert [url.rpartition("/")[2] for url in sent].count(ended) == 1
+
+
+@pytest.mark.slow
+def test_a_tap_meant_for_the_one_before_does_not_fall_on_the_one_after(phone: Post) -> None:
+    phone.sign_in()
+    sent: list[str] = []
+    phone.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    phone.page.evaluate(
+        """() => new MutationObserver((_, watch) => {
+            watch.disconnect();
+            document.querySelector(".act.open").click();
+            document.body.setAttribute("data-tapped", "at once");
+        }).observe(document.getElementById("panel"), { childList: true })"""
+    )
+    phone.program.say("passback")
+    phone.page.wait_for_selector("body[data-tapped]")
+    phone.settled()
+    assert not sent and phone.page.locator(".panel.waits").count() == 1
+    phone.page.click(".act.open")
+    phone.page.wait_for_selector(".panel.tone-ok:has-text('已放行 · 王建国')")
+    assert [url.rpartition("/")[2] for url in sent].count("open") == 1
+
+
+@pytest.mark.slow
+def test_the_buttons_act_on_the_lane_that_the_page_names_as_people_come_and_go(phone: Post) -> None:
+    """The frame was on one lane, and Open acted on another."""
+    phone.program.say("second_lane")
+    phone.sign_in()
+    page = phone.page
+
+    def wait_for(lane: str, title: str, other: str) -> None:
+        page.wait_for_selector(f".panel[data-lane={lane}] .in-hand:has-text('{title}')")
+        phone.settled()
+        assert page.input_value(".actions [name=lane]") == lane
+        assert title in page.inner_text(".act.open")
+        assert page.locator(f".tool.lane.chosen:text-is('{title}')").count() == 1
+        assert page.locator(f".tool.lane.chosen:text-is('{other}')").count() == 0
+
+    wait_for("in", "东门入口", "东门出口")
+    phone.program.say("passback out")
+    wait_for("out", "东门出口", "东门入口")
+    with page.expect_request("**/open") as opened:
+        page.click(".act.open")
+    assert "lane=out" in (opened.value.post_data or "")
+    phone.program.say("deny in")
+    wait_for("in", "东门入口", "东门出口")
+    with page.expect_request("**/open") as opened:
+        page.click(".act.open")
+    assert "lane=in" in (opened.value.post_data or "")
+
+
+@pytest.mark.slow
+def test_a_page_that_is_cut_off_is_heard_as_well_as_seen(phone: Post) -> None:
+    phone.page.add_init_script(
+        """window.AudioContext = function () {
+            const sound = () => document.body.setAttribute("data-heard", "");
+            const tone = { frequency: {}, connect: () => 0, start: sound, stop: () => 0 };
+            return { currentTime: 0, destination: {}, createOscillator: () => tone };
+        }"""
+    )
+    phone.sign_in()
+    assert phone.page.locator("body[data-heard]").count() == 0
+    phone.program.say("away")
+    phone.page.wait_for_selector("#cut:visible")
+    phone.page.wait_for_selector("body[data-heard]")
+    phone.program.say("back")
+    phone.page.wait_for_selector("#cut", state="hidden")
+
+
 def test_losing_the_core_is_said_plainly_and_mended_without_a_reload(phone: Post) -> None:
     phone.sign_in()
     phone.program.say("away")

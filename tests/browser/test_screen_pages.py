@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from hardware.reading.decoder import QrDecoder
 from tests.fixtures.browsers.chromium import PATIENCE_S, PICTURES
 from tests.fixtures.browsers.guard_program import Program, shared
 
 SIZES = {"hdmi": (1920, 1080), "panel": (800, 480), "upright": (720, 1280)}
 NEIGHBOUR = "neighbour 3号门，向左80米|gate 3, 80 m to the left"
+DESK = "desk 物业一楼大厅|the office, ground floor"
 STATES: dict[str, tuple[list[str], str]] = {
-    "ready": ([], "请出示出入证"),
+    "ready": ([], "今天请找保安登记"),
+    "form": (["form https://pass.xingfuli.example.org/j/7"], "扫码填写；今天请找保安登记"),
+    "collect": (
+        [DESK, 'lane shown_outcome="refer" shown_reason="not_collected" shown_until_ms=8'],
+        "带身份证到物业一楼大厅领取（今天18:00前），家人可代领",
+    ),
+    "desk": (
+        [DESK, 'lane shown_outcome="deny" shown_reason="superseded" shown_until_ms=9'],
+        "没有新证请到物业一楼大厅",
+    ),
+    "label": (['lane shown_outcome="grant" shown_reason="ok" shown_label="欧阳*" shown_until_ms=9'], "欧阳*"),
     "grant": (['lane shown_outcome="grant" shown_reason="ok" shown_until_ms=1'], "请通行"),
     "guided": (['lane shown_outcome="grant" shown_reason="not_collected" shown_until_ms=2'], "已通过，请来领证"),
     "sensitive": (['lane shown_outcome="refer" shown_reason="please_see_guard" shown_until_ms=3'], "请到值班室"),
@@ -82,6 +98,14 @@ LUMINANCE = """() => {
   const ink = lit(face.color);
   return Math.min(...papers.map((paper) => (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)));
 }"""
+LEGIBLE_MM = 3000 * math.tan(math.radians(10 / 60))
+"""Height of a letter that 6/12 vision reads from 3 m: twice the 5 minutes of arc that 6/6 vision reads (ISO 8596)."""
+CAPITALS = """(selector) => [...document.querySelectorAll(selector)].map((part) => {
+  const pen = document.createElement("canvas").getContext("2d");
+  const style = getComputedStyle(part);
+  pen.font = style.fontWeight + " " + style.fontSize + " " + style.fontFamily;
+  return pen.measureText("H").actualBoundingBoxAscent;
+})"""
 OUTSIDE = """() => [...document.querySelectorAll("#face p, #face h1, #face svg")].filter((part) => {
   const box = part.getBoundingClientRect();
   return box.width && (box.left < 0 || box.top < 0 || box.right > innerWidth || box.bottom > innerHeight);
@@ -108,7 +132,30 @@ def test_every_state_fits_the_screen_in_colours_to_be_read_from_afar(screen, pro
     assert screen.evaluate(OVERLAPPING) == []
     assert screen.evaluate("document.querySelectorAll('#face use').length") >= 2
     if screen.size_name != "upright":
-        assert screen.evaluate("document.querySelector('.sign').getBoundingClientRect().height / innerHeight") > 0.5
+        assert screen.evaluate("document.querySelector('.sign').getBoundingClientRect().height / innerHeight") > 0.599
+        assert capitals_mm(screen, "#face .english strong", inches=10) >= LEGIBLE_MM, "what to do, on a 10 inch screen"
+    assert capitals_mm(screen, "#face .english", inches=24) >= LEGIBLE_MM, "every word, on a 24 inch screen"
+
+
+def capitals_mm(page, selector: str, inches: float) -> float:
+    """The smallest capital among these texts, in millimetres on a screen of that diagonal."""
+    width, height = SIZES[page.size_name]
+    return min(page.evaluate(CAPITALS, selector)) * inches * 25.4 / math.hypot(width, height)
+
+
+@pytest.mark.parametrize("screen", ["hdmi"], indirect=True)
+def test_the_code_of_the_form_is_read_from_the_screen_itself(screen, program: Program) -> None:
+    program.say("form https://pass.xingfuli.example.org/j/7")
+    screen.wait_for_selector("#face .form svg")
+    picture = np.asarray(Image.open(io.BytesIO(screen.screenshot())).convert("L"))
+    assert [found.text for found in QrDecoder().decode(picture)] == ["https://pass.xingfuli.example.org/j/7"]
+
+
+@pytest.mark.parametrize("screen", ["panel"], indirect=True)
+def test_a_pass_that_waits_to_be_collected_is_amber_with_a_counter(screen, program: Program) -> None:
+    for command in STATES["collect"][0]:
+        program.say(command)
+    screen.wait_for_selector('#face.refer[data-sign="counter"]')
 
 
 @pytest.mark.parametrize("screen", ["panel"], indirect=True)
@@ -141,6 +188,108 @@ def test_without_the_guard_process_it_says_so_too(screen, program: Program) -> N
     program.close()
     screen.wait_for_selector("#face.fault")
     assert "3号门" in screen.inner_text(".line")
+
+
+def lane_now(page) -> list[str]:
+    """The questions that a page puts from here on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/now" in request.url else None)
+    return asked
+
+
+@pytest.mark.parametrize("screen", ["panel"], indirect=True)
+def test_a_screen_that_listens_shows_a_result_without_asking(screen, program: Program) -> None:
+    screen.wait_for_function("() => streamed > 0 && !asking && !doubted")
+    asked = lane_now(screen)
+    program.say('lane shown_outcome="grant" shown_reason="ok" shown_until_ms=9')
+    screen.wait_for_selector("#face.grant")
+    assert len(asked) <= 1, "one question in twenty seconds compares the clocks"
+
+
+PLAYER = """
+window.heard = [];
+window.AudioContext = class {
+  constructor() { this.state = "running"; this.currentTime = 0; this.destination = {}; }
+  createGain() { return {gain: {value: 0}, connect() { window.heard.push(["volume", this.gain.value]); }}; }
+  createOscillator() {
+    const frequency = {value: 0};
+    return {frequency, connect() {}, stop() {}, start(at) { window.heard.push([frequency.value, at]); }};
+  }
+};
+"""
+
+
+def test_each_outcome_has_a_sound_of_its_own_and_all_that_send_to_the_post_sound_alike(
+    browser, program: Program
+) -> None:
+    page = browser.new_page()
+    page.add_init_script(PLAYER)
+    page.goto(f"{program.address}/screen/in")
+    heard = {}
+    shown = [("grant", "ok"), ("refer", "digits_stale"), ("refer", "please_see_guard"), ("deny", "revoked"),
+             ("deny", "unreadable"), ("refer", "not_collected")]  # fmt: skip
+    for until, (outcome, reason) in enumerate(shown, 1):
+        page.evaluate("window.heard = []")
+        program.say(f'lane shown_outcome="{outcome}" shown_reason="{reason}" shown_until_ms={until}')
+        page.wait_for_selector(f'#face[data-shown="{until}"]')
+        heard[outcome, reason] = page.evaluate("window.heard")
+    (grant, refer, deny) = (heard[key] for key in (("grant", "ok"), ("refer", "digits_stale"), ("deny", "revoked")))
+    assert [note for note in grant if note[0] == "volume"] == [["volume", 0.8]]
+    rises, twice, falls = (tuple(pitch for pitch, _ in tune if pitch != "volume") for tune in (grant, refer, deny))
+    assert rises[0] < rises[1] and twice[0] == twice[1] and falls[0] > falls[1]
+    assert heard["refer", "please_see_guard"] == refer == heard["refer", "not_collected"], "no sound says a reason"
+    assert heard["deny", "unreadable"] == deny
+    page.evaluate("window.heard = []")
+    program.say('lane shown_outcome="" shown_reason="" shown_until_ms=0')
+    page.wait_for_selector("#face.ready")
+    assert page.evaluate("window.heard") == []
+    page.close()
+
+
+def test_a_browser_without_sound_shows_the_lane_all_the_same(browser, program: Program) -> None:
+    page = browser.new_page()
+    page.add_init_script("delete window.AudioContext; delete window.webkitAudioContext")
+    page.goto(f"{program.address}/screen/in")
+    program.say('lane shown_outcome="grant" shown_reason="ok" shown_until_ms=9')
+    page.wait_for_selector("#face.grant")
+    page.close()
+
+
+OLD_BROWSERS = {
+    "one without streams": "delete window.EventSource",
+    "a proxy that keeps streams back": "window.EventSource = function () { this.addEventListener = () => {}; }",
+    "a stream that comes late": """(() => {
+      const True = window.EventSource;
+      window.EventSource = function (url) {
+        const stream = new True(url), listen = stream.addEventListener.bind(stream);
+        stream.addEventListener = (name, heard) => listen(name, (event) => setTimeout(() => heard(event), 4000));
+        return stream;
+      };
+    })()""",
+}
+
+
+@pytest.mark.parametrize("name", OLD_BROWSERS)
+def test_a_screen_whose_stream_does_not_come_through_asks(browser, program: Program, name: str) -> None:
+    page = browser.new_page()
+    page.add_init_script(OLD_BROWSERS[name])
+    page.goto(f"{program.address}/screen/in")
+    for until in (8, 9):
+        program.say(f'lane shown_outcome="grant" shown_reason="ok" shown_until_ms={until}')
+        page.wait_for_selector(f'#face.grant[data-shown="{until}"]')
+    program.say('lane shown_outcome="deny" shown_reason="unreadable" shown_until_ms=10')
+    page.wait_for_selector("#face.deny")
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_screen_whose_script_has_stopped_says_that_nothing_is_read(browser, program: Program) -> None:
+    page = browser.new_page()
+    page.route("**/screen.js*", lambda route: route.fulfill(body="let;let", content_type="text/javascript"))
+    page.goto(f"{program.address}/screen/in")
+    page.wait_for_selector("#cut .fault")
+    assert "本门暂停识别" in page.inner_text("#cut")
+    page.close()
 
 
 @pytest.mark.parametrize("screen", ["panel"], indirect=True)

@@ -325,6 +325,23 @@ def test_attention_reaches_the_gate(world: World) -> None:
     assert [row.attention for row in gate.rows.values()] == [True]
 
 
+def test_what_to_look_for_reaches_the_gate_and_ends_with_the_mark(world: World) -> None:
+    gate, made = world.gate().enrol(), world.issue()
+    steps = [(True, "plate", "plate"), (True, "", ""), (True, "lost", "lost"), (False, "plate", "")]
+    for attention, look, told in steps:
+        done = passes.set_attention(world.centre, made.number, attention, "test", look)
+        gate.follow()
+        assert [(row.attention, row.look) for row in gate.rows.values()] == [(attention, told)]
+        assert (done.attention, done.look) == (attention, told)
+
+
+def test_nothing_but_a_word_of_the_closed_list_is_to_be_looked_for(world: World) -> None:
+    made = world.issue()
+    with pytest.raises(CentreError):
+        passes.set_attention(world.centre, made.number, True, "test", "has a fever")
+    assert not passes.get_pass(world.centre, made.number).attention
+
+
 def test_short_codes_and_numbers_are_unique_and_easy_to_say(world: World) -> None:
     order = passes.Order(valid_from_ms=NOW, valid_until_ms=NOW + HOUR_MS)
     made = passes.issue_many(world.centre, 7, [order] * 700, "test")

@@ -75,6 +75,8 @@ def test_a_first_day(shell: Shell, tmp_path: Path) -> None:
     assert shell.json("suspend", "7-000001")["state"] == "suspended"
     assert shell.json("resume", "7-000001")["state"] == "active"
     assert shell.json("attention", "7-000001")["attention"] is True
+    assert shell.json("attention", "7-000001", "--look", "plate")["look"] == "plate"
+    assert shell.run("attention", "7-000001", "--look", "has a fever").exit_code == 2
     assert len(shell.json("reissue", "7-000001", "--medium", "both")["credentials"]) == 4
     phone = shell.json("phone-code", "7-000001")
     assert len(phone["text"]) == 122 and len(pyotp.TOTP(phone["secret"], digits=8).at(0)) == 8

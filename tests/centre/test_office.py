@@ -63,7 +63,9 @@ all_rules = st.builds(
     quota_household_day=st.none() | st.integers(0, 5000), unlisted_admits=kinds,
     both_ways_counted=st.booleans(), grace_s=st.integers(0, 9999),
     quota_kind_day=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.integers(0, 2000)),
+    entries_kind=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.integers(1, 1000)),
     stale_after_s=st.integers(0, 86400), expired_after_s=st.integers(86400, 1 << 30), refer_s=st.integers(0, 9999),
+    provisional_days=st.integers(1, 3),
     extension_hours=st.dictionaries(st.sampled_from(list(KIND_NUMBERS)), st.integers(0, 2700 * 24)),
 )  # fmt: skip
 
@@ -97,7 +99,9 @@ def test_no_form_breaks_the_centre(fields: dict[str, list[str]]) -> None:
 
 WRONG = [
     ({"passback_s": "soon"}, "passback_s"), ({"passback_s": "-1"}, "passback_s"), ({"refer_s": "2"}, "refer_s"),
-    ({"refer_s": "30.5"}, "refer_s"), ({"quota_person_day": "0"}, "quota_person_day"), ({"passback": "x"}, "passback"),
+    ({"refer_s": "30.5"}, "refer_s"), ({"provisional_days": "0"}, "provisional_days"),
+    ({"provisional_days": "4"}, "provisional_days"),
+    ({"quota_person_day": "0"}, "quota_person_day"), ({"passback": "x"}, "passback"),
     ({"stale_after_s": "100", "expired_after_s": "1"}, "expired_after_s"), ({"accepts": "8, east"}, "accepts"),
     ({"admits_all": None}, "admits"), ({"stage-0-from": "2027-01-01"}, "stage-0-stage"),
     ({"stage-0-stage": "strict"}, "stage-0-from"), ({"hours-0-from": "08:00"}, "hours-0-kind"),
@@ -105,7 +109,8 @@ WRONG = [
     ({"hours-0-kind": "visitor", "hours-0-day": "1", "hours-0-from": "8", "hours-0-to": "09:00"}, "hours-0-from"),
     ({"hours-0-kind": "visitor", "hours-0-day": "1", "hours-0-from": "09:00", "hours-0-to": "09:00"}, "hours-0-to"),
     ({"lane-0-name": "in"}, "lane-0-kind"), ({"extension-visitor": "-1"}, "extension-visitor"),
-    ({"quota-visitor": "0"}, "quota-visitor"), ({"quota-vehicle": "1.5"}, "quota-vehicle"),
+    ({"quota-visitor": "0"}, "quota-visitor"),
+    ({"entries-visitor": "1001"}, "entries-visitor"), ({"quota-vehicle": "1.5"}, "quota-vehicle"),
     ({"extension-shop": ""}, "extension-shop"), ({"extension-shop": None}, "extension-shop"),
     ({"extension-resident": "2701"}, "extension-resident"),
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from sync.server.centre.settings import Settings
 from sync.server.gates import fleet, guards
 from sync.server.passes import passes
 from sync.server.staff import sign_in
+from sync.terms import LOOKS
 from tests.fixtures.centre import PIN, World
 from tests.fixtures.office import PASSWORD, Office, furnish
 
@@ -56,6 +57,25 @@ def test_a_pass_goes_its_whole_way_on_the_page(world: World, office: Office) -> 
     assert office.post(made.location, do="revoke").status_code == 302
     refused = office.post(made.location, do="revoke")
     assert refused.status_code == 409 and words.say("zh", "not_done") in refused.text
+
+
+def test_the_office_says_on_the_page_what_guards_shall_look_for(world: World, office: Office) -> None:
+    number = furnish(world, 7)["number"]
+    path = f"/c/7/passes/{number}"
+    for look in (*LOOKS, ""):
+        office.post(path, do="attention", look=look)
+        found = passes.get_pass(world.centre, number)
+        assert (found.attention, found.look) == (True, look)
+        page = office.get(path).text
+        marked = words.say("zh", "attention") + (f" · {words.say('zh', f'look_for.{look}')}" if look else "")
+        assert f"<dd>{marked}</dd>" in page
+        assert (f'<option value="{look}" selected>' in page) == bool(look)
+    assert office.post(path, do="attention", look="has a fever").status_code == 409
+    office.post(path, do="attention", look="plate")
+    office.post(path, do="no_attention")
+    assert not passes.get_pass(world.centre, number).look
+    told = office.get("/c/7/record").text
+    assert all(words.say("zh", key) in told for key in ("did.attention", "did.no-attention", "look_for.plate"))
 
 
 def test_the_phone_page_shows_the_digits_of_the_centres_time(world: World, office: Office) -> None:

@@ -169,6 +169,11 @@ def test_decide_says_what_would_happen_and_records_nothing(device: Device) -> No
     assert {name for name in after - set(before) if not name.endswith(("-wal", "-shm"))} == set()
 
 
+def test_decide_says_what_the_guard_is_asked_to_look_for(device: Device) -> None:
+    said = device.enrol(attention=True, look="papers").decide(text_of(device.card))
+    assert (said["outcome"], said["reason"], said["look"]) == ("refer", "attention", "papers")
+
+
 def test_decide_without_a_list_refers_with_and_without_a_key(device: Device) -> None:
     assert device.decide(text_of(device.card))["reason"] == "no_list"
     device.enrol()

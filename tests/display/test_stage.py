@@ -132,6 +132,7 @@ def test_the_browser_is_started_on_the_lanes_screen(installed: Installed, page: 
     assert command[-1] == f"http://127.0.0.1:{page}/screen/entry"
     assert running.states == ["lane=entry"]
     assert not [word for word in command if word.startswith("--remote-debugging-port")]
+    assert "--autoplay-policy=no-user-gesture-required" in command, "nobody touches the page before its first tone"
 
 
 def test_a_page_that_went_elsewhere_is_led_back(installed: Installed, page: int, running: Running) -> None:

@@ -51,3 +51,21 @@ def test_there_is_an_end_to_what_is_remembered() -> None:
     for number in range(1000):
         cautions.look([("call", f"lane {number}")], number)
     assert len(cautions.told) == 20
+
+
+def test_what_is_shown_again_before_anybody_has_seen_it_is_counted_under_a_new_number() -> None:
+    cautions = Cautions()
+    cautions.tell("revoked", "entry", 5)
+    cautions.tell("revoked", "exit", 6)
+    cautions.tell("revoked", "entry", 7)
+    assert [(c.number, c.lane, c.since_ms, c.times) for c in cautions.told] == [(2, "exit", 6, 1), (3, "entry", 5, 2)]
+    assert [c.lane for c in cautions.acknowledge(2)] == ["exit"], "the second showing was not on that page yet"
+    cautions.tell("revoked", "exit", 9)
+    assert [(c.lane, c.since_ms, c.times) for c in cautions.told] == [("entry", 5, 2), ("exit", 9, 1)]
+
+
+def test_codes_that_are_shown_without_end_fill_no_memory() -> None:
+    cautions = Cautions()
+    for number in range(100):
+        cautions.tell("revoked", f"lane {number}", number)
+    assert len(cautions.told) == 20

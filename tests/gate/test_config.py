@@ -222,6 +222,10 @@ def test_the_laptops_lanes_have_titles_people_use() -> None:
             "screen.tls_name: is missing, where guard.tls_cert and screen.display are set",
         ),
         ("[screen]\nrotate = 45\n", "screen.rotate: "),
+        ("[screen]\nvolume = 101\n", "screen.volume: 101 is not between"),
+        ("[screen]\nnight_volume = -1\n", "screen.night_volume: -1 is not between"),
+        ('[screen]\nnight = "22-7"\n', "screen.night: '22-7' is not like 22:00-07:00"),
+        ('[screen]\nnight = "22:00-24:00"\n', "screen.night: "),
         ('[screen]\ndisplay = "vga"\n', "screen.display: "),
     ],
 )

@@ -33,9 +33,9 @@ from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.journal import Journal
 from kiosk.core.loop import CoreLoop
-from kiosk.guard.views import details
+from kiosk.guard.technician.tables import details
 from kiosk.service import Service
-from sync.protocol import Acknowledged, EventsAfter, SyncState, WithdrawalBody
+from sync.protocol import Acknowledged, Event, EventsAfter, SyncState, WithdrawalBody
 from tests.fixtures.gate_parts import (
     ANCHOR,
     BOX,
@@ -46,6 +46,7 @@ from tests.fixtures.gate_parts import (
     Bench,
     account,
     credential,
+    kept_entries,
     kept_tries,
     read_events,
     row_of,
@@ -58,8 +59,12 @@ from tests.fixtures.gate_parts import (
 )
 
 ROOT = Path(__file__).parents[2]
-CARD, SUSPENDED = credential(5), credential(8)
-ROWS = [row_of(CARD), row_of(SUSPENDED, state="suspended", household=15)]
+CARD, SUSPENDED, REVOKED = credential(5), credential(8), credential(9)
+ROWS = [
+    row_of(CARD),
+    row_of(SUSPENDED, state="suspended", household=15),
+    row_of(REVOKED, state="revoked", household=16, dwelling="9-9-901"),
+]
 PAIRS = ("core-reader", "core-guard", "core-sync")
 CONFIG = parse('[[lane]]\nname = "entry"\npart = "simulated"\ndirection = "in"\n'
                '[[camera]]\nlane = "entry"\npart = "simulated"\n')  # fmt: skip
@@ -84,7 +89,8 @@ class Here:
 
     def _run(self) -> None:
         """Everything on the loop's own thread, which the list belongs to."""
-        self.bench = bench = Bench(self._folder / "gate", ROWS, tell=self.live.tell, missing=self._missing)
+        people = [*usual_changes(), account("Wu", "technician")]
+        self.bench = bench = Bench(self._folder / "gate", ROWS, people, tell=self.live.tell, missing=self._missing)
         config = replace(CONFIG, gate=replace(CONFIG.gate, state=str(self._folder)))
         self.core = CoreLoop(
             config, ANCHOR, bench.gate, bench.book, bench.acts, self.live, bench.journal, bench.mirror,
@@ -153,7 +159,9 @@ VERBS = {
         verbs.WATCH: verbs.Watch("", 0), verbs.STATE: verbs.Nothing(), verbs.RULE: verbs.Ruling("", 1, True),
         verbs.OVERRIDE: verbs.Override("", "entry", True), verbs.EXPLAIN: verbs.Explain("", 1, ""),
         verbs.HOLD: verbs.Hold("", "entry", True), verbs.SETTLE: verbs.Settle("", "tap"),
-        verbs.ACKNOWLEDGE: verbs.Acknowledge("", 1),
+        verbs.ACKNOWLEDGE: verbs.Acknowledge("", 1), verbs.ADMIT: verbs.Admission("", "entry", ""),
+        verbs.LASTING: verbs.Token(""), verbs.FOLLOW: verbs.Followers("", "entry", 1, 1),
+        verbs.SHOWN: verbs.ShownAfter(wait_s=0),
         verbs.LOCKDOWN: verbs.Lockdown("", "entry", True), verbs.LOOK_UP: verbs.LookUp("", ""),
         verbs.PRESENT_TEXT: verbs.PresentText("", "entry", ""), verbs.CONFIRM_TIME: verbs.ConfirmTime("", 1),
     },
@@ -228,7 +236,7 @@ def test_each_socket_accepts_its_own_verbs_and_nobody_elses(core: Here) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    [v for v in VERBS["core-guard"] if v not in (verbs.SIGN_IN, verbs.SIGN_OUT, verbs.STATE)],
+    [v for v in VERBS["core-guard"] if v not in (verbs.SIGN_IN, verbs.SIGN_OUT, verbs.STATE, verbs.SHOWN)],
     ids=lambda verb: verb.name,
 )
 def test_every_verb_of_the_page_but_signing_in_and_state_needs_a_session(core: Here, verb: ch.Verb[Any, Any]) -> None:
@@ -272,6 +280,7 @@ def test_a_guard_signs_in_and_out_and_it_is_in_the_journal(core: Here) -> None:
     assert core.guard(verbs.WHO, verbs.Token(token)).name == "Lin"
     core.guard(verbs.SIGN_OUT, verbs.Token(token))
     assert refusal(lambda: core.guard(verbs.WHO, verbs.Token(token))) == "not_signed_in"
+    core.state()  # the event was put on the loop, which answers in order
     assert [(e.kind, e.by) for e in core.bench.events("sign_in")] == [("sign_in", "Lin")]
 
 
@@ -281,6 +290,13 @@ def test_wrong_pins_lock_out(core: Here) -> None:
     assert answers == ["wrong_pin"] * 5 + ["locked_out:61"]
     core.now += 61
     assert core.token()
+
+
+def test_wrong_pins_keep_nobody_else_out_at_the_same_address(core: Here) -> None:
+    for _ in range(6):
+        refusal(lambda: core.guard(verbs.SIGN_IN, verbs.SignIn("Lin", "0000", "10.0.0.5")))
+    supervisor = core.guard(verbs.SIGN_IN, verbs.SignIn("Zhao", "2468", "10.0.0.5"))
+    assert supervisor.role == "supervisor"
 
 
 # --- the page's verbs -------------------------------------------------------------------------------------------------
@@ -332,6 +348,27 @@ def test_only_a_supervisor_shuts_a_lane(core: Here) -> None:
     assert core.present(text_of(SUSPENDED)).reason == "lockdown"
 
 
+def test_a_screen_that_waits_hears_the_decision_that_its_lane_shows(core: Here) -> None:
+    before = core.guard(verbs.SHOWN, verbs.ShownAfter())
+    core.present()
+    heard = core.guard(verbs.SHOWN, verbs.ShownAfter(before.state.run, before.number, 5.0))
+    lane = heard.state.lanes[0]
+    assert (lane.shown_outcome, lane.signal, heard.number != before.number) == ("grant", "green", True)
+
+
+def test_a_lane_that_shows_the_same_as_before_wakes_no_screen(core: Here) -> None:
+    core.state()  # the loop has looked once
+    before = core.guard(verbs.SHOWN, verbs.ShownAfter())
+    core.guard(verbs.WHO, verbs.Token(core.token()))
+    after = core.guard(verbs.SHOWN, verbs.ShownAfter(before.state.run, before.number, 0.0))
+    assert after.number == before.number
+
+
+def test_a_screen_that_knew_an_earlier_run_of_the_core_is_answered_at_once(core: Here) -> None:
+    before = core.guard(verbs.SHOWN, verbs.ShownAfter())
+    assert core.guard(verbs.SHOWN, verbs.ShownAfter("earlier", before.number, 60.0)).state.run == before.state.run
+
+
 def test_override_explain_hold_look_up_and_present_do_what_they_say(core: Here) -> None:
     token = core.token()
     override = core.guard(verbs.OVERRIDE, verbs.Override(token, "entry", True))
@@ -346,6 +383,30 @@ def test_override_explain_hold_look_up_and_present_do_what_they_say(core: Here) 
         core.guard(verbs.PRESENT_TEXT, verbs.PresentText(token, "entry", text_of(CARD), "anything")).outcome == "grant"
     )
     assert core.bench.events("decided")[0].source == "phone"
+
+
+def test_a_household_without_a_pass_is_let_in_once_for_each_tap_and_only_by_a_guard(core: Here) -> None:
+    tap = verbs.Admission(core.token(), "entry", "7-1-101", 2, unlisted=True, act="m1")
+    first = core.guard(verbs.ADMIT, tap)
+    assert core.guard(verbs.ADMIT, tap) == first and core.bench.parts["entry"].rises == 1
+    late = replace(tap, act="m2", until=time.monotonic() - 1)
+    assert refusal(lambda: core.guard(verbs.ADMIT, late)) == "too_late"
+    assert refusal(lambda: core.guard(verbs.ADMIT, replace(tap, token="", act="m3"))) == "not_signed_in"
+    assert refusal(lambda: core.guard(verbs.LASTING, verbs.Token(""))) == "not_signed_in"
+    (lasting,) = core.guard(verbs.LASTING, verbs.Token(tap.token)).entries
+    assert (lasting.dwelling, lasting.people, lasting.by) == ("7-1-101", 2, "Lin")
+    assert [(event.by, event.count) for event in core.bench.events("provisional")] == [("Lin", 2)]
+
+
+def test_a_family_is_let_in_once_for_each_tap_and_only_by_a_guard(core: Here) -> None:
+    tap = verbs.Followers(core.token(), "entry", core.present().happening, 2, act="m1")
+    first = core.guard(verbs.FOLLOW, tap)
+    assert core.guard(verbs.FOLLOW, tap) == first
+    late = replace(tap, act="m2", until=time.monotonic() - 1)
+    assert refusal(lambda: core.guard(verbs.FOLLOW, late)) == "too_late"
+    assert refusal(lambda: core.guard(verbs.FOLLOW, replace(tap, act="m3", run="another"))) == "line_gone"
+    assert refusal(lambda: core.guard(verbs.FOLLOW, replace(tap, token="", act="m4"))) == "not_signed_in"
+    assert [event.by for event in core.bench.events("family")] == ["Lin", "Lin"]
 
 
 def test_a_call_stays_told_until_a_guard_has_seen_it_and_whose_word_that_was_is_recorded(core: Here) -> None:
@@ -364,10 +425,34 @@ def test_a_call_stays_told_until_a_guard_has_seen_it_and_whose_word_that_was_is_
     assert (seen.by, seen.lane, seen.why) == ("Lin", "entry", "call")
 
 
+FORGED = text_of(CARD)[:-1] + ("0" if text_of(CARD)[-1] != "0" else "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [(FORGED, "bad_signature"), (text_of(REVOKED), "revoked")], ids=["forged", "revoked"]
+)
+def test_a_forged_or_revoked_pass_stays_told_though_the_next_person_is_green(core: Here, text: str, code: str) -> None:
+    assert core.present(text).reason == code
+    assert core.present().outcome == "grant"
+    (caution,) = core.state().cautions
+    assert (caution.code, caution.lane, caution.times) == (code, "entry", 1)
+    core.guard(verbs.ACKNOWLEDGE, verbs.Acknowledge(core.token(), caution.number))
+    assert core.state().cautions == []
+    (seen,) = core.bench.events("acknowledged")
+    assert (seen.by, seen.why) == ("Lin", code)
+
+
+def test_a_pass_that_is_merely_not_good_here_leaves_no_caution(core: Here) -> None:
+    assert core.present(text_of(SUSPENDED)).reason == "suspended"
+    assert core.state().cautions == []
+
+
 @pytest.mark.parametrize(
     "question",
     [(verbs.OVERRIDE, lambda t: verbs.Override(t, "garage", True)),
      (verbs.HOLD, lambda t: verbs.Hold(t, "garage", True)),
+     (verbs.FOLLOW, lambda t: verbs.Followers(t, "garage", 1, 1)),
+     (verbs.ADMIT, lambda t: verbs.Admission(t, "garage", "3-2-1201")),
      (verbs.PRESENT_TEXT, lambda t: verbs.PresentText(t, "garage", ""))],
 )  # fmt: skip
 def test_a_lane_that_is_not_here_is_refused(core: Here, question: Any) -> None:
@@ -387,6 +472,7 @@ def test_sync_reads_events_and_asks_for_time(core: Here) -> None:
     core.bench.events()
     batch = core.ask("core-sync", verbs.EVENTS, EventsAfter("", 0))
     assert any('"decided"' in body for body in batch.events)
+    assert batch.lanes == {name: run.section.direction for name, run in core.bench.gate.lanes.items()} != {}
     core.ask("core-sync", verbs.ACKNOWLEDGED, Acknowledged(batch.journal_id, batch.newest))
     nonce = core.ask("core-sync", verbs.NONCE, verbs.Nothing()).nonce
     assert core.ask("core-sync", verbs.TIME, statement(nonce, NOON_MS)).ok
@@ -402,6 +488,7 @@ def test_a_list_that_sync_has_put_in_force_is_followed_at_once(core: Here) -> No
 
 def test_a_withdrawn_gate_forgets_whom_it_knew_and_what_was_sealed_for_it(core: Here, tmp_path: Path) -> None:
     token = core.token()
+    core.guard(verbs.ADMIT, verbs.Admission(token, "entry", "7-1-101", unlisted=True))
     box = tmp_path / "core" / "box.key"
     box.parent.mkdir(exist_ok=True)
     box.write_bytes(b"k" * 32)
@@ -409,7 +496,7 @@ def test_a_withdrawn_gate_forgets_whom_it_knew_and_what_was_sealed_for_it(core: 
     write_list(core.bench.folder / "list", ROWS, [*usual_changes(), order], 2)
     told = core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, list_changed=True))
     assert (told.ok, told.why) == (False, "withdrawn")
-    assert not box.exists()
+    assert not box.exists() and not kept_entries(core.bench.folder).now.entries
     assert "withdrawn" in core.state().faults
     assert (core.present().outcome, core.present().reason) == ("refer", "no_list")
     assert refusal(lambda: core.guard(verbs.OVERRIDE, verbs.Override(token, "entry", True))) == "not_signed_in"
@@ -432,7 +519,12 @@ def test_the_state_says_how_reader_and_centre_are(core: Here) -> None:
     state = core.state()
     assert (state.faults, state.unsent, state.lanes[0].camera_ok, state.lanes[0].decode_ms) == ([], 4, True, 3.5)
     assert state.lanes[0].looked == 0.12
-    assert (state.gate, state.compound_zh, state.clock, state.list_passes) == ("North gate", "桃园", "trusted", 2)
+    assert (state.gate, state.compound_zh, state.clock, state.list_passes) == (
+        "North gate",
+        "桃园",
+        "trusted",
+        len(ROWS),
+    )
     core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=False, why="no camera"))
     assert core.state().faults == ["camera"]
     core.now += 4
@@ -447,6 +539,62 @@ def test_a_centre_that_was_put_back_is_told_as_that_and_not_as_one_that_is_away(
     assert core.state().faults == ["centre_restored"]
     core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=False, why="offline"))
     assert core.state().faults == ["centre_away"]
+
+
+# What technicians and monitors count
+
+
+def happened(figures: verbs.Figures) -> dict[tuple[str, str, str], int]:
+    return {(one.kind, one.outcome, one.reason): one.times for one in figures.happened}
+
+
+def test_the_core_counts_what_is_shown_decided_and_opened(core: Here) -> None:
+    token = core.token()
+    core.present()
+    core.present()
+    refused = core.present(text_of(SUSPENDED))
+    act = verbs.Override(token=token, lane="entry", open=True, happening=refused.happening, reason="other: 张三说的")
+    core.guard(verbs.OVERRIDE, act)
+    shown = verbs.PresentText(token, "entry", "no pass at all", "hand")
+    core.guard(verbs.PRESENT_TEXT, shown)
+    figures = core.guard(verbs.FIGURES, verbs.Nothing())
+    counted = happened(figures)
+    assert (counted["decided", "grant", "ok"], counted["decided", "refer", "suspended"]) == (1, 1), "a repeat is none"
+    assert counted["decided", "deny", "not_a_pass"] == 1 and counted["override", "grant", ""] == 1
+    assert {one.source: one.times for one in figures.presented} == {"camera": 3, "hand": 1}
+    assert figures.lanes[0].relay_pulses >= 1 and figures.up_s == 0
+    assert "张三" not in str(figures) and "Lin" not in str(figures)
+
+
+def test_the_core_passes_on_what_a_reader_counted_until_it_is_silent(core: Here) -> None:
+    told = verbs.ReaderFigures(
+        up_s=3.0, frames=90, fps=30.0, frame_times=verbs.Spread([0]), decode_times=verbs.Spread([0])
+    )
+    core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True, figures=told))
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, up_s=12.0))
+    figures = core.guard(verbs.FIGURES, verbs.Nothing())
+    assert (figures.lanes[0].reader, figures.sync_up_s) == (told, 12.0)
+    core.now += 4
+    figures = core.guard(verbs.FIGURES, verbs.Nothing())
+    assert figures.lanes[0].reader is None and figures.up_s == 4 and figures.sync_up_s == 12.0
+    core.now += 60
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).sync_up_s is None
+
+
+def test_the_core_counts_the_readers_restarts(core: Here) -> None:
+    for run in ("a", "b", "c"):
+        core.now += 2
+        core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True, run=run))
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).reader_restarts == 2
+
+
+def test_the_oldest_event_that_the_centre_lacks_has_an_age(core: Here) -> None:
+    core.present()
+    core.bench.journal.append(Event(id="late", kind="call", at_ms=core.bench.clock.now().utc_ms - 90_000)).wait(5)
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, unsent=1))
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).oldest_unsent_s in range(90, 100)
+    core.ask("core-sync", verbs.SYNC_STATE, SyncState(centre_ok=True, unsent=0))
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).oldest_unsent_s is None
 
 
 @pytest.mark.parametrize(("name", "fault"), [("yellow", "lights"), ("illumination", "lights"), ("call", "input_taken")])
@@ -829,3 +977,75 @@ def test_a_core_that_stood_still_between_decision_and_opening_opens_nothing(core
     (passage,) = core.bench.events("passage")
     assert (passage.outcome, passage.why) == ("interrupted", "too late")
     assert not core.present().repeat and core.bench.parts["entry"].rises == 1, "shown again, it opens"
+
+
+# A technician looks through a camera
+
+
+def test_a_technicians_look_is_recorded_before_the_reader_hears_of_it_and_ends_by_itself(core: Here) -> None:
+    state = verbs.ReaderState(lane="entry", ok=True)
+    assert core.ask("core-reader", verbs.READER_STATE, state).viewed_until == 0
+    core.guard(verbs.VIEW, verbs.View(core.token("Wu"), "entry"))
+    assert [(event.lane, event.by) for event in core.bench.events("viewed")] == [("entry", "Wu")]
+    assert core.ask("core-reader", verbs.READER_STATE, state).viewed_until == core.now + verbs.VIEW_S
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).lanes[0].viewed_s == verbs.VIEW_S
+    core.now += verbs.VIEW_S
+    assert core.ask("core-reader", verbs.READER_STATE, state).viewed_until == core.now, "over"
+    assert core.guard(verbs.FIGURES, verbs.Nothing()).lanes[0].viewed_s == 0
+
+
+@pytest.mark.parametrize("name", ["Lin", "Zhao"])
+def test_nobody_but_a_technician_may_look_through_a_camera(core: Here, name: str) -> None:
+    look = verbs.View(core.token(name), "entry")
+    assert refusal(lambda: core.guard(verbs.VIEW, look)) == "technician_only"
+    assert refusal(lambda: core.guard(verbs.VIEW, verbs.View("", "entry"))) == "not_signed_in"
+    assert core.bench.events("viewed") == []
+    told = core.ask("core-reader", verbs.READER_STATE, verbs.ReaderState(lane="entry", ok=True))
+    assert told.viewed_until == 0
+
+
+def test_a_look_at_a_lane_that_is_not_here_is_refused_and_not_recorded(core: Here) -> None:
+    look = verbs.View(core.token("Wu"), "cellar")
+    assert refusal(lambda: core.guard(verbs.VIEW, look)) == "unknown_lane"
+    assert core.bench.events("viewed") == []
+
+
+# --- shifts -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_shift_is_begun_ended_and_read_back_over_the_sockets(core: Here) -> None:
+    token = core.token()
+    core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token, act="a1"))
+    core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token, act="a1"))
+    assert core.state().on_duty == ["Lin"]
+    core.guard(verbs.NOTE, verbs.Note(token=token, text="the lorry comes again"))
+    (on,) = core.guard(verbs.SHIFTS, verbs.Token(token)).on
+    core.guard(verbs.END_SHIFT, verbs.EndShift(token=token, shift=on.shift))
+    sheet = core.guard(verbs.SHEET, verbs.AskSheet(token, on.shift))
+    assert (sheet.by, sheet.ended_by, [note.reason for note in sheet.notes]) == (
+        "Lin", "Lin", ["the lorry comes again"],
+    )  # fmt: skip
+    assert core.state().on_duty == []
+
+
+def test_an_act_of_a_shift_that_comes_too_late_changes_nothing(core: Here) -> None:
+    token = core.token()
+    with pytest.raises(ch.Refused, match="too_late"):
+        core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token, until=time.monotonic() - 1))
+    with pytest.raises(ch.Refused, match="not_signed_in"):
+        core.guard(verbs.SHEET, verbs.AskSheet("no token", "any"))
+    assert core.state().on_duty == []
+
+
+def test_a_guard_takes_an_act_back_over_the_sockets_and_once(core: Here) -> None:
+    token = core.token()
+    core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=token))
+    line = core.guard(verbs.OVERRIDE, verbs.Override(token=token, lane="entry", open=True, reason="known"))
+    (act,) = core.guard(verbs.ACTS, verbs.Token(token)).acts
+    assert act.event == line.event
+    for mark in ("m1", "m1"):
+        told = core.guard(verbs.ANNUL, verbs.Annul(token=token, event=act.event, act=mark))
+        assert (told.kind, told.about) == ("annulled", line.number)
+    assert len(core.bench.events("annulled")) == 1
+    assert core.guard(verbs.ACTS, verbs.Token(token)).acts[0].annulled
+    assert refusal(lambda: core.guard(verbs.ANNUL, verbs.Annul(token=token, event=act.event))) == "annulled_before"

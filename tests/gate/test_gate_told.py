@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import pytest
 from hardware import Signal
 from kiosk.core.lanes.lane_run import NOTHING
 from kiosk.core.policy import PLEASE_SEE_GUARD, SENSITIVE, in_public
-from kiosk.verbs import Presentation
-from sync.protocol import StageFrom
-from sync.terms import REASONS
-from tests.fixtures.gate_parts import Bench, credential, row_of, text_of, usual_changes
+from kiosk.verbs import LaneState, Presentation
+from sync.protocol import CompoundBody, StageFrom
+from sync.terms import LOOKS, REASONS
+from tests.fixtures.gate_parts import Bench, credential, row_of, signed, text_of, usual_changes
 
 GOOD, SUSPENDED, REVOKED, MARKED = (credential(serial) for serial in (1, 2, 3, 4))
 ROWS = [
@@ -82,6 +83,20 @@ def test_sensitive_reasons_look_alike_and_so_do_their_repeats(bench: Bench, show
         assert told(bench) == ("refer", PLEASE_SEE_GUARD) and lamp(bench) is Signal.YELLOW
 
 
+@pytest.mark.parametrize("look", [LOOKS[0], "from_the_future", ""])
+def test_the_guard_is_told_what_to_look_for_and_bystanders_see_the_yellow_of_ever(tmp_path: Path, look: str) -> None:
+    bench = Bench(tmp_path, [row_of(MARKED, attention=True, look=look, household=4)])
+    happening = show(bench, MARKED)
+    (line,) = [line for line in bench.live if line.number == happening]
+    assert (line.reason, line.look) == ("attention", look or "attention")
+    (found,) = bench.acts.look_up("3-2-1201").passes
+    assert found.look == line.look
+    assert told(bench) == ("refer", PLEASE_SEE_GUARD) and lamp(bench) is Signal.YELLOW
+    assert not re.search(rf"attention|{look or 'attention'}", repr(bench.gate.lanes["entry"].told))
+    assert "look" not in LaneState.__struct_fields__
+    bench.stop()
+
+
 @pytest.mark.parametrize("reason", sorted(SENSITIVE))
 @pytest.mark.parametrize("outcome", ["refer", "deny"])
 def test_a_sensitive_refusal_is_the_same_yellow_as_a_sensitive_question(outcome: str, reason: str) -> None:
@@ -139,3 +154,44 @@ def test_a_reason_given_afterwards_is_told_to_every_page(bench: Bench) -> None:
     bench.acts.explain(override.number, "Zhao", "papers: seen")
     told = bench.live[-1]
     assert (told.kind, told.about, told.by, told.reason) == ("explained", override.number, "Zhao", "papers: seen")
+
+
+PRINTED, VAN, LONG = (credential(serial) for serial in (5, 6, 7))
+
+
+@pytest.fixture
+def open_names(tmp_path: Path) -> Iterator[Bench]:
+    """A compound whose lanes show the masked name."""
+    rows = [
+        row_of(GOOD, household=1, label="张*"),
+        row_of(VAN, household=2, label="顺丰 鄂A12345"),
+        row_of(LONG, household=3, label="王建国"),
+        row_of(SUSPENDED, household=4, label="李*", state="suspended"),
+        row_of(PRINTED, household=5, state="printed"),
+    ]
+    body = CompoundBody(name_zh="桃园", name_en="Peach Garden", label_shown=True)
+    others = [change for change in usual_changes() if change.item != "compound"]
+    bench = Bench(tmp_path / "open", rows, [*others, signed("setting", "compound", body)])
+    yield bench
+    bench.stop()
+
+
+def label(bench: Bench) -> str:
+    return bench.gate.lanes["entry"].told.label
+
+
+def test_a_lane_shows_a_surname_and_a_star_at_most_and_only_where_the_compound_says_so(
+    bench: Bench, open_names: Bench
+) -> None:
+    show(bench, GOOD)
+    assert label(bench) == ""
+    for shown, name in ((GOOD, "张*"), (VAN, ""), (LONG, ""), (SUSPENDED, "")):
+        show(open_names, shown)
+        assert label(open_names) == name
+
+
+def test_a_pass_that_waits_to_be_collected_is_yellow_and_stays_a_refusal(open_names: Bench) -> None:
+    answer = open_names.gate.present(Presentation(lane="entry", text=text_of(PRINTED)))
+    assert (answer.outcome, answer.reason) == ("deny", "not_collected")
+    assert told(open_names) == ("refer", "not_collected") and lamp(open_names) is Signal.YELLOW
+    assert open_names.parts["entry"].rises == 0

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from kiosk.core.policy import Known, Lane, Now, Use, Verdict, decide, entrances, judge_digits, stage_in_force
 from kiosk.verbs import Limits
 from sync.credential import EPOCH_MS, KINDS, STEP_MS, Credential, Misread, code_secret, digits_at
-from sync.protocol import Rules, StageFrom, Window
+from sync.protocol import Rules, StageFrom, Terms, Window, write_terms
 from sync.terms import REASONS
 from tests.fixtures.gate_parts import CODE_KEY, COMPOUND, DAY_MS, HOUR_MS, NOON_MS, ZONE, credential, row_of
 
@@ -61,10 +61,13 @@ SITUATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "wrong_lane": ({"row_lanes": "garage,back"}, "deny"),
     "wrong_kind": ({"rules_lane_kinds": {"entry": ("vehicle",)}}, "deny"),
     "outside_hours": ({"rules_hours": {"resident": (), "visitor": ()}}, "deny"),
+    "day_over": ({"row_terms": '{"one_day":true}', "use_first_entry_ms": NOON_MS - DAY_MS}, "deny"),
+    "used_up": ({"rules_entries_kind": {"resident": 2, "visitor": 2}, "use_entries": 2}, "deny"),
     "quota_household": ({"rules_quota_household_day": 2, "use_household_today": 2}, "refer"),
     "quota_person": ({"rules_quota_person_day": 2, "use_person_today": 2}, "refer"),
     "passback": ({"use_since_last_s": 10.0}, "refer"),
     "list_expired": ({"known_age": "expired", "shown_kind": "visitor"}, "refer"),
+    "terms_unread": ({"row_terms": '{"moon":"full"}'}, "refer"),
     "attention": ({"row_attention": True}, "refer"),
     "ok": ({}, "grant"),
 }
@@ -147,6 +150,32 @@ def test_deny_beats_refer_beats_grant_and_the_first_in_order_wins(
 def test_nothing_that_was_true_is_forgotten() -> None:
     verdict = judge(row_state="suspended", row_attention=True, use_since_last_s=1.0, lane_lockdown=True)
     assert (verdict.reason, verdict.also) == ("lockdown", ("suspended", "passback", "attention"))
+
+
+@pytest.mark.parametrize(
+    ("marked", "code", "look"),
+    [
+        (True, "plate", "plate"),
+        (True, "", "attention"),
+        (True, "from_the_future", "from_the_future"),
+        (False, "plate", ""),
+        (False, "", ""),
+    ],
+)
+def test_a_mark_asks_the_guard_and_says_what_to_look_for_where_the_row_does(marked: bool, code: str, look: str) -> None:
+    verdict = judge(row_attention=marked, row_look=code)
+    assert (verdict.outcome, verdict.reason) == (("refer", "attention") if marked else ("grant", "ok"))
+    assert verdict.look == look
+
+
+@pytest.mark.parametrize("changes", [{"row_state": "revoked"}, {"use_since_last_s": 1.0}])
+def test_what_to_look_for_is_told_beside_another_reason_too(changes: dict[str, Any]) -> None:
+    verdict = judge(row_attention=True, row_look="person", **changes)
+    assert verdict.reason != "attention" and "attention" in verdict.also and verdict.look == "person"
+
+
+def test_a_row_of_another_pass_says_nothing_to_look_for() -> None:
+    assert judge(row_attention=True, row_look="person", row_random=1).look == ""
 
 
 def test_a_forged_pass_in_a_locked_lane_is_forged_first() -> None:
@@ -413,6 +442,95 @@ def test_quotas_are_by_kind(kind: str, quotas: dict[str, int], used: int, reason
     assert judge(shown_kind=kind, rules_quota_kind_day=quotas, use_person_today=99, lane_direction="out").reason == "ok"
 
 
+def at_clock(day: int, clock: str) -> dict[str, Any]:
+    """A moment of the week that begins with MONDAY, for a pass that is good all week."""
+    at = datetime.combine((MONDAY + timedelta(days=day)).date(), datetime.strptime(clock, "%H:%M:%S").time(), ZONE)  # noqa: DTZ007
+    return {"now_utc_ms": int(at.timestamp() * 1000), "shown_not_before_step": 0, "shown_validity_hours": 0xFFFF,
+            "row_valid_until_ms": 1 << 45}  # fmt: skip
+
+
+CLEANER = write_terms(Terms(hours=(Window(480, 720, (1, 4)),)))
+
+
+@pytest.mark.parametrize(
+    ("day", "clock", "inside"),
+    [
+        (0, "07:59:59", False), (0, "08:00:00", True), (0, "12:00:59", True), (0, "12:05:59", True),
+        (0, "12:06:00", False), (1, "10:00:00", False), (3, "08:00:00", True), (3, "07:59:59", False),
+        (3, "12:05:59", True), (3, "12:06:00", False), (6, "10:00:00", False),
+    ],
+)  # fmt: skip
+def test_a_cleaner_comes_in_on_monday_and_thursday_from_eight_to_twelve(day: int, clock: str, inside: bool) -> None:
+    verdict = judge(shown_kind="contractor", row_terms=CLEANER, **at_clock(day, clock))
+    assert verdict.reason == ("ok" if inside else "outside_hours")
+    assert verdict.limits.hours == (() if inside else (Window(480, 720, (1, 4)),))
+
+
+@pytest.mark.parametrize(
+    ("clock", "hours"),
+    [
+        ("10:59:59", Window(660, 1080)), ("11:00:00", None), ("12:05:59", None), ("12:06:00", Window(480, 720, (1, 4))),
+    ],
+)  # fmt: skip
+def test_own_hours_take_away_from_those_of_the_kind_and_add_nothing(clock: str, hours: Window | None) -> None:
+    kinds = {"contractor": (Window(660, 1080),)}
+    verdict = judge(shown_kind="contractor", row_terms=CLEANER, rules_hours=kinds, **at_clock(0, clock))
+    assert verdict.limits.hours == (() if hours is None else (hours,))
+    assert (verdict.reason == "ok") == (hours is None)
+
+
+@pytest.mark.parametrize(
+    ("own", "rule", "entries", "reason"),
+    [
+        (0, {}, 999, "ok"), (1, {}, 0, "ok"), (1, {}, 1, "used_up"), (1, {}, 2, "used_up"), (3, {}, 2, "ok"),
+        (3, {}, 3, "used_up"), (0, {"visitor": 1}, 0, "ok"), (0, {"visitor": 1}, 1, "used_up"),
+        (5, {"visitor": 1}, 1, "used_up"), (1, {"visitor": 5}, 1, "used_up"), (0, {"contractor": 1}, 9, "ok"),
+    ],
+)  # fmt: skip
+def test_a_pass_is_good_for_so_many_entries(own: int, rule: dict[str, int], entries: int, reason: str) -> None:
+    """The fewest that the pass or the rule for its kind allows; no clock is needed."""
+    shown = {"shown_kind": "visitor", "row_terms": write_terms(Terms(entries=own)), "rules_entries_kind": rule,
+             "use_entries": entries}  # fmt: skip
+    assert judge(**shown).reason == judge(**shown, now_state="untrusted").reason == reason
+    assert judge(**shown, lane_direction="out").reason == "ok", "nobody is kept in"
+    assert judge(**shown, lane_direction="both").reason == "ok", "nobody knows which way it was"
+    assert judge(**shown, lane_direction="both", rules_both_ways_counted=True).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("day", "clock", "reason"),
+    [(0, "08:00:01", "ok"), (0, "23:59:59", "ok"), (1, "00:00:00", "day_over"), (1, "00:00:01", "day_over"),
+     (6, "09:00:00", "day_over")],
+)  # fmt: skip
+def test_a_pass_for_one_day_ends_with_the_day_of_its_first_entry(day: int, clock: str, reason: str) -> None:
+    first = at_clock(0, "08:00:00")["now_utc_ms"]
+    shown = {"shown_kind": "visitor", "row_terms": '{"one_day":true}', "use_entries": 1, **at_clock(day, clock)}
+    assert judge(**shown, use_first_entry_ms=first).reason == reason
+    assert judge(**shown).reason == "ok", "no entry of it is known with its time"
+    assert judge(**shown, use_first_entry_ms=first, lane_direction="out").reason == "ok"
+    assert judge(**shown, use_first_entry_ms=first, now_state="untrusted", now_signed=False).reason == "ok"
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "1", '{"entries":-1}', '{"entries":1001}', '{"hours":[{"from_minute":5,"to_minute":5}]}',
+             '{"hours":[{"from_minute":0,"to_minute":1441}]}', '{"one_day":1}', '{"entries":1,"twins":true}'],
+)  # fmt: skip
+def test_terms_that_a_gate_does_not_know_are_for_the_guard(text: str) -> None:
+    verdict = judge(row_terms=text, rules_entries_kind={"resident": 1}, use_entries=0)
+    assert (verdict.outcome, verdict.reason) == ("refer", "terms_unread")
+    used = judge(row_terms=text, rules_entries_kind={"resident": 1}, use_entries=1)
+    assert (used.outcome, used.reason, used.also) == ("deny", "used_up", ("terms_unread",))
+
+
+@given(rows, st.one_of(st.text(max_size=8), st.builds(Terms, st.lists(st.builds(
+    Window, st.integers(0, 1439), st.integers(1, 1440)), max_size=2).map(tuple), st.integers(0, 3),
+    st.booleans()).map(write_terms)), st.integers(0, 4))  # fmt: skip
+def test_a_rows_terms_never_open_what_is_closed_without_them(row: dict[str, Any], terms: str, entries: int) -> None:
+    used = {"use_entries": entries, "use_first_entry_ms": NOON_MS - DAY_MS}
+    without, with_ = judge(**row | used), judge(**row | used | {"row_terms": terms})
+    assert WEIGHT[with_.outcome] <= WEIGHT[without.outcome]
+
+
 def test_hours_follow_the_clocks_when_they_are_put_forward() -> None:
     zone = ZoneInfo("Europe/Berlin")
     at = datetime(2026, 3, 29, 3, 30, tzinfo=zone)  # an hour that night has no 02:30
@@ -599,6 +717,7 @@ def _situations(draw: st.DrawFn) -> tuple[Any, Known, Use, Rules, Lane, Now]:
     )  # fmt: skip
     use = draw(st.builds(
         Use, since_last_s=st.one_of(st.none(), st.floats(0, 1e6)), person_today=_few, household_today=_few,
+        entries=_few, first_entry_ms=st.one_of(st.none(), _times),
         digits=st.sampled_from(["good", "missing", "stale", "unjudged"]),
     ))  # fmt: skip
     rules = draw(st.builds(
@@ -610,6 +729,7 @@ def _situations(draw: st.DrawFn) -> tuple[Any, Known, Use, Rules, Lane, Now]:
         passback_s=st.sampled_from([0, 180]), passback=st.sampled_from(["grant", "refer", "deny"]),
         both_ways_counted=st.booleans(), grace_s=st.sampled_from([0, 300]),
         quota_kind_day=st.dictionaries(_kinds, _few, max_size=3),
+        entries_kind=st.dictionaries(_kinds, _few, max_size=3),
         hours=st.dictionaries(_kinds, st.lists(_windows, max_size=2).map(tuple), max_size=3),
         admits=st.one_of(st.none(), st.lists(_kinds, max_size=4).map(tuple)),
         lane_kinds=st.dictionaries(_lane_names, st.lists(_kinds, max_size=4).map(tuple), max_size=2),

@@ -9,7 +9,16 @@ import pytest
 
 from kiosk.channel import Refused
 from kiosk.core.guards.post import MAX_SESSIONS, SESSION_S, GuardSessions, stand_in
-from kiosk.core.guards.tries import HOUR_S, OF_A_NAME, OF_AN_ADDRESS, PAUSE_S, PLACES_OF_A_NAME
+from kiosk.core.guards.tries import (
+    AT_ONCE,
+    HOUR_S,
+    OF_A_NAME,
+    OF_AN_ADDRESS,
+    PAUSE_S,
+    PLACES_OF_A_NAME,
+    SLOWED_S,
+    Tries,
+)
 from kiosk.core.vouching import Account
 from kiosk.verbs import SignIn
 from tests.fixtures.gate_parts import kept_sessions, kept_tries
@@ -112,7 +121,7 @@ def test_without_accounts_nobody_can_sign_in_and_is_told_why(yard: Yard) -> None
     assert yard.refusal() == "no_accounts"
 
 
-def test_five_wrong_tries_lock_the_address_for_a_minute_also_for_the_right_pin(yard: Yard) -> None:
+def test_five_wrong_tries_lock_the_name_for_a_minute_also_for_the_right_pin(yard: Yard) -> None:
     assert [yard.refusal() for _ in range(6)] == ["wrong_pin"] * 5 + ["locked_out:61"]
     assert yard.refusal(pin="2468").startswith("locked_out")
     yard.now += 60.0
@@ -124,19 +133,125 @@ def test_names_that_do_not_exist_lock_out_just_the_same(yard: Yard) -> None:
 
 
 def test_trying_many_names_from_one_address_is_no_way_around(yard: Yard) -> None:
-    tries = [yard.refusal(f"guess {n}") for n in range(6)]
-    assert tries[4:] == ["wrong_pin", "locked_out:61"]
+    tries = [yard.refusal(f"guess {n}") for n in range(AT_ONCE + 1)]
+    assert tries[-2:] == ["wrong_pin", "locked_out:361"]
+
+
+def test_each_further_wrong_try_costs_twice_the_minutes_of_the_one_before(yard: Yard) -> None:
+    waits = []
+    for _ in range(OF_A_NAME):
+        while (answer := yard.refusal()) != "wrong_pin":
+            waits.append(int(answer.removeprefix("locked_out:")) - 1)
+            yard.now += waits[-1]
+    assert waits == [60, 120, 240, 480, 960]
+
+
+# --- several people at one computer -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["who was here before", "who is here for the first time"])
+@pytest.mark.parametrize("wrong", [5, OF_A_NAME])
+def test_one_guards_wrong_pins_keep_no_other_guard_out_at_the_same_computer(
+    yard: Yard, wrong: int, known: bool
+) -> None:
+    """Five wrong PINs of one guard locked out the supervisor who stood beside him."""
+    if known:
+        yard.sign_in("Zhao")
+    while wrong:
+        wrong -= yard.refusal() == "wrong_pin"
+        assert yard.sign_in("Zhao"), "not even for a moment"
+        yard.now += PAUSE_S / 2
+    assert yard.refusal(pin="2468").startswith("locked_out")
+
+
+def test_strangers_who_try_any_names_at_a_posts_computer_keep_nobody_out_who_signed_in_there(yard: Yard) -> None:
+    for name in ("Lin", "Zhao"):
+        yard.sign_in(name)
+    for n in range(3 * OF_AN_ADDRESS):
+        yard.refusal(f"guess {n}")
+    assert yard.sign_in("Zhao") and yard.sign_in("Lin")
+
+
+def test_strangers_make_a_first_sign_in_at_their_address_wait_six_minutes_at_most(yard: Yard) -> None:
+    for n in range(3 * OF_AN_ADDRESS):
+        yard.refusal(f"guess {n}")
+    left_s = int(yard.refusal("Zhao", "2468").removeprefix("locked_out:"))
+    assert left_s == SLOWED_S + 1
+    yard.now += left_s
+    assert yard.sign_in("Zhao")
+
+
+def test_a_passer_by_who_tries_the_supervisors_own_name_costs_her_minutes_and_not_the_hour(yard: Yard) -> None:
+    yard.sign_in("Zhao")
+    for _ in range(24):  # two minutes at the keyboard, a try every five seconds
+        yard.refusal("Zhao")
+        yard.now += 5
+    yard.now += 2 * PAUSE_S
+    assert yard.sign_in("Zhao")
+
+
+@pytest.mark.parametrize("step_s", [13.0, 61.0])
+def test_all_guesses_of_an_hour_have_an_end_over_every_name_and_address(tmp_path: Path, step_s: float) -> None:
+    """Somebody who knows all names, tries at each post's computer, and has as many addresses of their own as they like:
+    ten for each name from strange addresses, and ten for each place where a guard of that name signed in."""
+    now = 0.0
+    tries = Tries(kept_tries(tmp_path), lambda: now)
+    names, posts = [f"guard {n}" for n in range(4)], ["10.0.0.5", "10.0.0.6"]
+    for place in [(name, post) for name in names for post in posts][:-1]:
+        tries.spend(*place, exists=True)
+        tries.forgive(*place)
+    looked_at: list[tuple[float, str]] = []
+    turn = 0
+    while now < 2 * HOUR_S:
+        turn += 1
+        for name in names:
+            for address in [*posts, f"172.16.0.{turn % 40}"]:
+                looked_at += [(now, address)] * (tries.spend(name, address, exists=True) == 0)
+        now += step_s
+
+    def most_in_an_hour(times: list[float]) -> int:
+        return max(sum(begin <= at < begin + HOUR_S for at in times) for begin in times)
+
+    places = len(names) * len(posts) - 1
+    assert most_in_an_hour([at for at, _ in looked_at]) <= OF_A_NAME * (len(names) + places)
+    strange = [at for at, address in looked_at if address not in posts]
+    assert strange and most_in_an_hour(strange) <= OF_A_NAME * len(names)
+
+
+@pytest.mark.parametrize("step_s", [1.0, 181.0, 361.0])
+def test_one_address_has_twenty_guesses_an_hour_at_names_that_never_signed_in_there(
+    tmp_path: Path, step_s: float
+) -> None:
+    now = 0.0
+    tries = Tries(kept_tries(tmp_path), lambda: now)
+    looked_at: list[float] = []
+    while now < 2.5 * HOUR_S:
+        looked_at += [now] * (tries.spend(f"name {now}", "10.0.0.9", exists=False) == 0)
+        now += step_s
+    most = max(sum(begin <= at < begin + HOUR_S for at in looked_at) for begin in looked_at)
+    assert AT_ONCE - 1 <= most <= OF_AN_ADDRESS
+
+
+def test_a_crowd_of_names_makes_no_wrong_try_for_a_guards_name_forgotten(tmp_path: Path) -> None:
+    tries = Tries(kept_tries(tmp_path), lambda: 0.0)
+    tries.spend("lin", "10.0.0.5", exists=True)
+    for n in range(600):  # two doors each
+        tries.spend(f"crowd {n}", f"10.1.{n // 250}.{n % 250}", exists=False)
+    assert [tries.spend("lin", f"10.0.1.{n}", exists=True) for n in range(5)] == [0, 0, 0, 0, PAUSE_S]
+
+
+# --- strangers elsewhere, and restarts --------------------------------------------------------------------------------
 
 
 def test_a_stranger_cannot_lock_out_the_shift(yard: Yard) -> None:
     yard.sign_in(address="10.0.0.5")
-    assert yard.wrong(30, address="192.168.9.9") == OF_A_NAME
+    assert yard.wrong(60, address="192.168.9.9") == OF_A_NAME
     assert yard.sign_in(address="10.0.0.5")
 
 
 def test_strangers_cannot_lock_out_the_shift_after_a_restart_either(yard: Yard) -> None:
     yard.sign_in(address="10.0.0.5")
-    yard.wrong(30, address="192.168.9.9")
+    yard.wrong(60, address="192.168.9.9")
     yard.start()
     assert yard.refusal(address="192.168.9.8").startswith("locked_out")
     assert yard.sign_in(address="10.0.0.5")
@@ -144,15 +259,17 @@ def test_strangers_cannot_lock_out_the_shift_after_a_restart_either(yard: Yard) 
 
 def test_a_name_has_ten_tries_an_hour_from_all_strange_addresses_together(yard: Yard) -> None:
     answers = [yard.refusal(address=f"10.1.{n // 250}.{n % 250}") for n in range(5)]
-    yard.now += PAUSE_S
-    answers += [yard.refusal(address=f"10.2.{n // 250}.{n % 250}") for n in range(300)]
+    for minute in range(59):
+        yard.now += PAUSE_S
+        answers += [yard.refusal(address=f"10.2.{minute}.{n}") for n in range(5)]
     assert answers.count("wrong_pin") == OF_A_NAME
     yard.now += HOUR_S
     assert yard.sign_in(address="10.9.9.9")
 
 
 def test_an_address_has_twenty_tries_an_hour_whatever_the_names(yard: Yard) -> None:
-    assert sum(yard.wrong(1, f"guess {n}") for n in range(40)) == OF_AN_ADDRESS
+    assert AT_ONCE < sum(yard.wrong(1, f"guess {n}") for n in range(60)) <= OF_AN_ADDRESS
+    yard.refusal("guess 60")
     assert yard.refusal("Zhao", "2468").startswith("locked_out")
 
 
@@ -166,7 +283,7 @@ def test_a_restart_gives_nobody_new_tries_for_a_name(yard: Yard) -> None:
 
 def test_a_familiar_place_has_ten_tries_an_hour_of_its_own(yard: Yard) -> None:
     yard.sign_in()
-    assert yard.wrong(30) == OF_A_NAME
+    assert yard.wrong(60) == OF_A_NAME
 
 
 def test_the_tries_of_a_name_have_an_end_however_many_places_it_knew(yard: Yard) -> None:
@@ -174,8 +291,8 @@ def test_the_tries_of_a_name_have_an_end_however_many_places_it_knew(yard: Yard)
     for place in places:
         yard.sign_in(address=place)
     for place in places:
-        yard.wrong(OF_A_NAME, address=place)
-        yard.now -= OF_A_NAME * PAUSE_S
+        yard.wrong(59, address=place)
+        yard.now -= 59 * PAUSE_S
     yard.now += PAUSE_S
     assert all(yard.refusal(address=place).startswith("locked_out") for place in places)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import time
@@ -18,7 +19,8 @@ from kiosk.guard.app import create_app
 from kiosk.guard.limits import UNBROKEN
 from kiosk.guard.line import CoreLine, GuardSettings
 from kiosk.verbs import PresentationAnswer
-from sync.protocol import Window
+from sync import terms
+from sync.protocol import Terms, Window
 from tests.fixtures.browsers.guard_stage import NOW_MS, PEOPLE, Stage, lane_state
 from tests.fixtures.guard import Guard
 
@@ -53,6 +55,7 @@ def test_the_core_learns_where_the_page_was_opened(stage: Stage, guard: Guard) -
         ("wrong_pin", "姓名或密码不对"),
         ("locked_out:45", "45秒后再试"),
         ("locked_out:3301", "55分钟后再试"),
+        ("locked_out:3302", "56分钟后再试"),
         ("no_accounts", "还没有保安账号"),
     ],
 )
@@ -63,13 +66,32 @@ def test_a_refused_sign_in_says_why_and_sets_no_cookie(stage: Stage, app: Flask,
     assert "Set-Cookie" not in refused.headers
 
 
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("zh", ["16分钟后再试", "同事用自己的姓名照样能登录", "自己登录过的手机", "墙上的按钮"]),
+        ("en", ["in 16 min", "colleagues sign in under their own names", "where you signed in before", "wired button"]),
+    ],
+)
+def test_who_has_to_wait_is_told_how_long_and_what_to_do_instead(
+    stage: Stage, app: Flask, language: str, says: list[str]
+) -> None:
+    stage.refusals["SignIn"] = "locked_out:961"
+    browser = app.test_client()
+    browser.get(f"/prefer/language/{language}?to=/")
+    refused = browser.post("/sign-in", data={"name": "Lin", "pin": "0000"})
+    assert refused.status_code == 403
+    assert [text for text in says if text not in refused.text] == []
+
+
 def test_a_wrong_pin_is_not_repeated_on_the_page(app: Flask) -> None:
     refused = Guard(app, pin="987654").signed_in
     assert refused.status_code == 403 and "987654" not in refused.text
 
 
 def test_every_page_but_the_public_ones_needs_a_session(app: Flask) -> None:
-    public = {"static", "frame.sign_in", "frame.prefer", "screen.health", "screen.figures", "screen.page", "screen.now"}
+    public = {"static", "frame.sign_in", "frame.prefer", "monitor.health", "monitor.figures"}
+    public |= {"screen.page", "screen.now", "screen.stream", "screen.voice"}
     for rule in app.url_map.iter_rules():
         if rule.endpoint in public:
             continue
@@ -266,6 +288,43 @@ def test_a_presentation_of_long_ago_is_not_what_the_buttons_act_on(stage: Stage,
     assert stage.last(verbs.Override).happening == 0
 
 
+@pytest.mark.parametrize("language", words.LANGUAGES)
+@pytest.mark.parametrize("look", [*terms.LOOKS, "attention", "from_the_future", ""])
+def test_the_guard_reads_in_line_and_panel_what_to_look_for(
+    stage: Stage, guard: Guard, look: str, language: str
+) -> None:
+    """A code that this page does not know, of a newer centre, asks for a second look as one without a code does."""
+    guard.http.get(f"/prefer/language/{language}?to=/")
+    stage.happen(**PEOPLE["marked"] | {"look": look})
+    sentence = words.say(language, words.LOOKS.get(look, words.GUARD["attention"]))
+    panel, _, lines = html.unescape(guard.page()).partition('id="lines"')
+    assert (panel.count(sentence), lines.count(sentence)) == (1, 1)
+
+
+def test_what_to_look_for_is_read_beside_another_reason_too(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["passback"], look="person")
+    panel, _, lines = guard.page().partition('id="lines"')
+    for place in (panel, lines):
+        assert "可能传给了别人" in place and "另有提示：看人" in place
+    stage.happen(**PEOPLE["guided"] | {"guidance": "attention"}, look="desk")
+    assert "放行，并提醒：请本人去一趟领证台" in guard.page() and "另有提示：请本人" not in guard.page()
+
+
+def test_who_is_looked_up_without_a_code_is_marked_too(stage: Stage, guard: Guard) -> None:
+    stage.look = "community"
+    assert words.LOOKS["community"][0] in guard.post("/look-up", term="3-1-502").text
+    stage.look = ""
+    assert words.LOOKS["community"][0] not in guard.post("/look-up", term="3-1-502").text
+
+
+def test_the_lanes_screen_says_nothing_of_what_to_look_for(stage: Stage, app: Flask) -> None:
+    stage.happen(**PEOPLE["marked"] | {"look": "community"})
+    stage.state.lanes[0].shown_outcome, stage.state.lanes[0].shown_reason = "refer", "please_see_guard"
+    shown = app.test_client().get("/screen/in").text
+    assert "保安" in shown
+    assert [sentence for pair in words.LOOKS.values() for sentence in pair if sentence in html.unescape(shown)] == []
+
+
 def test_the_guard_reads_when_a_pass_ended(stage: Stage, guard: Guard) -> None:
     stage.happen(**(PEOPLE["deny"] | {"reason": "expired", "limits": verbs.Limits(until_ms=NOW_MS - 60_000)}))
     assert re.search(r"\d+月\d+日\d\d:\d\d已到期。提醒到物业延期。", guard.page())
@@ -277,6 +336,23 @@ def test_the_guard_reads_all_hours_of_a_kind(stage: Stage, guard: Guard) -> None
     assert "只能在周一、周四 08:00–12:00，14:00–24:00通行。" in guard.page().replace(UNBROKEN, "")
     guard.http.get("/prefer/language/en?to=/")
     assert "Only Mon Thu 08:00–12:00, 14:00–24:00. Ask why, then decide." in guard.page().replace(UNBROKEN, "")
+
+
+def test_the_guard_reads_the_terms_of_one_pass(stage: Stage, guard: Guard) -> None:
+    terms = Terms((Window(480, 720, (1, 4)),), 3, True)
+    stage.happen(**(PEOPLE["deny"] | {"reason": "used_up", "terms": terms, "entered": 3}))
+    page = guard.page().replace(UNBROKEN, "")
+    assert "周一、周四 08:00–12:00" in page and "已用3次，共3次" in page and "首次进入当天有效" in page
+    assert "次数用完了" in page
+    guard.http.get("/prefer/language/en?to=/")
+    page = guard.page().replace(UNBROKEN, "")
+    assert "Mon Thu 08:00–12:00" in page and "3 of 3 used" in page and "the day of its first entry" in page
+
+
+def test_a_pass_without_terms_of_its_own_has_no_lines_about_them(stage: Stage, guard: Guard) -> None:
+    stage.happen(**PEOPLE["deny"])
+    page = guard.page()
+    assert not any(words.WORDS[name][0] in page for name in ("own_hours", "entries", "one_day"))
 
 
 @pytest.mark.parametrize("term", ["张三", "zhang", "Zhang San", "王小明", "acdefgh", ""])
@@ -437,7 +513,8 @@ def test_while_the_core_is_away_the_page_says_so_and_comes_back_by_itself(stage:
     stage.stop()
     away = guard.http.get("/")
     assert away.status_code == 503 and "要开门请按墙上的按钮" in away.text and 'http-equiv="refresh"' in away.text
-    assert guard.http.get("/health").json == {"ok": False, "core": False}
+    told = guard.http.get("/health").json
+    assert (told["ok"], told["core"], told["faults"][0]["code"]) == (False, False, "core_away")
     stage.start()
     assert guard.http.get("/").status_code == 200
 
@@ -453,7 +530,7 @@ def test_health_answers_a_monitor_enough_and_nothing_personal(stage: Stage, app:
     stage.happen(**PEOPLE["deny"])
     stage.state.faults = ["camera"]
     health = app.test_client().get("/health").json
-    assert (health["ok"], health["faults"], health["clock"]) == (False, ["camera"], "trusted")
+    assert (health["ok"], health["clock"], health["faults"][0]["code"]) == (False, "trusted", "camera")
     assert "5栋" not in str(health)
 
 

@@ -14,7 +14,7 @@ from kiosk.verbs import Caution, GateState
 from tests.fixtures.browsers.guard_stage import NOW_MS, Stage, gate_state, lane_state
 from tests.fixtures.guard import Guard
 
-CAUTIONS = {"call", "forced"}
+CAUTIONS = {"call", "forced", "bad_signature", "revoked"}
 LANES = {"fire", "lockdown", "held_open"}
 
 
@@ -72,6 +72,15 @@ def test_where_there_are_several_lanes_the_bar_names_the_one_that_is_open() -> N
     assert views.bar("zh", state, False).sentence.startswith("东门入口 · 门保持常开")
 
 
+def test_a_caution_names_the_lane_it_is_about_and_none_where_it_is_about_the_gate() -> None:
+    told = [Caution(number=n, code=code, lane=lane, since_ms=NOW_MS) for n, (code, lane) in enumerate(
+        [("journal", ""), ("call", "out")])]  # fmt: skip
+    state = gate_state(lanes=[lane_state(), lane_state("out", title_zh="东门出口")], cautions=told)
+    call, journal = views.bar("zh", state, False).cautions
+    assert journal == f"14:05 起：{words.FAULTS['journal'][0]}"
+    assert call == f"14:05 起：东门出口 · {words.FAULTS['call'][0]}"
+
+
 def test_a_caution_stays_on_every_page_until_somebody_has_seen_it(stage: Stage, app: Any) -> None:
     guard = Guard(app)
     stage.state.cautions = [Caution(number=7, code="call", lane="in", since_ms=NOW_MS)]
@@ -82,3 +91,15 @@ def test_a_caution_stays_on_every_page_until_somebody_has_seen_it(stage: Stage, 
     assert form
     guard.http.post("/acknowledge", data=dict(re.findall(r'name="(\w+)" value="([^"]*)"', form.group())))
     assert not stage.state.cautions and "知道了" not in guard.page()
+
+
+@pytest.mark.parametrize(("code", "says"), [("bad_signature", "可能是假的证"), ("revoked", "已停用的证")])
+def test_a_forged_or_revoked_pass_stays_on_the_bar_until_somebody_has_seen_it(
+    stage: Stage, app: Any, code: str, says: str
+) -> None:
+    guard = Guard(app)
+    stage.state.cautions = [Caution(number=7, code=code, lane="in", since_ms=NOW_MS, times=3)]
+    stage.happen(outcome="grant", reason="ok", label="张*")
+    page = guard.page()
+    assert f"14:05：有人出示了{says}" in page and "（3 次）" in page and "知道了" in page
+    assert "一切正常" not in page, "though the next person is green"

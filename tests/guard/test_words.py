@@ -11,7 +11,8 @@ from hardware import Hint
 from kiosk.commands import focus_words
 from kiosk.core.policy import SENSITIVE
 from kiosk.guard import words
-from sync import terms
+from kiosk.guard.shift import words as shift_pages
+from sync import shift_words, terms
 from sync.credential import KINDS
 
 REASONS = [*terms.REASONS, "unanswered"]
@@ -39,6 +40,8 @@ FAULTS = [
     "tamper",
     "forced",
     "call",
+    "bad_signature",
+    "revoked",
     "lockdown",
     "held_open",
     "relay",
@@ -50,11 +53,11 @@ FAULTS = [
 ]
 TABLES = {
     name: table
-    for module in (words, focus_words)
+    for module in (words, focus_words, shift_pages, shift_words)
     for name, table in vars(module).items()
     if isinstance(table, dict) and not name.startswith("_")
 }
-PUT_TOGETHER = ("role_", "age_", "theme_", "size_", "clock_", "list_", "rtc_")
+PUT_TOGETHER = ("role_", "age_", "theme_", "size_", "clock_", "list_", "rtc_", "version_", "runs_")
 TEMPLATES = Path(words.__file__).parent / "templates"
 
 
@@ -110,7 +113,7 @@ def test_what_a_resting_lane_says_is_as_short(public: words.Public) -> None:
 
 
 def test_every_word_a_page_asks_for_exists_and_none_is_left_over() -> None:
-    written = "\n".join(path.read_text() for path in [*TEMPLATES.iterdir(), *TEMPLATES.parent.glob("*.py")])
+    written = "\n".join(path.read_text() for path in [*TEMPLATES.iterdir(), *TEMPLATES.parent.rglob("*.py")])
     assert set(re.findall(r'\bw\("(\w+)"', written)) <= set(words.WORDS)
     left_over = [key for key in words.WORDS if len(re.findall(rf"[\"']{key}[\"']", written)) < 2]
     assert [key for key in left_over if not key.startswith(PUT_TOGETHER)] == []
@@ -118,6 +121,12 @@ def test_every_word_a_page_asks_for_exists_and_none_is_left_over() -> None:
 
 def test_a_code_newer_than_this_page_is_shown_as_it_is() -> None:
     assert words.code("zh", words.GUARD, "from_the_future") == "from_the_future"
+
+
+def test_no_text_claims_that_somebody_was_told_who_was_not() -> None:
+    """The page said that the supervisor had been told, and nobody told them."""
+    said = [text for _, pair in pairs() for text in pair]
+    assert [text for text in said if re.search(r"已告知|已通知主管|supervisor (was|is|has been) told", text)] == []
 
 
 # --- scripts ----------------------------------------------------------------------------------------------------------
@@ -131,12 +140,17 @@ TOO_NEW = re.compile(
 """What browsers lack that the README still names: Android 7's WebView (Chrome 51) and Safari 13."""
 
 
-@pytest.mark.parametrize("name", ["post.js", "screen.js", "watch.js"])
-def test_no_script_uses_what_old_browsers_lack(name: str) -> None:
-    script = re.sub(r"//.*", "", (TEMPLATES.parent / "static" / name).read_text())
-    assert not TOO_NEW.findall(script)
+@pytest.mark.parametrize("script", sorted(TEMPLATES.parents[1].glob("**/static/*.js")), ids=lambda path: path.name)
+def test_no_script_of_a_gate_uses_what_old_browsers_lack(script: Path) -> None:
+    """A technician's phone, before which the focus aid said that the camera is cut off, is no newer than a guard's."""
+    assert not TOO_NEW.findall(re.sub(r"//.*", "", script.read_text()))
 
 
 def test_the_script_that_watches_over_the_other_is_in_the_oldest_syntax() -> None:
     script = re.sub(r"//.*", "", (TEMPLATES.parent / "static" / "watch.js").read_text())
     assert not re.search(r"\b(let|const|class)\b|=>|`|\bof\b", script)
+
+
+def test_the_hand_over_sheet_has_words_for_every_fault_and_every_reason_of_a_guard() -> None:
+    assert set(shift_words.WHY) == {*terms.CAMERA_FAULTS, *terms.INPUT_FAULTS, *terms.BOARD_FAULTS}
+    assert set(shift_words.REASONS) == set(terms.GUARD_REASONS)

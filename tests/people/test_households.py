@@ -329,6 +329,36 @@ def test_home_quarantine_asks_the_guard_to_look(world: World) -> None:
         assert passes.get_pass(world.centre, "7-000001").attention is attention
 
 
+def test_home_quarantine_has_no_word_of_its_own_at_the_gate_and_leaves_other_marks_alone(world: World) -> None:
+    """A guard reads to call the community office, as for dues or a wrong number; nobody learns who is at home."""
+    done = approved(world.centre, 7, family())
+    with world.centre.store.read() as conn:
+        numbers = households.pass_numbers(conn, 7, done.household_id)
+
+    def looks() -> list[tuple[bool, str]]:
+        found = [passes.get_pass(world.centre, number) for number in numbers]
+        return [(one.attention, one.look) for one in found]
+
+    with world.centre.writing(7, "wang") as writing:
+        households.set_home_quarantine(writing, done.household_id, world.now_ms + 1)
+    assert len(numbers) > 1 and set(looks()) == {(True, "community")}
+    passes.set_attention(world.centre, numbers[0], True, "wang", "lost")
+    with world.centre.writing(7, "wang") as writing:
+        households.set_home_quarantine(writing, done.household_id, 0)
+    assert looks() == [(True, "lost"), *[(False, "")] * (len(numbers) - 1)]
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_a_pass_that_is_added_during_home_quarantine_is_marked_as_the_others_are(world: World, days: int) -> None:
+    done = approved(world.centre)
+    with world.centre.writing(7, "wang") as writing:
+        households.set_home_quarantine(writing, done.household_id, days and world.now_ms + days)
+        households.add_vehicle(writing, done.household_id, "粤B12345")
+        (added,) = households.issue_missing(writing, world.centre, done.household_id)
+    found = passes.get_pass(world.centre, added)
+    assert (found.attention, found.look) == ((True, "community") if days else (False, ""))
+
+
 def test_what_is_done_is_recorded_with_whose_record_it_is(world: World) -> None:
     done = approved(world.centre)
     with world.centre.store.read() as conn:

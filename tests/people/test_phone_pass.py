@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.credential import digits_at
+from sync.protocol import Terms, Window
 from sync.server import words
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.gates import fleet
@@ -229,6 +230,18 @@ def test_several_passes_in_one_browser(world: World) -> None:
     assert [p["number"] for p in client.get("/j/7/p/bundle").json["passes"]] == [two, one]
     opened(world, one)
     assert [p["label"] for p in client.get("/j/7/p/bundle").json["passes"]] == ["李*"]
+
+
+def test_the_phone_says_at_which_hours_its_pass_is_good_with_and_without_network(world: World) -> None:
+    number = world.issue().number
+    client = opened(world, number)
+    assert client.get("/j/7/p/bundle").json["passes"][0]["terms"] == ["", ""]
+    assert 'class="terms">' not in client.get("/j/7/p").text
+    passes.set_terms(world.centre, number, Terms((Window(480, 720, (1, 4)),), 3), "test")
+    assert client.get("/j/7/p/bundle").json["passes"][0]["terms"] == [
+        "周一、四 08:00–12:00，总共能进3次", "Mo Th 08:00–12:00, good for 3 entries",
+    ]  # fmt: skip
+    assert "周一、四 08:00–12:00，总共能进3次" in client.get("/j/7/p").text
 
 
 def test_the_code_on_the_page_is_what_the_bundle_makes_at_the_centres_time(world: World) -> None:

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
+from sync.protocol import Terms, Window
 from sync.server import words
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError, NoSuchThing
-from sync.server.passes import passes
+from sync.server.passes import compounds, passes
 from sync.server.passes.compounds import read_compound
 from sync.server.people.households import changes, households, phone_pass, slots, visitors
 from sync.server.people.households.households import Household
 from sync.server.people.registers import own_record
 from sync.server.residents import letter
 from sync.server.staff import sign_in
-from sync.terms import REASONS
+from sync.terms import LOOKS, REASONS
 from tests.fixtures.centre import World
 from tests.fixtures.events import Journal, event, send
 from tests.fixtures.office import token_of
@@ -321,10 +322,52 @@ def test_a_visitors_pass_is_good_from_midnight_to_midnight_and_says_no_more_than
     assert found.household == home.done.household_id and "陈*" in home.get().text
 
 
+def test_a_household_chooses_how_often_and_when_its_visitor_comes_in(world: World) -> None:
+    home = collected(world)
+    asked = {"name": "陈明", "plate": "", "day": "2027-01-16"}
+    answer = home.post("/visitors", **asked, entries="1", **{"from": "08:00", "to": "12:30"})
+    found = passes.get_pass(world.centre, answer.location.rsplit("/", 1)[1])
+    assert found.own == Terms((Window(480, 750),), 1)
+    page = home.client.get(answer.location).text
+    assert page.count("总共能进1次") == 3 and "08:00–12:30" in page, "beside the code, in the picture, in the text"
+    plain = home.post("/visitors", **asked)
+    assert passes.get_pass(world.centre, plain.location.rsplit("/", 1)[1]).terms == ""
+    compounds.set_rule(world.centre, 7, "entries_kind", '{"visitor":2}', "test")
+    offered = re.findall(r"<option value=\"(.?)\"[^>]*>([^<]+)", home.get("/visitors").text)
+    assert offered == [("", "按小区规定，总共2次"), ("1", "1次")]
+    assert "总共能进2次" in home.client.get(plain.location).text
+
+
+def test_a_household_reads_how_often_its_visitor_came_in(world: World) -> None:
+    home = collected(world)
+    found = invited(home)
+    serial = passes.get_pass(world.centre, found.number).credentials[0].serial
+    told: list[dict[str, Any]] = [
+        {"outcome": "grant", "serial": serial, "direction": "in"},
+        {"kind": "passage", "outcome": "passed", "about": "e1", "direction": "in"},
+        {"outcome": "grant", "serial": serial, "direction": "in"},
+        {"kind": "passage", "outcome": "not_passed", "about": "e3", "direction": "in"},
+        {"outcome": "grant", "serial": serial, "direction": "out"},
+        {"kind": "passage", "outcome": "passed", "about": "e5", "direction": "out"},
+        {"outcome": "refer", "serial": serial, "direction": "in"},
+        {"kind": "ruled", "outcome": "grant", "about": "e7", "direction": "in"},
+        {"kind": "passage", "outcome": "no_sensor", "about": "e8", "direction": "in"},
+        {"outcome": "deny", "serial": serial, "direction": "in"},
+        {"kind": "override", "outcome": "grant", "serial": serial, "about": "e10", "direction": "in"},
+        {"kind": "passage", "outcome": "passed", "about": "e11", "direction": "in"},
+    ]
+    texts = [event(n, **{"at_ms": world.now_ms + n, "lane": "a", "scope": 7} | one) for n, one in enumerate(told, 1)]
+    gate = world.gate().enrol()
+    assert "已知进门" not in home.get(f"/visitors/{found.number}").text
+    send(gate, Journal(texts).batch(1, len(texts)))
+    assert "已知进门3次。" in home.get(f"/visitors/{found.number}").text
+
+
 @pytest.mark.parametrize(
     ("fields"),
-    [{"name": ""}, {"plate": "粤B"}, {"day": "2027-01-14"}, {"day": "2027-01-23"}, {"day": "soon"}, {"day": ""}],
-)
+    [{"name": ""}, {"plate": "粤B"}, {"day": "2027-01-14"}, {"day": "2027-01-23"}, {"day": "soon"}, {"day": ""},
+     {"entries": "0"}, {"entries": "4"}, {"from": "08:00"}, {"to": "12:00"}, {"from": "08:00", "to": "08:00"}],
+)  # fmt: skip
 def test_an_invitation_that_cannot_be_keeps_what_was_typed(world: World, fields: dict[str, str]) -> None:
     home = collected(world)
     answer = home.post("/visitors", **({"name": "陈明", "plate": "", "day": "2027-01-15"} | fields))
@@ -379,7 +422,7 @@ def test_only_a_household_that_collected_and_is_not_in_home_quarantine_invites(w
 
 UNTOLD = {
     "unreadable", "not_a_pass", "foreign_scope", "unknown_key", "bad_signature", "no_list", "not_on_list", "unlisted",
-    "suspended", "lockdown", "response_level", "list_expired", "attention", "ok",
+    "suspended", "lockdown", "response_level", "list_expired", "terms_unread", "attention", "ok",
 }  # fmt: skip
 """Reasons that a household is told as "please ask the guard post": no household's pass, or not for its page."""
 
@@ -411,6 +454,18 @@ def test_a_household_sees_its_own_passages_in_plain_words(world: World) -> None:
     page = home.get("/record").text
     assert words.say("zh", "status_reason.passback") in page
     assert "李强" not in page and words.say("zh", "reason.attention") not in page
+
+
+def test_a_household_sees_that_guards_look_twice_and_not_for_what(world: World) -> None:
+    """Anyone who has the link reads the page."""
+    home = collected(world)
+    for look in LOOKS:
+        passes.set_attention(world.centre, home.passes()[0].number, True, "wang", look)
+    page = home.get("/record?lang=zh").text
+    assert words.say("zh", "status_what.attention") in page
+    told = [look for look in LOOKS if f"{look}<" in page or words.say("zh", f"look_for.{look}") in page]
+    assert told == []
+    assert words.say("zh", "review_purpose.other") not in page
 
 
 def test_a_household_sees_who_opened_its_record_by_role_and_why(world: World) -> None:

@@ -1,4 +1,5 @@
-"""A gate of before epochs had an order, against this centre: its own code of then reads what the centre says now.
+"""Gates of before epochs had an order, and of before rows had terms, against this centre: their own code of then reads
+what the centre says now.
 
 The code comes out of the repository's history. Where that is not there (a shallow clone), the tests skip themselves.
 """
@@ -16,11 +17,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
+from sync.server.centre import tables
 from sync.server.passes import compounds, passes
 from tests.fixtures.centre import World
 
 BEFORE_ORDER = "630ea1b"
+BEFORE_TERMS = "53e800c"
 REPOSITORY = Path(__file__).parents[2]
 OLD_GATE = """
 import json, sys
@@ -64,10 +68,10 @@ for name in sys.argv[2:]:
 """
 
 
-@pytest.fixture(scope="module")
-def old_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[BEFORE_ORDER, BEFORE_TERMS])
+def old_code(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = subprocess.run(
-        ["git", "-C", str(REPOSITORY), "archive", "--format=zip", BEFORE_ORDER, "kiosk", "sync", "hardware"],
+        ["git", "-C", str(REPOSITORY), "archive", "--format=zip", request.param, "kiosk", "sync", "hardware"],
         capture_output=True, check=False,
     )  # fmt: skip
     if found.returncode:
@@ -129,6 +133,9 @@ def test_a_gate_of_then_enrols_and_follows_snapshots_pages_and_new_epochs(
     gate = OldGate(world, tmp_path / "gate", old_code)
     gate.snapshot()
     made = world.issue()
+    with world.centre.writing(7, "test") as writing:
+        mine = tables.pass_.c.number == made.number
+        writing.conn.execute(update(tables.pass_).where(mine).values(terms='{"entries":1}', look="papers"))
     compounds.set_rule(world.centre, 7, "passback_s", "77", "test")
     gate.page()
     compounds.begin_epoch(world.centre, 7, "test")

@@ -59,6 +59,8 @@ class Card:
         order = passes.Order(valid_from_ms=now_ms - DAY_MS, valid_until_ms=now_ms + DAY_MS, label="王**",
                              dwelling="3-2-501", plate="鄂A12345", active=True, phone=True)  # fmt: skip
         self.number = passes.issue(office, COMPOUND, order, "test").number
+        marked = passes.issue(office, COMPOUND, order, "test").number
+        passes.set_attention(office, marked, True, "test", "community")
         settle(SimpleNamespace(centre=office, now_ms=now_ms), COMPOUND, self.number)  # type: ignore[arg-type]
         text = passes.credential_text(office, self.number, "card")
         with self.device.running("core", "sync"):
@@ -108,7 +110,7 @@ def test_these_files_are_on_the_card_and_no_others(card: Card) -> None:
 @pytest.mark.slow
 def test_the_card_shows_labels_dwellings_plates_passages_and_guards(card: Card) -> None:
     listed = card.files["state/list/list-ID-1.db"].read_bytes()
-    for planted in ("王**", "3-2-501", "鄂A12345", card.number, GUARD, "赵敏"):
+    for planted in ("王**", "3-2-501", "鄂A12345", card.number, GUARD, "赵敏", "community"):
         assert planted.encode() in listed, planted
     assert b'"decided"' in card.files["state/core/journal-ID.db"].read_bytes()
     assert "token" in json.loads(card.files["state/sync/identity.json"].read_bytes())

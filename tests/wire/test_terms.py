@@ -26,6 +26,7 @@ def in_norm(title: str) -> tuple[str, ...]:
     [
         ("outcome of a decision", terms.Outcome),
         ("reason of a decision", terms.Reason),
+        ("what to look for, of a row with `attention`", terms.Look),
         ("outcome of a passage", terms.PassageOutcome),
         ("lockdown, hold, inputs, camera fault", terms.Switched),
         ("role of a guard", terms.GuardRole),
@@ -44,5 +45,6 @@ def test_the_norm_lists_the_same_words_in_the_same_order(title: str, closed: obj
 def test_the_guards_page_has_words_for_every_closed_list() -> None:
     assert set(words.KINDS) == set(terms.LIVE_KINDS)
     assert set(words.OVERRIDE_REASONS) == set(terms.GUARD_REASONS)
+    assert set(words.LOOKS) == set(terms.LOOKS)
     spoken = {*words.OTHER_REASONS, *words.GUARD}
     assert {*terms.GATE_REASONS, *terms.UNASKED_REASONS} <= spoken and set(terms.REASONS) <= spoken

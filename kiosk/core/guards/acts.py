@@ -8,16 +8,22 @@ from collections.abc import Callable
 from kiosk.channel import Refused
 from kiosk.core.book import Book
 from kiosk.core.gate import NOBODY, Gate, answered_in_public
+from kiosk.core.guards.family import FamilyThrough
+from kiosk.core.guards.provisional import ProvisionalEntries
 from kiosk.core.judge import person_of
-from kiosk.core.kept import Kept, Memory, with_name
+from kiosk.core.kept import Kept, KeptOverspent, Memory, with_name
 from kiosk.core.lanes import lane as lanes
 from kiosk.core.lanes.lane_run import LaneRun
 from kiosk.core.mirror import Mirror
+from kiosk.core.policy import look_of
 from kiosk.verbs import FoundPass, FoundPasses, LiveLine
-from sync.cache import credential_id
+from sync.cache import credential_id, is_name
+from sync.protocol import Event
 
 OVERRIDE_HOURS = 12
 _OPENED_KEPT = 100
+_OVERSPENT_KEPT = 20
+_LONGEST_DWELLING = 40
 _MOST_WORDS = 200
 """Characters of a guard's reason that are kept."""
 
@@ -25,7 +31,18 @@ _MOST_WORDS = 200
 class GuardActs:
     """Each act is recorded, with the guard's name, before it moves anything. On the core's loop only."""
 
-    def __init__(self, gate: Gate, book: Book, mirror: Mirror, kept: Kept[Memory], monotonic: Callable[[], float]):
+    def __init__(
+        self,
+        gate: Gate,
+        book: Book,
+        mirror: Mirror,
+        kept: Kept[Memory],
+        monotonic: Callable[[], float],
+        provisional: ProvisionalEntries,
+        family: FamilyThrough,
+    ):
+        self.provisional = provisional
+        self.family = family
         self.unexplained: set[int] = set()
         """Overrides, by their number in the live list, that still wait for a reason."""
         self._gate = gate
@@ -33,6 +50,7 @@ class GuardActs:
         self._mirror = mirror
         self._kept = kept
         self._monotonic = monotonic
+        self._annulled: set[str] = set()
         self._overrides: dict[str, deque[float]] = {}
         self._opened: OrderedDict[int, tuple[str, float]] = OrderedDict()
         """What guards opened of late: the first line of whom it was for, the event, and when."""
@@ -94,6 +112,9 @@ class GuardActs:
             self._note_opened(happening.number, event.id)
         else:
             self._gate.show(run, *answered_in_public(event))
+        if over_budget:  # the gate has moved by now: the memory is a file, and its disk may be slow
+            told = KeptOverspent(event.id, by, lane, event.at_ms)
+            self._kept.change(overspent=(*self._kept.now.overspent, told)[-_OVERSPENT_KEPT:])
         return happening
 
     def _is_under_way(self, run: LaneRun, number: int) -> bool:
@@ -120,15 +141,51 @@ class GuardActs:
         spent.append(now)
         return len(spent) > self._mirror.vouched.rules.override_budget
 
-    def explain(self, number: int, by: str, reason: str) -> None:
-        """The reason of an earlier ruling or override. Raises Refused when it is not known."""
+    def heed(self, event: str, by: str) -> None:
+        """A supervisor has seen the overrides beyond the budget up to that one. Idempotent."""
+        told = self._kept.now.overspent
+        place = next((at for at, one in enumerate(told) if one.event == event), None)
+        if place is not None:
+            self._book.record("acknowledged", by=by, why="over_budget", about=event, count=place + 1)
+            self._kept.change(overspent=told[place + 1 :])
+
+    def explain(self, number: int, by: str, reason: str, dwelling: str = "") -> None:
+        """The reason of an earlier ruling or override, and whom it was for. Raises Refused: ``unknown_happening``, or
+        ``no_names`` for a dwelling without a digit."""
+        dwelling = dwelling.strip()[:_LONGEST_DWELLING]
+        if dwelling and is_name(dwelling):
+            raise Refused("no_names")
         about = self._book.line(number)
         if about is None or about.kind not in ("override", "ruling"):
             raise Refused("unknown_happening")
         why = reason[:_MOST_WORDS]
-        event, _ = self._book.record("explained", lane=about.lane, about=about.event, by=by, why=why)
+        event, _ = self._book.record("explained", lane=about.lane, about=about.event, by=by, why=why, dwelling=dwelling)
         self.unexplained.discard(number)
         self._book.announce("explained", lane=about.lane, reason=why, about=number, by=by, event=event.id)
+
+    def annul(self, act: Event, by: str) -> LiveLine:
+        """A ruling or override was pressed by mistake: it stays in the journal, and counts as if it had not been, also
+        in its guard's budget. Raises Refused ``annulled_before``."""
+        if act.id in self._annulled:
+            raise Refused("annulled_before")
+        self._annulled.add(act.id)
+        self._kept.change(overspent=tuple(one for one in self._kept.now.overspent if one.event != act.id))
+        event, _ = self._book.record(
+            "annulled",
+            annuls=self._gate.uses.of_act(act.id),
+            lane=act.lane,
+            direction=act.direction,
+            outcome=act.outcome,
+            about=act.id,
+            by=by,
+        )
+        self._gate.annul(act.id)
+        line = self._book.line_of(act.id)
+        number = line.number if line else 0
+        self.unexplained.discard(number)
+        if act.kind == "override" and self._overrides.get(act.by):
+            self._overrides[act.by].pop()
+        return self._book.announce("annulled", lane=act.lane, outcome=act.outcome, about=number, by=by, event=event.id)
 
     def hold(self, lane: str, on: bool, by: str) -> LiveLine:
         """Hold a lane open, or end that. After a restart a held lane is a question until a guard answers it."""
@@ -165,6 +222,7 @@ class GuardActs:
                 state=row.state,
                 valid_until_ms=row.valid_until_ms,
                 last_passage_ms=last,
+                look=look_of(row),
             )
         return FoundPasses(list(found.values()))
 

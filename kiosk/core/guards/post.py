@@ -157,6 +157,13 @@ class GuardSessions:
             raise Refused("not_allowed")
         return session
 
+    def technician(self, token: str) -> Session:
+        """As :meth:`who`, for what only a technician may do. Raises Refused ``technician_only``."""
+        session = self.who(token)
+        if session.role != "technician":
+            raise Refused("technician_only")
+        return session
+
     def sign_out(self, token: str) -> None:
         """Idempotent."""
         with self._lock:

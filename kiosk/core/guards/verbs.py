@@ -5,6 +5,7 @@ Waiting for news and checking a PIN happen on the asking connection's own thread
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,11 +17,18 @@ from kiosk.core.cautions import Cautions
 from kiosk.core.clock import Clock
 from kiosk.core.gate import Gate
 from kiosk.core.guards.acts import GuardActs
+from kiosk.core.guards.corrections import Correctable
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.once import Once
 from kiosk.core.guards.post import GuardSessions
+from kiosk.core.guards.shifts import DutyRoster
+from kiosk.core.guards.shown import LanesShown
+from kiosk.core.guards.viewing import Viewings
 from kiosk.core.jobs import Jobs
+from kiosk.core.journal import Saved
+from sync.shifts import ShiftSheet
 
+READ_BACK_S = 1.0
 _NO_LINE = verbs.LiveLine(number=0, kind="state")
 """What became of an act that no line of the live list tells."""
 
@@ -39,6 +47,10 @@ class GuardVerbs:
         post: GuardSessions,
         state: Callable[[], verbs.GateState],
         cautions: Cautions,
+        viewings: Viewings,
+        roster: DutyRoster,
+        correctable: Correctable,
+        shown: LanesShown,
     ):
         self._jobs = jobs
         self._gate = gate
@@ -49,6 +61,10 @@ class GuardVerbs:
         self._post = post
         self._state = state
         self._cautions = cautions
+        self._viewings = viewings
+        self._roster = roster
+        self._correctable = correctable
+        self._lanes_shown = shown
         self._once = Once(live.run)
 
     def answers(self) -> dict[Verb[Any, Any], Callable[[Any], Any]]:
@@ -58,16 +74,29 @@ class GuardVerbs:
             verbs.WHO: lambda asked: self._post.who(asked.token),
             verbs.WATCH: self._watch,
             verbs.STATE: lambda _: self._jobs.ask(self._state),
+            verbs.SHOWN: self._shown,
             verbs.RULE: self._rule,
             verbs.OVERRIDE: self._override,
             verbs.SETTLE: self._settle,
             verbs.EXPLAIN: self._explain,
             verbs.ACKNOWLEDGE: self._acknowledge,
+            verbs.ADMIT: self._admit,
+            verbs.LASTING: self._lasting,
+            verbs.FOLLOW: self._follow,
+            verbs.VIEW: self._view,
+            verbs.HEED: self._heed,
             verbs.HOLD: self._hold,
             verbs.LOCKDOWN: self._lockdown,
             verbs.LOOK_UP: self._look_up,
             verbs.PRESENT_TEXT: self._present_text,
             verbs.CONFIRM_TIME: self._confirm_time,
+            verbs.BEGIN_SHIFT: self._begin_shift,
+            verbs.END_SHIFT: self._end_shift,
+            verbs.NOTE: self._note,
+            verbs.SHIFTS: self._shifts,
+            verbs.SHEET: self._sheet,
+            verbs.ACTS: self._guard_acts,
+            verbs.ANNUL: self._annul,
         }
 
     def _sign_in(self, asked: verbs.SignIn) -> verbs.Session:
@@ -82,6 +111,10 @@ class GuardVerbs:
     def _watch(self, asked: verbs.Watch) -> verbs.LiveLines:
         self._post.who(asked.token)
         return self._live.after(asked.after, asked.wait_s)
+
+    def _shown(self, asked: verbs.ShownAfter) -> verbs.Shown:
+        number = self._lanes_shown.after(asked.number if asked.run == self._live.run else 0, asked.wait_s)
+        return verbs.Shown(number, self._jobs.ask(self._state))
 
     def _rule(self, asked: verbs.Ruling) -> verbs.LiveLine:
         by = self._post.who(asked.token).name
@@ -99,7 +132,7 @@ class GuardVerbs:
 
     def _explain(self, asked: verbs.Explain) -> verbs.Nothing:
         by = self._post.who(asked.token).name
-        self._jobs.ask(lambda: self._acts.explain(asked.happening, by, asked.reason))
+        self._jobs.ask(lambda: self._acts.explain(asked.happening, by, asked.reason, asked.dwelling))
         return verbs.Nothing()
 
     def _acknowledge(self, asked: verbs.Acknowledge) -> verbs.Nothing:
@@ -111,6 +144,43 @@ class GuardVerbs:
             return _NO_LINE
 
         self._jobs.ask(lambda: self._once.carry_out(asked, acknowledge), asked.at)
+        return verbs.Nothing()
+
+    def _admit(self, asked: verbs.Admission) -> verbs.LiveLine:
+        by = self._post.who(asked.token).name
+        entries = self._acts.provisional
+        act = partial(entries.admit, asked.lane, asked.dwelling, asked.people, asked.unlisted, by)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act), asked.at)
+
+    def _follow(self, asked: verbs.Followers) -> verbs.LiveLine:
+        by = self._post.who(asked.token).name
+        act = partial(self._acts.family.follow, asked.lane, asked.happening, asked.count, by)
+        return self._jobs.ask(lambda: self._once.carry_out(asked, act, asked.happening), asked.at)
+
+    def _lasting(self, asked: verbs.Token) -> verbs.ProvisionalEntries:
+        self._post.who(asked.token)
+        return self._jobs.ask(self._acts.provisional.lasting)
+
+    def _view(self, asked: verbs.View) -> verbs.Nothing:
+        """Recorded before the reader hears of it. An act of a technician's, and none of the gate's."""
+        by = self._post.technician(asked.token).name
+
+        def view() -> verbs.Nothing:
+            self._gate.run(asked.lane)
+            self._book.record("viewed", lane=asked.lane, by=by)
+            self._viewings.begin(asked.lane)
+            return verbs.Nothing()
+
+        return self._jobs.ask(view)
+
+    def _heed(self, asked: verbs.Heed) -> verbs.Nothing:
+        by = self._post.supervisor(asked.token).name
+
+        def heed() -> verbs.LiveLine:
+            self._acts.heed(asked.event, by)
+            return _NO_LINE
+
+        self._jobs.ask(lambda: self._once.carry_out(asked, heed), asked.at)
         return verbs.Nothing()
 
     def _hold(self, asked: verbs.Hold) -> verbs.LiveLine:
@@ -144,3 +214,57 @@ class GuardVerbs:
 
         self._jobs.ask(lambda: self._once.carry_out(asked, confirm), asked.at)
         return verbs.Nothing()
+
+    def _begin_shift(self, asked: verbs.BeginShift) -> verbs.Nothing:
+        by = self._post.who(asked.token).name
+        return self._change(asked, lambda: self._roster.begin(by))
+
+    def _end_shift(self, asked: verbs.EndShift) -> verbs.Nothing:
+        by = self._post.who(asked.token)
+        return self._change(asked, lambda: self._roster.end(by, asked.shift))
+
+    def _note(self, asked: verbs.Note) -> verbs.Nothing:
+        by = self._post.who(asked.token).name
+        return self._change(asked, lambda: self._roster.note(by, asked.text))
+
+    def _change(self, asked: verbs.Act, change: Callable[[], Saved | None]) -> verbs.Nothing:
+        """Carry out an act that no line of the live list tells. It can be read back by then, unless the disk is slow;
+        that is waited for on the asking connection's own thread."""
+        on_disk: list[Saved | None] = []
+
+        def act() -> verbs.LiveLine:
+            on_disk.append(change())
+            return _NO_LINE
+
+        self._jobs.ask(lambda: self._once.carry_out(asked, act), asked.at)
+        for saved in filter(None, on_disk):
+            saved.wait(READ_BACK_S)
+        return verbs.Nothing()
+
+    def _shifts(self, asked: verbs.Token) -> verbs.Shifts:
+        """The journal is read on the asking connection's own thread; who is on duty needs no journal."""
+        self._post.who(asked.token)
+        on = self._jobs.ask(self._roster.on)
+        try:
+            return verbs.Shifts(on, self._roster.latest())
+        except sqlite3.Error:
+            return verbs.Shifts(on, why="records_unread")
+
+    def _sheet(self, asked: verbs.AskSheet) -> ShiftSheet:
+        self._post.who(asked.token)
+        return self._roster.sheet(asked.shift)
+
+    def _guard_acts(self, asked: verbs.Token) -> verbs.GuardActs:
+        who = self._post.who(asked.token)
+        events = self._correctable.read(who, self._jobs.ask(self._roster.on))
+        return verbs.GuardActs(self._jobs.ask(lambda: self._correctable.tell(who, events)))
+
+    def _annul(self, asked: verbs.Annul) -> verbs.LiveLine:
+        """The journal is read before, on the asking connection's own thread; the act itself is the loop's."""
+        who = self._post.who(asked.token)
+        events = self._correctable.read(who, self._jobs.ask(self._roster.on))
+
+        def annul() -> verbs.LiveLine:
+            return self._acts.annul(self._correctable.act(who, events, asked.event), who.name)
+
+        return self._jobs.ask(lambda: self._once.carry_out(asked, annul), asked.at)

@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -37,16 +38,19 @@ from kiosk.core.journal.file import (
     Unwritable,
     created,
     journals,
+    lasting_of,
     open_existing,
     out_of_reach,
     read_batch,
     read_uses,
 )
 from kiosk.core.journal.recovery import Recovery
+from kiosk.core.journal.shifts import read_day, read_sheet, read_shift, read_shifts
 from kiosk.core.journal.standing import Standing
 from kiosk.core.journal.uses import UseRow, Uses
 from sync.durable import flush_folder
 from sync.protocol import Event, EventBatch, EventsAfter
+from sync.shifts import ShiftSheet
 from sync.terms import EventKind
 
 __all__ = [
@@ -64,6 +68,8 @@ _SET_ASIDE: EventKind = "journal_set_aside"
 _LOST: EventKind = "events_lost"
 
 log = logging.getLogger("journal")
+
+T = TypeVar("T")
 
 
 def new_event_id() -> str:
@@ -88,6 +94,7 @@ class _Believed(msgspec.Struct, frozen=True):
     seq: int
     chain: bytes
     standing: Standing
+    lasting: list[UseRow]
 
 
 class Journal:
@@ -164,15 +171,19 @@ class Journal:
 
     def _open(self) -> JournalFile:
         self._folder.mkdir(parents=True, exist_ok=True)
+        lasts: list[UseRow] = []
         for path in journals(self._folder):
             try:
                 return JournalFile(path, adopts=self._believed is None)
             except Damaged as err:
+                lasts += lasting_of(path)
                 self._set_aside(path, str(err))
         path = self._folder / f"journal-{self._new_id()}.db"
         with created(path):
             pass
-        return JournalFile(path)
+        file = JournalFile(path)
+        file.carry(Standing(), lasts)
+        return file
 
     def _take_up(self, file: JournalFile) -> None:
         """Compare a file just opened with what memory knows. Raises Damaged where it lost what was committed."""
@@ -180,7 +191,7 @@ class Journal:
         if known is None or known.journal_id != file.journal_id:
             self._load_past(file)
             if known is not None:
-                file.carry(known.standing)
+                file.carry(known.standing, known.lasting)
         elif not file.holds(known.seq, known.chain):
             raise Damaged(f"it no longer holds what was committed as {known.seq}")
         elif file.seq > known.seq:
@@ -208,7 +219,7 @@ class Journal:
             return msgspec.structs.replace(self.past, standing=Standing(stands.open, lockdown))
 
     def _believe(self, file: JournalFile) -> None:
-        self._believed = _Believed(file.journal_id, file.seq, file.chain, file.standing)
+        self._believed = _Believed(file.journal_id, file.seq, file.chain, file.standing, file.lasting)
 
     # --- damage ---
 
@@ -247,9 +258,14 @@ class Journal:
     # --- writing ---
 
     def append(
-        self, event: Event, use: UseRow | None = None, step: tuple[int, int] | None = None, urgent: bool = True
+        self,
+        event: Event,
+        use: UseRow | None = None,
+        step: tuple[int, int] | None = None,
+        urgent: bool = True,
+        annuls: UseRow | None = None,
     ) -> Saved:
-        """Have an event, and the use or accepted digit step that goes with it, written in one transaction."""
+        """Have an event, and the use it counts or annuls or the digit step it accepts, written in one transaction."""
         saved = Saved()
         with self._lock:
             if event.kind == "lockdown":
@@ -257,7 +273,7 @@ class Journal:
             if len(self._pending) >= KEPT_IN_MEMORY:
                 self._lose(event)
             else:
-                self._pending.append(Entry(event, saved, use, step, urgent))
+                self._pending.append(Entry(event, saved, use, step, urgent, annuls))
                 self._lock.notify_all()
         return saved
 
@@ -405,6 +421,32 @@ class Journal:
         Raises sqlite3.Error; asking again is safe.
         """
         return self.recovery.batch(asked) or self.read(asked)
+
+    def shifts(self, most: int) -> list[ShiftSheet]:
+        """The latest shifts in the file, newest first, without their counts; from any thread. Raises sqlite3.Error."""
+        return self._look(lambda path: read_shifts(path, most))
+
+    def sheet(self, shift: str) -> ShiftSheet | None:
+        """A shift's hand-over sheet, as far as the file has it; from any thread. Raises sqlite3.Error."""
+        return self._look(lambda path: read_sheet(path, shift))
+
+    def of_shift(self, shift: str) -> list[Event]:
+        """The events of a shift, its beginning first; from any thread. Raises sqlite3.Error."""
+        return self._look(lambda path: read_shift(path, shift))
+
+    def of_day(self, since_ms: int) -> list[Event]:
+        """The events since then, oldest first; from any thread. Raises sqlite3.Error."""
+        return self._look(lambda path: read_day(path, since_ms))
+
+    def _look(self, read: Callable[[Path], T]) -> T:
+        with self._lock:
+            file = self._file
+        if file is None:
+            raise sqlite3.OperationalError("there is no journal file just now")
+        try:
+            return read(file.path)
+        except Damaged as err:
+            raise sqlite3.OperationalError(str(err)) from err
 
     def health(self) -> Health:
         with self._lock:

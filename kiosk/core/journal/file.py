@@ -15,11 +15,12 @@ import msgspec
 
 from kiosk.core.journal.salvage import WholeRow, rows_of_log
 from kiosk.core.journal.standing import Fact, Standing
-from kiosk.core.journal.uses import UseRow, Uses
+from kiosk.core.journal.uses import UseRow, Uses, lasting, without
 from sync.durable import flush_folder, write_again
 from sync.protocol import CHAIN_START, Event, EventBatch, EventsAfter, chain
 
 KEPT_DAYS_MS = 30 * 24 * 3_600_000
+ACTS_KEPT_MS = 24 * 3_600_000
 USES_KEPT_MS = 3 * 24 * 3_600_000
 _PRUNED_AT_ONCE = 2000
 _TAIL = 500
@@ -58,23 +59,28 @@ class Entry(msgspec.Struct, eq=False):
     use: UseRow | None = None
     step: tuple[int, int] | None = None
     urgent: bool = True
+    annuls: UseRow | None = None
 
 
 class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a row keeps beside its event: the use it counts, the digits' step it accepts, or what stands after it."""
+    """What a row keeps beside its event: the use it counts or annuls, the digits' step it accepts, what stands after
+    it, and which uses last (None: written by an earlier version, which knew of none)."""
 
     use: UseRow | None = None
     step: tuple[int, int] | None = None
     stands: Standing | None = None
+    lasts: tuple[UseRow, ...] | None = None
+    annuls: UseRow | None = None
 
 
 class Past(msgspec.Struct, frozen=True):
     """What a journal said of earlier runs when it was opened: its newest events (oldest first), uses and digit steps of
-    the last days, and what stood at its end."""
+    the last days, the uses of the last day by the act that opened for them, and what stood at its end."""
 
     earlier: list[Event] = []
     counted: list[UseRow] = []
     steps: dict[int, int] = {}
+    of_acts: dict[str, UseRow] = {}
     standing: Standing = Standing()
 
 
@@ -181,6 +187,7 @@ class JournalFile:
                 self.seq, self.chain = self._last()
                 self._adopt(in_log)
                 self.standing, self._unmarked = _standing(self._conn)
+                self.lasting = _lasting(_notes(self._conn))
         except BaseException:
             self._conn.close()
             with contextlib.suppress(OSError):  # SQLite deletes the log of a file that it cannot read
@@ -212,7 +219,8 @@ class JournalFile:
     def past(self) -> Past:
         """What it says of earlier runs. Raises Damaged, or sqlite3.Error (try again)."""
         with telling_damage():
-            return Past(self._tail(), *_uses(self._conn), self.standing)
+            counted, steps, of_acts = _uses(self._conn)
+            return Past(self._tail(), [*self.lasting, *counted], steps, of_acts, self.standing)
 
     def _tail(self) -> list[Event]:
         """The newest events, oldest first; one that cannot be read is passed over."""
@@ -241,11 +249,17 @@ class JournalFile:
         urgent = any(entry.urgent for entry in entries)
         standing = self.standing.after(entry.event for entry in entries)
         mark = standing if self._unmarked + len(entries) > _MARK_EVERY else None
+        lasts = [*self.lasting, *(entry.use for entry in entries if entry.use and entry.use.kept_until_ms)]
+        lasts = without(lasts, (entry.annuls for entry in entries if entry.annuls))
+        if mark:
+            lasts = lasting(lasts, entries[-1].event.at_ms)
         try:
             self._conn.execute(f"PRAGMA synchronous = {'FULL' if urgent else 'NORMAL'}")
             self._conn.execute("BEGIN IMMEDIATE")
             for entry in entries:
-                note = _Note(entry.use, entry.step, mark if entry is entries[-1] else None)
+                note = _Note(entry.use, entry.step, annuls=entry.annuls)
+                if mark and entry is entries[-1]:
+                    note = msgspec.structs.replace(note, stands=mark, lasts=tuple(lasts))
                 seq, link = self._put(entry, note, seq + 1, link)
             self._conn.execute("COMMIT")
         except (sqlite3.Error, Unwritable) as err:
@@ -255,7 +269,7 @@ class JournalFile:
             if damage:
                 raise damage from err
             raise
-        self.seq, self.chain, self.standing = seq, link, standing
+        self.seq, self.chain, self.standing, self.lasting = seq, link, standing, lasts
         self._unmarked = 0 if mark else self._unmarked + len(entries)
         self._commits += 1
         if urgent:
@@ -271,8 +285,9 @@ class JournalFile:
             raise Unwritable(entry, f"{entry.event.kind}: {err}") from err
         return seq, link
 
-    def carry(self, standing: Standing) -> None:
-        """Begin with what stood at the end of the journal before this one."""
+    def carry(self, standing: Standing, lasts: Iterable[UseRow]) -> None:
+        """Begin with what stood at the end of the journal before this one, and with its uses that last."""
+        self.lasting = list(dict.fromkeys([*lasts, *self.lasting]))
         own = self.standing
         self.standing = Standing(own.open | standing.open, own.lockdown | standing.lockdown)
         self._unmarked = _MARK_EVERY
@@ -328,22 +343,53 @@ def _standing(conn: sqlite3.Connection) -> tuple[Standing, int]:
     return stands.after(facts), next(unmarked)
 
 
-def _uses(conn: sqlite3.Connection) -> tuple[list[UseRow], dict[int, int]]:
-    """The uses and steps of the last days."""
+def _uses(conn: sqlite3.Connection) -> tuple[list[UseRow], dict[int, int], dict[str, UseRow]]:
+    """The uses and steps of the last days, but for uses that last longer, and the uses of the last day by act. What was
+    annulled is left out."""
     counted: list[UseRow] = []
     steps: dict[int, int] = {}
+    of_acts: dict[str, UseRow] = {}
+    annulled: list[UseRow] = []
     newest_ms = 0
-    rows = conn.execute("SELECT at_ms, note FROM event ORDER BY seq DESC LIMIT ?", (_SEARCHED_FOR_USES,))
-    for at_ms, text in rows:
+    rows = conn.execute("SELECT at_ms, note, body FROM event ORDER BY seq DESC LIMIT ?", (_SEARCHED_FOR_USES,))
+    for at_ms, text, body in rows:
         newest_ms = max(newest_ms, at_ms)
         if text is None or at_ms < newest_ms - USES_KEPT_MS:
             continue
         note = msgspec.json.decode(text, type=_Note)
-        if note.use:
-            counted.append(note.use)
+        if note.annuls:
+            annulled.append(note.annuls)
+        if note.use in annulled:
+            annulled.remove(note.use)
+        elif note.use:
+            if not note.use.kept_until_ms:
+                counted.append(note.use)
+            if at_ms >= newest_ms - ACTS_KEPT_MS:
+                of_acts[msgspec.json.decode(body, type=Fact).about] = note.use
         if note.step:
             steps.setdefault(*note.step)
-    return counted[::-1], steps
+    return counted[::-1], steps, of_acts
+
+
+def _lasting(notes: Iterable[str | None]) -> list[UseRow]:
+    """The uses that last longer than some days, by the notes of a journal, the newest first: what the first one that
+    tells them says, and those before it."""
+    found: list[UseRow] = []
+    annulled: list[UseRow] = []
+    earlier: tuple[UseRow, ...] = ()
+    for text in notes:
+        note = msgspec.json.decode(text, type=_Note) if text else _Note()
+        if note.lasts is not None:
+            earlier = note.lasts
+            break
+        found += [note.use] if note.use and note.use.kept_until_ms else []
+        annulled += [note.annuls] if note.annuls else []
+    return without([*earlier, *reversed(found)], annulled)
+
+
+def _notes(conn: sqlite3.Connection) -> Iterator[str | None]:
+    rows = conn.execute("SELECT note FROM event ORDER BY seq DESC LIMIT ?", (_SEARCHED_FOR_USES,))
+    return (text for (text,) in rows)
 
 
 def open_existing(path: Path, timeout: float) -> sqlite3.Connection:
@@ -378,6 +424,19 @@ def read_batch(path: Path, asked: EventsAfter, flushed: int) -> EventBatch:
         return msgspec.convert(fields, EventBatch)
 
 
+def lasting_of(path: Path) -> list[UseRow]:
+    """What a damaged journal still says of the uses that last, as far as it can be read. It is left as it is: SQLite
+    would delete the log of a file that it cannot open."""
+    found: list[UseRow] = []
+    with contextlib.suppress(OSError, Damaged, sqlite3.Error), telling_damage():
+        in_log = sorted(rows_of_log(path), key=lambda row: row.seq, reverse=True)
+        found = _lasting(row.note for row in in_log)
+        untouched = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+        with contextlib.closing(sqlite3.connect(untouched, uri=True, isolation_level=None)) as conn:
+            found = _lasting(itertools.chain((row.note for row in in_log), _notes(conn)))
+    return found
+
+
 def read_uses(folder: Path) -> Uses:
     """The uses as they stand on disk, read only; none where there is no journal or it cannot be read."""
     for path in journals(folder):
@@ -387,5 +446,6 @@ def read_uses(folder: Path) -> Uses:
             telling_damage(),
         ):
             conn.execute("PRAGMA query_only = 1")
-            return Uses(*_uses(conn))
+            counted, steps, of_acts = _uses(conn)
+            return Uses([*_lasting(_notes(conn)), *counted], steps, of_acts)
     return Uses()

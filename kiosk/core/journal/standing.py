@@ -8,7 +8,7 @@ import msgspec
 
 from sync.protocol import Event
 
-_ASKED = ("decided", "ruled", "override", "opened")
+_ASKED = ("decided", "ruled", "override", "opened", "provisional", "family")
 _ENDS = {"grant": ("passage",), "refer": ("ruled", "override")}
 
 

@@ -20,6 +20,8 @@ from sync.terms import InputFault
 
 ARM_S = 15.0
 """How long after a request to open an arm may still come up by it."""
+REST_S = 0.3
+"""So long a relay must have been off, that a lock takes the next request for another one."""
 ABOUT_TIME = ("not_yet_valid", "expired", "outside_hours")
 
 log = logging.getLogger("gate")
@@ -32,6 +34,7 @@ class Told(msgspec.Struct, frozen=True):
     reason: str = ""
     until_ms: int = 0
     limits: Limits = Limits()
+    label: str = ""
 
 
 NOTHING = Told()
@@ -53,9 +56,12 @@ class LaneRun:
         """What was wrong with the inputs when the gate last looked."""
         self.forced = False
         """The arm went up, and this gate had not asked for it."""
+        self.pulses = 0
+        """How often the relay was asked to open."""
         self.calls = False
         """The call button is pressed."""
         self._asked_at = -math.inf
+        self._dropped_at = -math.inf
         self._told = NOTHING
         self._faults: dict[str, str] = {}
         self.facts = lanes.Facts(
@@ -80,6 +86,8 @@ class LaneRun:
         for action in actions:
             match action:
                 case lanes.MoveRelay(on):
+                    self.pulses += on
+                    self._dropped_at = self._dropped_at if on else now
                     self._safely("relay", self.parts.relay.on if on else self.parts.relay.off)
                 case lanes.Light(signal):
                     self._safely("lights", partial(self.parts.lights.show, signal))
@@ -88,6 +96,13 @@ class LaneRun:
                 case lanes.Unasked(reason):
                     self.unasked.count(reason)
         return settled
+
+    def is_ready(self, now: float) -> bool:
+        """Whether a further request would let one more through: a lock that takes pulses tells two apart only when its
+        relay has been off between them."""
+        state = self.state
+        stays_open = state.held or state.fire or self.section.mode == "hold"
+        return stays_open or (not state.relay_on and now - self._dropped_at >= REST_S)
 
     def arm_moved(self, up: bool, now: float) -> None:
         """Take note of the arm: one that goes up while nothing was asked of it lately was forced, or opened by others'
@@ -101,11 +116,13 @@ class LaneRun:
         if lamp.is_on != on:
             self._safely("illumination", lamp.on if on else lamp.off)
 
-    def tell(self, outcome: str, reason: str, limits: Limits, now_ms: int, now: float) -> None:
-        """Note what the result is that has just begun to be shown; ``limits`` where the reason speaks of them."""
+    def tell(self, outcome: str, reason: str, limits: Limits, now_ms: int, now: float, label: str = "") -> None:
+        """Note what the result is that has just begun to be shown; ``limits`` where the reason speaks of them, and not
+        of this pass alone."""
         until = self.state.result_until
-        told = limits if reason in ABOUT_TIME else Limits()
-        self._told = Told(outcome, reason, now_ms + int((until - now) * 1000), told) if until is not None else NOTHING
+        told = limits if reason in ABOUT_TIME and not limits.own else Limits()
+        until_ms = now_ms + int((until - now) * 1000) if until is not None else 0
+        self._told = Told(outcome, reason, until_ms, told, label) if until is not None else NOTHING
 
     @property
     def told(self) -> Told:

@@ -39,7 +39,8 @@ _ROWS = (
     f"{_STATE} AS state, coalesce(p.valid_until_ms, 0) AS valid_until_ms, coalesce(p.number, '') AS number, "
     "coalesce(p.label, '') AS label, coalesce(p.dwelling, '') AS dwelling, coalesce(p.plate, '') AS plate, "
     "coalesce(p.short_code, '') AS short_code, coalesce(p.household, 0) AS household, "
-    "coalesce(p.attention, false) AS attention, coalesce(p.lanes, '') AS lanes "
+    "coalesce(p.attention, false) AS attention, coalesce(p.lanes, '') AS lanes, "
+    "coalesce(p.terms, '') AS terms, coalesce(p.look, '') AS look "
     "FROM credential c LEFT JOIN pass p ON p.compound_id = c.compound_id AND p.pass_id = c.pass_id "
     "WHERE c.compound_id = :compound AND c.revision > :after"
 )

@@ -37,8 +37,33 @@ class Compound(msgspec.Struct, frozen=True, kw_only=True):
     """Which run of the centre gives the revisions now (gates/restored.py)."""
     ages_day: str = ""
     """The day on which the age bands of its people were last true (people/registers/ages.py)."""
+    lane_screen: str = ""
+    """What its lanes tell everybody who stands there (passes/lane_screen.py)."""
     restored_ms: int = 0
     """Since when nothing is changed here, until a new epoch begins (gates/restored.py); 0: not so."""
+
+
+class Lanes(msgspec.Struct, frozen=True):
+    """What the gates in service told of their lanes: all names, and the gates that have told none (an older program, or
+    one that was not on the line yet)."""
+
+    names: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+    @property
+    def checkable(self) -> bool:
+        """Whether a name that is not among them is of no lane."""
+        return bool(self.names) and not self.silent
+
+
+def lanes_of(conn: Connection, compound_id: int) -> Lanes:
+    """The lanes of a compound's gates that have a device."""
+    gate, device = tables.gate.c, tables.device.c
+    in_service = select(device.gate_id).where(device.compound_id == compound_id, device.state == "active")
+    wanted = select(gate.name, gate.lanes).where(gate.compound_id == compound_id, gate.gate_id.in_(in_service))
+    rows = conn.execute(wanted.order_by(gate.name)).all()
+    told = (name for row in rows if row.lanes for name in msgspec.json.decode(row.lanes, type=dict[str, str]))
+    return Lanes(tuple(sorted(set(told))), tuple(row.name for row in rows if not row.lanes))
 
 
 def get_compound(conn: Connection, compound_id: int, alone: bool = False) -> Compound:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.schema import SchemaItem
 
@@ -49,6 +50,11 @@ def _text(name: str, default: str | None = None) -> Column[Any]:
 
 def _number(name: str, default: int | None = None) -> Column[Any]:
     return Column(name, BigInteger, nullable=False, server_default=None if default is None else str(default))
+
+
+def _some(name: str, kept: str) -> Index:
+    """An index of the few rows for which that is true, by time."""
+    return Index(name, "compound_id", "at_ms", sqlite_where=text(kept), postgresql_where=text(kept))
 
 
 def _bytes(name: str) -> Column[Any]:
@@ -82,6 +88,7 @@ compound = Table(
     _number("wide", 0),  # 1: no compound but a wider scope, whose passes are good in those that accept it
     _text("life", ""),  # drawn by each program at its first change: numbers given twice are of two lives
     _text("ages_day", ""),  # the day on which its people's age_band were last true
+    _text("lane_screen", ""),  # what its lanes tell everybody, as JSON (passes/lane_screen.py)
     _number("restored_ms", 0),  # since when it waits for a new epoch: a gate proved that a backup was restored
 )
 
@@ -109,6 +116,7 @@ gate = _of_compound(
     _text("name"),
     _text("neighbour_zh", ""),
     _text("neighbour_en", ""),
+    _text("lanes", ""),  # name → direction, as its device told last (JSON); empty: it has not
     keys=("gate_id",),
     extra=(UniqueConstraint("compound_id", "name"),),
 )
@@ -162,6 +170,8 @@ pass_ = _of_compound(
     _number("household", 0),
     Column("attention", Boolean, nullable=False),
     _text("lanes", ""),
+    _text("terms", ""),
+    _text("look", ""),
     _number("created_ms"),
     _number("home", 0),  # the wider scope it is mirrored from; 0: issued here
     keys=("pass_id",),
@@ -251,6 +261,7 @@ cursor_ahead = _of_compound(
     keys=("device_id",),
 )
 
+
 event = _of_compound(
     "event",
     _text("device_id"),
@@ -268,6 +279,10 @@ event = _of_compound(
     extra=(
         Index("event_at", "compound_id", "device_id", "at_ms"),
         Index("event_serial", "compound_id", "scope", "serial", "at_ms"),
+        _some("event_provisional", "kind = 'provisional'"),
+        _some("event_shift", "kind = 'shift'"),
+        _some("event_annulled", "kind = 'annulled'"),
+        _some("event_over_budget", "reason = 'over_budget'"),
     ),
 )
 

@@ -8,10 +8,14 @@ from pathlib import Path
 import click
 
 from sync.credential import KIND_NUMBERS, Medium
+from sync.protocol import Terms
 from sync.server.centre.errors import CentreError
+from sync.server.centre.places import lanes_of
 from sync.server.centre.writing import Centre
 from sync.server.commands.shell import Shell, command, number_of
 from sync.server.passes import bulk, card, compounds, passes
+from sync.server.passes.terms import read_window, tell_terms
+from sync.terms import LOOKS
 
 _MEDIA: dict[str, tuple[Medium, ...]] = {"card": ("card",), "phone": ("phone",), "both": ("card", "phone")}
 
@@ -24,32 +28,56 @@ _MEDIA: dict[str, tuple[Medium, ...]] = {"card": ("card",), "phone": ("phone",),
 @click.option("--plate", default="")
 @click.option("--household", type=int, default=0, help="Number of the household; 0: none.")
 @click.option("--lane", "lanes", multiple=True, help="Only these lanes; may be given several times.")
+@click.option("--hours", multiple=True, help="Only then, like mon,thu 08:00-12:00; may be given several times.")
+@click.option("--entries", default=0, help="So many entries in all; 0: any number.")
+@click.option("--one-day", is_flag=True, help="Good on the day of its first entry only.")
 @click.option("--from", "begins", help="First day or moment, local time; default: now.")
 @click.option("--until", "ends", help="Last day or moment, local time; default: 30 days.")
 @click.option("--phone", is_flag=True, help="A phone credential beside the card.")
 @click.option("--active", is_flag=True, help="Handed over at once; otherwise printed, and opens nothing yet.")
 @click.option("--card", "picture", type=click.Path(path_type=Path, dir_okay=False), help="Where to print its card.")
 def issue(shell: Shell, centre: Centre, compound: str, kind: str, holder: str, dwelling: str, plate: str,
-          household: int, lanes: tuple[str, ...], begins: str | None, ends: str | None, phone: bool,
-          active: bool, picture: Path | None) -> None:  # fmt: skip
+          household: int, lanes: tuple[str, ...], hours: tuple[str, ...], entries: int, one_day: bool,
+          begins: str | None, ends: str | None, phone: bool, active: bool, picture: Path | None) -> None:  # fmt: skip
     """A new pass.
 
     \b
     Examples:
       python -m sync.server issue 7 --holder 王小明 --dwelling 3-2-501 --until 2026-12-31 --phone
       python -m sync.server issue 7 --kind vehicle --plate 鄂A12345 --active
+      python -m sync.server issue 7 --kind contractor --hours "mon,thu 08:00-12:00" --lane entry
+      python -m sync.server issue 7 --kind visitor --entries 1 --active
     """
     found = compounds.find_compound(centre, compound)
     from_ms = passes.read_time(begins, found.timezone, False) if begins else centre.now_ms()
     until_ms = passes.read_time(ends, found.timezone, True) if ends else from_ms + passes.DEFAULT_VALIDITY_MS
     order = passes.Order(
         kind=kind, label=passes.masked(holder), dwelling=dwelling, plate=plate, household=household, lanes=lanes,
-        valid_from_ms=from_ms, valid_until_ms=until_ms, phone=phone, active=active,
+        terms=_terms(hours, entries, one_day), valid_from_ms=from_ms, valid_until_ms=until_ms, phone=phone,
+        active=active,
     )  # fmt: skip
     made = passes.issue(centre, found.compound_id, order, shell.by)
     if picture:
         card.save(passes.credential_text(centre, made.number, "card"), picture)
-    shell.say(made, f"Pass {made.number}, short code {made.short_code}, {made.state}.")
+    shell.say(made, f"Pass {made.number}, short code {made.short_code}, {made.state}.{_limits(shell, centre, made)}")
+
+
+def _terms(hours: tuple[str, ...], entries: int, one_day: bool) -> Terms:
+    return Terms(tuple(map(read_window, hours)), entries, one_day)
+
+
+def _limits(shell: Shell, centre: Centre, found: passes.Pass) -> str:
+    """What it is limited to, and plainly where nobody can tell whether its lanes are there."""
+    told = "".join(f" {line}." for line in tell_terms("en", found.own))
+    if not found.lanes:
+        return told
+    with centre.store.read() as conn:
+        known = lanes_of(conn, found.compound)
+    told += f" Lanes: {found.lanes}."
+    if known.checkable:
+        return told
+    silent = ", ".join(known.silent) or "no gate is in service"
+    return f"{told} Whether they are there cannot be checked: these gates have not told their lanes: {silent}."
 
 
 def _say_pass(shell: Shell, found: passes.Pass) -> None:
@@ -60,7 +88,38 @@ def _say_pass(shell: Shell, found: passes.Pass) -> None:
 @click.argument("number")
 def show(shell: Shell, centre: Centre, number: str) -> None:
     """One pass."""
-    _say_pass(shell, passes.get_pass(centre, number))
+    found = passes.get_pass(centre, number)
+    shell.say(found, f"Pass {found.number} is {found.state}.{_limits(shell, centre, found)}")
+
+
+@command("terms")
+@click.argument("number")
+@click.option("--hours", multiple=True, help="Only then, like mon,thu 08:00-12:00; may be given several times.")
+@click.option("--entries", default=0, help="So many entries in all; 0: any number.")
+@click.option("--one-day", is_flag=True, help="Good on the day of its first entry only.")
+def terms(shell: Shell, centre: Centre, number: str, hours: tuple[str, ...], entries: int, one_day: bool) -> None:
+    """Give a pass terms of its own in place of those it has; without an option it has none.
+
+    \b
+    Examples:
+      python -m sync.server terms 7-000123 --hours "mon,thu 08:00-12:00" --hours "sat 08:00-10:00"
+      python -m sync.server terms 7-000123 --entries 3
+    """
+    found = passes.set_terms(centre, number, _terms(hours, entries, one_day), shell.by)
+    shell.say(found, f"Pass {found.number} is {found.state}.{_limits(shell, centre, found)}")
+
+
+@command("lanes")
+@click.argument("number")
+@click.option("--lane", "lanes", multiple=True, help="Only these lanes; may be given several times. None: all lanes.")
+def set_lanes(shell: Shell, centre: Centre, number: str, lanes: tuple[str, ...]) -> None:
+    """Limit a pass to some lanes. A lane that no gate has is refused.
+
+    \b
+    Example: python -m sync.server lanes 7-000123 --lane entry --lane exit
+    """
+    found = passes.set_lanes(centre, number, lanes, shell.by)
+    shell.say(found, f"Pass {found.number} is {found.state}.{_limits(shell, centre, found)}")
 
 
 @command("passes")
@@ -138,10 +197,16 @@ def revoke(shell: Shell, centre: Centre, number: str) -> None:
 
 @command("attention")
 @click.argument("number")
-@click.option("--off", is_flag=True, help="No longer.")
-def attention(shell: Shell, centre: Centre, number: str, off: bool) -> None:
-    """Ask the guards to look twice at a pass."""
-    _say_pass(shell, passes.set_attention(centre, number, not off, shell.by))
+@click.option("--look", type=click.Choice(LOOKS), help="What for; their page says what to do.")
+@click.option("--off", is_flag=True, help="Stop asking.")
+def attention(shell: Shell, centre: Centre, number: str, look: str | None, off: bool) -> None:
+    """Ask the guards to look twice at a pass.
+
+    \b
+    Example:
+      python -m sync.server attention 7-000001 --look plate
+    """
+    _say_pass(shell, passes.set_attention(centre, number, not off, shell.by, look or ""))
 
 
 @command("delete")
@@ -209,6 +274,8 @@ def phone_code(shell: Shell, centre: Centre, number: str) -> None:
 COMMANDS: tuple[click.Command, ...] = (
     issue,
     show,
+    terms,
+    set_lanes,
     list_passes,
     hand_over,
     extend,

@@ -314,6 +314,7 @@ class GateApi:
         self._spend(device, "bytes", request.content_length or 0)
         upload = _read(EventUpload, _MOST_EVENT_BYTES)
         self._spend(device, "rows", min(len(upload.events), MAX_BATCH))
+        fleet.note_lanes(self._centre, device, upload.lanes)
         try:
             return _say(EventReceipt(VERSION, take_events(self._centre, device, upload, request.remote_addr or "")))
         except ProtocolError as err:

@@ -31,6 +31,9 @@ from sync.server.centre.writing import Centre, Writing, next_number
 
 CODE_LASTS_MS = 24 * 3_600_000
 _SECRET_BYTES = 10
+_MOST_LANES = 32
+_LONGEST_LANE = 60
+_WAYS = ("in", "out", "both")
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +50,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     seen_ms: int = 0
     seen_epoch: str = ""
     seen_revision: int = 0
+    lanes: str = ""
+    """Name → direction of its lanes (JSON), as its device told last; empty: it has not."""
     events_ms: int = 0
     """When its last events came in."""
 
@@ -109,6 +114,24 @@ def _put_gate(writing: Writing, name: str, neighbour: tuple[str, str]) -> str:
     return gate_id
 
 
+def note_lanes(centre: Centre, device: Device, lanes: dict[str, str]) -> None:
+    """Keep which lanes a device in service says that it has; a name that no pass could be limited to is left out."""
+    known = {name: way for name, way in sorted(lanes.items())[:_MOST_LANES] if _is_lane(name) and way in _WAYS}
+    told, columns = msgspec.json.encode(known).decode(), tables.gate.c
+    mine = (columns.compound_id == device.compound, columns.gate_id == device.gate)
+    if not known or device.state != "active":
+        return
+    with centre.store.read() as conn:
+        if conn.execute(select(columns.lanes).where(*mine)).scalar() == told:
+            return
+    with centre.store.write() as conn:
+        conn.execute(update(tables.gate).where(*mine).values(lanes=told))
+
+
+def _is_lane(name: str) -> bool:
+    return bool(name.strip()) and name.isprintable() and "," not in name and len(name) <= _LONGEST_LANE
+
+
 def new_code(centre: Centre, compound_id: int, gate_id: str, by: str) -> EnrolmentCode:
     """Another enrolment code for a gate: the device that uses it takes the place of the old one. Codes not used yet
     end at once."""
@@ -164,7 +187,7 @@ def _hash(secret: str) -> bytes:
 
 
 _GATES = (
-    "SELECT g.compound_id AS compound, g.gate_id AS gate, g.name, g.neighbour_zh, g.neighbour_en, "
+    "SELECT g.compound_id AS compound, g.gate_id AS gate, g.name, g.neighbour_zh, g.neighbour_en, g.lanes, "
     "coalesce(d.device_id, '') AS device, coalesce(d.state, '') AS state, coalesce(d.enrolled_ms, 0) AS enrolled_ms, "
     "coalesce(d.seen_ms, 0) AS seen_ms, coalesce(d.seen_epoch, '') AS seen_epoch, "
     "coalesce(d.seen_revision, 0) AS seen_revision, coalesce((SELECT max(j.last_ms) FROM journal j "

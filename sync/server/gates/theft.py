@@ -15,6 +15,7 @@ ON_THE_CARD: tuple[tuple[str, str], ...] = (
         "通行证的遮盖姓名、房号、车牌、证号和短码",
         "masked names, dwellings, plates, numbers and short codes of passes",
     ),
+    ("哪些证要保安留意、看什么（不写原因）", "which passes are marked, and what guards look for, not why"),
     ("最近30天的通行记录：哪张证、何时、走哪个通道", "30 days of passages: which pass, when, by which lane"),
     ("保安的姓名和职责，和能试出PIN的校验值", "guards' names and roles, and verifiers from which PINs can be guessed"),
     ("设备的令牌和密钥，手机码的密钥", "the device's token and keys, and the code key of phone passes"),

@@ -15,6 +15,7 @@ from sync.server.office.desks import Desks
 from sync.server.office.paper import Paper
 from sync.server.office.printing import Printing
 from sync.server.passes import card
+from sync.server.people import without_pass
 from sync.server.people.collecting import collection, finding, printing
 from sync.server.people.collecting.collection import HandOver
 from sync.server.people.collecting.finding import Finding
@@ -87,10 +88,11 @@ class Collection:
                 span = _quarter(now_ms), _quarter(now_ms) + _AROUND_MS
             missing = "missing" in request.args
             rows = collection.expected(conn, compound.compound_id, *span, desk_id, missing)
+            entries = without_pass.find_entries(conn, compound.compound_id, now_ms)
         return render_template(
             "office/collect.html", found=found, words=words, quarters=quarters, rows=rows, desk_id=desk_id,
             desks=[desk for desk in desks if desk.until_day >= local_day(compound, now_ms).isoformat()], span=span,
-            missing=missing, late_ms=now_ms - slots.QUARTER_MS, now_at_ms=_quarter(now_ms),
+            entries=entries, missing=missing, late_ms=now_ms - slots.QUARTER_MS, now_at_ms=_quarter(now_ms),
         )  # fmt: skip
 
     # One household
@@ -163,11 +165,13 @@ class Collection:
             cards = collection.cards_of(conn, compound_id, household_id)
             desk = _desk(conn, found.household)
             phones = collection.phones_of(conn, compound_id, household_id)
+            entries = without_pass.entries_of(conn, compound_id, household_id, found.household.dwelling, now_ms)
         today, done = local_day(compound, now_ms), request.args.get("done", "")
         posted = request.form.get("do") in ("hand_over", "scan")
         waiting = {one.number for one in cards if one.waiting}
         return {
-            "case": found, "household": found.household, "cards": cards, "desk": desk, "phones": phones,
+            "case": found, "entries": entries, "household": found.household,
+            "cards": cards, "desk": desk, "phones": phones,
             "by_person": {one.person_id: one for one in cards if one.person_id},
             "grown_up": [one for one in collection.adults(found.people, today) if one.place],
             "checks": collection.CHECKS,

@@ -8,10 +8,12 @@ import msgspec
 from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from sync.protocol import Window
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
 from sync.server.passes import compounds
+from sync.server.passes.lane_screen import LaneScreen, put_lane_screen, read_lane_screen
 from sync.server.people import identity
 from sync.server.people.collecting import desks, finding
 from sync.server.people.households import slots
@@ -38,6 +40,7 @@ class Desks:
             Route("desks", self.desks, post, "people", "register"),
             Route("desks/<int:desk_id>", self.one_desk, post, "people", "register"),
             Route("desks/phone", self.office_phone, ("POST",), "register"),
+            Route("desks/lane", self.lane_screen, ("POST",), "register"),
         )
 
     def desks(self, compound: Compound) -> Any:
@@ -46,7 +49,14 @@ class Desks:
             return self._put(compound, 0)
         return self._list(compound)
 
-    def _list(self, compound: Compound, phone_wrong: str = "", phone: str = "") -> str:
+    def _list(
+        self,
+        compound: Compound,
+        phone_wrong: str = "",
+        phone: str = "",
+        lane_wrong: str = "",
+        lane: LaneScreen | None = None,
+    ) -> str:
         now_ms = self._centre.now_ms()
         with self._centre.store.read() as conn:
             loads = desks.loads(conn, compound.compound_id, local_day(compound, now_ms), now_ms)
@@ -54,6 +64,7 @@ class Desks:
         return render_template(
             "office/desks.html", loads=loads, without=without, lost=request.args.get("lost", 0, type=int),
             saved="saved" in request.args, phone_wrong=phone_wrong, phone=phone or compound.office_phone,
+            lane=lane or read_lane_screen(compound), lane_wrong=lane_wrong,
             **self._form(compound, _NEW),
         )  # fmt: skip
 
@@ -74,6 +85,23 @@ class Desks:
             compounds.set_office_phone(self._centre, compound.compound_id, phone, g.staff.account)
         except CentreError as error:
             return self._list(compound, error_text(error), phone), 409
+        return redirect(url_for("office.desks", compound_id=compound.compound_id, saved=1))
+
+    def lane_screen(self, compound: Compound) -> Any:
+        """What the screens at the gates say of the desk, and whether they show the masked name."""
+        days = tuple(sorted({int(day) for day in request.form.getlist("weekday") if day in "1234567" and day}))
+        wanted = LaneScreen(
+            desk_zh=identity.one_line(request.form.get("lane_zh", "")),
+            desk_en=identity.one_line(request.form.get("lane_en", "")),
+            label_shown="label_shown" in request.form,
+        )
+        try:
+            spans = [_window(number) for number in range(WINDOWS) if any(_times(number))]
+            hours = tuple(Window(begins, ends, days) for begins, ends in sorted(spans)) if days else ()
+            wanted = msgspec.structs.replace(wanted, desk_hours=hours)
+            put_lane_screen(self._centre, compound.compound_id, wanted, g.staff.account)
+        except CentreError as error:
+            return self._list(compound, lane_wrong=error_text(error), lane=wanted), 409
         return redirect(url_for("office.desks", compound_id=compound.compound_id, saved=1))
 
     def _form(self, compound: Compound, desk: CollectionDesk, preview: dict[str, Any] | None = None) -> dict[str, Any]:

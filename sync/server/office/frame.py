@@ -8,7 +8,7 @@ anything else happens: another compound's object is 404, as if it did not exist.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -20,7 +20,7 @@ from sync.server.centre.errors import NoSuchThing
 from sync.server.centre.load import Tries
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
-from sync.server.gates import alarms
+from sync.server.gates import alarms, shifts
 from sync.server.office.accounts import Accounts, Me
 from sync.server.office.areas import Areas
 from sync.server.office.collection import Collection
@@ -33,6 +33,7 @@ from sync.server.office.registers import Registers
 from sync.server.office.retention import Retention
 from sync.server.office.review import Review
 from sync.server.office.settings import TownSettings
+from sync.server.office.shifts import ShiftPages
 from sync.server.office.site import Site
 from sync.server.office.town import TownPages
 from sync.server.passes import passes
@@ -40,6 +41,7 @@ from sync.server.staff import roles, sign_in
 from sync.server.staff.sign_in import Staff
 from sync.server.views import Route, View, client_network, language
 
+_DAY_MS = 24 * 3_600_000
 _SESSION_MS = 12 * 3_600_000
 _WRONG_PASSWORDS = 8
 _WRONG_PASSWORDS_WINDOW_S = 600
@@ -53,6 +55,7 @@ MENU: tuple[tuple[str, str, roles.Right], ...] = (
     ("passes", "passes", "passes"),
     ("gates", "gates", "gates"),
     ("events", "events", "events"),
+    ("shifts", "shifts", "events"),
     ("guards", "guards", "guards"),
     ("rules", "rules", "rules"),
     ("record", "record.title", "record"),
@@ -73,7 +76,14 @@ TOWN_MENU: tuple[tuple[str, str, roles.Right], ...] = (
 class ShownAlarms:
     """Alarms with the names of their compounds, where the page is not of one."""
 
-    def __init__(self, found: alarms.Alarms, compounds: Mapping[int, Compound], of_one: bool):
+    def __init__(
+        self,
+        found: alarms.Alarms,
+        compounds: Mapping[int, Compound],
+        of_one: bool,
+        overspent: Sequence[shifts.OverBudget] = (),
+    ):
+        self.overspent = overspent
         self._compounds = compounds
         self._of_one = of_one
         self.twins = found.twins
@@ -123,7 +133,7 @@ class Office:
         """Every page behind the sign-in."""
         rooms = (
             Review, Collection, Dwellings, Registers, Desk, Site, GuardPages, Poster, TownPages, TownSettings,
-            Accounts, Areas, Retention, RecordPages,
+            Accounts, Areas, Retention, RecordPages, ShiftPages,
         )  # fmt: skip
         return tuple(route for room in rooms for route in room(self._centre).routes())
 
@@ -188,7 +198,14 @@ class Office:
         names = {compound.compound_id: compound for compound in mine}
         with self._centre.store.read() as conn:
             found = alarms.find_alarms(conn, list(names))
-        return ShownAlarms(found if self._may("gates") else found.of_everybody(), names, "compound" in g)
+        shown = found if self._may("gates") else found.of_everybody()
+        return ShownAlarms(shown, names, "compound" in g, self._overspent())
+
+    def _overspent(self) -> list[shifts.OverBudget]:
+        """Who overrode beyond the budget within a day: told on every page of the compound to those who see events."""
+        if "compound" not in g or not self._may("events"):
+            return []
+        return shifts.over_budget(self._centre, g.compound.compound_id, self._centre.now_ms() - _DAY_MS)
 
     def sign_in(self) -> Any:
         """Account and password. Wrong ones are limited for an account from one address, so that a stranger elsewhere

@@ -10,12 +10,16 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from sync.credential import DIGITS_STEP_S, KIND_NUMBERS, digits_at
 from sync.server.centre.errors import CentreError, NoSuchThing
-from sync.server.centre.places import Compound
+from sync.server.centre.places import Compound, lanes_of
 from sync.server.centre.writing import Centre
+from sync.server.office import terms_form
 from sync.server.passes import bulk, card, passes
 from sync.server.passes.passes import Order, Pass
+from sync.server.passes.terms import tell_terms
 from sync.server.people.collecting import printing
-from sync.server.views import Route, error_text, or_again, page_number, until
+from sync.server.views import Route, error_text, language, or_again, page_number, until
+from sync.server.words import coded
+from sync.terms import LOOKS
 
 _LONGEST_EXTENSION_MS = 400 * 86_400_000
 """A slip of the pen (2206 for 2026) must not make the passes of a whole compound good for ever."""
@@ -44,10 +48,17 @@ class Desk:
             return or_again(lambda: self._issue(compound), "office/passes.html", lambda: self._found(compound))
         return render_template("office/passes.html", form={}, **self._found(compound))
 
+    def _terms_asked(self, compound: Compound) -> dict[str, Any]:
+        """The part of a form about a pass's own terms: as it was sent, and which lanes it can offer."""
+        with self._centre.store.read() as conn:
+            lanes, gone = lanes_of(conn, compound.compound_id), passes.passes_without_lane(conn, compound.compound_id)
+        return {"own": terms_form.TermsForm(request.form.to_dict(flat=False)), "lanes": lanes, "lanes_gone": gone}
+
     def _found(self, compound: Compound) -> dict[str, Any]:
         term, page = request.args.get("q", "").strip()[:64], page_number()
         found, more = passes.find_passes(self._centre, compound.compound_id, term, page)
-        return {"found": found, "term": term, "page": page, "more": more, "shown": self._shown}
+        return {"found": found, "term": term, "page": page, "more": more, "shown": self._shown,
+                **self._terms_asked(compound)}  # fmt: skip
 
     def _shown(self, found: Pass) -> str:
         return passes.shown_state(found, self._centre.now_ms())
@@ -60,10 +71,11 @@ class Desk:
         form, now_ms = request.form, self._centre.now_ms()
         ends = form.get("until", "")
         until_ms = passes.read_time(ends, compound.timezone, True) if ends else now_ms + passes.DEFAULT_VALIDITY_MS
+        terms, lanes = terms_form.read(form.to_dict(flat=False))
         return Order(
             kind=form.get("kind", ""), label=passes.masked(form.get("label", "")),
             dwelling=form.get("dwelling", "").strip(), plate=form.get("plate", "").strip(),
-            valid_from_ms=now_ms, valid_until_ms=until_ms, phone="phone" in form,
+            valid_from_ms=now_ms, valid_until_ms=until_ms, phone="phone" in form, terms=terms, lanes=lanes,
         )  # fmt: skip
 
     def one_pass(self, compound: Compound, number: str) -> Any:
@@ -73,13 +85,23 @@ class Desk:
             try:
                 self._act(compound, number, request.form.get("do", ""))
                 return redirect(request.path)
-            except passes.NeedsReissue as err:
+            except NoSuchThing:
+                raise
+            except CentreError as err:
+                if not isinstance(err, passes.NeedsReissue) and request.form.get("do") != "terms":
+                    raise
                 wrong = error_text(err)
         found = passes.get_pass(self._centre, number)
+        asked = self._terms_asked(compound)
+        own_lanes = tuple(lane for lane in found.lanes.split(",") if lane)
+        if request.form.get("do") != "terms":
+            asked["own"] = terms_form.write(found.own, own_lanes)
+        gone = [lane for lane in own_lanes if asked["lanes"].checkable and lane not in asked["lanes"].names]
         live = {c.medium for c in found.credentials if c.state in ("printed", "active")}
         page = render_template(
             "office/pass.html", found=found, live=live, shown=self._shown(found), wrong=wrong,
-            until=request.form.get("until", ""),
+            until=request.form.get("until", ""), told_terms=tell_terms(language(), found.own), gone=gone, looks=LOOKS,
+            look=lambda code: coded(language(), "look_for", code), **asked,
         )  # fmt: skip
         return (page, 409) if wrong else page
 
@@ -94,8 +116,9 @@ class Desk:
             "suspend": lambda: passes.suspend(centre, number, by),
             "resume": lambda: passes.resume(centre, number, by),
             "revoke": lambda: passes.revoke(centre, number, by),
-            "attention": lambda: passes.set_attention(centre, number, True, by),
+            "attention": lambda: passes.set_attention(centre, number, True, by, request.form.get("look", "")),
             "no_attention": lambda: passes.set_attention(centre, number, False, by),
+            "terms": lambda: passes.limit(centre, number, *terms_form.read(request.form.to_dict(flat=False)), by),
             "reissue_card": lambda: passes.reissue(centre, number, ("card",), by),
             "reissue_phone": lambda: passes.reissue(centre, number, ("phone",), by),
             "extend": lambda: passes.extend(centre, number, until_ms(), by),

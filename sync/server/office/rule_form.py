@@ -48,6 +48,7 @@ NUMBERS: Mapping[str, Number] = {
     "expired_after_s": Number(86400, 1, 365),
     "refer_s": Number(1, 5, 600),
     "override_budget": Number(1, 0, 1000),
+    "provisional_days": Number(1, 1, 3),
 }
 
 
@@ -79,7 +80,7 @@ class RuleForm:
         return [row for row in sorted(found)[:_MOST_ROWS] if self._says(section, row)]
 
     def _says(self, section: str, row: int) -> bool:
-        parts = ("stage", "from", "kind", "to", "name", "never")
+        parts = ("stage", "from", "kind", "day", "to", "name", "never")
         return any(self.one(f"{section}-{row}-{part}") for part in parts)
 
     def shown_rows(self, section: str) -> list[int]:
@@ -100,13 +101,14 @@ def write(rules: Rules, timezone: str) -> RuleForm:
     """The form that says what the rules say."""
     fields: dict[str, Sequence[str]] = {name: [_units(name, getattr(rules, name))] for name in NUMBERS}
     for kind in KIND_NUMBERS:
+        fields[f"entries-{kind}"] = [_in_units(QUOTA, rules.entries_kind.get(kind))]
         fields[f"quota-{kind}"] = [_in_units(QUOTA, rules.quota_kind_day.get(kind))]
         fields[f"extension-{kind}"] = [_in_units(EXTENSION, rules.extension_hours.get(kind, 0))]
     for row, stage in enumerate(rules.enforcement):
         fields |= {f"stage-{row}-stage": [stage.stage], f"stage-{row}-from": [moment(stage.from_ms, timezone)]}
     windows = [(kind, window) for kind, windows in rules.hours.items() for window in windows or (None,)]
     for row, (kind, window) in enumerate(windows):
-        fields |= {f"hours-{row}-{part}": value for part, value in _window_fields(kind, window).items()}
+        fields |= {f"hours-{row}-{part}": value for part, value in window_fields(kind, window).items()}
     for row, (lane, kinds) in enumerate(rules.lane_kinds.items()):
         fields |= {f"lane-{row}-name": [lane], f"lane-{row}-kind": kinds}
     fields |= {
@@ -124,7 +126,8 @@ def moment(utc_ms: int, timezone: str) -> str:
     return local.strftime("%Y-%m-%d" if (local.hour, local.minute) == (0, 0) else "%Y-%m-%dT%H:%M")
 
 
-def _window_fields(kind: str, window: Window | None) -> dict[str, Sequence[str]]:
+def window_fields(kind: str, window: Window | None) -> dict[str, Sequence[str]]:
+    """The fields of a row of hours."""
     if window is None:
         return {"kind": [kind], "never": ["1"]}
     days = [str(day) for day in window.days]
@@ -154,7 +157,8 @@ def read(form: RuleForm, old: Rules, timezone: str) -> Rules | None:
         "enforcement": _stages(form, old, timezone), "passback": _choice(form, "passback", PASSBACK),
         "hours": _hours(form), "admits": _admits(form, old), "lane_kinds": _lanes(form, old),
         "accepts": _scopes(form), "unlisted_admits": _kinds(form, "unlisted_admits"),
-        "quota_kind_day": _quotas(form, old.quota_kind_day),
+        "quota_kind_day": _quotas(form, "quota", old.quota_kind_day),
+        "entries_kind": _quotas(form, "entries", old.entries_kind),
         "both_ways_counted": bool(form.one("both_ways_counted")),
         "extension_hours": _extensions(form, old.extension_hours),
     }  # fmt: skip
@@ -183,9 +187,9 @@ def _extensions(form: RuleForm, old: Mapping[str, int]) -> dict[str, int]:
     return {kind: hours for kind, hours in found.items() if hours or kind in old}
 
 
-def _quotas(form: RuleForm, old: Mapping[str, int]) -> dict[str, int]:
-    """A resident's stands in a field of its own, and is kept here as it is."""
-    found = {kind: _number(form, f"quota-{kind}", QUOTA, old.get(kind)) for kind in KINDS_WITH_QUOTA}
+def _quotas(form: RuleForm, name: str, old: Mapping[str, int]) -> dict[str, int]:
+    """A resident's quota stands in a field of its own, and is kept here as it is."""
+    found = {kind: _number(form, f"{name}-{kind}", QUOTA, old.get(kind)) for kind in KINDS_WITH_QUOTA}
     found |= {kind: quota for kind, quota in old.items() if kind not in KINDS_WITH_QUOTA}
     return {kind: quota for kind, quota in found.items() if quota is not None}
 
@@ -239,11 +243,12 @@ def _hours(form: RuleForm) -> dict[str, tuple[Window, ...]]:
         elif form.one(f"{name}-never"):
             found.setdefault(kind, ())
         else:
-            found[kind] = (*found.get(kind, ()), _window(form, name))
+            found[kind] = (*found.get(kind, ()), read_window(form, name))
     return found
 
 
-def _window(form: RuleForm, name: str) -> Window:
+def read_window(form: RuleForm, name: str) -> Window:
+    """The hours of a row; ``form.errors`` says what is wrong with them."""
     days = tuple(day for day in range(1, 8) if str(day) in form.many(f"{name}-day"))
     if not days:
         form.wrong(f"{name}-day", "请至少选一天。", "Tick at least one day.")
@@ -334,6 +339,7 @@ class _Teller:
             "hours": self._hours, "lane_kinds": self._lanes,
             "admits": lambda kinds: self._t("all") if kinds is None else self._kinds(kinds),
             "extension_hours": self._extensions, "quota_kind_day": self._quotas,
+            "entries_kind": self._quotas,
             "unlisted_admits": self._kinds, "accepts": lambda scopes: self._list(map(str, scopes)),
             "both_ways_counted": lambda counted: self._t(f"both_ways.{'counted' if counted else 'left_out'}"),
         }  # fmt: skip

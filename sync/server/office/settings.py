@@ -11,8 +11,9 @@ from flask import g, redirect, render_template, request, url_for
 from sync.hosts import asked, host_of
 from sync.server.centre.errors import CentreError
 from sync.server.centre.writing import Centre
+from sync.server.passes.lane_screen import PUBLIC_URL
 from sync.server.people import town_setting
-from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, PUBLIC_URL, SMS_CODES, USUAL_MOST_PEOPLE
+from sync.server.people.town_setting import DWELLING_MOST_PEOPLE, SMS_CODES, USUAL_MOST_PEOPLE
 from sync.server.views import Route, or_again
 
 

@@ -14,7 +14,8 @@ from sync.server.centre import audit
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
-from sync.server.gates import boards, events, fleet, troubles
+from sync.server.gates import boards, events, fleet, shifts, troubles
+from sync.server.gates.events import StoredEvent
 from sync.server.office import rule_form
 from sync.server.passes import compounds, passes
 from sync.server.views import Route, language, local, or_again, page_number, whole_address
@@ -92,6 +93,7 @@ class Site:
 
         return {
             "found": found, "lag": lag, "ill": ill, "unasked": unasked,
+            "lanes": lambda gate: ", ".join(msgspec.json.decode(gate.lanes or "{}")),
             "ago": lambda at_ms: words.ago(language(), max(0, now_ms - at_ms) // 1000),
             "away": lambda gate: gate.state == "active" and now_ms - max(gate.seen_ms, gate.enrolled_ms) > _AWAY_MS,
         }  # fmt: skip
@@ -128,10 +130,15 @@ class Site:
         found_troubles = troubles.find_troubles(self._centre, compound.compound_id, gate_id)
         counts = {what: sum(t.count for t in found_troubles if t.what == what) for what in troubles.SORTS}
         return render_template(
-            "office/events.html", gate=gate, found=_lines(found), page=page, more=more, asked=asked,
+            "office/events.html", gate=gate, found=self._lines(compound, found), page=page, more=more, asked=asked,
             troubles=found_troubles[:50], counts={what: count for what, count in counts.items() if count},
             kinds_known=_family("event"), outcomes_known=_family("outcome"),
         )  # fmt: skip
+
+    def _lines(self, compound: Compound, found: list[StoredEvent]) -> list[EventRow]:
+        """In words, and what was taken back as such."""
+        since_ms = min((kept.at_ms for kept in found), default=self._centre.now_ms())
+        return _lines(found, shifts.annulled(self._centre, compound.compound_id, since_ms))
 
     # Rules
 
@@ -176,7 +183,7 @@ class Site:
 def _about(field: str) -> str:
     """Which rule a field of the form belongs to, as the page calls it."""
     sections = {"stage": "enforcement", "hours": "hours", "lane": "lane_kinds", "extension": "extension_hours",
-                "quota": "quota_kind_day"}  # fmt: skip
+                "quota": "quota_kind_day", "entries": "entries_kind"}  # fmt: skip
     section = sections.get(field.partition("-")[0], field)
     return words.say(language(), f"rule.{section}")
 
@@ -193,11 +200,13 @@ def _family(family: str) -> list[str]:
     return [key.removeprefix(f"{family}.") for key in words.WORDS if key.startswith(f"{family}.")]
 
 
-def _lines(found: list[events.StoredEvent]) -> list[EventRow]:
-    """In words; an event about another one on the page is about its pass, too."""
+def _lines(found: list[StoredEvent], annulled: set[str]) -> list[EventRow]:
+    """In words; an event about another one on the page is about its pass, too. ``annulled`` are ids of acts."""
     read = [(kept, _read(kept)) for kept in found]
     numbers = {event.id: kept.number for kept, event in read if kept.number and event.id}
-    return [_line(kept, event, kept.number or numbers.get(event.about, "")) for kept, event in read]
+    return [
+        _line(kept, event, kept.number or numbers.get(event.about, ""), event.id in annulled) for kept, event in read
+    ]
 
 
 def _read(kept: events.StoredEvent) -> Event:
@@ -205,14 +214,14 @@ def _read(kept: events.StoredEvent) -> Event:
     return event if isinstance(event, Event) else Event(id="", kind=kept.kind, at_ms=kept.at_ms)
 
 
-def _line(kept: events.StoredEvent, event: Event, number: str) -> EventRow:
+def _line(kept: events.StoredEvent, event: Event, number: str, annulled: bool) -> EventRow:
     tongue = language()
     return EventRow(
         at=local(kept.at_ms, seconds=True), gate=kept.gate, gate_name=kept.gate_name, lane=kept.lane, kind=kept.kind,
         what=words.coded(tongue, "event", kept.kind), outcome=kept.outcome,
         outcome_words=words.coded(tongue, "outcome", kept.outcome) if kept.outcome else "",
         reason=words.coded(tongue, "reason", kept.reason) if kept.reason else "", number=number,
-        details=_details(event, tongue),
+        details=[*([words.say(tongue, "annulled")] if annulled else []), *_details(event, tongue)],
     )  # fmt: skip
 
 
@@ -232,8 +241,10 @@ def _details(event: Event, tongue: words.Language) -> list[str]:
         (softened, say("softened", words.coded(tongue, "reason", softened))),
         (event.also, say("also", also)),
         (event.source in ("guard_button", "exit_button"), words.coded(tongue, "reason", event.source)),
+        (event.dwelling, say("for_dwelling", event.dwelling)),
         (event.by, say("by", event.by)),
         (event.why, words.coded(tongue, "reason", event.why)),
+        (event.dwelling, event.dwelling[:40]),
         (event.count, say("count", event.count)),
         (event.repeats, say("repeats", event.repeats)),
         (event.clock == "untrusted", say("clock_untrusted")),

@@ -24,7 +24,9 @@ def about(record: audit.Record, timezone: str) -> str:
 def why(record: audit.Record, persons: bool) -> str:
     """What it was for. Without ``persons`` of a household only why a number was read in full: other words about one
     are notes, and the name of the person who collected."""
-    return record.why if persons or not record.household or record.what == "reveal" else ""
+    if not persons and record.household and record.what != "reveal":
+        return ""
+    return words.coded(language(), "look_for", record.why) if record.what == "attention" and record.why else record.why
 
 
 def chosen(text: str, persons: bool) -> str:

@@ -13,11 +13,12 @@ from nacl.signing import SigningKey
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from sync.credential import EPOCH_MS, HOUR_MS, KIND_NUMBERS, STEP_MS
-from sync.protocol import CodeKeyBody, CompoundBody, KeyBody, Rules, Window
+from sync.protocol import MOST_ENTRIES, CodeKeyBody, KeyBody, Rules
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound, all_compounds, all_places, get_compound
 from sync.server.centre.writing import FIRST_ORDER, Centre, Writing
+from sync.server.passes.lane_screen import signed_body
 
 MAX_SCOPE = (1 << 24) - 1
 _EPOCH_BYTES = 8
@@ -43,7 +44,7 @@ def add_compound(centre: Centre, name_zh: str, name_en: str, timezone: str, comp
         writing = Writing(conn, get_compound(conn, compound_id), centre.now_ms(), by)
         add_signing_key(writing, centre, compound_id)
         writing.sign("code_key", str(compound_id), CodeKeyBody(compound_id, {}))
-        writing.sign("setting", "compound", CompoundBody(name_zh=name_zh, name_en=name_en, timezone=timezone))
+        writing.sign("setting", "compound", signed_body(conn, writing.compound))
         writing.sign("rule", "rules", Rules())
         writing.order_epoch(FIRST_ORDER)
         writing.audit("add-compound", str(compound_id))
@@ -250,14 +251,14 @@ def _plain_or_json(value: str) -> Any:
 def _check_rules(rules: Rules) -> None:
     by_lane = (kind for kinds in rules.lane_kinds.values() for kind in kinds)
     named = [*rules.hours, *(rules.admits or ()), *rules.unlisted_admits, *by_lane, *rules.extension_hours,
-             *rules.quota_kind_day]  # fmt: skip
+             *rules.quota_kind_day, *rules.entries_kind]  # fmt: skip
     wrong = [kind for kind in named if kind not in KIND_NUMBERS]
     if wrong:
         raise CentreError(
             f"没有这个类别：{wrong[0]}。", f"There is no kind {wrong[0]!r}. Kinds are: {', '.join(KIND_NUMBERS)}."
         )
     windows = [window for windows in rules.hours.values() for window in windows]
-    if not all(_is_window(window) for window in windows):
+    if not all(window.can_be for window in windows):
         raise CentreError(
             "时段为一天的0至1440分钟，星期为1（周一）至7。",
             "Hours go from minute 0 to 1440 of a day, on weekdays 1 (Monday) to 7; over midnight they end earlier.",
@@ -268,18 +269,18 @@ def _check_rules(rules: Rules) -> None:
     )  # fmt: skip
     if min(counted) < 0:
         raise CentreError("规则不能是负数。", "A rule cannot be a negative number.")
+    if not all(1 <= entries <= MOST_ENTRIES for entries in rules.entries_kind.values()):
+        raise CentreError(
+            f"一张证总共能进1至{MOST_ENTRIES}次。", f"Entries of one pass in all are from 1 to {MOST_ENTRIES}."
+        )
+    if not 1 <= rules.provisional_days <= 3:
+        raise CentreError("临时登记管1至3天。", "A provisional entry lasts 1 to 3 days.")
     if not all(0 <= hours <= _MOST_EXTENSION_HOURS for hours in rules.extension_hours.values()):
         raise CentreError("延期最多2700天。", "A pass is extended by at most 2700 days.")
     if any(not 1 <= scope <= MAX_SCOPE for scope in rules.accepts):
         raise CentreError(
             "接受的范围是小区或更大区域的编号。", "An accepted scope is the number of a compound or a wider area."
         )
-
-
-def _is_window(window: Window) -> bool:
-    """One that ends before it begins goes over midnight; it belongs to the day on which it began."""
-    begins, ends = 0 <= window.from_minute < 1440, 0 < window.to_minute <= 1440
-    return begins and ends and window.from_minute != window.to_minute and set(window.days) <= set(range(1, 8))
 
 
 def _put_rules(writing: Writing, rules: Rules) -> int:

@@ -8,7 +8,8 @@ resumed pass is again exactly what it was.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,11 +30,14 @@ from sync.credential import (
     not_before_step,
     sign_credential,
 )
+from sync.protocol import Terms, write_terms
 from sync.server.centre import feed, tables
 from sync.server.centre.errors import CentreError, NoSuchThing
-from sync.server.centre.places import get_compound
+from sync.server.centre.places import Lanes, get_compound, lanes_of
 from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes.compounds import extensions, signed_until, signing_key
+from sync.server.passes.terms import check_terms, read_own
+from sync.terms import LOOKS
 
 PAGE_ROWS = 50
 DEFAULT_VALIDITY_MS = 30 * 24 * HOUR_MS
@@ -53,6 +57,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     plate: str = ""
     household: int = 0
     lanes: tuple[str, ...] = ()
+    terms: Terms = Terms()
     phone: bool = False
     active: bool = False
     """Handed over at once; otherwise printed, and opens nothing until it is collected."""
@@ -82,8 +87,15 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
     short_code: str
     household: int
     attention: bool
+    look: str
     lanes: str
+    terms: str
     credentials: tuple[Issued, ...] = ()
+
+    @property
+    def own(self) -> Terms:
+        """Its terms."""
+        return read_own(self.terms)
 
 
 class PhoneCode(msgspec.Struct, frozen=True):
@@ -160,6 +172,7 @@ def issue_in(writing: Writing, centre: Centre, orders: Sequence[Order]) -> list[
     """As part of a transaction that does more; the new rows of ``pass``, in the order of ``orders``."""
     for order in orders:
         _check_order(order)
+    _check_lanes(writing, {lane for order in orders for lane in order.lanes})
     first = next_number(writing.conn, writing.compound_id, "pass", len(orders))
     codes = _short_codes(writing.conn, writing.compound_id, len(orders))
     rows = [
@@ -179,8 +192,7 @@ def _check_order(order: Order) -> None:
         raise CentreError("没有这个类别。", f"There is no kind {order.kind!r}. Kinds are: {', '.join(KIND_NUMBERS)}.")
     if order.valid_until_ms <= order.valid_from_ms:
         raise CentreError("有效期的结束必须晚于开始。", "A pass must end after it begins.")
-    if any("," in lane for lane in order.lanes):
-        raise CentreError("通道名称不能含逗号。", "A lane's name may not hold a comma.")
+    check_terms(order.terms)
     shown = (order.label, order.dwelling, order.plate, *order.lanes)
     if not all(words.isprintable() and len(words) <= _LONGEST_WORDS for words in shown):
         raise CentreError(
@@ -188,6 +200,23 @@ def _check_order(order: Order) -> None:
             f"Holder, dwelling, plate and lane are one line of at most {_LONGEST_WORDS} characters.",
         )
     _validity(order.valid_from_ms, order.valid_until_ms)
+
+
+class NoSuchLane(CentreError):
+    """No gate of the compound has a lane of that name: the pass would open nothing."""
+
+
+def _check_lanes(writing: Writing, lanes: Collection[str]) -> None:
+    """Raises NoSuchLane, where every gate in service has told its lanes; before that nobody can tell."""
+    if any("," in lane or not lane.strip() for lane in lanes):
+        raise CentreError("通道名称不能空着，也不能含逗号。", "A lane's name is not empty and holds no comma.")
+    known = lanes_of(writing.conn, writing.compound_id) if lanes else Lanes()
+    missing = sorted(set(lanes) - set(known.names)) if known.checkable else []
+    if missing:
+        raise NoSuchLane(
+            f"没有通道“{missing[0]}”。现有通道：{'、'.join(known.names)}。",
+            f"There is no lane {missing[0]!r}. Lanes are: {', '.join(known.names)}.",
+        )
 
 
 def _validity(from_ms: int, until_ms: int) -> tuple[int, int]:
@@ -212,6 +241,7 @@ def _pass_row(writing: Writing, order: Order, pass_id: int, short_code: str) -> 
         "kind": order.kind, "state": "active" if order.active else "printed", "valid_from_ms": order.valid_from_ms,
         "valid_until_ms": order.valid_until_ms, "label": order.label, "dwelling": order.dwelling, "plate": order.plate,
         "short_code": short_code, "household": order.household, "attention": False, "lanes": ",".join(order.lanes),
+        "terms": write_terms(order.terms),
         "created_ms": writing.now_ms,
     }  # fmt: skip
 
@@ -392,16 +422,63 @@ def prune(centre: Centre, compound_id: int, before_ms: int) -> int:
         return feed.prune(conn, compound_id, before_ms)
 
 
-def set_attention(centre: Centre, number: str, attention: bool, by: str) -> Pass:
-    """Ask the guard to look twice at this pass, or no longer."""
+def set_attention(centre: Centre, number: str, attention: bool, by: str, look: str = "") -> Pass:
+    """Ask the guard to look twice at this pass, or no longer. ``look``: for what, of :data:`sync.terms.LOOKS`; where
+    it is empty the guard is not told. Raises CentreError for another word."""
     with centre.writing(compound_of(number), by) as writing:
-        return set_attention_in(writing, number, attention)
+        return set_attention_in(writing, number, attention, look)
 
 
-def set_attention_in(writing: Writing, number: str, attention: bool) -> Pass:
-    """As part of a transaction that does more."""
-    _set(writing, _get_pass(writing, number), attention=attention)
-    return _done(writing, "attention" if attention else "no-attention", number)
+def set_attention_in(writing: Writing, number: str, attention: bool, look: str = "") -> Pass:
+    """As part of a transaction that does more. The record of deeds has the code as its reason."""
+    if look and look not in LOOKS:
+        raise CentreError(
+            "请从列表里选保安要看什么。", f"Guards can be asked to look for {', '.join(LOOKS)}, not for {look!r}."
+        )
+    look = look if attention else ""
+    _set(writing, _get_pass(writing, number), attention=attention, look=look)
+    return _done(writing, "attention", number, look) if attention else _done(writing, "no-attention", number)
+
+
+def set_terms(centre: Centre, number: str, terms: Terms, by: str) -> Pass:
+    """Give a pass other terms of its own; its card stays as it is. Raises CentreError."""
+    return limit(centre, number, terms, None, by)
+
+
+def set_lanes(centre: Centre, number: str, lanes: Sequence[str], by: str) -> Pass:
+    """Limit a pass to some lanes; none: it may use all. Raises CentreError, NoSuchLane for one that no gate has."""
+    return limit(centre, number, None, lanes, by)
+
+
+def limit(centre: Centre, number: str, terms: Terms | None, lanes: Sequence[str] | None, by: str) -> Pass:
+    """Both at once; None leaves what it has. What changes nothing is not recorded."""
+    check_terms(terms or Terms())
+    with centre.writing(compound_of(number), by) as writing:
+        found = _get_pass(writing, number)
+        _must_not_be_revoked(found)
+        _check_lanes(writing, set(lanes or ()) - set(found["lanes"].split(",")))
+        wanted = {} if terms is None else {"terms": write_terms(terms)}
+        wanted |= {} if lanes is None else {"lanes": ",".join(lanes)}
+        changed = {name: value for name, value in wanted.items() if found[name] != value}
+        if changed:
+            _set(writing, found, **changed)
+        for name in changed:
+            _done(writing, f"set-{name}", number)
+        return _get_passes(writing.conn, writing.compound_id, [number])[0]
+
+
+def passes_without_lane(conn: Connection, compound_id: int) -> list[tuple[str, int]]:
+    """(lane, passes limited to it) of lanes that no gate has any more; none where that cannot be told."""
+    known, columns = lanes_of(conn, compound_id), tables.pass_.c
+    if not known.checkable:
+        return []
+    wanted = select(columns.lanes, func.count()).where(
+        columns.compound_id == compound_id, columns.lanes != "", columns.state != "revoked"
+    )
+    missing: Counter[str] = Counter()
+    for lanes, count in conn.execute(wanted.group_by(columns.lanes)):
+        missing.update(dict.fromkeys(set(lanes.split(",")) - set(known.names), count))
+    return sorted(missing.items())
 
 
 def reissue(centre: Centre, number: str, media: Sequence[Medium], by: str, printed: bool = False) -> Pass:
@@ -452,9 +529,9 @@ def _set(writing: Writing, owner: Any, **values: Any) -> None:
     writing.touch()
 
 
-def _done(writing: Writing, what: str, number: str) -> Pass:
+def _done(writing: Writing, what: str, number: str, why: str = "") -> Pass:
     done = _get_passes(writing.conn, writing.compound_id, [number])[0]
-    writing.audit(what, number, done.household)
+    writing.audit(what, number, done.household, why)
     return done
 
 

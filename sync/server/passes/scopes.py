@@ -158,7 +158,7 @@ def _mirror(writing: Writing, row: CredentialRow) -> None:
 def _mirror_pass(writing: Writing, row: CredentialRow) -> int:
     columns = tables.pass_.c
     mine = (columns.compound_id == writing.compound_id, columns.number == row.number)
-    same = ("kind", "valid_until_ms", "label", "dwelling", "plate", "attention", "lanes")
+    same = ("kind", "valid_until_ms", "label", "dwelling", "plate", "attention", "lanes", "terms", "look")
     values: dict[str, Any] = {name: getattr(row, name) for name in same}
     if row.state != "superseded":  # the card in force says how the pass is
         values["state"] = row.state

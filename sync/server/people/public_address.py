@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sync.hosts import host_of
 from sync.server.centre.errors import CentreError
 from sync.server.centre.store import Store
-from sync.server.people.town_setting import PUBLIC_URL, read_setting
+from sync.server.passes.lane_screen import PUBLIC_URL
+from sync.server.people.town_setting import read_setting
 
 _log = logging.getLogger(__name__)
 

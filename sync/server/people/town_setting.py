@@ -11,9 +11,10 @@ from sqlalchemy import Connection, delete, insert, select
 from sync.hosts import host_of
 from sync.server.centre import audit, tables
 from sync.server.centre.errors import CentreError
+from sync.server.centre.places import all_compounds
 from sync.server.centre.writing import Centre
+from sync.server.passes.lane_screen import PUBLIC_URL, publish_form
 
-PUBLIC_URL = "public_url"
 MEASURE_END = "measure_end"
 DWELLING_MOST_PEOPLE = "dwelling_most_people"
 USUAL_MOST_PEOPLE = 8
@@ -39,7 +40,8 @@ def put_setting(conn: Connection, name: str, value: str) -> None:
 
 
 def put_public_url(centre: Centre, words: str, by: str) -> None:
-    """Where residents reach the centre, as it stands on posters and in messages; empty: not set. Raises CentreError."""
+    """Where residents reach the centre, as it stands on posters, in messages and on the lanes' screens; empty: not
+    set. Raises CentreError."""
     url = words.strip().rstrip("/")
     parts = urlsplit(url)
     whole = (
@@ -49,7 +51,11 @@ def put_public_url(centre: Centre, words: str, by: str) -> None:
     )
     if url and (not whole or len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url):
         raise CentreError("网址如 https://pass.example.org。", "An address is like https://pass.example.org.")
-    _put(centre, PUBLIC_URL, url, by)
+    if _put(centre, PUBLIC_URL, url, by):
+        with centre.store.read() as conn:
+            found = [compound.compound_id for compound in all_compounds(conn) if not compound.restored_ms]
+        for compound_id in found:
+            publish_form(centre, compound_id, by)
 
 
 def put_most_people(centre: Centre, words: str, by: str) -> None:
@@ -70,11 +76,14 @@ def put_sms_codes(centre: Centre, words: str, by: str) -> None:
     _put(centre, SMS_CODES, str(int(number)) if int(number) else "", by)
 
 
-def _put(centre: Centre, name: str, value: str, by: str) -> None:
+def _put(centre: Centre, name: str, value: str, by: str) -> bool:
+    """Whether it is another one than before."""
     with centre.store.write() as conn:
-        if read_setting(conn, name) != value:
+        changed = read_setting(conn, name) != value
+        if changed:
             put_setting(conn, name, value)
             audit.note_town(conn, centre.now_ms(), by, "set-town", f"{name}: {value}")
+    return changed
 
 
 def read_count(conn: Connection, name: str, otherwise: int) -> int:

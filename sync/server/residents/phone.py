@@ -16,7 +16,8 @@ from sync.server.centre.errors import NoSuchThing
 from sync.server.centre.load import Tries
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
-from sync.server.passes import card, moving_code
+from sync.server.passes import card, compounds, moving_code
+from sync.server.passes.terms import tell_terms
 from sync.server.people.households import phone_pass
 from sync.server.people.households.phone_pass import PassOnPhone
 from sync.server.views import OpenRoute, client_network, until
@@ -103,7 +104,8 @@ class Phone:
             return self._keep(compound, none, []) if cookie_name(compound.compound_id) in request.cookies else none
         bare = "bare" in request.args
         shown = [] if bare else [phone_pass.read_shown(self._centre, number) for number in mine.values()]
-        page = render_template("residents/phone.html", shown=shown, told=_told, drawn=self._drawn, step_s=DIGITS_STEP_S)
+        page = render_template("residents/phone.html", shown=shown, told=_told, drawn=self._drawn, step_s=DIGITS_STEP_S,
+                               terms=lambda one: _terms(compound, one))  # fmt: skip
         return self._keep(compound, make_response(page), list(mine))
 
     def _drawn(self, shown: PassOnPhone) -> Markup:
@@ -129,7 +131,7 @@ class Phone:
         """What the browser needs to draw its codes without us, and the centre's time. With ``moves``, the matrices that
         are the same for everybody, too."""
         mine = self._asked(compound)
-        passes = [_bundled(phone_pass.read_shown(self._centre, number)) for number in mine.values()]
+        passes = [_bundled(compound, phone_pass.read_shown(self._centre, number)) for number in mine.values()]
         bundle: dict[str, Any] = {
             "v": _BUNDLE_VERSION, "now_ms": self._centre.now_ms(), "passes": passes, "size": moving_code.SIZE,
             "quiet": card.QUIET_MODULES,
@@ -178,10 +180,17 @@ def _told(shown: PassOnPhone) -> words.Pair:
     return words.WORDS[_NO_CODE.get(shown.state, "phone_gone")]
 
 
-def _bundled(shown: PassOnPhone) -> dict[str, Any]:
+def _terms(compound: Compound, shown: PassOnPhone) -> words.Pair:
+    """At which hours it is good, and how often; empty where it is as good as any other."""
+    terms = compounds.read_rules(compound).terms_for(shown.kind, shown.own)
+    return "，".join(tell_terms("zh", terms)), ", ".join(tell_terms("en", terms))
+
+
+def _bundled(compound: Compound, shown: PassOnPhone) -> dict[str, Any]:
     bundled: dict[str, Any] = {
         "number": shown.number, "label": shown.label, "plate": shown.plate, "short_code": shown.short_code,
         "kind": words.WORDS[f"kind.{shown.kind}"], "until": until(shown.valid_until_ms), "told": _told(shown),
+        "terms": _terms(compound, shown),
     }  # fmt: skip
     if shown.code is not None:
         matrix = moving_code.packed(moving_code.base(shown.code.text))

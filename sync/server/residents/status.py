@@ -11,12 +11,15 @@ from flask import redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.exceptions import TooManyRequests
 
+from sync.protocol import Terms
 from sync.server import words
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.load import Tries
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre, Writing
-from sync.server.passes import card, passes
+from sync.server.passes import card, compounds, passes
+from sync.server.passes.terms import read_own, tell_terms
+from sync.server.people import without_pass
 from sync.server.people.households import application as form
 from sync.server.people.households import changes, doubts, households, notices, phone_code, phone_pass, slots, visitors
 from sync.server.people.households.application import Applicant
@@ -103,8 +106,10 @@ class Status:
 
     def household(self, compound: Compound, link: str) -> Any:
         """How it stands, and what can be done now."""
+        now_ms = self._centre.now_ms()
         with self._centre.store.read() as conn:
             household = self._whose(conn, compound, link)
+            approved = household.state == "approved"
             people = households.people_of(conn, compound.compound_id, household.household_id)
             vehicles = households.vehicles_of(conn, compound.compound_id, household.household_id)
             mine = changes.passes_of(conn, household)
@@ -113,15 +118,18 @@ class Status:
             coming = visitors.coming(visitors.visitors_of(conn, household), self._today(compound))
             address = whole_address(conn, letter.home_path(compound.compound_id, link))
             asks_code = phone_code.is_asked(conn, household)
-        now_ms, approved = self._centre.now_ms(), household.state == "approved"
+            # Not before somebody has checked that they live there: the gate's record is about the dwelling.
+            mine_to_see = compound.compound_id, household.household_id, household.dwelling
+            entries = without_pass.entries_of(conn, *mine_to_see, now_ms) if approved else []
         return render_template(
             "residents/status.html", household=household, link=link, deeds=changes.deeds(household), mine=mine,
             names=names, slot_stands=changes.slot_stands(household), can_choose=_soon(household, now_ms),
             phones=phones, desk=desk, coming=coming, steps=STEPS, at=_AT.get(household.stage, 0),
             waiting=[p.name for p in people if approved and not p.pass_id]
             + [v.plate for v in vehicles if approved and not v.pass_id],
-            shown=lambda one: passes.shown_state(one, now_ms), observed=household.observed_until_ms > now_ms,
-            done=_done(), asks_code=asks_code, may_choose=doubts.may_choose(household.signs),
+            shown=lambda one: passes.shown_state(one, now_ms),
+            told=lambda one: self._told(compound, one.kind, one.own), observed=household.observed_until_ms > now_ms,
+            entries=entries, done=_done(), asks_code=asks_code, may_choose=doubts.may_choose(household.signs),
             **_drawn(address or household.number),
         )  # fmt: skip
 
@@ -284,15 +292,21 @@ class Status:
         made: list[Visitor] = []
 
         def act(writing: Writing, household: Household) -> None:
-            sent = (request.form.get(name, "") for name in ("name", "plate", "day"))
-            made.append(visitors.invite(writing, self._centre, household, *sent))
+            name, plate, day, *limits = (
+                request.form.get(field, "") for field in ("name", "plate", "day", "entries", "from", "to")
+            )
+            terms = visitors.visit_terms(*limits)
+            made.append(visitors.invite(writing, self._centre, household, name, plate, day, terms))
 
         def more(household: Household) -> dict[str, Any]:
             today = self._today(compound)
             with self._centre.store.read() as conn:
                 found = visitors.visitors_of(conn, household)
+            rule = self._terms(compound, "visitor", Terms()).entries
             days = [(today + timedelta(days=ahead)).isoformat() for ahead in range(visitors.DAYS_AHEAD + 1)]
-            return {"coming": visitors.coming(found, today), "days": days, "most": visitors.MOST_A_DAY}
+            entries = [n for n in visitors.ENTRIES if not rule or int(n or 0) < rule]
+            return {"coming": visitors.coming(found, today), "days": days, "most": visitors.MOST_A_DAY,
+                    "entries": entries, "rule": rule}  # fmt: skip
 
         answer = self._deed(compound, link, "visitor", act, more)
         return redirect(_visitor(compound, link, made[0].number)) if made else answer
@@ -302,6 +316,7 @@ class Status:
         with self._centre.store.read() as conn:
             household = self._whose(conn, compound, link)
             visitor = visitors.get_visitor(conn, household, number)
+            entered = own_record.entries(conn, compound.compound_id, number)
         if request.method == "POST":
             self._do(compound, link, lambda writing, mine: visitors.cancel(writing, mine, number))
             return redirect(_visitor(compound, link, number))
@@ -310,8 +325,16 @@ class Status:
             {} if over or visitor.state != "active" else _drawn(passes.credential_text(self._centre, number, "card"))
         )
         return render_template(
-            "residents/status_visited.html", household=household, link=link, visitor=visitor, over=over, **shown
-        )
+            "residents/status_visited.html", household=household, link=link, visitor=visitor, over=over,
+            terms=self._told(compound, "visitor", read_own(visitor.terms)), entered=entered, **shown,
+        )  # fmt: skip
+
+    def _terms(self, compound: Compound, kind: str, own: Terms) -> Terms:
+        return compounds.read_rules(compound).terms_for(kind, own)
+
+    def _told(self, compound: Compound, kind: str, own: Terms) -> list[str]:
+        """What holds for one pass alone, in the language of the page."""
+        return tell_terms(language(), self._terms(compound, kind, own))
 
 
 def _drawn(text: str) -> dict[str, Any]:
@@ -369,7 +392,10 @@ def _known(family: str, code: str) -> str:
 
 
 def _purpose(look: own_record.Look) -> str:
-    """Why somebody looked: the code in words, and what was written beside it."""
+    """Why somebody looked: the code in words, and what was written beside it. What guards were asked to look for is
+    between office and guards: anyone who has the link reads this page."""
+    if look.what == "attention":
+        return ""
     code, _, said = look.why.partition(": ")
     family = "registers_why" if look.what == "table" else "review_purpose"
     return " · ".join(part for part in (_known(family, code) if code else "", said) if part)

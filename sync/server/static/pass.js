@@ -132,6 +132,11 @@ function live() {
       made.querySelector(".holder").append(`${one.label} ${one.plate} `, small(one.number));
       made.querySelector(".shortcode").append(one.short_code);
       made.querySelector(".until > :last-child").textContent = one.until;
+      const terms = made.querySelector(".terms");
+      if (terms && one.terms && one.terms[0]) { // a page or a bundle kept from before has none
+        terms.hidden = false;
+        put(terms, one.terms);
+      }
       if (one.base) made.querySelector(".code").append(canvas());
       else without(made, one.told);
       return made;

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sync.server.words import accounts, collection, dwellings, office, registers, residents, review, status, town
+from sync.server.words import (
+    accounts,
+    collection,
+    dwellings,
+    office,
+    registers,
+    residents,
+    review,
+    shifts,
+    status,
+    town,
+)
 from sync.server.words.pairs import Language, Pair, pick
 
 __all__ = ["WORDS", "Language", "Pair", "ago", "coded", "pick", "say"]
@@ -22,7 +33,7 @@ def _catalogue(*rooms: Mapping[str, Pair]) -> dict[str, Pair]:
 
 WORDS: Mapping[str, Pair] = _catalogue(
     office.WORDS, residents.WORDS, status.WORDS, review.WORDS, collection.WORDS, dwellings.WORDS, registers.WORDS,
-    town.WORDS, accounts.WORDS,
+    town.WORDS, accounts.WORDS, shifts.WORDS,
 )  # fmt: skip
 
 

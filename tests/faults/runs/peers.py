@@ -246,12 +246,12 @@ class _Post:
         except requests.RequestException:
             pass
 
-    def _answers(self, status: int) -> Callable[[], bool]:
-        """Whether a monitor is answered with this status."""
+    def _answers(self, core: bool) -> Callable[[], bool]:
+        """Whether a monitor is told that the core answers, or that it does not."""
 
         def true() -> bool:
             answer = self._get("/health")
-            return answer is not None and answer.status_code == status
+            return answer is not None and f'"core": {str(core).lower()}' in answer.text
 
         return true
 
@@ -283,10 +283,10 @@ class _Post:
 
     def _core_dies(self) -> Iterator[str]:
         self._forks.kill(self._core)
-        if not until(self._answers(503), TOLD_S):
+        if not until(self._answers(False), TOLD_S):
             yield f"the page does not say within {TOLD_S:g} s that the core is gone"
         self._core = self._forks.start(self._device, "core")
-        if not until(self._answers(200), TOLD_S):
+        if not until(self._answers(True), TOLD_S):
             yield f"the page does not say within {TOLD_S:g} s that the core is back"
         self._sign_in()
 

@@ -633,5 +633,5 @@ def test_a_use_before_what_a_clock_knows_says_nothing(from_ms: int, last: int | 
 
 def test_forgotten_uses_are_gone() -> None:
     uses = Uses([UseRow(1, NOON_MS, "in", 12), UseRow(2, NOON_MS + 9, "in", 12)])
-    uses.forget(NOON_MS + 1)
+    uses.forget(NOON_MS + 1, NOON_MS)
     assert (uses.last_ms(1), uses.last_ms(2), uses.today(2, 12, 0, ("in",))) == (None, NOON_MS + 9, (1, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from gpiozero import OutputDevice
 from gpiozero.pins.mock import MockFactory, MockPin
 
 from hardware import INPUTS, LIGHTS, HardwareError, InputDebounce, LaneParts, Signal, Wiring
-from hardware.gpio import gpio_lane, pin_factory, poll_s
+from hardware.gpio import TONES, gpio_lane, pin_factory, poll_s
 from hardware.levels import Debounce, SampledInputs
 from hardware.opening import open_lane
 from hardware.simulated import CAR_S, simulated_lane
@@ -281,17 +282,29 @@ def test_a_lane_without_pins_still_answers() -> None:
         part.close()
 
 
-def test_buzzer_sounds_on_yellow_and_red_only_and_is_silent_when_closed() -> None:
+def test_each_outcome_has_a_pattern_of_its_own_and_nothing_else_sounds() -> None:
+    assert set(TONES) == {Signal.GREEN, Signal.YELLOW, Signal.RED}
+    assert len({(on, times) for on, _, times in TONES.values()}) == len(TONES)
+    (green, _, once), (yellow, pause, twice), (red, _, long) = (
+        TONES[s] for s in (Signal.GREEN, Signal.YELLOW, Signal.RED)
+    )
+    assert (once, twice, long) == (1, 2, 1) and red >= 4 * green and red >= 2 * yellow + pause
+
+
+def test_buzzer_sounds_for_each_outcome_and_is_silent_otherwise_and_when_closed() -> None:
     factory = MockFactory()
     parts = gpio_lane(Wiring(buzzer=12), factory, threaded=False)
     buzzer = factory.pin(12)
-    for signal in (Signal.READY, Signal.GREEN, Signal.FAULT):
+    for signal in (Signal.READY, Signal.FAULT, Signal.OFF):
+        parts.lights.show(Signal.RED)  # the tone is gpiozero's own thread; a new signal ends it
         parts.lights.show(signal)
         assert not buzzer.state
-    parts.lights.show(Signal.RED)  # the tone is gpiozero's own thread; a new signal ends it
-    parts.lights.show(Signal.GREEN)
-    assert not buzzer.state
-    parts.lights.show(Signal.YELLOW)
+    for signal in TONES:
+        buzzer.clear_states()
+        parts.lights.show(signal)
+        end = time.monotonic() + 10
+        while not any(past.state for past in buzzer.states):
+            assert time.monotonic() < end, f"{signal} makes no sound"
     parts.lights.close()
     assert not buzzer.state
 

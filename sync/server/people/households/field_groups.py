@@ -197,7 +197,7 @@ KEPT: tuple[KeptColumn, ...] = (
     *_kept("export", OURS, "compound_id", "export_id", "at_ms", "by", "what", "whole", "rows", "households"),
     *_kept("export", PURPOSE, "chosen", "why"),
     *_kept("pass", OURS, "compound_id", "pass_id", "number", "kind", "state", "valid_from_ms", "valid_until_ms",
-           "short_code", "household", "attention", "lanes", "created_ms", "home"),
+           "short_code", "household", "attention", "lanes", "terms", "look", "created_ms", "home"),
     *_kept("pass", AT_GATES, "label", "dwelling", "plate"),
 )  # fmt: skip
 """Every column of every table about people."""

@@ -13,11 +13,12 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
 
 from sync.server.centre import sealing, tables
 from sync.server.centre.errors import CentreError, NoSuchThing
@@ -50,10 +51,13 @@ from sync.server.people.households.sealed_answers import (
     stays_of,
 )
 from sync.server.people.households.warnings import find_warnings
+from sync.terms import Look
 
 OPEN_STATES = ("applied", "correct", "observe")
 """Waiting for the office or for the household; its form may still be changed."""
 LIVE_STATES = (*OPEN_STATES, "approved")
+QUARANTINE_LOOK: Look = "community"
+"""What gates ask of a household in home quarantine: no word of its own, so that none tells who is in it."""
 _LINK_BYTES = 16
 NOWHERE = Origin()
 
@@ -472,7 +476,8 @@ def approve(writing: Writing, centre: Centre, household_id: int, until_ms: int =
 
 
 def issue_missing(writing: Writing, centre: Centre, household_id: int, until_ms: int = 0) -> list[str]:
-    """A printed pass for every person and vehicle of an approved household that has none; their numbers."""
+    """A printed pass for every person and vehicle of an approved household that has none; their numbers. In home
+    quarantine they are marked as those before them are."""
     household = _must_be(writing, household_id, ("approved",))
     place = (writing.conn, writing.compound_id, household_id)
     waiting: list[tuple[Any, int, passes.Order]] = []
@@ -497,6 +502,8 @@ def issue_missing(writing: Writing, centre: Centre, household_id: int, until_ms:
     for (column, key, _), row in zip(waiting, rows, strict=True):
         mine = (column.table.c.compound_id == writing.compound_id, column == key)
         writing.conn.execute(update(column.table).where(*mine).values(pass_id=row["pass_id"]))
+        if household.observed_until_ms:
+            passes.set_attention_in(writing, row["number"], True, QUARANTINE_LOOK)
     return [row["number"] for row in rows]
 
 
@@ -529,17 +536,25 @@ def end(writing: Writing, household_id: int, state: str) -> None:
 
 
 def set_home_quarantine(writing: Writing, household_id: int, until_ms: int) -> None:
-    """Home quarantine until a moment, 0 ends it: gates ask the guard to look, and show the same yellow as ever."""
+    """Home quarantine until a moment, 0 ends it: gates show the same yellow as ever, and ask the guard to call the
+    community office, as for many other causes. A mark that somebody set for another one stays when it ends."""
     household = get_household(writing.conn, writing.compound_id, household_id)
     set_state(writing, household_id, observed_until_ms=until_ms)
-    _each_live_pass(writing, household_id, lambda number: passes.set_attention_in(writing, number, until_ms > 0))
+    if until_ms:
+        marked = partial(passes.set_attention_in, writing, attention=True, look=QUARANTINE_LOOK)
+        _each_live_pass(writing, household_id, marked)
+    else:
+        unmarked = partial(passes.set_attention_in, writing, attention=False)
+        columns = tables.pass_.c
+        _each_live_pass(writing, household_id, unmarked, columns.attention, columns.look.in_(("", QUARANTINE_LOOK)))
     writing.audit("observe" if until_ms else "observe-end", household.number, household_id)
 
 
-def _each_live_pass(writing: Writing, household_id: int, act: Callable[[str], object]) -> None:
+def _each_live_pass(
+    writing: Writing, household_id: int, act: Callable[[str], object], *which: ColumnElement[bool]
+) -> None:
     columns = tables.pass_.c
-    live = select(columns.number).where(
-        columns.compound_id == writing.compound_id, columns.household == household_id, columns.state != "revoked"
-    )
+    mine = (columns.compound_id == writing.compound_id, columns.household == household_id)
+    live = select(columns.number).where(*mine, columns.state != "revoked", *which)
     for number in writing.conn.execute(live).scalars().all():
         act(number)

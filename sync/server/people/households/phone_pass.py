@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sync.credential import DIGITS_STEP_S, digits_at
+from sync.protocol import Terms
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.vault import Vault
@@ -52,6 +53,8 @@ class PassOnPhone(msgspec.Struct, frozen=True, kw_only=True):
     short_code: str
     valid_until_ms: int
     state: str
+    own: Terms
+    """Its own terms, without what the rules say of its kind."""
     code: PhoneCode | None = None
 
 
@@ -171,7 +174,8 @@ def read_shown(centre: Centre, number: str) -> PassOnPhone:
     state = passes.shown_state(found, centre.now_ms())
     if state == "active" and not _has_phone(found):
         state = "superseded"
-    same = {name: getattr(found, name) for name in ("number", "kind", "label", "plate", "short_code", "valid_until_ms")}
+    names = ("number", "kind", "label", "plate", "short_code", "valid_until_ms", "own")
+    same = {name: getattr(found, name) for name in names}
     code = passes.read_phone_code(centre, number) if state in ("active", "not_yet_valid") else None
     return PassOnPhone(state=state, code=code, **same)
 

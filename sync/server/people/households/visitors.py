@@ -8,17 +8,23 @@ from datetime import date, timedelta
 import msgspec
 from sqlalchemy import ColumnElement, Connection, func, insert, select
 
+from sync.protocol import Terms
 from sync.server.centre import tables
 from sync.server.centre.errors import CentreError, NoSuchThing
 from sync.server.centre.writing import Centre, Writing, next_number
 from sync.server.passes import passes
 from sync.server.passes.passes import Order
+from sync.server.passes.terms import check_terms, read_window
 from sync.server.people import identity
 from sync.server.people.households.changes import must_be_able
 from sync.server.people.households.households import Household, local_day
 
 MOST_A_DAY = 3
 DAYS_AHEAD = 7
+ENTRIES = ("", "1", "2", "3")
+"""What a household may choose; empty: any number of that day."""
+ANY = Terms()
+"""No terms of its own."""
 _MOST_MADE_A_DAY = 10
 """Made, cancelled ones too: every one of them goes to all gates."""
 
@@ -33,9 +39,26 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     short_code: str
     state: str
     valid_until_ms: int
+    terms: str
 
 
-def invite(writing: Writing, centre: Centre, household: Household, name: str, plate: str, day: str) -> Visitor:
+def visit_terms(entries: str, begins: str, ends: str) -> Terms:
+    """What a household chose on its form: how often, and between which times of the day; empty: any. Raises
+    CentreError."""
+    if entries not in ENTRIES:
+        raise CentreError("请选择进门次数。", "Choose how often.")
+    try:
+        hours = (read_window(f"{begins}-{ends}"),) if begins or ends else ()
+        terms = Terms(hours, int(entries or 0))
+        check_terms(terms)
+    except CentreError as err:
+        raise CentreError("时间两个都填，如08:00到12:00。", "Write both times, like 08:00 and 12:00.") from err
+    return terms
+
+
+def invite(
+    writing: Writing, centre: Centre, household: Household, name: str, plate: str, day: str, terms: Terms = ANY
+) -> Visitor:
     """A visitor's pass, good on that day of the compound from midnight to midnight. Of the name surname and ``*`` are
     kept. Raises CentreError."""
     must_be_able(household, "visitor")
@@ -46,7 +69,8 @@ def invite(writing: Writing, centre: Centre, household: Household, name: str, pl
     coming = _coming(writing, day)
     _must_be_few(writing, household, coming)
     order = Order(
-        kind="visitor", label=label, plate=plate, dwelling=household.dwelling, household=household.household_id,
+        kind="visitor", label=label, plate=plate, terms=terms,
+        dwelling=household.dwelling, household=household.household_id,
         valid_from_ms=passes.read_time(coming, writing.compound.timezone, end_of_day=False),
         valid_until_ms=passes.read_time(coming, writing.compound.timezone, end_of_day=True), active=True,
     )  # fmt: skip
@@ -116,7 +140,7 @@ def _read(conn: Connection, household: Household, which: Sequence[ColumnElement[
     of, passed = tables.visitor.c, tables.pass_.c
     wanted = (
         select(of.label, of.plate, of.day, passed.number, passed.short_code, passed.state,
-               passed.valid_until_ms)
+               passed.valid_until_ms, passed.terms)
         .join(tables.pass_, (passed.compound_id == of.compound_id) & (passed.pass_id == of.pass_id))
         .where(of.compound_id == household.compound_id, of.household_id == household.household_id, *which)
         .order_by(of.day.desc(), of.visitor_id.desc())

@@ -435,7 +435,7 @@ class _Households:
         """Of those who moved they are revoked, of those in home quarantine the guard looks; a few are lost."""
         self._change_passes([row["household_id"] for row in self.rows if row["state"] == "moved"], state="revoked")
         watched = [row["household_id"] for row in self.rows if row["observed_until_ms"]]
-        self._change_passes(watched, attention=True)
+        self._change_passes(watched, attention=True, look=households.QUARANTINE_LOOK)
         self.writing.now_ms = self.estate.now_ms
         lost = [row["pass_id"] for row in self.people if row["pass_id"] and self.rng.random() < 0.001]
         of = tables.pass_.c

@@ -68,6 +68,35 @@ def passages(conn: Connection, household: Household, now_ms: int) -> list[Passag
     return [_passage(conn, household.compound_id, row) for row in conn.execute(wanted).all()]
 
 
+def entries(conn: Connection, compound_id: int, number: str) -> int:
+    """How often a pass came in, as far as gates have told: each counts for itself, and one without network tells
+    later."""
+    c, p = tables.credential.c, tables.pass_.c
+    shown = (
+        select(_e.device_id, _e.journal_id, _e.at_ms, _e.event)
+        .join(tables.credential, (_e.compound_id == c.compound_id) & (_e.scope == c.scope) & (_e.serial == c.serial))
+        .join(tables.pass_, (c.compound_id == p.compound_id) & (c.pass_id == p.pass_id))
+        .where(p.compound_id == compound_id, p.number == number, _e.kind.in_(("decided", "override")))
+    )
+    found = conn.execute(shown).all()
+    return sum(_came_in(conn, compound_id, row) for row in found if _read(row.event).direction == "in")
+
+
+def _came_in(conn: Connection, compound_id: int, row: Any) -> bool:
+    """Whether somebody passed by that showing, or by a guard's ruling on it."""
+    near = (
+        _e.compound_id == compound_id, _e.device_id == row.device_id, _e.journal_id == row.journal_id,
+        _e.kind.in_(("ruled", "passage")), _e.at_ms >= row.at_ms, _e.at_ms < row.at_ms + _RULED_WITHIN_MS,
+    )  # fmt: skip
+    by = {_read(row.event).id}
+    for text in conn.execute(select(_e.event).where(*near).order_by(_e.seq)).scalars():
+        event = _read(text)
+        if event.about in by and event.kind == "passage":
+            return event.outcome in ("passed", "no_sensor")
+        by |= {event.id} if event.about in by else set()
+    return False
+
+
 def _passage(conn: Connection, compound_id: int, row: Any) -> Passage:
     event = _read(row.event)
     outcome, reason = row.outcome, row.reason

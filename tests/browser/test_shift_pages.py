@@ -1,0 +1,117 @@
+"""A guard's shift in Chromium, before the four real processes: taken over, handed over, printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.fixtures.browsers.guard_browser import Post
+from tests.fixtures.processes.running_post import RunningPost
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPost]:
+    running = RunningPost(tmp_path_factory.mktemp("gate"), refer_s=8)
+    yield running
+    running.close()
+
+
+def sign_in(browser: Any, gate: RunningPost, screen: str, language: str, name: str = "Lin") -> Post:
+    post = Post(browser, gate, screen, language)  # type: ignore[arg-type]
+    post.page.set_default_timeout(40_000)
+    post.sign_in(name)
+    return post
+
+
+WORDS = {
+    "zh": {"none": "接班", "sheet": "交接班表 · Lin 的班", "opened": "人工开门 1", "note": "北侧货车明早再来"},
+    "en": {"none": "Begin a shift", "sheet": "Hand-over sheet · Lin's shift", "opened": "Opened by a guard 1",
+           "note": "The lorry at the north side comes again"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("screen", "language"), [("phone", "zh"), ("desk", "en")])
+def test_a_guard_takes_over_opens_once_hands_over_and_prints_the_sheet(
+    browser: Any, gate: RunningPost, screen: str, language: str
+) -> None:
+    post, told = sign_in(browser, gate, screen, language), WORDS[language]
+    page = post.page
+    page.click(f".chip:has-text('{told['none']}')")
+    page.wait_for_selector("body.live")
+    post.shoot("shift-begin")
+    page.click("main .act.open")
+    page.wait_for_selector(".post")
+    page.wait_for_selector("body.live")
+    post.settled()
+    assert page.locator(f".chip:has-text('{told['none']}')").count() == 0
+    rises = gate.rises()
+    page.click(".act.open")
+    page.wait_for_selector("#sheet .why")
+    assert gate.rises() == rises + 1
+    gate.settle()
+    post.go("/shift")
+    page.wait_for_selector("body.live")
+    page.fill("textarea", told["note"])
+    page.click("form[action='/shift/note'] button")
+    page.wait_for_selector("body.live")
+    page.wait_for_selector("form[action='/shift/end'] [data-press]")
+    post.shoot("shift-on")
+    end = page.locator("form[action='/shift/end'] button")
+    end.focus()
+    page.keyboard.down("Enter")
+    page.wait_for_selector(".signatures")
+    page.keyboard.up("Enter")
+    sheet = " ".join(page.inner_text("main").split())
+    assert told["sheet"] in sheet and told["opened"] in sheet and told["note"] in sheet
+    assert post.wide_as_the_screen()
+    post.shoot("shift-sheet")
+    page.emulate_media(media="print")
+    assert page.locator(".top").is_hidden() and page.locator(".signatures").is_visible()
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    post.shoot("shift-paper")
+    assert not post.complaints
+    post.context.close()
+
+
+@pytest.mark.parametrize(("screen", "language", "told"), [("phone", "zh", "已作废"), ("desk", "en", "Annulled")])
+def test_a_guard_takes_back_what_was_pressed_by_mistake(
+    browser: Any, gate: RunningPost, screen: str, language: str, told: str
+) -> None:
+    post = sign_in(browser, gate, screen, language)
+    page = post.page
+    post.go("/shift")
+    page.wait_for_selector("body.live")
+    page.click("form[action='/shift/begin'] button")
+    page.wait_for_selector(".post")
+    page.wait_for_selector("body.live")
+    serial = gate.show()
+    page.wait_for_selector(f".panel.waits .dwelling:text-is('{serial}-1-101')")
+    post.settled()
+    page.click(".act.open")
+    page.wait_for_selector(".panel .answer")
+    gate.settle()
+    post.go("/shift/acts")
+    page.wait_for_selector("body.live")
+    card = page.locator(f".card:has-text('{serial}-1-101')")
+    card.locator("summary").click()
+    post.shoot("annul")
+    card.locator("form button").click()
+    page.wait_for_selector(f".card:has-text('{serial}-1-101') .hint:text-is('{told}')")
+    post.shoot("annulled")
+    assert post.wide_as_the_screen()
+    post.go("/")
+    page.wait_for_selector(f".line:has-text('{serial}-1-101') .badge:has-text('Lin')")
+    assert not post.complaints
+    post.go("/shift")
+    page.wait_for_selector("body.live")
+    end = page.locator("form[action='/shift/end'] button")
+    end.focus()
+    page.keyboard.down("Enter")
+    page.wait_for_selector(".signatures")
+    page.keyboard.up("Enter")
+    assert serial and page.locator("h2:has-text('作废'), h2:has-text('annulled')").count() == 1
+    post.context.close()
