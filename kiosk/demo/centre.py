@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
 import socket
 import subprocess
 import sys
@@ -12,7 +14,10 @@ from urllib.parse import urlsplit
 
 from kiosk.together import Child, wait_until
 
-START_S = 30.0
+START_S = 120.0  # nothing waits so long where it starts sooner
+OURS = range(20_000, 32_000)
+"""Ports below those that Linux lends to connections (from 32768, net.ipv4.ip_local_port_range)."""
+_TRIES = 200
 
 
 class DemoError(Exception):
@@ -78,7 +83,13 @@ class Centre:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody had a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A port of loopback that nobody has now, and that no connection is lent before a program listens on it.
+
+    Raises DemoError where there is none.
+    """
+    for _ in range(_TRIES):
+        port = secrets.choice(OURS)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise DemoError(f"no port of loopback is free from {OURS.start} to {OURS.stop}")

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import base45
 import msgspec
@@ -31,6 +32,8 @@ from kiosk.verbs import GateState
 from sync.credential import BODY_BYTES, MAGIC
 
 COMPOUND, ELSEWHERE = 1, 2
+TIMEZONE = "Asia/Shanghai"
+"""Of a compound for which ``add-compound`` is told none."""
 GUARD, SUPERVISOR, TECHNICIAN = "王强", "赵敏", "孙涛"
 OFFICERS = {"property": "王敏", "clerk": "李娜", "town": "周洁"}
 """Who works at the centre: role → name."""
@@ -240,5 +243,5 @@ def forged(text: str) -> str:
 
 
 def day(offset: int) -> str:
-    """The date so many days from today, as the centre's commands read it."""
-    return (datetime.now().astimezone() + timedelta(days=offset)).date().isoformat()
+    """The date so many days from today in the compound's time zone, by which the centre's commands read it."""
+    return (datetime.now(ZoneInfo(TIMEZONE)) + timedelta(days=offset)).date().isoformat()

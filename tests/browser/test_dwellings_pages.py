@@ -11,7 +11,7 @@ import pytest
 from sync.server.people.address import read_words
 from sync.server.people.dwellings import dwellings, visits
 from sync.server.people.dwellings.applied import SETTLED
-from tests.fixtures.browsers.chromium import STORY_LOOKS, boxes
+from tests.fixtures.browsers.chromium import LONG_STORY_LOOKS, boxes
 from tests.fixtures.browsers.officer_browser import DAY_MS, Officer, Town
 from tests.fixtures.register import household, id_number, person, xlsx
 
@@ -23,7 +23,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
     made.close()
 
 
-@pytest.fixture(params=STORY_LOOKS, ids="-".join)
+@pytest.fixture(params=LONG_STORY_LOOKS, ids="-".join)
 def officer(browser: Any, town: Town, request: pytest.FixtureRequest) -> Iterator[Officer]:
     made = Officer(browser, town, *request.param)
     made.sign_in()

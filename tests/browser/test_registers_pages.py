@@ -17,7 +17,7 @@ from sync.server.people.households import households
 from sync.server.people.registers import coverage
 from sync.server.staff import sign_in
 from tests.fixtures import people
-from tests.fixtures.browsers.chromium import STORY_LOOKS
+from tests.fixtures.browsers.chromium import LONG_STORY_LOOKS
 from tests.fixtures.browsers.officer_browser import PASSWORD, Officer, Town
 
 SURNAMES, GIVEN = "王李张刘陈杨黄赵吴周", ("伟", "芳", "建国", "秀英", "子涵", "梓萱", "明", "丽华")
@@ -88,7 +88,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settled]:
     made.close()
 
 
-@pytest.fixture(params=STORY_LOOKS, ids="-".join)
+@pytest.fixture(params=LONG_STORY_LOOKS, ids="-".join)
 def officer(browser: Any, settled: Settled, request: pytest.FixtureRequest) -> Iterator[Officer]:
     made = Officer(browser, settled, *request.param)
     yield made

@@ -17,7 +17,7 @@ from sync.server.people.households.application import Journey
 from sync.server.people.households.areas import Area
 from sync.server.people.households.households import Household
 from sync.server.staff import sign_in
-from tests.fixtures.browsers.chromium import STORY_LOOKS
+from tests.fixtures.browsers.chromium import LONG_STORY_LOOKS
 from tests.fixtures.browsers.officer_browser import PASSWORD, Officer, Town
 from tests.fixtures.people import (
     PHONE,
@@ -95,7 +95,7 @@ def sign_officer_in(officer: Officer, town: Town) -> Officer:
     return officer
 
 
-@pytest.fixture(params=STORY_LOOKS, ids="-".join)
+@pytest.fixture(params=LONG_STORY_LOOKS, ids="-".join)
 def officer(browser: Any, town: Town, request: pytest.FixtureRequest) -> Iterator[Officer]:
     made = sign_officer_in(Officer(browser, town, *request.param), town)
     yield made

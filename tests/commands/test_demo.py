@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
 
-from kiosk.demo.centre import Centre
+from kiosk.demo.centre import Centre, free_port
+from kiosk.demo.town import day
 from kiosk.together import wait_until
 
 MUST_BE_TOLD = {
@@ -56,7 +61,7 @@ def test_the_demos_centre_comes_back_at_its_address_when_it_is_killed(tmp_path: 
     centre.start()
     try:
         killed, url = centre.kill(), centre.url
-        assert wait_until(lambda: answers(url) and centre.pid != killed, 30)
+        assert wait_until(lambda: answers(url) and centre.pid != killed, 120)
     finally:
         centre.stop()
 
@@ -76,3 +81,22 @@ def test_a_demo_that_cannot_start_says_so_in_one_sentence(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert str(taken) in done.stderr
+
+
+def test_a_port_of_the_demo_is_none_that_linux_lends_to_connections() -> None:
+    assert all(1024 < free_port() < 32_768 for _ in range(20))
+
+
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose clock on the wall is a whole day ahead of China's."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "FAR-32")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_a_day_of_the_demo_is_one_of_the_compound_wherever_the_machine_stands(far_east: None) -> None:
+    before, today, after = datetime.now(ZoneInfo("Asia/Shanghai")), day(0), datetime.now(ZoneInfo("Asia/Shanghai"))
+    assert today in (before.date().isoformat(), after.date().isoformat())
