@@ -839,7 +839,7 @@ NO_PASS: dict[str, Public] = {
 """Beside the lane that is ready, for people with nothing to show."""
 
 SCREEN: dict[str, Pair] = {
-    "label": ("{label}，{line}", "{line}"),
+    "label": ("{label}，{line}", "{line}, {label}"),
     "guided": ("提醒：{headline}。{line}", "{headline}. {line}"),
     "neighbour": ("{line}，或走{neighbour}", "{line}, or {neighbour}"),
     "stale": ("名单是{age}前的，照常验证", "List of {age} ago, still deciding"),
