@@ -399,12 +399,12 @@ FAULTS: dict[str, Pair] = {
     ),
     "call": ("有人按了呼叫。去看看，或问一声。", "Somebody called. Go and see, or ask."),
     "bad_signature": (
-        "有人出示了可能是假的证。翻看记录，叫主管。",
-        "Somebody showed a pass that may be forged. See the list; call the supervisor.",
+        "有人出示疑似假证，叫主管。",
+        "A pass that may be forged was shown. Call the supervisor.",
     ),
     "revoked": (
-        "有人出示了已停用的证。翻看记录，认一认人。",
-        "Somebody showed a pass that has ended. See the list.",
+        "有人出示已停用的证，看记录。",
+        "A pass that has ended was shown. See the list.",
     ),
     "lockdown": ("封闭中：一律不放行。", "Lockdown: nobody is let through."),
     "held_open": (
@@ -1003,7 +1003,7 @@ NO_PASS: dict[str, Public] = {
 """Beside the lane that is ready, for people with nothing to show."""
 
 SCREEN: dict[str, Pair] = {
-    "label": ("{label}，{line}", "{line}"),
+    "label": ("{label}，{line}", "{line}, {label}"),
     "guided": ("提醒：{headline}。{line}", "{headline}. {line}"),
     "neighbour": ("{line}，或走{neighbour}", "{line}, or {neighbour}"),
     "stale": ("名单是{age}前的，照常验证", "List of {age} ago, still deciding"),

@@ -115,7 +115,7 @@ def test_a_pass_that_waits_to_be_collected_has_a_counter_and_no_cross() -> None:
 
 def test_whom_the_lane_lets_in_may_see_their_masked_name_and_nobody_else_does() -> None:
     label = {"shown_label": "张*"}
-    assert looks(result("grant", "ok") | label).line == ("张*，谢谢配合", "Thank you")
+    assert looks(result("grant", "ok") | label).line == ("张*，谢谢配合", "Thank you, 张*")
     for outcome in ("refer", "deny"):
         assert "张" not in looks(result(outcome, "revoked") | label).line[0]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -56,6 +57,8 @@ class Screens:
         self._known: GateState | None = None
         self._answers = False
         self._ask_at = -1.0
+        self.life = secrets.token_hex(4)
+        self._order = 0
         self.heard = 0
         """Grows with each answer of the core while a screen listens."""
         self.places = StreamPlaces()
@@ -76,12 +79,13 @@ class Screens:
             self._known, self._answers = self._core.state_for_screens(), True
         except ChannelError:
             self._answers = False
+        self._order += 1
         self._ask_at = self._monotonic() + (FRESH_S if self._answers else RETRY_S)
 
-    def heard_last(self) -> tuple[GateState | None, bool]:
-        """As :meth:`state`, without a question to the core."""
+    def heard_last(self) -> tuple[GateState | None, bool, int]:
+        """As :meth:`state`, without a question to the core, and the place of that answer in the order of all."""
         with self._lock:
-            return self._known, self._answers
+            return self._known, self._answers, self._order
 
     def wait(self, heard: int, seconds: float) -> None:
         """Until the core has said more than at ``heard``, or the time is up."""
@@ -127,6 +131,7 @@ class Screens:
     def _hear(self, state: GateState | None) -> None:
         with self._lock:
             self._known, self._answers = state or self._known, state is not None
+            self._order += 1
         with self._news:
             self.heard += 1
             self._news.notify_all()
@@ -186,9 +191,9 @@ def voice(name: str) -> Answer:
 @routes.get("/screen/<lane>/now")
 def now(lane: str) -> Answer:
     """The face as finished HTML; 503 while the core does not answer."""
-    state, answers = _looked(lane)
-    told = _telling(lane)
-    return as_json(told.face(state, answers), 200 if answers else 503)
+    _looked(lane)
+    told = _telling(lane).face(*_screens().heard_last())
+    return as_json(told, 200 if told["answers"] else 503)
 
 
 def _telling(lane: str) -> _Telling:
@@ -204,30 +209,33 @@ class _Telling:
         self._template = template
         self._lane = lane
 
-    def face(self, state: GateState | None, answers: bool) -> dict[str, Any]:
+    def face(self, state: GateState | None, answers: bool, order: int) -> dict[str, Any]:
         knows = state is not None and state.clock != "untrusted"
         volume = self._sounds.volume_at(views.local(state.now_ms, state) if state and knows else None)
         face, lost = (self._template.render(face=face, volume=volume) for face in _faces(state, answers, self._lane))
-        return {"face": face, "lost": lost, **self.beat(answers)}
+        return {"face": face, "lost": lost, **self.beat(answers, order)}
 
-    def beat(self, answers: bool) -> dict[str, Any]:
-        """``at`` is when it is said, by this device's clock: a page sees by it that a stream is held up somewhere."""
-        return {"page": self._screens.version, "answers": answers, "at": doors.clock_ms()}
+    def beat(self, answers: bool, order: int) -> dict[str, Any]:
+        """``at`` is when it is said, by this device's clock: a page sees by it that a stream is held up somewhere. Of
+        two sayings of one ``life`` the one with the higher ``order`` counts, whichever came last."""
+        screens = self._screens
+        said = {"page": screens.version, "answers": answers, "at": doors.clock_ms()}
+        return said | {"life": screens.life, "order": order}
 
     def events(self) -> Iterator[str]:
         screens, shown, beat_at = self._screens, "", 0.0
         yield "retry: 1000\n\n"
         with screens.listening():
             while True:
-                heard, (state, answers) = screens.heard, screens.heard_last()
-                told = self.face(state, answers)
+                heard, (state, answers, order) = screens.heard, screens.heard_last()
+                told = self.face(state, answers, order)
                 showing = f"{answers}{told['face']}{told['lost']}"
                 if showing != shown:
                     shown, beat_at = showing, time.monotonic() + BEAT_S
                     yield event("face", told)
                 elif time.monotonic() >= beat_at:
                     beat_at = time.monotonic() + BEAT_S
-                    yield event("beat", self.beat(answers))
+                    yield event("beat", self.beat(answers, order))
                 screens.wait(heard, BEAT_S / 2)
 
 

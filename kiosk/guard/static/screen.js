@@ -19,7 +19,9 @@ let streamed = -STREAM_MS;
 let asked = -COMPARE_MS;
 let asking = false;
 let doubted = false;
-let newest = 0;
+let newest = -1;
+let life = "";
+let compared = false;
 let ahead = 0;
 window.postTicks = 0;
 
@@ -44,7 +46,11 @@ function fit() {
   }
 }
 
+// Stream and answers may overtake each other: what the gate said before counts for nothing after.
 function take(told) {
+  if (told.life === life && told.order < newest) return;
+  life = told.life;
+  newest = told.order;
   if (told.lost) lost = told.lost;
   if (!told.answers) return;
   heard = performance.now();
@@ -65,18 +71,17 @@ function ask() {
     try { told = JSON.parse(request.responseText); } catch (err) { told = {}; }
     if (!told.at) return;
     doubted = false;
-    newest = told.at;
+    compared = true;
     ahead = told.at - performance.now();
     take(told);
   };
   request.send();
 }
 
-// A stream may be held up on its way: what it says late, or after something newer, counts for nothing, and we ask.
+// A stream may be held up on its way: what it says late counts for nothing, and we ask.
 function hear(event) {
   const told = JSON.parse(event.data);
-  if (!newest || told.at < newest || performance.now() + ahead - told.at > LATE_MS) { doubted = true; return; }
-  newest = told.at;
+  if (!compared || performance.now() + ahead - told.at > LATE_MS) { doubted = true; return; }
   streamed = performance.now();
   take(told);
 }

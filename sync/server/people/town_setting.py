@@ -13,8 +13,9 @@ from sync.server.centre import audit, tables
 from sync.server.centre.errors import CentreError
 from sync.server.centre.places import all_compounds
 from sync.server.centre.writing import Centre
-from sync.server.passes.lane_screen import PUBLIC_URL, publish_form
+from sync.server.passes import lane_screen
 
+PUBLIC_URL = lane_screen.PUBLIC_URL
 MEASURE_END = "measure_end"
 DWELLING_MOST_PEOPLE = "dwelling_most_people"
 USUAL_MOST_PEOPLE = 8
@@ -55,7 +56,7 @@ def put_public_url(centre: Centre, words: str, by: str) -> None:
         with centre.store.read() as conn:
             found = [compound.compound_id for compound in all_compounds(conn) if not compound.restored_ms]
         for compound_id in found:
-            publish_form(centre, compound_id, by)
+            lane_screen.publish_form(centre, compound_id, by)
 
 
 def put_most_people(centre: Centre, words: str, by: str) -> None:
