@@ -767,6 +767,7 @@ WORDS: dict[str, Pair] = {
     "admit": ("登记并放行", "Register, open"),
     "admit_again": ("再放行", "let in"),
     "registered_before": ("已登记，还没到期", "Registered, still good"),
+    "registered_by": ("{name}登记", "by {name}"),
     "good_until": ("到{time}，{name}登记", "until {time}, by {name}"),
     "found_none": ("没有查到。看看有没有输错。", "Nothing found. Check what you typed."),
     "found_more": ("太多了，请输完整。", "Too many: enter it in full."),

@@ -402,26 +402,37 @@ def test_override_explain_hold_look_up_and_present_do_what_they_say(core: Here) 
 
 
 def test_a_household_without_a_pass_is_let_in_once_for_each_tap_and_only_by_a_guard(core: Here) -> None:
-    tap = verbs.Admission(core.token(), "entry", "7-1-101", 2, unlisted=True, act="m1")
-    first = core.guard(verbs.ADMIT, tap)
-    assert core.guard(verbs.ADMIT, tap) == first and core.bench.parts["entry"].rises == 1
-    late = replace(tap, act="m2", until=time.monotonic() - 1)
-    assert refusal(lambda: core.guard(verbs.ADMIT, late)) == "too_late"
-    assert refusal(lambda: core.guard(verbs.ADMIT, replace(tap, token="", act="m3"))) == "not_signed_in"
+    token = core.token()
+
+    def tap(act: str, left_s: float = 20.0, token: str = token) -> verbs.LiveLine:
+        until = time.monotonic() + left_s
+        asked = verbs.Admission(token, "entry", "7-1-101", 2, unlisted=True, act=act, until=until)
+        line: verbs.LiveLine = core.guard(verbs.ADMIT, asked)
+        return line
+
+    assert tap("m1") == tap("m1") and core.bench.parts["entry"].rises == 1
+    assert refusal(lambda: tap("m2", -1)) == "too_late"
+    assert refusal(lambda: tap("m3", token="")) == "not_signed_in"
     assert refusal(lambda: core.guard(verbs.LASTING, verbs.Token(""))) == "not_signed_in"
-    (lasting,) = core.guard(verbs.LASTING, verbs.Token(tap.token)).entries
+    (lasting,) = core.guard(verbs.LASTING, verbs.Token(token)).entries
     assert (lasting.dwelling, lasting.people, lasting.by) == ("7-1-101", 2, "Lin")
     assert [(event.by, event.count) for event in core.bench.events("provisional")] == [("Lin", 2)]
 
 
 def test_a_family_is_let_in_once_for_each_tap_and_only_by_a_guard(core: Here) -> None:
-    tap = verbs.Followers(core.token(), "entry", core.present().happening, 2, act="m1")
-    first = core.guard(verbs.FOLLOW, tap)
-    assert core.guard(verbs.FOLLOW, tap) == first
-    late = replace(tap, act="m2", until=time.monotonic() - 1)
-    assert refusal(lambda: core.guard(verbs.FOLLOW, late)) == "too_late"
-    assert refusal(lambda: core.guard(verbs.FOLLOW, replace(tap, act="m3", run="another"))) == "line_gone"
-    assert refusal(lambda: core.guard(verbs.FOLLOW, replace(tap, token="", act="m4"))) == "not_signed_in"
+    token, number = core.token(), core.present().happening
+
+    def tap(act: str, left_s: float = 20.0, token: str = token, run: str = "") -> verbs.LiveLine:
+        until = time.monotonic() + left_s
+        line: verbs.LiveLine = core.guard(
+            verbs.FOLLOW, verbs.Followers(token, "entry", number, 2, act=act, until=until, run=run)
+        )
+        return line
+
+    assert tap("m1") == tap("m1")
+    assert refusal(lambda: tap("m2", -1)) == "too_late"
+    assert refusal(lambda: tap("m3", run="another")) == "line_gone"
+    assert refusal(lambda: tap("m4", token="")) == "not_signed_in"
     assert [event.by for event in core.bench.events("family")] == ["Lin", "Lin"]
 
 

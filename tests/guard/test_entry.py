@@ -58,6 +58,13 @@ def test_a_household_that_was_registered_is_let_in_again_with_one_button(stage: 
     assert (stage.last(verbs.Admission).dwelling, stage.last(verbs.Admission).people) == ("3-1-502", 3)
 
 
+def test_a_gate_that_does_not_know_the_time_says_no_end(stage: Stage, guard: Guard) -> None:
+    register(guard)
+    stage.state.clock = "untrusted"
+    again = re.search(r'<section class="again".*?</section>', guard.page("/no-pass"), re.S)
+    assert again and "王建国登记" in again.group() and ":" not in re.sub("<.*?>", "", again.group())
+
+
 def test_of_many_households_the_page_offers_the_latest_four(stage: Stage, guard: Guard) -> None:
     for room in range(1, 7):
         register(guard, f"1-1-{room}", unlisted="1")

@@ -45,11 +45,13 @@ def page() -> Answer:
 
 def _row(entry: verbs.ProvisionalEntry, state: GateState) -> EntryRow:
     until = views.local(entry.until_ms, state).strftime("%m-%d %H:%M")
+    known = state.clock != "untrusted"
+    registered = "good_until" if known else "registered_by"
     return EntryRow(
         dwelling=entry.dwelling,
         people=entry.people,
         count=words.word(g.language, "people", n=entry.people),
-        until=words.word(g.language, "good_until", time=until, name=entry.by),
+        until=words.word(g.language, registered, time=until, name=entry.by),
     )
 
 
