@@ -91,6 +91,7 @@ class CoreLoop:
         self._report = GateReport(
             config, anchor, live.run, gate, acts, journal, mirror, clock, kept, self._peers, self._cautions
         )
+        self._report.attended = post.anybody
         self.jobs = Jobs()
         gate.late = self.jobs.late
         self._guards = GuardVerbs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from hardware.vitals import Vitals
 from kiosk import verbs
@@ -50,6 +50,8 @@ class GateReport:
         self._cautions = cautions
         self.board: tuple[Vitals, set[BoardFault]] = Vitals(), set()
         """How the board is, and what is wrong with it: the loop says."""
+        self.attended: Callable[[], bool] = lambda: False
+        """Whether a guard is signed in: the loop says."""
 
     def state(self) -> verbs.GateState:
         """Everything the guards' page and ``check`` want to know. On the loop only."""
@@ -82,6 +84,7 @@ class GateReport:
             cautions=list(self._cautions.told),
             unexplained=len(self._acts.unexplained),
             overspent=[verbs.Overspent(one.event, one.by, one.lane, one.at_ms) for one in self._kept.now.overspent],
+            attended=self.attended(),
             on_duty=[shift.name for shift in self._kept.now.shifts],
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],
@@ -177,6 +180,7 @@ class GateReport:
             reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
             reader_blames=sum(restart.lane == name for restart in restarts),
             simulated=[part for part in self._config.simulated_parts() if part.endswith(f" {name}")],
+            called=self._gate.called(name),
             shown_outcome=run.told.outcome,
             shown_reason=run.told.reason,
             shown_until_ms=run.told.until_ms,

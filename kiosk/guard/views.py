@@ -54,6 +54,8 @@ class StreamLine:
     badges: list[Badge]
     wants_reason: int
     selectable: bool
+    missed: bool = False
+    """They waited for a guard, and nobody answered."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class Bar:
     reader: list[str]
     """That the reader is down or began anew, and what to do."""
     cautions: list[str] = field(default_factory=list)
+    rings: bool = False
+    """Somebody called, and nobody has answered: it rings."""
     overspent: list[str] = field(default_factory=list)
     """Who overrode beyond the budget, for a supervisor; ``overspent_event`` is the newest of it."""
     overspent_event: str = ""
@@ -196,6 +200,7 @@ def line(language: str, entry: Entry, board: Board, state: GateState | None) -> 
         badges=[_badge(language, follower) for follower in entry.followers],
         wants_reason=wanting[-1] if wanting else 0,
         selectable=decision,
+        missed=any(follower.reason == "unanswered" for follower in entry.followers),
     )
 
 
@@ -226,6 +231,8 @@ def _badge(language: str, happening: LiveLine) -> Badge:
     if happening.kind == "annulled":
         text = code(language, words.KINDS, "annulled")
         return Badge("plain", MARKS["plain"], word(language, "by", outcome=text, name=happening.by))
+    if happening.kind == "call" and happening.by:
+        return Badge("ok", MARKS["ok"], word(language, "call_answered", name=happening.by))
     tone = "plain" if happening.kind == "passage" else TONES.get(happening.outcome, "plain")
     if happening.reason == "unanswered":
         opened = happening.outcome == "grant"
@@ -382,6 +389,7 @@ def bar(language: str, state: GateState | None, waiting: bool, supervisor: bool 
         waiting=waiting,
         reader=reader_notes(language, state),
         cautions=_caution_sentences(language, state),
+        rings=any(caution.code == "call" for caution in state.cautions),
         overspent=_overspent(language, state) if supervisor else [],
         overspent_event=state.overspent[-1].event if supervisor and state.overspent else "",
         no_duty=not state.on_duty,

@@ -870,3 +870,18 @@ def test_a_guard_takes_an_act_back_over_the_sockets_and_once(core: Here) -> None
     assert len(core.bench.events("annulled")) == 1
     assert core.guard(verbs.ACTS, verbs.Token(token)).acts[0].annulled
     assert refusal(lambda: core.guard(verbs.ANNUL, verbs.Annul(token=token, event=act.event))) == "annulled_before"
+
+
+def test_a_call_is_answered_by_name_and_the_lane_reads_whether_somebody_is_there(core: Here) -> None:
+    assert not core.state().attended
+    core.bench.parts["entry"].set("call", True)
+    token = core.token()
+    state = core.state()
+    assert state.attended and state.lanes[0].called == "waiting"
+    (caution,) = [caution for caution in state.cautions if caution.code == "call"]
+    core.guard(verbs.ACKNOWLEDGE, verbs.Acknowledge(token=token, number=caution.number))
+    assert core.state().lanes[0].called == "answered"
+    told = core.guard(verbs.WATCH, verbs.Watch(token, 0, 0.0)).items[-1]
+    assert (told.kind, told.outcome, told.by) == ("call", "answered", "Lin")
+    core.guard(verbs.SIGN_OUT, verbs.Token(token))
+    assert not core.state().attended

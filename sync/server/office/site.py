@@ -15,6 +15,7 @@ from sync.server.centre.errors import CentreError
 from sync.server.centre.places import Compound
 from sync.server.centre.writing import Centre
 from sync.server.gates import boards, events, fleet, shifts, troubles
+from sync.server.gates.events import StoredEvent
 from sync.server.office import rule_form
 from sync.server.passes import compounds, passes
 from sync.server.views import Route, language, local, or_again, page_number, whole_address
@@ -133,7 +134,7 @@ class Site:
             kinds_known=_family("event"), outcomes_known=_family("outcome"),
         )  # fmt: skip
 
-    def _lines(self, compound: Compound, found: list[events.StoredEvent]) -> list[EventRow]:
+    def _lines(self, compound: Compound, found: list[StoredEvent]) -> list[EventRow]:
         """In words, and what was taken back as such."""
         since_ms = min((kept.at_ms for kept in found), default=self._centre.now_ms())
         return _lines(found, shifts.annulled(self._centre, compound.compound_id, since_ms))
@@ -198,7 +199,7 @@ def _family(family: str) -> list[str]:
     return [key.removeprefix(f"{family}.") for key in words.WORDS if key.startswith(f"{family}.")]
 
 
-def _lines(found: list[events.StoredEvent], annulled: set[str]) -> list[EventRow]:
+def _lines(found: list[StoredEvent], annulled: set[str]) -> list[EventRow]:
     """In words; an event about another one on the page is about its pass, too. ``annulled`` are ids of acts."""
     read = [(kept, _read(kept)) for kept in found]
     numbers = {event.id: kept.number for kept, event in read if kept.number and event.id}
@@ -207,12 +208,12 @@ def _lines(found: list[events.StoredEvent], annulled: set[str]) -> list[EventRow
     ]
 
 
-def _read(kept: events.StoredEvent) -> Event:
+def _read(kept: StoredEvent) -> Event:
     event = events.read_event(kept.event)
     return event if isinstance(event, Event) else Event(id="", kind=kept.kind, at_ms=kept.at_ms)
 
 
-def _line(kept: events.StoredEvent, event: Event, number: str, annulled: bool) -> EventRow:
+def _line(kept: StoredEvent, event: Event, number: str, annulled: bool) -> EventRow:
     tongue = language()
     return EventRow(
         at=local(kept.at_ms, seconds=True), gate=kept.gate, gate_name=kept.gate_name, lane=kept.lane, kind=kept.kind,
