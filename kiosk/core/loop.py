@@ -94,9 +94,10 @@ class CoreLoop:
         self._report.attended = post.anybody
         self.jobs = Jobs()
         gate.late = self.jobs.late
+        self._roster = DutyRoster(book, journal, clock, kept)
         self._guards = GuardVerbs(
             self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions,
-            DutyRoster(book, journal, clock, kept), Correctable(journal, mirror, clock),
+            self._roster, Correctable(journal, mirror, clock),
         )  # fmt: skip
         self._refresh_at = 0.0
         self._rests_until = 0.0
@@ -169,6 +170,7 @@ class CoreLoop:
     def _look_at_board(self) -> None:
         now, vitals = self._monotonic(), self._vitals()
         self._board_at = now + BOARD_EVERY_S
+        self._roster.on()  # a shift that nobody ended is over by itself
         faults = self._board.judge(vitals, now)
         self._report.board = vitals, faults
         for outcome, fault in self._board_notes.step(faults, now):

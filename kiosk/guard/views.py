@@ -114,7 +114,7 @@ class Bar:
     """Who overrode beyond the budget, for a supervisor; ``overspent_event`` is the newest of it."""
     overspent_event: str = ""
     no_duty: bool = False
-    """Nobody's shift is on."""
+    """A guard is signed in who has not begun a shift."""
     caution: int = 0
     """The newest of them: acknowledging it acknowledges what this page has shown, and nothing later."""
 
@@ -367,12 +367,13 @@ def _notes(language: str, happening: LiveLine, state: GateState | None) -> list[
     return [note for note in notes if note]
 
 
-def bar(language: str, state: GateState | None, waiting: bool, supervisor: bool = False) -> Bar:
-    """The state bar; ``state`` None means that the core does not answer. A ``supervisor`` reads more."""
+def bar(language: str, state: GateState | None, waiting: bool, session: Session | None = None) -> Bar:
+    """The state bar; ``state`` None means that the core does not answer. A supervisor's ``session`` reads more."""
     if state is None:
         sentence = word(language, "offline")
         return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", "", False, [])
     stands = standing(state)
+    supervisor = session is not None and session.role == "supervisor"
     tone = stands[0].tone if stands else "ok"
     asking = [lane.name for lane in state.lanes if lane.held_before_restart]
     return Bar(
@@ -392,7 +393,7 @@ def bar(language: str, state: GateState | None, waiting: bool, supervisor: bool 
         rings=any(caution.code == "call" for caution in state.cautions),
         overspent=_overspent(language, state) if supervisor else [],
         overspent_event=state.overspent[-1].event if supervisor and state.overspent else "",
-        no_duty=not state.on_duty,
+        no_duty=session is not None and session.role == "guard" and session.name not in state.on_duty,
         caution=state.cautions[-1].number if state.cautions else 0,
     )
 

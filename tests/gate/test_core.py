@@ -32,10 +32,11 @@ from kiosk.config import Config, parse
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.journal import Journal
-from kiosk.core.loop import CoreLoop
+from kiosk.core.loop import BOARD_EVERY_S, CoreLoop
 from kiosk.guard.views import details
 from kiosk.service import Service
 from sync.protocol import Acknowledged, EventsAfter, SyncState, WithdrawalBody
+from sync.shifts import LONGEST_SHIFT_S
 from tests.fixtures.gate_parts import (
     ANCHOR,
     BOX,
@@ -885,3 +886,11 @@ def test_a_call_is_answered_by_name_and_the_lane_reads_whether_somebody_is_there
     assert (told.kind, told.outcome, told.by) == ("call", "answered", "Lin")
     core.guard(verbs.SIGN_OUT, verbs.Token(token))
     assert not core.state().attended
+
+
+def test_a_shift_that_nobody_ended_is_over_by_itself_and_no_longer_on_the_page(core: Here) -> None:
+    core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=core.token()))
+    core.bench.time.go(LONGEST_SHIFT_S + 1)
+    core.now += BOARD_EVERY_S + 1
+    assert until(lambda: core.state().on_duty == [])
+    assert [event.by for event in core.bench.events("shift")] == ["Lin", ""]

@@ -38,7 +38,8 @@ WHOLE = ShiftSheet(
 )  # fmt: skip
 
 
-def test_nobody_on_duty_is_said_in_the_bar_until_somebody_begins(stage: Stage, guard: Guard) -> None:
+def test_a_guard_is_asked_in_the_bar_to_begin_and_a_supervisor_is_not(stage: Stage, app: Flask, guard: Guard) -> None:
+    assert 'href="/shift">接班<' not in Guard(app, "李主管", "1357").page()
     assert 'href="/shift">接班<' in guard.page()
     answer = guard.post("/shift/begin")
     assert (answer.status_code, answer.location) == (303, "/")
