@@ -495,6 +495,8 @@ class LaneState(msgspec.Struct, kw_only=True):
     ``reader_blames`` of them because of what was before this lane's camera."""
     reader_restarted_ms: int = 0
     reader_blames: int = 0
+    called: str = ""
+    """``waiting``: the call button was pressed and no guard has answered; ``answered``: one just did."""
     simulated: list[str] = []
     shown_outcome: str = ""  # grant, refer, deny; empty: no result is being shown
     shown_reason: str = ""
@@ -572,6 +574,8 @@ class GateState(msgspec.Struct, kw_only=True):
     unexplained: int = 0
     overspent: list[Overspent] = []
     """Oldest first, the latest twenty: for supervisors."""
+    attended: bool = True
+    """Some guard is signed in."""
     on_duty: list[str] = []
     """Names of guards whose shift is on."""
     simulated: list[str] = []

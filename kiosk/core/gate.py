@@ -25,7 +25,7 @@ from kiosk.core.journal import Journal, Saved, UseRow, Uses
 from kiosk.core.judge import Decision, Judge, Whose
 from kiosk.core.kept import Kept, Memory, with_name
 from kiosk.core.lanes import lane as lanes
-from kiosk.core.lanes.lane_run import LaneRun
+from kiosk.core.lanes.lane_run import Call, LaneRun
 from kiosk.core.lanes.repeats import Presented
 from kiosk.core.mirror import Mirror
 from kiosk.core.policy import PLEASE_SEE_GUARD, Verdict, in_public
@@ -40,6 +40,8 @@ DISK_S = 0.1
 """How long an opening waits for its decision to be on disk."""
 SLOW_DISK = "disk=slow answered_before=on_disk"
 """In the log for each answer whose record a kill or a power cut may still lose."""
+ANSWER_TOLD_S = 60.0
+"""So long the lane says that somebody comes."""
 _FORGET_EVERY_S = 3600.0
 _USES_KEPT_MS = 3 * 24 * 3_600_000
 _OF_A_START = ("clock", "camera_fault", "input_fault", "board_fault", "reader_restarted")
@@ -519,7 +521,9 @@ class Gate:
             run.arm_moved(level, now)
         elif name == "call":
             run.calls = level
-            self._note("call", lane, "on" if level else "off")
+            number = self._note("call", lane, "on" if level else "off")
+            if level and run.call.answers:  # who presses again while nobody has answered calls still
+                run.call = Call(number, answers=False)
         elif name == "tamper":
             self._note("tamper", lane, "on" if level else "off")
 
@@ -544,9 +548,24 @@ class Gate:
             event, _ = self._book.record("unasked", lane=lane, direction=direction, reason=reason, count=count)
             self._book.announce("unasked", lane=lane, reason=reason, repeats=count, event=event.id)
 
-    def _note(self, kind: Literal["fire", "call", "tamper"], lane: str, outcome: Switched) -> None:
+    def _note(self, kind: Literal["fire", "call", "tamper"], lane: str, outcome: Switched) -> int:
+        """The number of its line."""
         event, _ = self._book.record(kind, lane=lane, outcome=outcome)
-        self._book.announce(kind, lane=lane, outcome=outcome, event=event.id)
+        return self._book.announce(kind, lane=lane, outcome=outcome, event=event.id).number
+
+    def call_answered(self, lane: str, by: str) -> None:
+        """A guard goes to see who called: every page says who, and the lane that somebody comes."""
+        call = self.run(lane).call
+        if not call.answers:
+            call.answers, call.told_until = True, self._monotonic() + ANSWER_TOLD_S
+            self._book.announce("call", lane=lane, outcome="answered", about=call.line, by=by)
+
+    def called(self, lane: str) -> str:
+        """``waiting``: somebody called, and no guard has answered; ``answered``: one just did; or empty."""
+        call = self.run(lane).call
+        if not call.answers:
+            return "waiting"
+        return "answered" if self._monotonic() < call.told_until else ""
 
     def tick(self, faulty: Callable[[str], bool] = lambda lane: False) -> float:
         """Let time go on. Answers in how many seconds it is next needed, at most 0.25."""

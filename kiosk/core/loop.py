@@ -98,12 +98,14 @@ class CoreLoop:
             config, anchor, live.run, gate, book, acts, journal, mirror, clock, kept, self._peers, self._cautions,
             monotonic, versions, self._viewings,
         )  # fmt: skip
+        self._report.attended = post.anybody
         self.jobs = Jobs()
         gate.late = self.jobs.late
         self._shown = LanesShown()
+        self._roster = DutyRoster(book, journal, clock, kept)
         self._guards = GuardVerbs(
             self.jobs, gate, book, acts, live, clock, post, self._report.state, self._cautions, self._viewings,
-            DutyRoster(book, journal, clock, kept), Correctable(journal, mirror, clock), self._shown,
+            self._roster, Correctable(journal, mirror, clock), self._shown,
         )  # fmt: skip
         self._refresh_at = 0.0
         self._rests_until = 0.0
@@ -183,6 +185,7 @@ class CoreLoop:
     def _look_at_board(self) -> None:
         now, vitals = self._monotonic(), self._vitals()
         self._board_at = now + BOARD_EVERY_S
+        self._roster.on()  # a shift that nobody ended is over by itself
         faults = self._board.judge(vitals, now)
         self._report.board = vitals, faults
         for outcome, fault in self._board_notes.step(faults, now):

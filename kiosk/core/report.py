@@ -85,6 +85,8 @@ class GateReport:
         self._viewings = viewings
         self.board: tuple[Vitals, set[BoardFault]] = Vitals(), set()
         """How the board is, and what is wrong with it: the loop says."""
+        self.attended: Callable[[], bool] = lambda: False
+        """Whether a guard is signed in: the loop says."""
 
     def state(self) -> verbs.GateState:
         """Everything the guards' page and ``check`` want to know. On the loop only."""
@@ -117,6 +119,7 @@ class GateReport:
             cautions=list(self._cautions.told),
             unexplained=len(self._acts.unexplained),
             overspent=[verbs.Overspent(one.event, one.by, one.lane, one.at_ms) for one in self._kept.now.overspent],
+            attended=self.attended(),
             on_duty=[shift.name for shift in self._kept.now.shifts],
             simulated=self._config.simulated_parts(),
             neighbour_zh=vouched.neighbour[0],
@@ -260,6 +263,7 @@ class GateReport:
             reader_restarted_ms=restarts[-1].at_ms if restarts else 0,
             reader_blames=sum(restart.lane == name for restart in restarts),
             simulated=[part for part in self._config.simulated_parts() if part.endswith(f" {name}")],
+            called=self._gate.called(name),
             shown_outcome=run.told.outcome,
             shown_reason=run.told.reason,
             shown_until_ms=run.told.until_ms,

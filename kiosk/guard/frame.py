@@ -214,8 +214,7 @@ def view_asked() -> View:
 
 def bar(view: View) -> views.Bar:
     live = post().live
-    supervisor = g.session is not None and g.session.role == "supervisor"
-    return views.bar(view.language, live.state, bool(live.board.waiting(live.now_ms())), supervisor)
+    return views.bar(view.language, live.state, bool(live.board.waiting(live.now_ms())), g.get("session"))
 
 
 def lane_named(state: GateState, name: str) -> LaneState:

@@ -60,6 +60,8 @@ class StreamLine:
     badges: list[Badge]
     wants_reason: int
     selectable: bool
+    missed: bool = False
+    """They waited for a guard, and nobody answered."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,13 @@ class Bar:
     reader: list[str]
     """That the reader is down or began anew, and what to do."""
     cautions: list[str] = field(default_factory=list)
+    rings: bool = False
+    """Somebody called, and nobody has answered: it rings."""
     overspent: list[str] = field(default_factory=list)
     """Who overrode beyond the budget, for a supervisor; ``overspent_event`` is the newest of it."""
     overspent_event: str = ""
     no_duty: bool = False
-    """Nobody's shift is on."""
+    """A guard is signed in who has not begun a shift."""
     caution: int = 0
     """The newest of them: acknowledging it acknowledges what this page has shown, and nothing later."""
 
@@ -210,6 +214,7 @@ def line(language: str, entry: Entry, board: Board, state: GateState | None) -> 
         badges=[_badge(language, follower) for follower in entry.followers],
         wants_reason=wanting[-1] if wanting else 0,
         selectable=decision,
+        missed=any(follower.reason == "unanswered" for follower in entry.followers),
     )
 
 
@@ -256,6 +261,8 @@ def _badge(language: str, happening: LiveLine) -> Badge:
     if happening.kind == "annulled":
         text = code(language, words.KINDS, "annulled")
         return Badge("plain", MARKS["plain"], word(language, "by", outcome=text, name=happening.by))
+    if happening.kind == "call" and happening.by:
+        return Badge("ok", MARKS["ok"], word(language, "call_answered", name=happening.by))
     tone = "plain" if happening.kind == "passage" else TONES.get(happening.outcome, "plain")
     if happening.reason == "unanswered":
         opened = happening.outcome == "grant"
@@ -411,12 +418,13 @@ def _notes(language: str, happening: LiveLine, state: GateState | None) -> list[
     return [note for note in notes if note]
 
 
-def bar(language: str, state: GateState | None, waiting: bool, supervisor: bool = False) -> Bar:
-    """The state bar; ``state`` None means that the core does not answer. A ``supervisor`` reads more."""
+def bar(language: str, state: GateState | None, waiting: bool, session: Session | None = None) -> Bar:
+    """The state bar; ``state`` None means that the core does not answer. A supervisor's ``session`` reads more."""
     if state is None:
         sentence = word(language, "offline")
         return Bar("fault", MARKS["fault"], sentence, "", "", "", "", False, "", "", False, [])
     stands = standing(state)
+    supervisor = session is not None and session.role == "supervisor"
     tone = stands[0].tone if stands else "ok"
     asking = [lane.name for lane in state.lanes if lane.held_before_restart]
     return Bar(
@@ -433,9 +441,10 @@ def bar(language: str, state: GateState | None, waiting: bool, supervisor: bool 
         waiting=waiting,
         reader=reader_notes(language, state),
         cautions=_caution_sentences(language, state),
+        rings=any(caution.code == "call" for caution in state.cautions),
         overspent=_overspent(language, state) if supervisor else [],
         overspent_event=state.overspent[-1].event if supervisor and state.overspent else "",
-        no_duty=not state.on_duty,
+        no_duty=session is not None and session.role == "guard" and session.name not in state.on_duty,
         caution=state.cautions[-1].number if state.cautions else 0,
     )
 

@@ -244,6 +244,7 @@ OUTCOMES: dict[str, Pair] = {
     "grant": ("放行", "Let through"),
     "refer": ("请核对", "Check"),
     "deny": ("不放行", "Refused"),
+    "answered": ("有人应答", "answered"),
     "passed": ("已通过", "passed"),
     "not_passed": ("没有通过", "did not pass"),
     "no_sensor": ("已开门", "opened"),
@@ -702,6 +703,15 @@ WORDS: dict[str, Pair] = {
     "caution": ("{time} 起：{sentence}", "Since {time}: {sentence}"),
     "caution_at": ("{time}：{sentence}", "{time}: {sentence}"),
     "times": ("（{n} 次）", " ({n} times)"),
+    "alert_waits": ("有人等", "Waiting"),
+    "alert_call": ("呼叫", "Call"),
+    "alert_fault": ("警示", "Alarm"),
+    "alert_missed": (
+        "这一页睡着时，{n} 个请核对没人答复。点一下收起。",
+        "While this page slept, {n} waited and nobody answered. Tap to put this away.",
+    ),
+    "call_answered": ("{name}去应答了", "{name} answers"),
+    "answer_call": ("我去应答", "I answer"),
     "acknowledge": ("知道了", "Seen"),
     "simulated": ("演示 · 模拟的有：{parts}", "Demo · simulated: {parts}"),
     "and": ("、", ", "),
@@ -815,7 +825,7 @@ WORDS: dict[str, Pair] = {
     "why_dwelling": ("给哪户（可不填，只写房号）", "For which dwelling (optional, no names)"),
     "overspent": (
         "{name}改判超过本班次数：{n}次，最近{time}",
-        "{name}: {n} overrides over the shift's budget, last {time}",
+        "{name}: overrides over the shift's budget: {n}, the last at {time}",
     ),
     "why_text": ("补充（可不填）", "In your words (optional)"),
     "why_save": ("保存", "Save"),
@@ -966,6 +976,16 @@ LANE: dict[str, Public] = {
     "fault": Public(("本门暂停识别", "Reading is down here"), ("请找保安", "Please see the guard")),
 }
 """What the lane's screen says when it shows no result."""
+
+CALLED: dict[str, Public] = {
+    "waiting": Public(("已呼叫值班室", "The guard is called"), ("请稍等", "Please wait a moment")),
+    "answered": Public(("保安马上就来", "A guard is coming"), ("请在这里稍等", "Please wait here")),
+    "nobody": Public(
+        ("值班室暂时没人", "Nobody is at the post now"),
+        ("铃还在响；有急事请打电话", "It still rings; if urgent, please phone"),
+    ),
+}
+"""What the lane's screen says after a press of the call button."""
 
 HINTS: dict[str, Public] = {
     "closer": Public(("靠近一点", "A little closer"), ("把二维码移近镜头", "Move the code towards the camera")),

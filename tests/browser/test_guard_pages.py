@@ -54,7 +54,7 @@ def test_a_shift_from_signing_in_to_a_reason_given_afterwards(post: Post) -> Non
 @pytest.mark.parametrize("post", EVERY_LOOK, ids="-".join, indirect=True)
 def test_every_page_fits_the_screen_and_has_targets_for_a_thumb(post: Post) -> None:
     post.sign_in("李主管", "1357")
-    for path in ("/", "/more", "/look-up", "/present", "/details", "/time", "/explain"):
+    for path in ("/", "/more", "/look-up", "/present", "/details", "/time", "/explain", "/shift", "/shift/acts"):
         post.go(path)
         assert post.wide_as_the_screen(), path
         post.shoot("page" + (path.replace("/", "-") if path != "/" else "-post"))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.browsers.guard_browser import Post
+from tests.fixtures.browsers.guard_program import Program
 from tests.fixtures.processes.running_post import RunningPost
 
 pytestmark = pytest.mark.slow
@@ -115,3 +116,69 @@ def test_a_guard_takes_back_what_was_pressed_by_mistake(
     page.keyboard.up("Enter")
     assert serial and page.locator("h2:has-text('作废'), h2:has-text('annulled')").count() == 1
     post.context.close()
+
+
+CALLED = {"zh": ("☎ 呼叫 · 值班台", "Lin去应答了"), "en": ("☎ Call · Guard post", "Lin answers")}
+
+
+@pytest.mark.parametrize(("screen", "language"), [("phone", "zh"), ("desk", "en")])
+def test_a_call_rings_until_somebody_answers_and_both_posts_read_who(
+    browser: Any, gate: RunningPost, screen: str, language: str
+) -> None:
+    from playwright.sync_api import expect
+
+    first = sign_in(browser, gate, screen, language)
+    second = sign_in(browser, gate, "desk", language, "Zhao")
+    title, told = CALLED[language]
+    gate.device.press("entry", "call", True)
+    for post in (first, second):
+        post.page.wait_for_selector("[data-rings]")
+        expect(post.page).to_have_title(title, timeout=40_000)
+        post.page.wait_for_selector("body[data-rung]:not([data-rung='1'])")  # again, while nobody answers
+        assert "icon-call.svg" in (post.page.get_attribute("link[rel=icon]", "href") or "")
+    first.shoot("call")
+    gate.device.press("entry", "call", False)
+    first.page.click("[data-rings] button")
+    for post in (first, second):
+        post.page.wait_for_selector(f".badge:has-text('{told}')")
+        post.page.wait_for_selector("[data-rings]", state="detached")
+        assert not post.complaints
+    first.shoot("call-answered")
+    for post in (first, second):
+        post.context.close()
+
+
+def test_a_yellow_that_came_and_went_while_the_page_slept_is_told_on_waking(browser: Any, gate: RunningPost) -> None:
+    post = sign_in(browser, gate, "phone", "zh")
+    page = post.page
+    page.evaluate("Object.defineProperty(document, 'hidden', {configurable: true, get: () => true})")
+    serial = gate.show()
+    page.wait_for_selector(f".line[data-missed]:has-text('{serial}-1-101')")  # 8 s, and nobody answered
+    assert page.locator("#missed").is_hidden()
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_selector("#missed:visible:has-text('1 个请核对没人答复')")
+    post.shoot("missed")
+    page.click("#missed")
+    page.wait_for_selector("#missed", state="hidden")
+    assert not post.complaints
+    post.context.close()
+
+
+@pytest.mark.parametrize(
+    ("screen", "language", "told"),
+    [("phone", "zh", "王建国改判超过本班次数：1次"), ("desk", "en", "王建国: overrides over the shift's budget: 1")],
+)
+def test_an_override_beyond_the_budget_stands_in_the_supervisors_bar_until_seen(
+    browser: Any, program: Program, screen: str, language: str, told: str
+) -> None:
+    supervisor = Post(browser, program, screen, language)
+    supervisor.page.set_default_timeout(40_000)
+    supervisor.sign_in("李主管", "1357")
+    program.say("overspent o1")
+    bar = supervisor.page.locator("#bar form[action='/heed']")
+    bar.locator(f'strong:has-text("{told}")').wait_for()
+    supervisor.shoot("overspent")
+    bar.locator("button").click()
+    bar.wait_for(state="detached")
+    assert not supervisor.complaints
+    supervisor.context.close()

@@ -32,10 +32,11 @@ from kiosk.config import Config, parse
 from kiosk.core.guards.live import LiveList
 from kiosk.core.guards.post import GuardSessions
 from kiosk.core.journal import Journal
-from kiosk.core.loop import CoreLoop
+from kiosk.core.loop import BOARD_EVERY_S, CoreLoop
 from kiosk.guard.technician.tables import details
 from kiosk.service import Service
 from sync.protocol import Acknowledged, Event, EventsAfter, SyncState, WithdrawalBody
+from sync.shifts import LONGEST_SHIFT_S
 from tests.fixtures.gate_parts import (
     ANCHOR,
     BOX,
@@ -1076,3 +1077,26 @@ def test_a_guard_takes_an_act_back_over_the_sockets_and_once(core: Here) -> None
     assert len(core.bench.events("annulled")) == 1
     assert core.guard(verbs.ACTS, verbs.Token(token)).acts[0].annulled
     assert refusal(lambda: core.guard(verbs.ANNUL, verbs.Annul(token=token, event=act.event))) == "annulled_before"
+
+
+def test_a_call_is_answered_by_name_and_the_lane_reads_whether_somebody_is_there(core: Here) -> None:
+    assert not core.state().attended
+    core.bench.parts["entry"].set("call", True)
+    token = core.token()
+    state = core.state()
+    assert state.attended and state.lanes[0].called == "waiting"
+    (caution,) = [caution for caution in state.cautions if caution.code == "call"]
+    core.guard(verbs.ACKNOWLEDGE, verbs.Acknowledge(token=token, number=caution.number))
+    assert core.state().lanes[0].called == "answered"
+    told = core.guard(verbs.WATCH, verbs.Watch(token, 0, 0.0)).items[-1]
+    assert (told.kind, told.outcome, told.by) == ("call", "answered", "Lin")
+    core.guard(verbs.SIGN_OUT, verbs.Token(token))
+    assert not core.state().attended
+
+
+def test_a_shift_that_nobody_ended_is_over_by_itself_and_no_longer_on_the_page(core: Here) -> None:
+    core.guard(verbs.BEGIN_SHIFT, verbs.BeginShift(token=core.token()))
+    core.bench.time.go(LONGEST_SHIFT_S + 1)
+    core.now += BOARD_EVERY_S + 1
+    assert until(lambda: core.state().on_duty == [])
+    assert [event.by for event in core.bench.events("shift")] == ["Lin", ""]

@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 
 from kiosk import verbs
+from kiosk.guard.lane.faces import face
 from sync.shifts import SheetLine, ShiftSheet
-from tests.fixtures.browsers.guard_stage import NOW_MS, Stage
+from tests.fixtures.browsers.guard_stage import NOW_MS, Stage, gate_state, lane_state
 from tests.fixtures.guard import Guard
 
 
@@ -37,7 +38,8 @@ WHOLE = ShiftSheet(
 )  # fmt: skip
 
 
-def test_nobody_on_duty_is_said_in_the_bar_until_somebody_begins(stage: Stage, guard: Guard) -> None:
+def test_a_guard_is_asked_in_the_bar_to_begin_and_a_supervisor_is_not(stage: Stage, app: Flask, guard: Guard) -> None:
+    assert 'href="/shift">接班<' not in Guard(app, "李主管", "1357").page()
     assert 'href="/shift">接班<' in guard.page()
     answer = guard.post("/shift/begin")
     assert (answer.status_code, answer.location) == (303, "/")
@@ -142,3 +144,32 @@ def test_the_reasons_offered_fit_what_was_done(stage: Stage, guard: Guard) -> No
         assert there in sheet and not_there not in sheet and "其他" in sheet
     guard.post("/explain", happening=1, reason="delivery", dwelling="3-2-501")
     assert stage.last(verbs.Explain).dwelling == "3-2-501"
+
+
+def test_a_call_rings_on_every_page_until_a_guard_answers_and_then_says_who(stage: Stage, guard: Guard) -> None:
+    call = stage.happen("call", outcome="on")
+    stage.state.cautions = [verbs.Caution(number=1, code="call", lane="in", since_ms=NOW_MS)]
+    for path in ("/", "/shift", "/more"):
+        page = guard.page(path)
+        assert "data-rings" in page and "我去应答" in page
+    guard.post("/acknowledge", number=1)
+    stage.happen("call", outcome="answered", about=call.number, by="王建国")
+    assert "data-rings" not in guard.page() and "王建国去应答了" in guard.page()
+
+
+@pytest.mark.parametrize(
+    ("called", "attended", "told"),
+    [("waiting", True, "已呼叫值班室"), ("waiting", False, "值班室暂时没人"), ("answered", True, "保安马上就来"),
+     ("", True, "请出示出入证")],
+)  # fmt: skip
+def test_the_lane_says_what_became_of_a_call_and_never_who_comes(called: str, attended: bool, told: str) -> None:
+    state = gate_state(attended=attended)
+    assert face(state, lane_state(called=called)).headline[0] == told
+    assert len(told) <= 12
+
+
+def test_a_yellow_that_nobody_answered_is_marked_for_the_page_that_slept(stage: Stage, guard: Guard) -> None:
+    yellow = stage.happen(outcome="refer", reason="passback", label="李*")
+    assert 'data-missed="1"' not in guard.page()
+    stage.happen("ruling", outcome="deny", reason="unanswered", about=yellow.number)
+    assert f'data-missed="{yellow.number}"' in guard.page()

@@ -150,6 +150,12 @@ class GuardSessions:
             raise Refused("not_signed_in")
         return Session(token=token, name=account.name, role=account.role, ends_in_s=int(held.ends - now))
 
+    def anybody(self) -> bool:
+        """Whether somebody is signed in."""
+        now, accounts = self._monotonic(), self._accounts()
+        with self._lock:
+            return any(held.ends > now and held.name in accounts for held in self._sessions.values())
+
     def supervisor(self, token: str) -> Session:
         """As :meth:`who`, for what only a supervisor may do. Raises Refused ``not_allowed``."""
         session = self.who(token)

@@ -141,6 +141,8 @@ class GuardVerbs:
         def acknowledge() -> verbs.LiveLine:
             for seen in self._cautions.acknowledge(asked.number):
                 self._book.record("acknowledged", lane=seen.lane, by=by, why=seen.code)
+                if seen.code == "call":
+                    self._gate.call_answered(seen.lane, by)
             return _NO_LINE
 
         self._jobs.ask(lambda: self._once.carry_out(asked, acknowledge), asked.at)

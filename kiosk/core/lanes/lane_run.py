@@ -40,6 +40,15 @@ class Told(msgspec.Struct, frozen=True):
 NOTHING = Told()
 
 
+class Call(msgspec.Struct):
+    """The last press of the call button: its ``line`` in the live list, and whether somebody ``answers``; an answer is
+    told to the lane until then (``told_until``)."""
+
+    line: int = 0
+    answers: bool = True
+    told_until: float = -math.inf
+
+
 class LaneRun:
     """One lane: its parts, driven by the pure state machine."""
 
@@ -60,6 +69,7 @@ class LaneRun:
         """How often the relay was asked to open."""
         self.calls = False
         """The call button is pressed."""
+        self.call = Call()
         self._asked_at = -math.inf
         self._dropped_at = -math.inf
         self._told = NOTHING

@@ -60,6 +60,9 @@ def face(state: GateState, lane: LaneState) -> Face:
         return lost(state, lane)
     if lane.lockdown:
         return _face(state, lane, "closed", _with_neighbour(words.LANE["closed"], state))
+    if lane.called:
+        word = lane.called if lane.called == "answered" or state.attended else "nobody"
+        return _face(state, lane, "ready", words.CALLED.get(word, words.LANE["ready"]))
     if lane.hint in words.HINTS:
         return replace(_face(state, lane, "ready", words.HINTS[lane.hint]), sign=HINT + lane.hint)
     return _with_form(_face(state, lane, "ready", words.LANE["ready"]), state)

@@ -192,7 +192,7 @@ def voice(name: str) -> Answer:
 def now(lane: str) -> Answer:
     """The face as finished HTML; 503 while the core does not answer."""
     _looked(lane)
-    told = _telling(lane).face(*_screens().heard_last())
+    told = _telling(lane).face(*screens().heard_last())
     return as_json(told, 200 if told["answers"] else 503)
 
 

@@ -17,6 +17,10 @@ ON_THE_CARD: tuple[tuple[str, str], ...] = (
     ),
     ("哪些证要保安留意、看什么（不写原因）", "which passes are marked, and what guards look for, not why"),
     ("最近30天的通行记录：哪张证、何时、走哪个通道", "30 days of passages: which pass, when, by which lane"),
+    (
+        "保安交接班的留言，和改判时写的房号",
+        "guards' notes for the next shift, and dwellings that they gave with a reason",
+    ),
     ("保安的姓名和职责，和能试出PIN的校验值", "guards' names and roles, and verifiers from which PINs can be guessed"),
     ("设备的令牌和密钥，手机码的密钥", "the device's token and keys, and the code key of phone passes"),
     (

@@ -209,12 +209,12 @@ def _lines(found: list[StoredEvent], annulled: set[str]) -> list[EventRow]:
     ]
 
 
-def _read(kept: events.StoredEvent) -> Event:
+def _read(kept: StoredEvent) -> Event:
     event = events.read_event(kept.event)
     return event if isinstance(event, Event) else Event(id="", kind=kept.kind, at_ms=kept.at_ms)
 
 
-def _line(kept: events.StoredEvent, event: Event, number: str, annulled: bool) -> EventRow:
+def _line(kept: StoredEvent, event: Event, number: str, annulled: bool) -> EventRow:
     tongue = language()
     return EventRow(
         at=local(kept.at_ms, seconds=True), gate=kept.gate, gate_name=kept.gate_name, lane=kept.lane, kind=kept.kind,
