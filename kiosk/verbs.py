@@ -482,6 +482,7 @@ class LaneState(msgspec.Struct, kw_only=True):
     arm_open: bool | None = None
     pins_why: str = ""
     """What is wrong with relay, lights or inputs, for a technician: a pin that is taken, an output that fails."""
+    has_camera: bool = True
     camera_ok: bool = False
     camera_why: str = ""
     camera_fault: str = ""
@@ -613,8 +614,6 @@ class LaneFigures(msgspec.Struct, kw_only=True):
     relay_pulses: int = 0
     """How often the relay was asked to open since the core began."""
     reader: ReaderFigures | None = None
-    camera: bool = False
-    """The lane has one."""
     viewed_s: float = 0.0
     """For how long a technician still looks through the camera."""
 

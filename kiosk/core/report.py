@@ -156,7 +156,6 @@ class GateReport:
                     name=name,
                     relay_pulses=run.pulses,
                     reader=self._peers.figures(name),
-                    camera=self._has_camera(name),
                     viewed_s=self._viewings.left_s(name),
                 )
                 for name, run in gate.lanes.items()
@@ -252,6 +251,7 @@ class GateReport:
             fire=run.state.fire,
             arm_open=run.levels.get("arm_open"),
             pins_why=run.pins_why,
+            has_camera=self._has_camera(name),
             camera_ok=camera.ok,
             camera_why=camera.why,
             camera_fault=self._camera_fault(name),

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kiosk.guard import limits, words
 from kiosk.guard.board import Board, Entry
-from kiosk.guard.standing import SHOWN, Standing, place, standing
+from kiosk.guard.standing import SHOWN, Standing, faults, notes, place, standing
 from kiosk.guard.words import code, say, word
 from kiosk.restarts import SEVERAL
 from kiosk.verbs import FoundPass, GateState, LaneState, LiveLine, Session
@@ -522,10 +522,6 @@ def _camera_notes(language: str, state: GateState) -> list[str]:
     return notes
 
 
-def _name(fault: str) -> str:
-    return fault.partition(":")[0]
-
-
 def list_age(language: str, state: GateState) -> str:
     if state.list_state == "none":
         return word(language, "no_list_age")
@@ -551,8 +547,13 @@ def _part(language: str, name: str, lanes: list[str], state: GateState) -> str:
 
 
 def fault_sentences(language: str, state: GateState) -> list[Badge]:
-    """Every fault, worst first, for the page that has room for them."""
-    return [Badge("fault", MARKS["fault"], code(language, words.FAULTS, _name(fault))) for fault in state.faults]
+    """Every fault that stands, worst first, for the page that has room for them."""
+    return [Badge("fault", MARKS["fault"], _standing_sentence(language, one, state)) for one in faults(state)]
+
+
+def note_sentences(language: str, state: GateState) -> list[Badge]:
+    """What else there is to know: what people do at the gate, and what is over."""
+    return [Badge("plain", MARKS["plain"], _standing_sentence(language, one, state)) for one in notes(state)]
 
 
 def found(language: str, item: FoundPass, state: GateState) -> FoundRow:

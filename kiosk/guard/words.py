@@ -882,6 +882,7 @@ WORDS: dict[str, Pair] = {
     "picture_lost": ("现在没有画面，正在重试。", "There is no picture just now; trying again."),
     "picture_over": ("两分钟到了，画面已停。", "Two minutes are over; the picture has stopped."),
     "picture_technician": ("摄像头画面只给技术员看。", "Only a technician can see the camera's picture."),
+    "no_camera": ("没有", "none"),
     "fps": ("每秒画面", "Frames a second"),
     "exposure": ("曝光 × 增益", "Exposure × gain"),
     "brightness": ("画面亮度", "Brightness"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 
@@ -38,7 +40,7 @@ def test_a_technician_who_presses_sees_what_the_camera_sees(stage: Stage, techni
 
 @pytest.mark.parametrize(("name", "pin"), [("王建国", "2468"), ("李主管", "1357")])
 def test_nobody_but_a_technician_sees_it(stage: Stage, app: Flask, name: str, pin: str) -> None:
-    stage.figures = Figures(up_s=1.0, lanes=[LaneFigures(name="in", camera=True, viewed_s=60.0)])
+    stage.figures = Figures(up_s=1.0, lanes=[LaneFigures(name="in", viewed_s=60.0)])
     guard = Guard(app, name, pin)
     page = guard.page("/details")
     assert "data-picture" not in page and "只给技术员看" in page
@@ -118,16 +120,25 @@ def test_the_details_have_what_a_technician_asks_first(stage: Stage, technician:
     assert fresh.status_code == 200 and "29.8" in fresh.text and "<html" not in fresh.text
 
 
-def test_a_lane_without_a_camera_offers_no_picture(stage: Stage, technician: Guard) -> None:
-    stage.state.lanes.append(lane_state("out"))
-    stage.figures.lanes = [LaneFigures(name="in", camera=True), LaneFigures(name="out")]
+def test_a_lane_without_a_camera_offers_no_picture_and_has_no_fault(stage: Stage, technician: Guard) -> None:
+    stage.state.lanes.append(lane_state("out", has_camera=False, camera_ok=False, camera_why="reader_silent"))
     page = technician.page("/details")
     assert 'id="camera-in"' in page and 'id="camera-out"' not in page
+    assert "reader_silent" not in page
+    told = technician.http.get("/metrics").text
+    assert 'camera_up{lane="in"} 1.0' in told and 'camera_up{lane="out"}' not in told
+
+
+def test_the_details_tell_faults_that_stand_from_what_is_over(stage: Stage, technician: Guard) -> None:
+    stage.state.faults = ["too_hot", "reader_restarted"]
+    page = technician.page("/details")
+    problems = re.findall(r'<p class="problem">(.*?)</p>', page, re.DOTALL)
+    assert len(problems) == 1 and "设备太热" in problems[0] and "识别程序重启过" in page
 
 
 def test_the_camera_that_is_looked_through_comes_first(stage: Stage, technician: Guard) -> None:
     stage.state.lanes.append(lane_state("out"))
-    stage.figures.lanes = [LaneFigures(name="in", camera=True), LaneFigures(name="out", camera=True, viewed_s=9.0)]
+    stage.figures.lanes = [LaneFigures(name="in"), LaneFigures(name="out", viewed_s=9.0)]
     page = technician.page("/details")
     assert page.index('id="camera-out"') < page.index('id="camera-in"') < page.index('id="tables"')
 

@@ -104,7 +104,8 @@ def _lanes(lanes: Sequence[LaneState]) -> Iterator[Metric]:
     def each(name: str, told: str, value: Mapping[str, float]) -> Metric:
         return _gauges(name, told, "lane", value)
 
-    yield each("camera_up", "Whether the lane's camera is well.", {lane.name: lane.camera_ok for lane in lanes})
+    well = {lane.name: lane.camera_ok for lane in lanes if lane.has_camera}
+    yield each("camera_up", "Whether the lane's camera is well.", well)
     looked = {lane.name: lane.looked for lane in lanes if lane.looked is not None}
     yield each("frames_looked_ratio", "Part of the frames that were decoded.", looked)
     restarts = {lane.name: lane.reader_restarts for lane in lanes}

@@ -65,15 +65,16 @@ def details() -> Answer:
     """Who looks at a camera finds its picture on top."""
     state = post().live.refresh_state()
     figures = _figures()
-    left = {lane.name: round(lane.viewed_s) for lane in figures.lanes if lane.camera} if figures else {}
-    cameras = sorted((lane for lane in state.lanes if lane.name in left), key=lambda lane: not left[lane.name])
+    left = {lane.name: round(lane.viewed_s) for lane in figures.lanes} if figures else {}
+    cameras = [(lane, left.get(lane.name, 0)) for lane in state.lanes if lane.has_camera]
     return render_template(
         "details.html",
         tables=_tables(state, figures),
         faults=views.fault_sentences(g.language, state),
+        notes=views.note_sentences(g.language, state),
         bar=bar(view_asked()),
         may_look=_is_technician(),
-        cameras=[(lane, left[lane.name]) for lane in cameras],
+        cameras=sorted(cameras, key=lambda camera: not camera[1]),
     )
 
 

@@ -124,10 +124,16 @@ def _exposure(reader: ReaderFigures | None) -> str:
     return f"{reader.exposure_us / 1000:.1f} ms × {reader.gain:.1f}"
 
 
+def _camera(language: str, lane: LaneState) -> str:
+    if not lane.has_camera:
+        return word(language, "no_camera")
+    return " · ".join(filter(None, [_flag(language, lane.camera_ok), lane.camera_why]))
+
+
 def _lane_details(language: str, lane: LaneState, reader: ReaderFigures | None, state: GateState) -> Rows:
     arm = {None: "unknown", True: "on", False: "off"}[lane.arm_open]
     rows = {
-        "camera": " · ".join(filter(None, [_flag(language, lane.camera_ok), lane.camera_why])),
+        "camera": _camera(language, lane),
         "fps": _DASH if reader is None else f"{reader.fps:.1f}",
         "decode_ms": f"{lane.decode_ms:.1f}",
         "looked": _DASH if lane.looked is None else f"{lane.looked:.0%}",
