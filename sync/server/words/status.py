@@ -385,8 +385,8 @@ _RECORD: Mapping[str, Pair] = {
     "status_what.uninvite": ("取消邀请", "took an invitation back"),
     "status_without_pass": ("没带证时，门口登记放行", "Let in at the gate without a pass"),
     "status_without_pass_line": (
-        "{at}，{gate}，{n}人。{until} 前，本户不带证也放行。",
-        "{at}, {gate}, {n} people. Until {until} your household is let in without passes.",
+        "{at}，{gate}，{n}人。{until} 前，本户在这个门不带证也放行。",
+        "{at}, {gate}, {n} people. Until {until} this gate lets your household in without passes.",
     ),
     "status_without_pass_not_you": (
         "不是您家的人？请马上告诉物业。",
