@@ -77,7 +77,7 @@ def test_a_caution_stays_on_every_page_until_somebody_has_seen_it(stage: Stage, 
     stage.state.cautions = [Caution(number=7, code="call", lane="in", since_ms=NOW_MS)]
     for path in ("/", "/more", "/look-up", "/details"):
         page = guard.page(path)
-        assert "14:05 起：有人按了呼叫" in page and "知道了" in page, path
+        assert "14:05 起：有人按了呼叫" in page and "我去应答" in page, path
     form = re.search(r'<form class="question caution".*?</form>', page, re.S)
     assert form
     guard.http.post("/acknowledge", data=dict(re.findall(r'name="(\w+)" value="([^"]*)"', form.group())))
