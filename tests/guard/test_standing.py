@@ -81,16 +81,21 @@ def test_a_caution_names_the_lane_it_is_about_and_none_where_it_is_about_the_gat
     assert call == f"14:05 起：东门出口 · {words.FAULTS['call'][0]}"
 
 
-def test_a_caution_stays_on_every_page_until_somebody_has_seen_it(stage: Stage, app: Any) -> None:
+@pytest.mark.parametrize(
+    ("code", "told", "button"), [("call", "有人按了呼叫", "我去应答"), ("tamper", "设备箱被打开", "知道了")]
+)
+def test_a_caution_stays_on_every_page_until_somebody_has_seen_it(
+    stage: Stage, app: Any, code: str, told: str, button: str
+) -> None:
     guard = Guard(app)
-    stage.state.cautions = [Caution(number=7, code="call", lane="in", since_ms=NOW_MS)]
+    stage.state.cautions = [Caution(number=7, code=code, lane="in", since_ms=NOW_MS)]
     for path in ("/", "/more", "/look-up", "/details"):
         page = guard.page(path)
-        assert "14:05 起：有人按了呼叫" in page and "知道了" in page, path
+        assert f"14:05 起：{told}" in page and button in page, path
     form = re.search(r'<form class="question caution".*?</form>', page, re.S)
     assert form
     guard.http.post("/acknowledge", data=dict(re.findall(r'name="(\w+)" value="([^"]*)"', form.group())))
-    assert not stage.state.cautions and "知道了" not in guard.page()
+    assert not stage.state.cautions and button not in guard.page()
 
 
 @pytest.mark.parametrize(("code", "says"), [("bad_signature", "疑似假证"), ("revoked", "已停用的证")])
