@@ -131,7 +131,7 @@ def test_look_up_is_by_an_index_also_in_a_list_of_an_earlier_version(path: Path,
     ListWriter(path).close()
     asked = cache._LOOK_UP.format("SELECT id FROM credential")
     with contextlib.closing(sqlite3.connect(path)) as conn:
-        plan = str(conn.execute(f"EXPLAIN QUERY PLAN {asked}", ("X",)).fetchall())
+        plan = str(conn.execute(f"EXPLAIN QUERY PLAN {asked}", ("X", 20)).fetchall())
     assert plan.count("USING INDEX folded_") == 4
 
 

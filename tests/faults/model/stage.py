@@ -13,6 +13,7 @@ from typing import Any
 
 from kiosk.config import Config
 from kiosk.core.cautions import Cautions
+from kiosk.core.guards.viewing import Viewings
 from kiosk.core.journal import Health
 from kiosk.core.peers import Peers
 from kiosk.core.report import GateReport
@@ -97,8 +98,9 @@ class Stage(Bench):
         """The codes that the guards' page would show now."""
         sections = tuple(run.section for run in self.gate.lanes.values())
         config, peers = Config(lane=sections), Peers(self.time)
-        parts = (self.gate, self.acts, self.journal, self.mirror, self.clock, self.kept, peers, Cautions())
-        return GateReport(config, ANCHOR, "run", *parts).state().faults
+        parts = (self.gate, self.book, self.acts, self.journal, self.mirror, self.clock, self.kept, peers, Cautions())
+        seen = Viewings(self.time)
+        return GateReport(config, ANCHOR, "run", *parts, self.time, {}, seen).state().faults
 
     # --- process and power ---
 
