@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPost]:
-    running = RunningPost(tmp_path_factory.mktemp("gate"), refer_s=8)
+    running = RunningPost(tmp_path_factory.mktemp("gate"), refer_s=20)
     yield running
     running.close()
 
@@ -44,15 +44,13 @@ def test_a_guard_takes_over_opens_once_hands_over_and_prints_the_sheet(
     page.click(f".chip:has-text('{told['none']}')")
     page.wait_for_selector("body.live")
     post.shoot("shift-begin")
-    page.click("main .act.open")
-    page.wait_for_selector(".post")
+    post.insist(lambda: page.click("main .act.open"), ".post")
     page.wait_for_selector("body.live")
     post.settled()
     assert page.locator(f".chip:has-text('{told['none']}')").count() == 0
     rises = gate.rises()
-    page.click(".act.open")
-    page.wait_for_selector("#sheet .why")
-    assert gate.rises() == rises + 1
+    post.insist(lambda: page.click(".act.open"), "#sheet .why")
+    assert gate.risen(rises + 1) == rises + 1
     gate.settle()
     post.go("/shift")
     page.wait_for_selector("body.live")
@@ -86,22 +84,20 @@ def test_a_guard_takes_back_what_was_pressed_by_mistake(
     page = post.page
     post.go("/shift")
     page.wait_for_selector("body.live")
-    page.click("form[action='/shift/begin'] button")
-    page.wait_for_selector(".post")
+    post.insist(lambda: page.click("form[action='/shift/begin'] button"), ".post")
     page.wait_for_selector("body.live")
     serial = gate.show()
     page.wait_for_selector(f".panel.waits .dwelling:text-is('{serial}-1-101')")
     post.settled()
-    page.click(".act.open")
-    page.wait_for_selector(".panel .answer")
+    post.insist(lambda: page.click(".act.open"), ".panel .answer")
     gate.settle()
     post.go("/shift/acts")
     page.wait_for_selector("body.live")
     card = page.locator(f".card:has-text('{serial}-1-101')")
     card.locator("summary").click()
+    card.locator("form button").wait_for()
     post.shoot("annul")
-    card.locator("form button").click()
-    page.wait_for_selector(f".card:has-text('{serial}-1-101') .hint:text-is('{told}')")
+    post.insist(card.locator("form button").click, f".card:has-text('{serial}-1-101') .hint:text-is('{told}')")
     post.shoot("annulled")
     assert post.wide_as_the_screen()
     post.go("/")
@@ -138,7 +134,7 @@ def test_a_call_rings_until_somebody_answers_and_both_posts_read_who(
         assert "icon-call.svg" in (post.page.get_attribute("link[rel=icon]", "href") or "")
     first.shoot("call")
     gate.device.press("entry", "call", False)
-    first.page.click("[data-rings] button")
+    first.insist(lambda: first.page.click("[data-rings] button"), "[data-rings]", "detached")
     for post in (first, second):
         post.page.wait_for_selector(f".badge:has-text('{told}')")
         post.page.wait_for_selector("[data-rings]", state="detached")
@@ -153,7 +149,7 @@ def test_a_yellow_that_came_and_went_while_the_page_slept_is_told_on_waking(brow
     page = post.page
     page.evaluate("Object.defineProperty(document, 'hidden', {configurable: true, get: () => true})")
     serial = gate.show()
-    page.wait_for_selector(f".line[data-missed]:has-text('{serial}-1-101')")  # 8 s, and nobody answered
+    page.wait_for_selector(f".line[data-missed]:has-text('{serial}-1-101')")  # nobody answered in time
     assert page.locator("#missed").is_hidden()
     page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_selector("#missed:visible:has-text('1 个请核对没人答复')")
@@ -178,7 +174,6 @@ def test_an_override_beyond_the_budget_stands_in_the_supervisors_bar_until_seen(
     bar = supervisor.page.locator("#bar form[action='/heed']")
     bar.locator(f'strong:has-text("{told}")').wait_for()
     supervisor.shoot("overspent")
-    bar.locator("button").click()
-    bar.wait_for(state="detached")
+    supervisor.insist(bar.locator("button").click, "#bar form[action='/heed']", "detached")
     assert not supervisor.complaints
     supervisor.context.close()
