@@ -110,13 +110,12 @@ def test_a_family_of_four_goes_through_behind_one_code(browser: Any, gate: Runni
     post.settled()
     post.shoot("family")
     thumb = Thumb(post)
-    follow = f"#lines .badge:has-text('{SAYS[language]['family']}')"
-    post.insist(lambda: thumb.tap(".follow button[value='3']"), follow)
+    family = f"#lines li:has-text('{serial}-1-101'):has(.badge:has-text('{SAYS[language]['family']}'))"
+    post.insist(lambda: thumb.tap(".follow button[value='3']"), family)
     thumb.tell(f"family of four ({language})")
     for _ in range(4):
         gate.settle()
-    line = post.page.locator(f"#lines li:has-text('{serial}-1-101'):has(.badge:has-text('{SAYS[language]['family']}'))")
-    badges = line.locator(f".badge:has-text('{SAYS[language]['passed']}')")
+    badges = post.page.locator(f"{family} .badge:has-text('{SAYS[language]['passed']}')")
     badges.nth(3).wait_for()
     assert badges.count() == 4 and gate.rises() > before and thumb.needed == 1
     assert not post.complaints
