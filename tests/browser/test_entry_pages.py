@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ pytestmark = pytest.mark.slow
 PATIENCE_MS = 60_000
 
 
-@pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPost]:
-    running = RunningPost(tmp_path_factory.mktemp("gate"), passage_s=60)
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[RunningPost]:
+    """One for each test: a sensor that sees ten passages within 10 s is a loose wire, and a quick machine plays as many
+    in two tests."""
+    running = RunningPost(tmp_path, passage_s=60)
     yield running
     running.close()
 
